@@ -1,0 +1,67 @@
+# Everything needs Python 3.11 or newer and nothing else: each target makes its own environment first.
+#   make demo PYTHON=python3.12      another interpreter
+#   make test PYTEST_ARGS="-k viz"   a part of the tests
+#   make bench BENCH_ARGS="--json"   another report
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+python := $(VENV)/bin/python
+pip := $(python) -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: help demo test bench oracles clean FORCE
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.installed  ## train the half adder, take its gradients apart, draw them: pictures in out/
+	@$(python) examples/half_adder.py
+
+test: $(VENV)/.test  ## lint, format, types and tests
+	@failed=; \
+	part() { \
+		echo "== $$*"; \
+		$(python) -m "$$@" || failed="$$failed $$1"; \
+	}; \
+	part ruff check .; \
+	part ruff format --check .; \
+	part mypy; \
+	part pytest -q -n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS); \
+	if [ -n "$$failed" ]; then echo "make test: failed:$$failed"; exit 1; fi; \
+	echo "make test: lint, format, types and tests pass"
+
+bench: $(VENV)/.benchmarks  ## speed and memory against hand-written code and the peers
+	@$(python) -m benchmarks $(BENCH_ARGS)
+
+oracles: $(VENV)/.oracles  ## install JAX and PyTorch too, for the tests to compare with (hundreds of MB)
+
+clean:  ## remove all that make and the tools made, the environment included
+	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment. A file in it says with what it was made: another interpreter, or another place, makes it anew.
+$(VENV)/.made: FORCE
+	@command -v "$(PYTHON)" >/dev/null || { \
+		echo "tinygrad_lite needs Python 3.11 or newer, and there is no '$(PYTHON)'; name one: make PYTHON=/path/to/python3"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "tinygrad_lite needs Python 3.11 or newer, and '$(PYTHON)' is $$("$(PYTHON)" -V 2>&1); name another: make PYTHON=python3.12"; exit 1; }
+	@made="$$("$(PYTHON)" -V) in $(CURDIR)"; \
+	if [ "$$made" != "$$(cat $@ 2>/dev/null)" ]; then \
+		echo "Making $(VENV) with $$("$(PYTHON)" -V)"; \
+		"$(PYTHON)" -m venv --clear $(VENV) && echo "$$made" >$@; \
+	fi
+
+$(VENV)/.installed: $(VENV)/.made pyproject.toml
+	@echo "Installing tinygrad_lite"
+	@$(pip) --editable .
+	@touch $@
+
+$(VENV)/.test $(VENV)/.benchmarks $(VENV)/.oracles: $(VENV)/.%: $(VENV)/.made pyproject.toml
+	@echo "Installing tinygrad_lite[$*]"
+	@$(pip) --editable '.[$*]'
+	@touch $@ $(VENV)/.installed
