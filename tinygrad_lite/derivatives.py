@@ -1,0 +1,312 @@
+"""The table of derivatives: one line per elementwise op, as on the last page of a calculus book.
+
+A line holds the op's value and its local derivatives as *expressions* in its operands and ``out``, the result. The same
+text is compiled for floats, for arrays and for Values (higher orders), printed in derivations and pictures, and walked by
+the tests. Adding an op is adding a line.
+
+Conventions at kinks: ``maximum`` and ``minimum`` share a tie 1/2 each; ``relu`` and ``abs`` have derivative 0 at 0,
+``leaky_relu`` its slope, ``clip`` 1 at its bounds.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError, MissingExtraError
+
+__all__ = ["ARRAY_FUNCTIONS", "FLOAT_FUNCTIONS", "LOCAL_FUNCTIONS", "TABLE", "Rule", "array_source", "compiled", "float_source"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of the table.
+
+    ``derivatives`` has one expression per operand, ``None`` where the op is not differentiable in it. ``domain`` is the
+    interval of each operand on which the op is differentiable and tests may sample. ``sign`` is what pictures show.
+    ``written`` is the form in which people print the derivative where that differs from the stable one computed.
+    ``defaults`` are the values of trailing operands that may be left out.
+    """
+
+    name: str
+    operands: tuple[str, ...]
+    forward: str
+    derivatives: tuple[str | None, ...]
+    sign: str
+    domain: tuple[tuple[float, float], ...]
+    written: tuple[str | None, ...]
+    ufunc: str | None = None
+    defaults: tuple[float, ...] = ()
+    doc: str = ""
+
+
+TABLE: dict[str, Rule] = {}
+
+REAL = (-2.0, 2.0)
+POSITIVE = (0.2, 3.0)
+
+
+def line(
+    name: str,
+    operands: str,
+    forward: str,
+    *derivatives: str | None,
+    sign: str | None = None,
+    domain: tuple[tuple[float, float], ...] | None = None,
+    written: tuple[str | None, ...] | None = None,
+    ufunc: str | None = None,
+    defaults: tuple[float, ...] = (),
+    doc: str = "",
+) -> None:
+    """Enter one line; a second op of the same name is refused."""
+    names = tuple(operands.split())
+    if name in TABLE:
+        raise ArgumentError(f"derivatives: the table already has an op named {name!r}; choose another name")
+    if len(derivatives) != len(names):
+        raise ArgumentError(f"derivatives: {name} has operands {names}, but {len(derivatives)} derivatives")
+    TABLE[name] = Rule(
+        name,
+        names,
+        forward,
+        derivatives,
+        sign or name,
+        domain or (REAL,) * len(names),
+        written or derivatives,
+        ufunc,
+        defaults,
+        doc,
+    )
+
+
+# fmt: off
+#    op            operands   value                     derivative with respect to each operand
+line("add",        "x y",     "x + y",                  "1", "1",                       sign="+", ufunc="add")
+line("sub",        "x y",     "x - y",                  "1", "-1",                      sign="-", ufunc="subtract")
+line("mul",        "x y",     "x * y",                  "y", "x",                       sign="*", ufunc="multiply")
+line("div",        "x y",     "x / y",                  "1 / y", "-out / y",            sign="/", ufunc="divide",
+     domain=(REAL, POSITIVE), written=("1 / y", "-x / y**2"))
+line("neg",        "x",       "-x",                     "-1",                           sign="-", ufunc="negative")
+line("pow",        "x y",     "x ** y",                 "y * x ** where(y == 0, 1, y - 1)",  # 0, not nan, for 0 ** 0
+     "out * log(where(x == 0, 1, x))",                                                  # 0 ** y is flat in y > 0
+     sign="**", ufunc="power", domain=(POSITIVE, REAL), written=("y * x**(y - 1)", "out * log(x)"))
+line("exp",        "x",       "exp(x)",                 "out",                          ufunc="exp")
+line("log",        "x",       "log(x)",                 "1 / x",                        ufunc="log", domain=(POSITIVE,))
+line("log1p",      "x",       "log1p(x)",               "1 / (1 + x)",                  ufunc="log1p", domain=((-0.8, 3.0),))
+line("expm1",      "x",       "expm1(x)",               "exp(x)",                       ufunc="expm1")
+line("sqrt",       "x",       "sqrt(x)",                "0.5 / out",                    sign="√", ufunc="sqrt", domain=(POSITIVE,),
+     written=("1 / (2 * out)",))
+line("square",     "x",       "x * x",                  "2 * x",                        sign="²", ufunc="square")
+line("abs",        "x",       "abs(x)",                 "sign(x)",                      sign="|·|", ufunc="absolute")
+line("sign",       "x",       "sign(x)",                "0",                            ufunc="sign")
+line("sin",        "x",       "sin(x)",                 "cos(x)",                       ufunc="sin")
+line("cos",        "x",       "cos(x)",                 "-sin(x)",                      ufunc="cos")
+line("tan",        "x",       "tan(x)",                 "1 + out * out",                ufunc="tan", domain=((-1.2, 1.2),),
+     written=("1 + out**2",))
+line("arcsin",     "x",       "arcsin(x)",              "1 / sqrt((1 - x) * (1 + x))",  ufunc="arcsin", domain=((-0.9, 0.9),),
+     written=("1 / sqrt(1 - x**2)",))
+line("arccos",     "x",       "arccos(x)",              "-1 / sqrt((1 - x) * (1 + x))", ufunc="arccos", domain=((-0.9, 0.9),),
+     written=("-1 / sqrt(1 - x**2)",))
+line("arctan",     "x",       "arctan(x)",              "1 / (1 + x * x)",              ufunc="arctan", written=("1 / (1 + x**2)",))
+line("sinh",       "x",       "sinh(x)",                "cosh(x)",                      ufunc="sinh")
+line("cosh",       "x",       "cosh(x)",                "sinh(x)",                      ufunc="cosh")
+line("tanh",       "x",       "tanh(x)",                "4 * sigmoid(2 * x) * sigmoid(-2 * x)",  # 1 - out**2 loses all digits at 19
+     ufunc="tanh", written=("1 - out**2",))
+line("sigmoid",    "x",       "sigmoid(x)",             "out * sigmoid(-x)",            sign="σ",  # out * (1 - out) is 0 at 40
+     written=("out * (1 - out)",))
+line("softplus",   "x",       "log1p(exp(-abs(x))) + maximum(x, 0)", "sigmoid(x)",
+     doc="log(1 + exp(x)), without overflow.")
+line("relu",       "x",       "maximum(x, 0)",          "where(x > 0, 1, 0)")
+line("leaky_relu", "x slope", "where(x > 0, x, slope * x)", "where(x > 0, 1, slope)", None,
+     domain=(REAL, (0.01, 0.5)), defaults=(0.01,))
+line("elu",        "x alpha", "where(x > 0, x, alpha * expm1(minimum(x, 0)))",
+     "where(x > 0, 1, alpha * exp(minimum(x, 0)))", None,
+     domain=(REAL, (0.5, 1.5)), defaults=(1.0,))
+line("silu",       "x",       "x * sigmoid(x)",         "sigmoid(x) * (1 + x * sigmoid(-x))")
+line("gelu_tanh",  "x",       "x * sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x))",   # 2 √(2/π)
+     "sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x))"
+     " * (1 + x * sigmoid(-1.5957691216057308 * (x + 0.044715 * x * x * x)) * 1.5957691216057308 * (1 + 0.134145 * x * x))",
+     sign="gelu", doc="GELU by its tanh approximation (Hendrycks and Gimpel, 2016).")
+line("gelu_erf",   "x",       "0.5 * x * erfc(-0.7071067811865476 * x)",
+     "0.5 * erfc(-0.7071067811865476 * x) + 0.3989422804014327 * x * exp(-0.5 * x * x)",
+     sign="gelu", doc="GELU exactly, x Φ(x); arrays need the extra `scipy`.")
+line("erf",        "x",       "erf(x)",                 "1.1283791670955126 * exp(-x * x)",  doc="Arrays need the extra `scipy`.")
+line("erfc",       "x",       "erfc(x)",                "-1.1283791670955126 * exp(-x * x)", doc="1 - erf(x), accurate where that is small.")
+line("maximum",    "x y",     "maximum(x, y)",          "where(x > y, 1, where(x == y, 0.5, 0))",
+     "where(y > x, 1, where(x == y, 0.5, 0))",          sign="max", ufunc="maximum")
+line("minimum",    "x y",     "minimum(x, y)",          "where(x < y, 1, where(x == y, 0.5, 0))",
+     "where(y < x, 1, where(x == y, 0.5, 0))",          sign="min", ufunc="minimum")
+line("where",      "condition x y", "where(condition, x, y)", None, "where(condition, 1, 0)", "where(condition, 0, 1)",
+     domain=((-1.0, 1.0), REAL, REAL))
+line("clip",       "x low high", "minimum(maximum(x, low), high)", "where(x >= low, where(x <= high, 1, 0), 0)",
+     "where(x < low, 1, 0)", "where(x > high, 1, 0)",
+     domain=(REAL, (-1.0, -0.5), (0.5, 1.0)))
+# fmt: on
+
+
+# ---- what the expressions call: on floats ------------------------------------------------------------------------------
+
+
+def _float_sigmoid(x: float) -> float:
+    """1 / (1 + exp(-x)) with the exponential of a negative number only."""
+    if x >= 0.0:
+        return 1.0 / (1.0 + math.exp(-x))
+    e = math.exp(x)
+    return e / (1.0 + e)
+
+
+def _float_sign(x: float) -> float:
+    return math.copysign(1.0, x) if x else x * 1.0
+
+
+def _float_maximum(x: float, y: float) -> float:
+    return x if x > y or x != x else y
+
+
+def _float_minimum(x: float, y: float) -> float:
+    return x if x < y or x != x else y
+
+
+FLOAT_FUNCTIONS: dict[str, Callable[..., float]] = {
+    "abs": abs,
+    "arccos": math.acos,
+    "arcsin": math.asin,
+    "arctan": math.atan,
+    "cos": math.cos,
+    "cosh": math.cosh,
+    "erf": math.erf,
+    "erfc": math.erfc,
+    "exp": math.exp,
+    "expm1": math.expm1,
+    "log": math.log,
+    "log1p": math.log1p,
+    "maximum": _float_maximum,
+    "minimum": _float_minimum,
+    "sigmoid": _float_sigmoid,
+    "sign": _float_sign,
+    "sin": math.sin,
+    "sinh": math.sinh,
+    "sqrt": math.sqrt,
+    "tan": math.tan,
+    "tanh": math.tanh,
+}
+
+
+# ---- what the expressions call: on arrays ------------------------------------------------------------------------------
+
+
+def _array_sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x)): where exp overflows to infinity the result is 0, as it should be."""
+    e = np.exp(-x)
+    e += 1.0
+    return np.divide(1.0, e, out=e)
+
+
+def _quiet_array_sigmoid(x: Any) -> Any:
+    with np.errstate(over="ignore"):
+        return _array_sigmoid(x)
+
+
+def _special(name: str) -> Callable[[Any], Any]:
+    """A function of SciPy's, imported when it is first called."""
+
+    def call(x: Any) -> Any:
+        try:
+            from scipy import special
+        except ImportError:
+            raise MissingExtraError(
+                f'{name}: on arrays it needs SciPy, which is not installed; pip install "tinygrad_lite[scipy]"'
+            ) from None
+        return getattr(special, name)(x)
+
+    return call
+
+
+ARRAY_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    name: getattr(np, name)
+    for name in (
+        "abs arccos arcsin arctan cos cosh exp expm1 log log1p maximum minimum sign sin sinh sqrt tan tanh where".split()
+    )
+} | {"sigmoid": _quiet_array_sigmoid, "erf": _special("erf"), "erfc": _special("erfc")}
+
+LOCAL_FUNCTIONS = ARRAY_FUNCTIONS | {"sigmoid": _array_sigmoid}
+"""The same for local derivatives: they are computed inside a sweep, which is quiet as a whole."""
+
+
+# ---- compiling the expressions -----------------------------------------------------------------------------------------
+
+
+def _is_call(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+
+
+def _is_number(node: ast.AST, value: float) -> bool:
+    return isinstance(node, ast.Constant) and node.value == value
+
+
+class _ForFloats(ast.NodeTransformer):
+    """``where`` becomes a conditional expression (only one side is evaluated), integers become floats."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if _is_call(node, "where"):
+            condition, yes, no = node.args
+            return ast.IfExp(condition, yes, no)
+        return node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return ast.Constant(float(node.value))
+
+
+class _ForArrays(ast.NodeTransformer):
+    """``where(mask, 1, 0)`` is the mask itself: a boolean multiplies as fast as a number and keeps float32."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if _is_call(node, "where") and _is_number(node.args[1], 1) and _is_number(node.args[2], 0):
+            return node.args[0]
+        return node
+
+
+class _Rename(ast.NodeTransformer):
+    def __init__(self, names: dict[str, str]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.Name(self.names.get(node.id, node.id), node.ctx)
+
+
+def float_source(expression: str, names: dict[str, str]) -> str:
+    """The expression as Python source on floats, with its variables renamed.
+
+    >>> float_source("where(x > 0, 1, slope)", {"x": "a", "slope": "b"})
+    '1.0 if a > 0.0 else b'
+    """
+    tree = ast.parse(expression, mode="eval")
+    tree = ast.fix_missing_locations(_Rename(names).visit(_ForFloats().visit(tree)))
+    return ast.unparse(tree)
+
+
+def array_source(expression: str) -> str:
+    """The expression as Python source on arrays.
+
+    >>> array_source("where(x > 0, 1, 0)")
+    'x > 0'
+    """
+    return ast.unparse(ast.fix_missing_locations(_ForArrays().visit(ast.parse(expression, mode="eval"))))
+
+
+def compiled(rule: Rule, source: str, functions: dict[str, Any]) -> Callable[..., Any]:
+    """Source as a function of the rule's operands and ``out``, which calls ``functions``.
+
+    >>> compiled(TABLE["div"], "1 / y", {})(3.0, 4.0)
+    0.25
+    """
+    arguments = ", ".join((*rule.operands, "out=None"))
+    function: Callable[..., Any] = eval(f"lambda {arguments}: {source}", functions)  # the table's text, nothing of a user's
+    function.__name__ = rule.name
+    return function

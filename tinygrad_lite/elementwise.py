@@ -1,0 +1,293 @@
+"""The ops of the table, made from its lines.
+
+For each line one function is generated that records the op: at floats the value and the local derivatives are computed
+in line from the line's expressions, and a scalar node is built with nothing called that need not be. All else goes through
+``Elementwise``, which reads the same line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .derivatives import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS, LOCAL_FUNCTIONS, TABLE, Rule, array_source, compiled, float_source
+from .errors import ShapeError
+from .maps import Broadcast, Chain, Scale
+from .recording import blocks_open, paused
+from .value import Op, Value, as_data, attach, constant, describe, new, record, shape_of
+
+__all__ = ["FUNCTIONS", "OPS", "Elementwise", "WeightedSum", "weighted_sum"]
+
+# What Python raises, or turns complex, where NumPy has an inf or a nan.
+REFUSED = (ArithmeticError, ValueError)
+
+
+class Elementwise(Op):
+    """One line of the table as an op."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.name = rule.name
+        self.sign = rule.sign
+        names = {name: name for name in (*rule.operands, "out")}
+
+        def on_floats(e: str) -> Callable[..., Any]:
+            return compiled(rule, float_source(e, names), FLOAT_FUNCTIONS)
+
+        self._floats = on_floats(rule.forward)
+        self._arrays = compiled(rule, array_source(rule.forward), ARRAY_FUNCTIONS)
+        self._local_floats = [e and on_floats(e) for e in rule.derivatives]
+        self._local_arrays = [e and compiled(rule, array_source(e), LOCAL_FUNCTIONS) for e in rule.derivatives]
+        self._local_values = [e and compiled(rule, e, FUNCTIONS) for e in rule.derivatives]
+
+    def forward(self, *data: Any) -> Any:
+        for x in data:
+            if type(x) is not float:
+                return self._arrays(*data)
+        try:
+            out = self._floats(*data)
+            if type(out) is float:
+                return out
+        except REFUSED:
+            pass
+        with np.errstate(all="ignore"):
+            return float(self._arrays(*map(np.float64, data)))
+
+    def local(self, k: int, data: tuple[float, ...], out: float) -> float:
+        """The local derivative with respect to operand ``k`` at floats."""
+        try:
+            return float(self._local_floats[k](*data, out))  # type: ignore[misc]
+        except REFUSED:
+            with np.errstate(all="ignore"):
+                return float(self._local_arrays[k](*map(np.float64, data), np.float64(out)))  # type: ignore[misc]
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
+        expression = self.rule.derivatives[k]
+        if expression is None:
+            return None
+        in_shape, out_shape = shape_of(operands[k]), shape_of(out)
+        maps: Chain = () if in_shape == out_shape else (Broadcast(in_shape, out_shape),)
+        if expression == "1":
+            return maps
+        if type(out) is Value:
+            weight = self._local_values[k](*operands, out)  # type: ignore[misc]
+        else:
+            try:
+                weight = self._local_arrays[k](*operands, out)  # type: ignore[misc]
+            except ArithmeticError:  # 1 / y of a float y = 0 beside an array x
+                weight = self._local_arrays[k](*map(np.asarray, operands), out)  # type: ignore[misc]
+        return (Scale(weight, len(out_shape)), *maps)
+
+
+_UNARY = '''
+def {name}(x):
+    if type(x) is Value:
+        a = x._data
+        if type(a) is float:
+            try:
+                out = {forward}
+                da = {da} if x.requires_grad else None
+            except REFUSED:
+                return apply(op, (x,))
+            if blocks_open[0] and paused():
+                return constant(out)
+            node = new(Value)
+            node._data = out
+            node._made_by = op
+            node._a = x
+            node._da = da
+            node._b = node._db = node._grad = node.name = None
+            node.requires_grad = da is not None
+            return node
+        if type(a) is ndarray:
+            return record(op, (x,))
+    return apply(op, (x,))
+'''
+
+_BINARY = '''
+def {name}(x, y{default}):
+    if type(x) is Value:
+        a = x._data
+        live_a = x.requires_grad
+    else:
+        a = float(x) if type(x) is int else x
+        live_a = False
+    if type(y) is Value:
+        b = y._data
+        live_b = y.requires_grad
+    else:
+        b = float(y) if type(y) is int else y
+        live_b = False
+    if type(a) is float and type(b) is float and (type(x) is Value or type(y) is Value):
+        try:
+            out = {forward}
+            da = {da} if live_a else None
+            db = {db} if live_b else None
+        except REFUSED:
+            return apply(op, (x, y))
+        if {regular}:
+            if blocks_open[0] and paused():
+                return constant(out)
+            node = new(Value)
+            node._data = out
+            node._made_by = op
+            node._a = x
+            node._b = y
+            node._da = da
+            node._db = db
+            node._grad = node.name = None
+            node.requires_grad = live_a or live_b
+            return node
+    elif type(a) is ndarray or type(b) is ndarray:
+        return record(op, (x, y))
+    return apply(op, (x, y))
+'''
+
+
+def _generated(op: Elementwise) -> Callable[..., Any]:
+    """The recording function of one op."""
+    rule = op.rule
+    if len(rule.operands) > 2:
+        return _general(op)
+    names = dict(zip(rule.operands, "ab", strict=False))
+    sources = [e and float_source(e, names) for e in rule.derivatives]
+    source = (_UNARY if len(rule.operands) == 1 else _BINARY).format(
+        name=rule.name,
+        forward=float_source(rule.forward, names),
+        da=sources[0],
+        db=sources[-1],
+        default=f"={rule.defaults[0]}" if rule.defaults else "",
+        regular="type(out) is float" if "**" in rule.forward else "True",  # (-8.0) ** (1 / 3) is complex
+    )
+    namespace: dict[str, Any] = dict(FLOAT_FUNCTIONS)
+    namespace.update(
+        op=op, Value=Value, new=new, apply=apply, constant=constant, REFUSED=REFUSED, blocks_open=blocks_open, paused=paused,
+        record=record, ndarray=np.ndarray,
+    )
+    exec(compile(source, f"<generated from the table: {rule.name}>", "exec"), namespace)
+    return _finished(namespace[rule.name], rule)
+
+
+def _general(op: Elementwise) -> Callable[..., Any]:
+    rule = op.rule
+
+    def function(*operands: Any) -> Any:
+        return apply(op, operands)
+
+    return _finished(function, rule)
+
+
+def _finished(function: Callable[..., Any], rule: Rule) -> Callable[..., Any]:
+    function.__name__ = function.__qualname__ = rule.name
+    function.__module__ = __name__
+    function.__doc__ = f"{rule.doc or f'``{rule.forward}``, element by element.'}\n\nLocal derivatives: " + ", ".join(
+        f"``{e}``" if e else "none" for e in rule.written
+    )
+    return function
+
+
+def apply(op: Elementwise, operands: tuple[Any, ...]) -> Any:
+    """Record an elementwise op the general way; as a scalar node if all data are floats."""
+    if not any(isinstance(operand, Value) for operand in operands):
+        return record(op, operands)
+    saved = [x.data if isinstance(x, Value) else as_data(x, keep_integers=True, copy=False) for x in operands]
+    if any(type(x) is not float for x in saved):
+        return record(op, operands)
+    out = op.forward(*saved)
+    if paused():
+        return constant(out)
+    data = tuple(saved)
+    return scalar_node(
+        op,
+        operands,
+        out,
+        tuple(
+            op.local(k, data, out) if isinstance(x, Value) and x.requires_grad and op.rule.derivatives[k] else None
+            for k, x in enumerate(operands)
+        ),
+    )
+
+
+def scalar_node(op: Op, operands: tuple[Any, ...], out: float, locals_: tuple[float | None, ...]) -> Value:
+    """A scalar node of any number of operands."""
+    live = any(local is not None for local in locals_)
+    node = attach(op, operands, [], out, live)
+    if len(operands) > 2:
+        node._da = locals_
+    else:
+        node._da = locals_[0]
+        node._db = locals_[1] if len(locals_) > 1 else None
+    return node
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {}
+"""The recording function of every op, by name. Expressions on Values call these."""
+
+OPS: dict[str, Elementwise] = {name: Elementwise(rule) for name, rule in TABLE.items()}
+FUNCTIONS.update({name: _generated(op) for name, op in OPS.items()})
+
+
+class WeightedSum(Op):
+    """``Σ weights · inputs + bias``: a neuron before its activation, as one op of 2n + 1 operands.
+
+    Operands: the weights, the inputs, the bias. The local derivative at each weight is its input, and the reverse.
+    """
+
+    name = "weighted_sum"
+    sign = "Σ"
+
+    def forward(self, *data: Any) -> Any:
+        n = len(data) // 2
+        total = data[-1]
+        for weight, x in zip(data[:n], data[n:-1], strict=True):
+            total = total + weight * x
+        return total
+
+    @staticmethod
+    def partners(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+        """For each operand what it is multiplied by: its local derivative."""
+        n = len(operands) // 2
+        return (*operands[n:-1], *operands[:n], 1.0)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
+        in_shape, out_shape = shape_of(operands[k]), shape_of(out)
+        maps: Chain = () if in_shape == out_shape else (Broadcast(in_shape, out_shape),)
+        if k == len(operands) - 1:
+            return maps
+        return (Scale(self.partners(operands)[k], len(out_shape)), *maps)
+
+
+_WEIGHTED_SUM = WeightedSum()
+
+
+def weighted_sum(weights: Any, inputs: Any, bias: Any = 0.0) -> Any:
+    """``Σ weights · inputs + bias`` as one op, however many terms there are.
+
+    ``weights`` and ``inputs`` are sequences of equal length of scalars (or of arrays that broadcast); ``bias`` is one more.
+
+    >>> w = [Value(2.0, name="w0"), Value(3.0, name="w1")]
+    >>> z = weighted_sum(w, [10.0, 1.0], Value(0.5))
+    >>> z.data, z.op.sign
+    (23.5, 'Σ')
+    """
+    weights, inputs = tuple(weights), tuple(inputs)
+    if len(weights) != len(inputs):
+        raise ShapeError(
+            f"weighted_sum: needs as many inputs as weights, got {len(inputs)} and {len(weights)}; "
+            f"the first weight is {describe(weights[0]) if weights else 'missing'}"
+        )
+    operands = (*weights, *inputs, bias)
+    data = [x._data if type(x) is Value else x for x in operands]
+    n = len(weights)
+    if not n or any(type(x) is not float for x in data):
+        return record(_WEIGHTED_SUM, operands)
+    out = _WEIGHTED_SUM.forward(*data)
+    if blocks_open[0] and paused():
+        return constant(out)
+    partners = WeightedSum.partners(tuple(data))
+    locals_ = tuple(
+        local if type(x) is Value and x.requires_grad else None for x, local in zip(operands, partners, strict=True)
+    )
+    return scalar_node(_WEIGHTED_SUM, operands, out, locals_)

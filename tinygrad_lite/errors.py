@@ -1,0 +1,50 @@
+"""What can go wrong, in the project's own words.
+
+Every message says who complains, the rule, what was received, and the way out. Each class is also the built-in
+exception that a caller would expect, so that ``except ValueError`` works.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ArgumentError",
+    "GraphError",
+    "IndexRangeError",
+    "MissingExtraError",
+    "ShapeError",
+    "TinygradError",
+    "UnknownNameError",
+    "ValueTypeError",
+]
+
+
+class TinygradError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ShapeError(TinygradError, ValueError):
+    """Shapes that do not go together."""
+
+
+class ArgumentError(TinygradError, ValueError):
+    """An argument outside what the function accepts."""
+
+
+class UnknownNameError(ArgumentError):
+    """A name that nothing in the graph or the module bears."""
+
+
+class IndexRangeError(TinygradError, IndexError, ValueError):
+    """An index outside the array."""
+
+
+class ValueTypeError(TinygradError, TypeError):
+    """A type that cannot be a Value, or an operation that a Value does not take part in."""
+
+
+class GraphError(TinygradError, RuntimeError):
+    """A question to a graph that is gone, cut or out of date."""
+
+
+class MissingExtraError(TinygradError, RuntimeError):
+    """An optional package is needed: the message names the extra that brings it."""

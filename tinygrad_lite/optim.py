@@ -1,0 +1,388 @@
+"""Optimizers: the steps that gradients are followed by.
+
+The formulas are PyTorch's. Every ``step`` updates the parameters that a backward pass has reached since the last
+``zero_grad`` and leaves the others alone. Arrays are updated in place, without temporaries: an optimizer works on its
+own copy of a parameter's array, so an array that the user put into a parameter stays as it was."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import ArgumentError, ShapeError, ValueTypeError
+from .value import Value, describe
+
+__all__ = ["SGD", "Adam", "Optimizer"]
+
+Array = npt.NDArray[Any]
+
+
+class Optimizer:
+    """What SGD and Adam share: the checked parameters, and saving and loading.
+
+    ``params`` are leaf Values that require gradients, scalars or arrays. ``lr`` may be set at any time.
+    """
+
+    lr: float
+    _settings: tuple[str, ...]
+    """The attributes that are numbers of the user's choice; saved and loaded."""
+    _memory: tuple[str, ...]
+    """The attributes that are lists with one entry per parameter: ``None``, a number, or an array of its shape."""
+
+    def __init__(self, params: Iterable[Value]) -> None:
+        self.params = _checked_parameters(params, type(self).__name__)
+        self._arrays: list[Array | None] = [None] * len(self.params)
+        self._scratch: dict[tuple[int, int], Array] = {}
+        self._blocks: dict[tuple[int, np.dtype[Any]], Array] = {}
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient."""
+        raise NotImplementedError
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for parameter in self.params:
+            parameter.zero_grad()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The settings and a copy of the memory, for ``load_state_dict``.
+
+        >>> SGD([Value(1.0)], lr=0.5).state_dict()
+        {'lr': 0.5, 'momentum': 0.0, 'weight_decay': 0.0, 'nesterov': False, 'velocity': [None]}
+        """
+        state: dict[str, Any] = {name: getattr(self, name) for name in self._settings}
+        for name in self._memory:
+            state[name] = [
+                entry.copy() if isinstance(entry, np.ndarray) else entry for entry in getattr(self, f"_{name}")
+            ]
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over the settings and the memory of an optimizer of the same kind and parameters.
+
+        Raises ``ArgumentError`` that lists every entry that is missing, unknown or does not fit. Nothing is loaded
+        then."""
+        if not isinstance(state, Mapping):
+            raise ValueTypeError(
+                f"load_state_dict: needs a dict as state_dict() returns it, got {type(state).__name__}"
+            )
+        wanted = {*self._settings, *self._memory}
+        problems = [f"{name}: missing" for name in sorted(wanted - set(state))]
+        problems += [f"{name}: unknown" for name in sorted(map(str, set(state) - wanted))]
+        for name in self._memory:
+            if name in state:
+                problems += self._misfits(name, state[name])
+        settings = {name: state[name] for name in self._settings if name in state}
+        if len(settings) == len(self._settings):
+            try:
+                settings = self._checked(**settings)
+            except ArgumentError as error:
+                problems.append(str(error))
+        if problems:
+            raise ArgumentError(
+                f"load_state_dict: nothing was loaded into {type(self).__name__}:\n  " + "\n  ".join(problems)
+            )
+        for name, value in settings.items():
+            setattr(self, name, value)
+        for name in self._memory:
+            entries = [
+                entry if entry is None or not parameter.shape else np.array(entry, dtype=parameter.dtype)
+                for entry, parameter in zip(state[name], self.params, strict=True)
+            ]
+            setattr(self, f"_{name}", entries)
+
+    def _misfits(self, name: str, entries: Any) -> list[str]:
+        """What is wrong with a loaded list of memory."""
+        if not isinstance(entries, list | tuple) or len(entries) != len(self.params):
+            size = len(entries) if isinstance(entries, list | tuple) else type(entries).__name__
+            return [f"{name}: needs a list of {len(self.params)} entries, one for each parameter, got {size}"]
+        return [
+            f"{name}[{k}]: has shape {np.shape(entry)}, needs {parameter.shape}"
+            for k, (entry, parameter) in enumerate(zip(entries, self.params, strict=True))
+            if entry is not None and np.shape(entry) != parameter.shape
+        ]
+
+    def _checked(self, **settings: Any) -> dict[str, Any]:
+        """The settings, checked; ``ArgumentError`` for one that makes no sense."""
+        raise NotImplementedError
+
+    def _own(self, k: int) -> Array:
+        """The array of parameter ``k``, to be changed in place: a copy, if it is not the optimizer's own yet.
+
+        After the change it is assigned to ``data`` again, by which the engine sees that earlier graphs are out of date.
+        """
+        data: Array = self.params[k].data
+        own = self._arrays[k]
+        if own is None or (data is not own and data.base is not own):
+            if own is not None and own.shape != data.shape:
+                raise ShapeError(
+                    f"{type(self).__name__}: {describe(self.params[k])} had shape {own.shape} at the last step; "
+                    "make a new optimizer for parameters of another shape"
+                )
+            data = self._arrays[k] = np.array(data)
+        return data
+
+    def _spare(self, k: int, which: int = 0) -> Array:
+        """An array of the shape of parameter ``k`` with nothing in it; all parameters share its memory."""
+        spare = self._scratch.get((k, which))
+        if spare is None:
+            parameter = self.params[k]
+            block = self._blocks.get((which, parameter.dtype))
+            if block is None:
+                size = max(p.size for p in self.params if p.dtype == parameter.dtype)
+                block = self._blocks[which, parameter.dtype] = np.empty(size, parameter.dtype)
+            spare = self._scratch[k, which] = block[: parameter.size].reshape(parameter.shape)
+        return spare
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={getattr(self, name)}" for name in self._settings)
+        return f"{type(self).__name__}({len(self.params)} parameters, {settings})"
+
+
+class SGD(Optimizer):
+    """Gradient descent: p ← p - lr · g, with momentum, Nesterov's momentum and weight decay.
+
+    With weight decay g is the gradient + weight_decay · p. With momentum v ← momentum · v + g, starting from v = g, and
+    v takes the place of g; with ``nesterov`` g + momentum · v does.
+
+    Raises ``ArgumentError`` for a setting that makes no sense, no parameters or one given twice, ``ValueTypeError`` for
+    what is not a leaf Value that requires a gradient.
+
+    Source: I. Sutskever et al., *On the importance of initialization and momentum in deep learning*, 2013, in PyTorch's
+    form.
+
+    >>> w = Value(1.0)
+    >>> optimizer = SGD([w], lr=0.5)
+    >>> (w * w).backward()
+    >>> optimizer.step()
+    >>> w.data
+    0.0
+    """
+
+    _settings = ("lr", "momentum", "weight_decay", "nesterov")
+    _memory = ("velocity",)
+    momentum: float
+    weight_decay: float
+    nesterov: bool
+
+    def __init__(
+        self,
+        params: Iterable[Value],
+        lr: float,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+    ) -> None:
+        super().__init__(params)
+        settings = self._checked(lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
+        for name, value in settings.items():
+            setattr(self, name, value)
+        self._velocity: list[Any] = [None] * len(self.params)
+
+    def _checked(self, **settings: Any) -> dict[str, Any]:
+        checked: dict[str, Any] = {
+            name: _at_least_zero("SGD", name, settings[name]) for name in ("lr", "momentum", "weight_decay")
+        }
+        if settings["nesterov"] and not checked["momentum"]:
+            raise ArgumentError("SGD: nesterov needs momentum, got momentum=0; pass for example momentum=0.9")
+        return {**checked, "nesterov": bool(settings["nesterov"])}
+
+    def step(self) -> None:
+        lr, momentum, decay, nesterov = self.lr, self.momentum, self.weight_decay, self.nesterov
+        plain = not momentum and not decay
+        for k, parameter in enumerate(self.params):
+            if not parameter.has_grad:
+                continue
+            g = parameter.grad
+            if type(g) is not float:
+                self._step_array(k, parameter, g)
+            elif plain:
+                parameter.data -= lr * g
+            else:
+                g += decay * parameter.data
+                if momentum:
+                    v = self._velocity[k]
+                    self._velocity[k] = v = g if v is None else momentum * v + g
+                    g = g + momentum * v if nesterov else v
+                parameter.data -= lr * g
+
+    def _step_array(self, k: int, parameter: Value, g: Array) -> None:
+        data = self._own(k)
+        spare = self._spare(k)
+        if self.weight_decay:
+            np.multiply(data, self.weight_decay, out=spare)
+            spare += g
+            g = spare
+        if self.momentum:
+            v = self._velocity[k]
+            if v is None:
+                v = self._velocity[k] = np.array(g)
+            else:
+                v *= self.momentum
+                v += g
+            if self.nesterov:
+                ahead = self._spare(k, 1)
+                np.multiply(v, self.momentum, out=ahead)
+                ahead += g
+                g = ahead
+            else:
+                g = v
+        np.multiply(g, self.lr, out=spare)
+        data -= spare
+        parameter.data = data
+
+
+class Adam(Optimizer):
+    """Steps scaled by running means of the gradient and of its square.
+
+    m ← β₁ m + (1 - β₁) g and v ← β₂ v + (1 - β₂) g², both corrected for their start from 0 by 1 - βᵗ at the parameter's
+    t-th step; then p ← p - lr · m / (√v + eps). With weight decay g is the gradient + weight_decay · p.
+
+    Raises as ``SGD``, and ``ArgumentError`` unless both betas are at least 0 and below 1.
+
+    Source: D. Kingma and J. Ba, *Adam: a method for stochastic optimization*, 2015, algorithm 1.
+
+    >>> w = Value(1.0)
+    >>> optimizer = Adam([w], lr=0.1)
+    >>> (w * w).backward()
+    >>> optimizer.step()
+    >>> round(w.data, 6)
+    0.9
+    """
+
+    _settings = ("lr", "betas", "eps", "weight_decay")
+    _memory = ("mean", "square", "steps")
+    betas: tuple[float, float]
+    eps: float
+    weight_decay: float
+
+    def __init__(
+        self,
+        params: Iterable[Value],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params)
+        for name, value in self._checked(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay).items():
+            setattr(self, name, value)
+        self._mean: list[Any] = [None] * len(self.params)
+        self._square: list[Any] = [None] * len(self.params)
+        self._steps: list[int] = [0] * len(self.params)
+
+    def _checked(self, **settings: Any) -> dict[str, Any]:
+        betas = settings["betas"]
+        if not isinstance(betas, list | tuple) or len(betas) != 2:
+            raise ArgumentError(f"Adam: betas is a pair of numbers, got {betas!r}; pass for example (0.9, 0.999)")
+        pair = tuple(_at_least_zero("Adam", "betas", beta) for beta in betas)
+        if max(pair) >= 1.0:
+            raise ArgumentError(f"Adam: betas are at least 0 and below 1, got {betas!r}; pass for example (0.9, 0.999)")
+        return {
+            "lr": _at_least_zero("Adam", "lr", settings["lr"]),
+            "betas": pair,
+            "eps": _at_least_zero("Adam", "eps", settings["eps"]),
+            "weight_decay": _at_least_zero("Adam", "weight_decay", settings["weight_decay"]),
+        }
+
+    def _misfits(self, name: str, entries: Any) -> list[str]:
+        if name == "steps":
+            good = isinstance(entries, list | tuple) and len(entries) == len(self.params)
+            good = good and all(isinstance(n, int) and n >= 0 for n in entries)
+            return (
+                []
+                if good
+                else [f"steps: needs {len(self.params)} whole numbers, one for each parameter, got {entries!r}"]
+            )
+        return super()._misfits(name, entries)
+
+    def step(self) -> None:
+        beta1, beta2 = self.betas
+        lr, eps, decay = self.lr, self.eps, self.weight_decay
+        t = 0
+        size = root = 0.0
+        for k, parameter in enumerate(self.params):
+            if not parameter.has_grad:
+                continue
+            self._steps[k] += 1
+            if self._steps[k] != t:  # parameters that were never skipped share one correction
+                t = self._steps[k]
+                size = lr / (1.0 - beta1**t)
+                root = math.sqrt(1.0 - beta2**t)
+            g = parameter.grad
+            if type(g) is not float:
+                self._step_array(k, parameter, g, size, root)
+                continue
+            g += decay * parameter.data
+            self._mean[k] = m = beta1 * (self._mean[k] or 0.0) + (1.0 - beta1) * g
+            self._square[k] = v = beta2 * (self._square[k] or 0.0) + (1.0 - beta2) * g * g
+            if m:  # 0 / 0 with eps=0 and a gradient that was never anything but 0
+                parameter.data -= size * m / (math.sqrt(v) / root + eps)
+
+    def _step_array(self, k: int, parameter: Value, g: Array, size: float, root: float) -> None:
+        beta1, beta2 = self.betas
+        data = self._own(k)
+        spare = self._spare(k)
+        if self.weight_decay:
+            decayed = self._spare(k, 1)
+            np.multiply(data, self.weight_decay, out=decayed)
+            decayed += g
+            g = decayed
+        if self._mean[k] is None:
+            self._mean[k], self._square[k] = np.zeros_like(data), np.zeros_like(data)
+        m, v = self._mean[k], self._square[k]
+        m *= beta1
+        np.multiply(g, 1.0 - beta1, out=spare)
+        m += spare
+        v *= beta2
+        np.multiply(g, g, out=spare)
+        spare *= 1.0 - beta2
+        v += spare
+        np.sqrt(v, out=spare)
+        spare /= root
+        spare += self.eps
+        np.divide(m, spare, out=spare, where=spare != 0.0) if not self.eps else np.divide(m, spare, out=spare)
+        spare *= size
+        data -= spare
+        parameter.data = data
+
+
+def _checked_parameters(params: Any, who: str) -> list[Value]:
+    if isinstance(params, Value) or not isinstance(params, Iterable):
+        raise ValueTypeError(
+            f"{who}: needs a list of parameters, got {type(params).__name__}; "
+            f"pass {'[it]' if isinstance(params, Value) else 'module.parameters()'}"
+        )
+    checked = list(params)
+    if not checked:
+        raise ArgumentError(f"{who}: needs at least one parameter, got an empty list; pass module.parameters()")
+    seen: dict[int, int] = {}
+    for k, parameter in enumerate(checked):
+        if not isinstance(parameter, Value):
+            raise ValueTypeError(
+                f"{who}: a parameter is a Value, got {type(parameter).__name__} at position {k}; "
+                "pass module.parameters()"
+            )
+        if not parameter.is_leaf or not parameter.requires_grad:
+            kind = "a constant" if parameter.is_leaf else "computed from others"
+            raise ValueTypeError(
+                f"{who}: a parameter is a leaf that requires a gradient, but {describe(parameter)} "
+                f"at position {k} is {kind}; leave it out"
+            )
+        if id(parameter) in seen:
+            raise ArgumentError(
+                f"{who}: {describe(parameter)} is given twice, at positions {seen[id(parameter)]} and {k}; pass it once"
+            )
+        seen[id(parameter)] = k
+    return checked
+
+
+def _at_least_zero(who: str, name: str, value: Any) -> float:
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not number or not 0.0 <= value < math.inf:
+        raise ArgumentError(f"{who}: {name} is a number of at least 0, got {value!r}; pass a finite, positive one")
+    return float(value)

@@ -1,0 +1,338 @@
+"""The one sweep: sums over all paths, back from an end or forward from a leaf, in any semiring.
+
+Reverse: the cotangent of a Value is the sum, over the ops that read it, of their cotangents pulled back through the op's
+chain. ``backward`` is that sweep for the gradient. Nothing recurses over the graph: chains of millions of ops are fine.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError, GraphError, ShapeError
+from .maps import Chain, Scale
+from .semirings import GRADIENT, Semiring
+from .value import CONSUMED, Value, as_data, describe
+
+__all__ = ["ancestors", "backward", "chains", "push", "replay", "reverse", "sweep", "topological"]
+
+
+def topological(end: Value) -> list[Value]:
+    """The interior Values through which a gradient flows to ``end``, each after its operands.
+
+    Raises ``GraphError`` where the graph was freed, or an array was replaced after it was recorded.
+    """
+    order: list[Value] = []
+    seen: set[Value] = set()
+    stack: list[Any] = [end]
+    while stack:  # iterative: recursion fails near 1,000 nodes
+        node = stack.pop()
+        if node is None:  # all that the node below reads is in order
+            order.append(stack.pop())
+            continue
+        if node in seen or node._made_by is None:
+            continue
+        seen.add(node)
+        stack.append(node)
+        stack.append(None)
+        locals_ = node._da
+        kind = type(locals_)
+        if kind is float:
+            stack.append(node._a)
+            if node._db is not None:
+                stack.append(node._b)
+        elif kind is tuple:
+            stack.extend([operand for operand, local in zip(node._a, locals_, strict=True) if local is not None])
+        elif kind is list:
+            a, b = node._a, node._b
+            for operand, saved in zip(a if type(a) is tuple else (a, b), locals_, strict=False):
+                if isinstance(operand, Value):
+                    if operand._data is not saved and operand._data is not None:
+                        _check_current(operand, saved)
+                    if operand.requires_grad and operand._made_by is not None:
+                        stack.append(operand)
+        elif node._made_by is CONSUMED:
+            raise GraphError(
+                f"backward: the graph of {describe(end)} was freed at {describe(node)} by an earlier "
+                "backward(keep='leaves'); run the forward pass again, or leave keep out"
+            )
+        else:
+            stack.append(node._b)
+    return order
+
+
+def _check_current(operand: Value, saved: Any) -> None:
+    if type(saved) is float and (operand._data == saved or saved != saved):
+        return
+    raise GraphError(
+        f"backward: the data of {describe(operand)} was replaced after the graph was recorded; run the forward pass again"
+    )
+
+
+def ancestors(end: Value) -> list[Value]:
+    """Every Value that ``end`` was computed from, constants too, and ``end``: each after its operands."""
+    order: list[Value] = []
+    seen: set[Value] = set()
+    stack: list[Value | None] = [end]
+    while stack:
+        node = stack.pop()
+        if node is None:
+            order.append(stack.pop())  # type: ignore[arg-type]
+        elif node not in seen:
+            seen.add(node)
+            stack += [node, None]
+            stack += reversed(node.parents)
+    return order
+
+
+def chains(node: Value) -> Iterator[tuple[int, Value, Chain]]:
+    """The local derivatives of a node: position, operand and chain, for each operand through which a gradient flows."""
+    op = node._made_by
+    if op is None:
+        return
+    locals_, operands = node._da, node.operands
+    if type(locals_) is list:
+        for k, operand in enumerate(operands):
+            if isinstance(operand, Value) and operand.requires_grad:
+                chain = op.chain(k, locals_, node._data)
+                if chain is not None:
+                    yield k, operand, chain
+    else:
+        weights = locals_ if type(locals_) is tuple else (locals_, node._db)
+        for k, (operand, weight) in enumerate(zip(operands, weights, strict=False)):
+            if weight is not None:
+                yield k, operand, (Scale(weight, 0),)
+
+
+def backward(end: Value, grad: Any, keep: str | None) -> None:
+    """What ``Value.backward`` does: the reverse sweep of the gradient, with the ops on floats in line."""
+    if keep not in (None, "leaves"):
+        raise ArgumentError(f"backward: keep is None or 'leaves', got {keep!r}")
+    seed = _seed(end, grad)
+    if not end.requires_grad:
+        raise GraphError(
+            f"backward: {describe(end)} depends on nothing that requires a gradient; "
+            "make its parameters with Value(…), outside no_grad(), and without detach()"
+        )
+    order = topological(end)
+    cotangents: defaultdict[Value, Any] = defaultdict(float, {end: seed})
+    kept: list[tuple[Value, Any]] = []
+    with np.errstate(all="ignore"):  # what overflows in a derivative becomes inf or nan, as in the data
+        while order:
+            node = order.pop()
+            g = cotangents.pop(node, None)
+            if g is None:  # read only where its reader has no derivative
+                continue
+            locals_ = node._da
+            kind = type(locals_)
+            if kind is float:
+                cotangents[node._a] += g * locals_
+                local = node._db
+                if local is not None:
+                    cotangents[node._b] += g * local
+            elif kind is tuple:
+                for operand, local in zip(node._a, locals_, strict=True):
+                    if local is not None:
+                        cotangents[operand] += g * local
+            elif kind is list:
+                _pull_arrays(node, g, cotangents)
+            else:
+                cotangents[node._b] += g * node._db
+            if keep is None:
+                kept.append((node, g))
+            else:
+                _free(node, node is end)
+    _store(kept, cotangents, seed)
+
+
+def _seed(end: Value, grad: Any) -> Any:
+    if grad is None:
+        if end.size != 1:
+            raise ShapeError(
+                f"backward: needs a scalar, got shape {end.shape} of {describe(end)}; pass grad= or call .sum() first"
+            )
+        return 1.0 if type(end._data) is float else np.ones(end.shape, end.dtype)
+    grad = as_data(grad.data if isinstance(grad, Value) else grad, keep_integers=False, copy=False)
+    if np.shape(grad) != end.shape:
+        raise ShapeError(f"backward: grad has shape {np.shape(grad)}, {describe(end)} has {end.shape}; they must be equal")
+    return grad if type(grad) is float else grad.astype(end.dtype, copy=False)
+
+
+def _pull_arrays(node: Value, g: Any, cotangents: dict[Value, Any]) -> None:
+    op, a, saved, out = node._made_by, node._a, node._da, node._data
+    for k, operand in enumerate(a if type(a) is tuple else (a, node._b)):
+        if not isinstance(operand, Value) or not operand.requires_grad:
+            continue
+        chain = op.chain(k, saved, out)  # type: ignore[union-attr]
+        if chain is None:
+            continue
+        pulled = g
+        for linear_map in chain:
+            pulled = linear_map.pull(pulled, GRADIENT)
+        data = saved[k]
+        if type(data) is float:
+            cotangents[operand] += float(pulled)
+            continue
+        if pulled.dtype != data.dtype:
+            pulled = pulled.astype(data.dtype)
+        cotangents[operand] = cotangents[operand] + pulled if operand in cotangents else pulled
+
+
+def _free(node: Value, is_end: bool) -> None:
+    node._made_by = CONSUMED
+    node._a = node._b = node._da = node._db = None
+    if not is_end:
+        node._data = node._grad = None
+
+
+def _store(kept: list[tuple[Value, Any]], leaves: Mapping[Value, Any], seed: Any) -> None:
+    """Interior Values get this pass's gradient, leaves add it to theirs. No leaf's gradient shares memory."""
+    taken = {id(seed)}
+    for node, g in kept:
+        if type(g) is not float:
+            taken.add(id(g))
+        node._grad = g
+    for leaf, g in leaves.items():
+        if leaf._grad is not None:
+            leaf._grad = leaf._grad + g
+        elif type(g) is float:
+            leaf._grad = g
+        else:
+            own = g.base is None and id(g) not in taken
+            taken.add(id(g))
+            leaf._grad = g if own else g.copy()
+
+
+def reverse(end: Value, semiring: Semiring, seed: Any = None) -> dict[Value, Any]:
+    """The cotangent, in a semiring, of every Value through which ``end`` depends on its leaves.
+
+    ``seed`` is the cotangent of ``end``: by default the empty path at its one element.
+    """
+    cotangents: dict[Value, Any] = {end: semiring.one(end.shape) if seed is None else seed}
+    with np.errstate(all="ignore"):
+        for node in reversed(topological(end)):
+            if node not in cotangents:
+                continue
+            g = cotangents[node]
+            for _, operand, chain in chains(node):
+                pulled = g
+                for linear_map in chain:
+                    pulled = linear_map.pull(pulled, semiring)
+                _accumulate(cotangents, operand, pulled, semiring)
+    return cotangents
+
+
+def push(start: Value, end: Value, semiring: Semiring, seed: Any) -> dict[Value, Any]:
+    """The tangent, in a semiring, of every Value between ``start`` and ``end``: sums over the paths that lead to ``start``."""
+    tangents: dict[Value, Any] = {start: seed}
+    with np.errstate(all="ignore"):
+        for node in topological(end):
+            if node is start:
+                continue
+            for _, operand, chain in chains(node):
+                if operand in tangents:
+                    pushed = tangents[operand]
+                    for linear_map in reversed(chain):
+                        pushed = linear_map.push(pushed, semiring)
+                    _accumulate(tangents, node, pushed, semiring)
+    return tangents
+
+
+def _accumulate(totals: dict[Value, Any], node: Value, term: Any, semiring: Semiring) -> None:
+    if not node.shape:
+        term = semiring.scalar(term)
+    totals[node] = semiring.add(totals[node], term) if node in totals else term
+
+
+def sweep(end: Value, semiring: Semiring, wrt: Any) -> Any:
+    """One statistic of the paths from ``end`` to every element of ``wrt``, by one reverse sweep.
+
+    ``end`` has one element. ``wrt`` is a Value, a sequence of Values, a mapping by name, or a module; the result has the
+    same form: an array of the Value's shape (a number for a scalar), a list, a dict, a dict by parameter name.
+
+    Raises ``ShapeError`` unless ``end`` has one element.
+
+    >>> from tinygrad_lite import semirings
+    >>> a = Value(3.0)
+    >>> b = a * a
+    >>> sweep(b + b, semirings.COUNT, wrt=a), sweep(b + b, semirings.GRADIENT, wrt=a)
+    (4, 12.0)
+    """
+    if end.size != 1:
+        raise ShapeError(f"sweep: the end has one element, got shape {end.shape} of {describe(end)}; index or sum it first")
+    cotangents = reverse(end, semiring)
+
+    def statistic(value: Value) -> Any:
+        if not isinstance(value, Value):
+            raise ArgumentError(f"sweep: wrt holds Values, got {type(value).__name__}; pass Values or a module")
+        if value not in cotangents:
+            return semiring.zero(value.shape)
+        found = cotangents[value]
+        return found if not isinstance(found, np.ndarray) else np.array(found)
+
+    if isinstance(wrt, Value):
+        return statistic(wrt)
+    if hasattr(wrt, "named_parameters"):
+        wrt = dict(wrt.named_parameters())
+    if isinstance(wrt, Mapping):
+        return {name: statistic(value) for name, value in wrt.items()}
+    return [statistic(value) for value in wrt]
+
+
+def replay(end: Value | Sequence[Value], leaves: Mapping[Value, Any] | None = None) -> Any:
+    """The recorded graph evaluated again, with other data at some leaves.
+
+    ``leaves`` maps leaves (or interior Values, which then are not computed) to data. The result is data: a float or an
+    array; for a sequence of ends a list. Leaves that are not named keep the data they have now. Nothing recorded changes.
+
+    Raises ``ShapeError`` for data of another shape than the leaf's, ``GraphError`` for a graph that was freed.
+
+    >>> a = Value(3.0)
+    >>> b = a * a
+    >>> replay(b, {a: 5.0}), b.data
+    (25.0, 9.0)
+    """
+    ends: Iterable[Value] = [end] if isinstance(end, Value) else list(end)
+    results: dict[Value, Any] = {}
+    for leaf, given in (leaves or {}).items():
+        if not isinstance(leaf, Value):
+            raise ArgumentError(f"replay: leaves are given as {{Value: data}}, got a key of type {type(leaf).__name__}")
+        data = as_data(given, keep_integers=True, copy=False)
+        if np.shape(data) != leaf.shape:
+            raise ShapeError(f"replay: {describe(leaf)} takes data of its shape, got {np.shape(data)}; reshape it")
+        results[leaf] = data
+    for one in ends:
+        for node in _upstream(one, results):
+            results[node] = _recomputed(node, results)
+    found = [results[one] for one in ends]
+    return found[0] if isinstance(end, Value) else found
+
+
+def _upstream(end: Value, known: Mapping[Value, Any]) -> list[Value]:
+    """What must be computed for ``end``, in order, where the Values in ``known`` need not be."""
+    order: list[Value] = []
+    seen: set[Value] = set(known)
+    stack: list[Any] = [end]
+    while stack:
+        node = stack.pop()
+        if node is None:
+            order.append(stack.pop())
+        elif node not in seen:
+            seen.add(node)
+            stack += [node, None]
+            stack += [operand for operand in node.operands if isinstance(operand, Value)]
+    return order
+
+
+def _recomputed(node: Value, results: Mapping[Value, Any]) -> Any:
+    op = node._made_by
+    if op is None:
+        return node.data
+    data = [
+        results[x] if isinstance(x, Value) else as_data(x, keep_integers=True, copy=False) for x in node.operands
+    ]
+    out = op.forward(*data)
+    return float(out) if type(out) is not float and np.ndim(out) == 0 else out
