@@ -1,10 +1,32 @@
-"""Every gradient, path by path: a computation-graph autodiff framework that takes gradients apart."""
+"""Every gradient, path by path: a computation-graph autodiff framework that takes gradients apart.
 
-from . import functions, methods, numpy_functions, semirings  # noqa: F401
-from .checking import Comparison, compare
+A ``Value`` is a number or an array that remembers how it was made; ``backward`` sums its gradients over all paths, and
+``gradient_paths`` lists, counts and adds up those paths themselves.
+
+>>> import tinygrad_lite as tg
+>>> x, w = tg.Value(2.0, name="x"), tg.Value(3.0, name="w")
+>>> loss = (x * w + x).square()
+>>> loss.name = "C"
+>>> loss.backward()
+>>> x.grad
+64.0
+>>> for path in tg.gradient_paths(loss, x):
+...     print(path)
+C ← x : 48 = 48
+C ← x : 16 = 16
+"""
+
+from . import functions, methods, numpy_functions, semirings  # noqa: F401  (methods, numpy_functions: they fill Value in)
+from .checking import Comparison, DifferentGradientsError, compare
 from .elementary import *  # noqa: F403
+from .elementwise import weighted_sum
+from .errors import TinygradError
 from .functions import *  # noqa: F403
 from .paths import GradientPaths, Path, gradient_paths
 from .recording import no_grad
 from .sweeping import replay, sweep
 from .value import Value
+
+from . import nn, optim  # isort: skip  (networks are made of all of the above)
+
+__version__ = "0.1.0"

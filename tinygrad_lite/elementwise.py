@@ -7,6 +7,7 @@ in line from the line's expressions, and a scalar node is built with nothing cal
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -240,10 +241,7 @@ class WeightedSum(Op):
 
     def forward(self, *data: Any) -> Any:
         n = len(data) // 2
-        total = data[-1]
-        for weight, x in zip(data[:n], data[n:-1], strict=True):
-            total = total + weight * x
-        return total
+        return sum(map(operator.mul, data[:n], data[n:-1]), data[-1])
 
     @staticmethod
     def partners(operands: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -280,8 +278,7 @@ def weighted_sum(weights: Any, inputs: Any, bias: Any = 0.0) -> Any:
         )
     operands = (*weights, *inputs, bias)
     data = [x._data if type(x) is Value else x for x in operands]
-    n = len(weights)
-    if not n or any(type(x) is not float for x in data):
+    if len(data) < 3 or {*map(type, data)} != {float}:
         return record(_WEIGHTED_SUM, operands)
     out = _WEIGHTED_SUM.forward(*data)
     if blocks_open[0] and paused():

@@ -185,7 +185,7 @@ def closest(name: str, names: Iterable[str]) -> list[str]:
     >>> closest("sigmoyd", ["relu", "sigmoid", "tanh"])
     ['sigmoid']
     """
-    return difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
+    return difflib.get_close_matches(name, list(names), n=3, cutoff=0.5)
 
 
 # ---- one network's numbers under the other's names -------------------------------------------------------------------

@@ -49,7 +49,7 @@ class Path:
     @property
     def contribution(self) -> float:
         """The product of the local derivatives: this path's part of the gradient."""
-        return math.prod(self.locals)
+        return math.prod(self.locals) + 0.0  # a product of zeros is 0, never -0
 
     def __len__(self) -> int:
         return len(self.locals)

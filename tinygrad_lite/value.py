@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._methods import Methods
 from .errors import GraphError, ShapeError, TinygradError, ValueTypeError
 from .maps import ndim_of, shape_of
 from .recording import blocks_open, paused
@@ -60,7 +61,7 @@ class _Consumed(Op):
 CONSUMED = _Consumed()
 
 
-class Value:
+class Value(Methods):
     """A float or an array of floats in a computation graph.
 
     ``data``: a number, a NumPy array, or nested lists of numbers. A scalar is kept as a Python float, an array with its

@@ -1,0 +1,27 @@
+"""Neural networks: modules, layers on arrays, networks of scalars, losses.
+
+>>> from tinygrad_lite import nn
+>>> mlp = nn.MLP(2, [10, 2], activation="sigmoid", output="linear", rng=0)
+>>> loss = nn.losses.cross_entropy(mlp([[0.0, 1.0], [1.0, 1.0]]), [1, 0])
+>>> loss.backward()
+>>> mlp.layers[0].w.grad.shape
+(2, 10)
+"""
+
+from . import initialisers, losses, scalar
+from .activations import ACTIVATIONS
+from .layers import MLP, Activation, Dropout, Linear, Sequential
+from .modules import Module
+
+__all__ = [
+    "ACTIVATIONS",
+    "MLP",
+    "Activation",
+    "Dropout",
+    "Linear",
+    "Module",
+    "Sequential",
+    "initialisers",
+    "losses",
+    "scalar",
+]

@@ -1,0 +1,70 @@
+"""What comes after a weighted sum, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import elementary as E
+from .. import functions as F
+from .. import naming
+from ..errors import UnknownNameError, ValueTypeError
+
+__all__ = ["ACTIVATIONS", "ActivationFunction", "activation_function", "activation_name", "is_linear"]
+
+ActivationFunction = Callable[[Any], Any]
+"""A function from a Value to a Value, element by element."""
+
+
+def linear(x: Any) -> Any:
+    """``x`` itself: no activation."""
+    return x
+
+
+ACTIVATIONS: dict[str, ActivationFunction] = {
+    "linear": linear,
+    "sigmoid": E.sigmoid,
+    "tanh": E.tanh,
+    "relu": E.relu,
+    "leaky_relu": E.leaky_relu,
+    "elu": E.elu,
+    "gelu": F.gelu,
+    "silu": E.silu,
+    "softplus": E.softplus,
+}
+"""The activations by name."""
+
+
+def activation_function(activation: str | ActivationFunction, who: str) -> ActivationFunction:
+    """The function that a name stands for; a function stands for itself.
+
+    Raises ``UnknownNameError`` for an unknown name, with the nearest and all known ones.
+    """
+    if isinstance(activation, str):
+        if activation in ACTIVATIONS:
+            return ACTIVATIONS[activation]
+        near = naming.closest(activation, ACTIVATIONS)
+        raise UnknownNameError(
+            f"{who}: no activation is called {activation!r}; {f'did you mean {near[0]!r}? ' if near else ''}"
+            f"there are {', '.join(ACTIVATIONS)}, or pass a function of a Value"
+        )
+    if not callable(activation):
+        raise ValueTypeError(
+            f"{who}: an activation is a name or a function of a Value, got {type(activation).__name__}; "
+            f"the names are {', '.join(ACTIVATIONS)}"
+        )
+    return activation
+
+
+def activation_name(activation: str | ActivationFunction) -> str:
+    """What an activation is called in a ``repr``.
+
+    >>> activation_name("relu"), activation_name(linear)
+    ('relu', 'linear')
+    """
+    return activation if isinstance(activation, str) else getattr(activation, "__name__", type(activation).__name__)
+
+
+def is_linear(activation: str | ActivationFunction) -> bool:
+    """Whether it is no activation at all, so that a neuron's weighted sum is its output."""
+    return activation == "linear" or activation is linear

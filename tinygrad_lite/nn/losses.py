@@ -1,0 +1,309 @@
+"""Losses: one scalar Value from a network's outputs and what they should have been.
+
+Each takes outputs as a Value of any shape, as a list of scalar Values (the outputs of a network of scalars for one
+sample), or as a list of such lists (for many). A shape with two axes is (samples, outputs); with one it is the outputs
+of *one* sample. Targets have the outputs' shape exactly: nothing is broadcast, as (4,) against (4, 1) would silently
+give 16 differences. Targets that are plain numbers become constants named ``t``, or ``t0``, ``t1``, … beside scalars,
+with ``@`` and the number of the sample where there are several. The result is named ``C``, for cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+
+from .. import elementary as E
+from .. import functions as F
+from ..elementwise import weighted_sum
+from ..errors import ArgumentError, ShapeError, ValueTypeError
+from ..value import Value, constant
+
+__all__ = ["binary_cross_entropy", "cross_entropy", "half_squared_error", "hinge", "mse"]
+
+Reduction = Literal["mean", "sum"]
+Shape = tuple[int, ...]
+
+
+def half_squared_error(outputs: Any, targets: Any, reduction: Reduction = "mean") -> Value:
+    """Half the squared differences, so that the 2 cancels in the derivative.
+
+    ``reduction="mean"`` divides by the number of samples: C = Σ_samples Σ_outputs (y - t)² / (2 · samples), of
+    derivative (y - t) / samples. ``"sum"`` does not: C = ½ Σ (y - t)², of derivative y - t. For one sample they are the
+    same.
+
+    Raises ``ShapeError`` unless outputs and targets have the same shape.
+
+    >>> y = Value([[0.5, 0.25], [1.0, 0.0]])
+    >>> t = [[1.0, 0.0], [1.0, 1.0]]
+    >>> half_squared_error(y, t).item(), half_squared_error(y, t, "sum").item()
+    (0.328125, 0.65625)
+    """
+    return _reduced("half_squared_error", outputs, targets, _squared_difference, 2.0, _samples, reduction)
+
+
+def mse(outputs: Any, targets: Any, reduction: Reduction = "mean") -> Value:
+    """The mean squared error over all elements: Σ (y - t)² / elements, or the sum alone.
+
+    Raises ``ShapeError`` unless outputs and targets have the same shape.
+
+    >>> mse(Value([1.0, 3.0]), [0.0, 1.0]).item()
+    2.5
+    """
+    return _reduced("mse", outputs, targets, _squared_difference, 1.0, _elements, reduction)
+
+
+def binary_cross_entropy(logits: Any, targets: Any, reduction: Reduction = "mean") -> Value:
+    """The cross-entropy of yes-or-no answers, in nats, from logits: -t ln σ(z) - (1 - t) ln (1 - σ(z)), mean over all
+    elements.
+
+    A target is a probability: 0, 1 or between. Computed as t · softplus(-z) + (1 - t) · softplus(z), to full precision
+    for logits of any size; the derivative is σ(z) - t.
+
+    Raises ``ShapeError`` unless logits and targets have the same shape, ``ArgumentError`` for a target outside [0, 1].
+
+    >>> binary_cross_entropy(Value([0.0, 1e4]), [1.0, 1.0]).item()
+    0.34657359027997264
+    """
+
+    def check(t: Any) -> None:
+        _require("binary_cross_entropy", t, (t >= 0) & (t <= 1), "a target is a probability between 0 and 1")
+
+    return _reduced("binary_cross_entropy", logits, targets, _log_loss, 1.0, _elements, reduction, check)
+
+
+def hinge(scores: Any, labels: Any, margin: float = 1.0, reduction: Reduction = "mean") -> Value:
+    """max(0, margin - t · y), mean over all elements, for labels t of -1 and 1: no loss beyond the margin on the right
+    side.
+
+    Raises ``ShapeError`` unless scores and labels have the same shape, ``ArgumentError`` for another label.
+
+    >>> hinge(Value([2.0, 0.5, 0.5]), [1, 1, -1]).item()
+    0.6666666666666666
+    """
+
+    def check(t: Any) -> None:
+        _require("hinge", t, (t == 1) | (t == -1), "a label is -1 or 1")
+
+    def term(y: Any, t: Any) -> Any:
+        return E.relu(margin - t * y)
+
+    return _reduced("hinge", scores, labels, term, 1.0, _elements, reduction, check)
+
+
+def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Value:
+    """The cross-entropy of a choice among classes, in nats: -Σ_classes p ln softmax(logits), mean over the samples.
+
+    ``logits`` has shape (samples, classes), or (classes,) for one sample, and may have more axes in front. ``labels``
+    are the numbers of the right classes, integers of shape (samples,); or probabilities of the logits' shape (one-hot,
+    for example). Stable for logits of any size. The derivative is (softmax(logits) - p) / samples.
+
+    Raises ``ShapeError`` for labels of another shape, ``ArgumentError`` for a class that there is not or rows of
+    probabilities that do not sum to 1.
+
+    >>> cross_entropy(Value([[0.0, 0.0], [1e4, 0.0]]), [1, 0]).item()
+    0.34657359027997264
+    """
+    _check_reduction("cross_entropy", reduction)
+    if isinstance(logits, list | tuple):
+        logits = _joined("cross_entropy", logits)
+    z = _as_value(logits)
+    if not z.shape or not z.size:
+        raise ShapeError(
+            f"cross_entropy: needs logits of shape (samples, classes), got {z.shape}; put the classes last"
+        )
+    p = _chosen(z, labels)
+    picked = F.sum(z * p, axis=-1) if p is not None else _picked(z, labels)
+    losses = F.logsumexp(z, axis=-1) - picked
+    total = F.sum(losses) if losses.shape else losses
+    samples = losses.size
+    return _named(total / samples if reduction == "mean" and samples > 1 else total)
+
+
+# ---- one element -----------------------------------------------------------------------------------------------------
+
+
+def _squared_difference(y: Any, t: Any) -> Any:
+    return E.square(y - t)
+
+
+def _log_loss(z: Any, t: Any) -> Any:
+    return t * E.softplus(-z) + (1.0 - t) * E.softplus(z)
+
+
+# ---- all elements ----------------------------------------------------------------------------------------------------
+
+
+def _samples(shape: Shape) -> int:
+    return shape[0] if len(shape) > 1 else 1
+
+
+def _elements(shape: Shape) -> int:
+    return int(np.prod(shape))
+
+
+def _reduced(
+    who: str,
+    outputs: Any,
+    targets: Any,
+    term: Callable[[Any, Any], Any],
+    divisor: float,
+    count: Callable[[Shape], int],
+    reduction: str,
+    check: Callable[[Any], None] | None = None,
+) -> Value:
+    """The sum of ``term(y, t)`` over all elements, over ``divisor`` and, for the mean, over how many ``count``
+    finds."""
+    _check_reduction(who, reduction)
+    scalars = isinstance(outputs, list | tuple)
+    shape, ys = _listed(who, outputs) if scalars else ((), [])
+    y = None if scalars else _as_value(outputs)
+    shape = shape if y is None else y.shape
+    if not _elements(shape):
+        raise ShapeError(f"{who}: needs at least one output, got shape {shape}; pass outputs and their targets")
+    data = _target_data(targets)
+    if data.shape != shape:
+        raise ShapeError(
+            f"{who}: outputs and targets need the same shape, got {shape} and {data.shape}; "
+            "reshape one of them: nothing is broadcast here"
+        )
+    if check is not None:
+        check(data)
+    if reduction == "mean":
+        divisor *= count(shape)
+    if y is None:
+        # One sum of all terms, weighted alike: a chain of additions would make the first paths longer than the last.
+        terms = [term(output, t) for output, t in zip(ys, _target_scalars(targets, data), strict=True)]
+        share = constant(1.0 / divisor)
+        return _named(weighted_sum(terms, [share] * len(terms)))
+    t = targets if isinstance(targets, Value) else Value(data.astype(y.dtype, copy=False), "t", requires_grad=False)
+    terms = term(y, t)
+    total = F.sum(terms) if terms.shape else terms
+    return _named(total if divisor == 1.0 else total / divisor)
+
+
+def _named(loss: Value) -> Value:
+    loss.name = "C"
+    return loss
+
+
+def _check_reduction(who: str, reduction: str) -> None:
+    if reduction not in ("mean", "sum"):
+        raise ArgumentError(f"{who}: reduction is 'mean' or 'sum', got {reduction!r}; choose one")
+
+
+# ---- outputs ---------------------------------------------------------------------------------------------------------
+
+
+def _as_value(outputs: Any) -> Value:
+    return outputs if isinstance(outputs, Value) else Value(outputs, requires_grad=False)
+
+
+def _listed(who: str, outputs: Any) -> tuple[Shape, list[Any]]:
+    """The shape of a list, or list of lists, of scalar Values, and all of them one after the other."""
+    rows = [row if isinstance(row, list | tuple) else None for row in outputs]
+    nested = any(row is not None for row in rows)
+    if nested and (None in rows or len({len(row) for row in rows if row is not None}) > 1):
+        raise ShapeError(f"{who}: the lists of outputs are not of equal lengths; every sample needs the same outputs")
+    flat = [item for row in rows if row is not None for item in row] if nested else list(outputs)
+    for item in flat:
+        if isinstance(item, Value) and item.shape:
+            raise ShapeError(
+                f"{who}: a list of outputs holds scalars, got a Value of shape {item.shape}; "
+                "join arrays with tinygrad_lite.stack([…])"
+            )
+        if not isinstance(item, Value | float | int):
+            raise ValueTypeError(f"{who}: a list of outputs holds scalar Values, got {type(item).__name__}")
+    return ((len(rows), len(rows[0] or ())) if nested else (len(flat),)), flat
+
+
+def _joined(who: str, outputs: Any) -> Value:
+    """A list, or list of lists, of scalar Values as one Value of that shape."""
+    shape, flat = _listed(who, outputs)
+    if not any(isinstance(item, Value) for item in flat):
+        return Value(np.reshape(flat, shape), requires_grad=False)
+    joined: Value = F.reshape(F.stack(flat), shape)
+    return joined
+
+
+# ---- targets ---------------------------------------------------------------------------------------------------------
+
+
+def _target_data(targets: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    """The numbers of the targets, whatever they are in."""
+
+    def numbers(item: Any) -> Any:
+        if isinstance(item, list | tuple):
+            return [numbers(inner) for inner in item]
+        return item.data if isinstance(item, Value) else item
+
+    data = numbers(targets)
+    return np.asarray(data if isinstance(data, np.ndarray) else Value(data, requires_grad=False).data)
+
+
+def _target_scalars(targets: Any, data: np.ndarray[Any, np.dtype[Any]]) -> list[Value]:
+    """The targets one by one, for outputs that are scalars."""
+    if isinstance(targets, Value):
+        return list(F.reshape(targets, -1))
+    items = targets
+    if isinstance(targets, list | tuple):
+        items = [item for row in targets for item in (row if isinstance(row, list | tuple) else [row])]
+    else:
+        items = np.ravel(targets).tolist()
+    samples = _samples(data.shape)
+    width = data.shape[-1] if data.ndim > 1 else data.size
+    scalars = []
+    for k, item in enumerate(items):
+        if not isinstance(item, Value):
+            sample, output = divmod(k, width)
+            item = constant(float(item), f"t{output}@{sample}" if samples > 1 else f"t{output}")
+        scalars.append(item)
+    return scalars
+
+
+def _require(who: str, t: Any, good: Any, rule: str) -> None:
+    if not np.all(good):
+        worst = np.asarray(t)[~np.asarray(good)].flat[0]
+        raise ArgumentError(f"{who}: {rule}, got {worst:g}; convert the targets first")
+
+
+# ---- classes ---------------------------------------------------------------------------------------------------------
+
+
+def _chosen(z: Value, labels: Any) -> Any:
+    """The probabilities of the classes, where the labels are given so; ``None`` where they are class numbers."""
+    data = _target_data(labels)
+    classes = z.shape[-1]
+    if data.shape == z.shape:
+        _require("cross_entropy", data, data >= 0, "a probability is at least 0")
+        sums = data.sum(axis=-1)
+        _require("cross_entropy", sums, np.abs(sums - 1.0) <= 1e-6, "the probabilities of one sample sum to 1")
+        return (
+            labels if isinstance(labels, Value) else Value(data.astype(z.dtype, copy=False), "t", requires_grad=False)
+        )
+    if data.shape != z.shape[:-1]:
+        raise ShapeError(
+            f"cross_entropy: for logits of shape {z.shape} needs class numbers of shape {z.shape[:-1]} "
+            f"or probabilities of shape {z.shape}, got {data.shape}; reshape the labels"
+        )
+    if data.size and not np.array_equal(data, np.floor(data)):
+        raise ArgumentError(
+            f"cross_entropy: class numbers are whole, got {data[data != np.floor(data)].flat[0]:g}; "
+            f"for probabilities pass shape {z.shape}"
+        )
+    _require(
+        "cross_entropy",
+        data,
+        (data >= 0) & (data < classes),
+        f"a class is a number from 0 to {classes - 1} ({classes} logits)",
+    )
+    return None
+
+
+def _picked(z: Value, labels: Any) -> Any:
+    """The logit of the right class of each sample."""
+    if z.ndim == 1:
+        return z[int(_target_data(labels))]
+    own = isinstance(labels, Value) and labels.dtype.kind in "iu"  # indexes as the Value that it is
+    index = labels if own else _target_data(labels).astype(np.intp)
+    return z[(*np.indices(z.shape[:-1], sparse=True), index)]

@@ -1,0 +1,264 @@
+"""Module: an object with parameters.
+
+A module is its attributes, and ``__call__`` is its mathematics. There is nothing to register and no constructor to
+call: the parameters are found where they are, among the attributes and in lists, tuples and dicts of them, however
+deep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from .. import naming
+from ..errors import ArgumentError, IndexRangeError, UnknownNameError, ValueTypeError
+from ..value import Value
+
+__all__ = ["Module"]
+
+
+class Module:
+    """Base class of everything that has parameters.
+
+    A parameter is a leaf Value with ``requires_grad`` that is an attribute, or in a list, tuple or dict that is one, or
+    belongs to a module that is found in the same way. One that is found twice counts once, under its first name.
+
+    >>> class Line(Module):
+    ...     def __init__(self):
+    ...         self.slope, self.height = Value(2.0), Value(1.0)
+    ...     def __call__(self, x):
+    ...         return self.slope * x + self.height
+    >>> line = Line()
+    >>> line(3.0).backward()
+    >>> {name: p.grad for name, p in line.named_parameters().items()}
+    {'slope': 3.0, 'height': 1.0}
+    """
+
+    training: bool = True
+    """Whether layers that behave differently in training do so; ``train()`` and ``eval()`` set it."""
+
+    # ---- what it contains
+
+    def named_modules(self) -> dict[str, Module]:
+        """This module and all inside it by path, outer ones first; this one's path is empty.
+
+        >>> from tinygrad_lite import nn
+        >>> list(nn.Sequential(nn.Linear(2, 3), nn.Sequential(nn.Linear(3, 1))).named_modules())
+        ['', 'layers.0', 'layers.1', 'layers.1.layers.0']
+        """
+        found: dict[str, Module] = {}
+        seen: set[int] = set()
+        waiting: list[tuple[str, Module]] = [("", self)]
+        while waiting:
+            path, module = waiting.pop()
+            if id(module) in seen:
+                continue
+            seen.add(id(module))
+            found[path] = module
+            inner = [(name, member) for name, member in _members(vars(module)) if isinstance(member, Module)]
+            waiting += [(_joined(path, name), member) for name, member in reversed(inner)]
+        return found
+
+    def named_parameters(self) -> dict[str, Value]:
+        """The parameters by name: the path of attributes, or what a module that names its own calls them."""
+        found: dict[str, Value] = {}
+        seen: set[int] = set()
+        for path, module in self.named_modules().items():
+            for name, value in module._own_parameters():
+                if id(value) not in seen:
+                    seen.add(id(value))
+                    found[_joined(path, name)] = value
+        return found
+
+    def parameters(self) -> list[Value]:
+        """The parameters, each once, in the order of ``named_parameters``."""
+        return list(self.named_parameters().values())
+
+    def _own_parameters(self) -> Iterator[tuple[str, Value]]:
+        """Parameters by their name within this module. A network that names those of its layers overrides this."""
+        for name, member in _members(vars(self)):
+            if isinstance(member, Value) and member.requires_grad and member.is_leaf:
+                yield name, member
+
+    def name_parameters(self, prefix: str = "") -> Self:
+        """Give every parameter its name here, after ``prefix``, as the name that pictures and paths show.
+
+        >>> from tinygrad_lite import nn
+        >>> [p.name for p in nn.Linear(2, 3).name_parameters("encoder.").parameters()]
+        ['encoder.w', 'encoder.b']
+        """
+        for name, parameter in self.named_parameters().items():
+            parameter.name = prefix + name
+        return self
+
+    def find_parameter(self, name: str) -> tuple[Value, tuple[int, ...]]:
+        """The parameter of that name and the index of the element in it, ``()`` for a scalar or for all of an array.
+
+        Either form is accepted for one element, ``w201`` and ``w2[0,1]``, whichever this module uses.
+
+        Raises ``UnknownNameError`` with the nearest names, ``IndexRangeError`` for an element outside the array.
+
+        >>> from tinygrad_lite import nn
+        >>> w2, index = nn.MLP(2, [3, 2]).find_parameter("w201")
+        >>> w2.name, index
+        ('w2', (0, 1))
+        """
+        parameters = self.named_parameters()
+        shapes = {own: parameter.shape for own, parameter in parameters.items()}
+        found = naming.resolve(name, shapes)
+        if found is None:
+            near = naming.closest(name, shapes)
+            perhaps = f"the nearest names are {', '.join(near)}" if near else f"its names are {_some(shapes)}"
+            raise UnknownNameError(f"find_parameter: {type(self).__name__} has no parameter {name!r}; {perhaps}")
+        own, index = found
+        if any(i >= n for i, n in zip(index, shapes[own], strict=False)):
+            raise IndexRangeError(f"find_parameter: {name!r} is outside {own!r}, which has shape {shapes[own]}")
+        return parameters[own], index
+
+    # ---- gradients and modes
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for parameter in self.parameters():
+            parameter.zero_grad()
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch this module and all inside it to training, or with ``False`` to evaluation. Returns the module."""
+        for module in self.named_modules().values():
+            module.training = bool(mode)
+        return self
+
+    def eval(self) -> Self:
+        """Switch this module and all inside it to evaluation: dropout passes everything. Returns the module."""
+        return self.train(False)
+
+    # ---- saving and loading
+
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of all parameters' data by name: Python floats and arrays.
+
+        >>> Line = type("Line", (Module,), {})
+        >>> line = Line()
+        >>> line.slope = Value(2.0)
+        >>> line.state_dict()
+        {'slope': 2.0}
+        """
+        return {
+            name: parameter.data.copy() if parameter.shape else parameter.data
+            for name, parameter in self.named_parameters().items()
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Set the data of every parameter from ``state``: numbers and arrays by name.
+
+        A network of arrays takes the dictionary of the same network of scalars, and the reverse.
+
+        Raises ``ArgumentError`` that lists every entry that is missing, unknown, given twice, of the wrong shape or not
+        a number. Nothing is loaded then.
+
+        >>> from tinygrad_lite import nn
+        >>> arrays, scalars = nn.MLP(2, [3, 1]), nn.scalar.MLP(2, [3, 1], activation="sigmoid", output="sigmoid")
+        >>> arrays.load_state_dict(scalars.state_dict())
+        >>> bool(arrays([0.5, 2.0]).item() - scalars([0.5, 2.0]).data < 1e-12)
+        True
+        """
+        if not isinstance(state, Mapping):
+            raise ValueTypeError(f"load_state_dict: needs a dict of arrays by name, got {type(state).__name__}")
+        parameters = self.named_parameters()
+        loaded, problems = _filled(parameters, state)
+        if problems:
+            raise ArgumentError(
+                f"load_state_dict: nothing was loaded into {type(self).__name__}, because of {len(problems)} "
+                f"problem{'s' if len(problems) > 1 else ''}:\n  " + "\n  ".join(problems)
+            )
+        for name, parameter in parameters.items():
+            parameter.data = loaded[name] if parameter.shape else float(loaded[name])
+
+    # ---- display
+
+    def __repr__(self) -> str:
+        inner = [(name, member) for name, member in _members(vars(self)) if isinstance(member, Module)]
+        if not inner:
+            return f"{type(self).__name__}()"
+        lines = [f"  {name}: {member!r}".replace("\n", "\n  ") for name, member in inner]
+        return "\n".join([f"{type(self).__name__}(", *lines, ")"])
+
+
+def _members(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Values and modules among the attributes and in their lists, tuples and dicts, with the path to each, in order."""
+    waiting = [(str(name), member) for name, member in reversed(list(attributes.items()))]
+    open_containers: set[int] = set()
+    while waiting:
+        path, member = waiting.pop()
+        if isinstance(member, Value | Module):
+            yield path, member
+            continue
+        inner: list[tuple[Any, Any]] = []
+        if isinstance(member, list | tuple):
+            inner = list(enumerate(member))
+        elif isinstance(member, dict):
+            inner = list(member.items())
+        if inner and id(member) not in open_containers:  # a list may contain itself
+            open_containers.add(id(member))
+            waiting += [(f"{path}.{key}", value) for key, value in reversed(inner)]
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _some(names: Mapping[str, Any]) -> str:
+    listed = list(names)
+    return (
+        ", ".join(listed[:8]) + (f" and {len(listed) - 8} more" if len(listed) > 8 else "") if listed else "none at all"
+    )
+
+
+def _filled(parameters: Mapping[str, Value], state: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """New data for the parameters from the entries of ``state``, and all that is wrong with them."""
+    loaded = {name: np.empty(parameter.shape, parameter.dtype) for name, parameter in parameters.items()}
+    filled = {name: np.zeros(parameter.shape, bool) for name, parameter in parameters.items()}
+    places = naming.Places({name: parameter.shape for name, parameter in parameters.items()})
+    problems: list[str] = []
+    spoiled: set[str] = set()  # named by a problem, so not reported as missing again
+    for name, entry in state.items():
+        data = _numbers(entry)
+        if data is None:
+            problems.append(f"{name}: needs a number or an array of numbers, got {type(entry).__name__}")
+            spoiled.add(str(name))
+            continue
+        moves = places.put(str(name), data.shape)
+        if isinstance(moves, str):
+            problems.append(moves)
+            spoiled.add(str(name))
+            continue
+        for own, index, source in moves:
+            if np.any(filled[own][index]):
+                problems.append(f"{name}: sets {_indexed(own, index)}, which another entry sets too")
+            loaded[own][index] = data[source]
+            filled[own][index] = True
+    for own, done in filled.items():
+        if own in spoiled or done.all():
+            continue
+        if not done.any():
+            element = naming.parse(own)
+            if not parameters[own].shape and element is not None and element.index and element.array in spoiled:
+                continue
+            problems.append(f"{own}: missing (shape {done.shape})")
+        else:
+            problems += [f"{_indexed(own, tuple(map(int, index)))}: missing" for index in np.argwhere(~done)]
+    return loaded, problems
+
+
+def _indexed(name: str, index: tuple[int, ...]) -> str:
+    return f"{name}[{','.join(map(str, index))}]" if index else name
+
+
+def _numbers(entry: Any) -> np.ndarray[Any, np.dtype[Any]] | None:
+    """The entry as an array, a Value's data included; ``None`` if it is not made of numbers."""
+    try:
+        data = np.asarray(entry.data if isinstance(entry, Value) else entry)
+    except (TypeError, ValueError):  # a list of unequal rows, or of Values
+        return None
+    return data if data.dtype.kind in "fiub" else None
