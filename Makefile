@@ -25,13 +25,14 @@ demo: $(VENV)/.installed  ## train the half adder, take its gradients apart, dra
 test: $(VENV)/.test  ## lint, format, types and tests
 	@failed=; \
 	part() { \
-		echo "== $$*"; \
-		$(python) -m "$$@" || failed="$$failed $$1"; \
+		name=$$1; shift; \
+		echo "== $$name: $$*"; \
+		$(python) -m "$$@" || failed="$$failed $$name"; \
 	}; \
-	part ruff check .; \
-	part ruff format --check .; \
-	part mypy; \
-	part pytest -q -n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS); \
+	part lint ruff check .; \
+	part format ruff format --check .; \
+	part types mypy; \
+	part tests pytest -q -n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS); \
 	if [ -n "$$failed" ]; then echo "make test: failed:$$failed"; exit 1; fi; \
 	echo "make test: lint, format, types and tests pass"
 

@@ -16,7 +16,7 @@ C ← x : 48 = 48
 C ← x : 16 = 16
 """
 
-from . import functions, methods, numpy_functions, semirings  # noqa: F401  (methods, numpy_functions: they fill Value in)
+from . import elementary, functions, methods, numpy_functions, semirings  # noqa: F401  (methods, numpy_functions: they fill Value in)
 from .checking import Comparison, DifferentGradientsError, compare
 from .elementary import *  # noqa: F403
 from .elementwise import weighted_sum
@@ -29,4 +29,23 @@ from .value import Value
 
 from . import nn, optim  # isort: skip  (networks are made of all of the above)
 
+__all__ = [
+    "Comparison",
+    "DifferentGradientsError",
+    "GradientPaths",
+    "Path",
+    "TinygradError",
+    "Value",
+    "compare",
+    "gradient_paths",
+    "nn",
+    "no_grad",
+    "optim",
+    "replay",
+    "semirings",
+    "sweep",
+    "weighted_sum",
+    *elementary.__all__,
+    *functions.__all__,
+]
 __version__ = "0.1.0"

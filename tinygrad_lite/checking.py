@@ -12,7 +12,7 @@ import numpy as np
 from .errors import ArgumentError, GraphError, ShapeError, TinygradError
 from .paths import element_name, find, gradient_paths
 from .semirings import COUNT, GRADIENT
-from .sweeping import replay, reverse
+from .sweeping import ancestors, replay, reverse
 from .value import Value, describe, raw, shape_of
 
 __all__ = ["Comparison", "DifferentGradientsError", "Row", "compare"]
@@ -28,7 +28,7 @@ class DifferentGradientsError(TinygradError, RuntimeError):
 
 @dataclass(frozen=True)
 class Row:
-    """One parameter: its gradient by each way, arrays of its shape. ``None`` (nan in parts) where a way was left out."""
+    """One parameter: its gradient by each way, in arrays of its shape; ``None``, in parts nan, where one was left out."""
 
     name: str
     autodiff: Any
@@ -38,7 +38,7 @@ class Row:
     n_paths: int
 
     def worst(self, column: str, scale: float) -> tuple[float, tuple[int, ...]]:
-        """The largest relative difference of a column from autodiff, and the element where it is; (0, ()) if left out."""
+        """The largest relative difference of a column from autodiff, and its element; (0, ()) if it was left out."""
         other = getattr(self, column)
         if other is None:
             return 0.0, ()
@@ -70,7 +70,9 @@ class Comparison:
         self.notes = tuple(notes)
         sizes = [np.max(np.abs(row.autodiff), initial=0.0) for row in rows]
         self._scale = 1e-7 * float(max(sizes, default=0.0))
-        self.worst = {column: max((row.worst(column, self._scale)[0] for row in rows), default=0.0) for column in self._used}
+        self.worst = {
+            column: max((row.worst(column, self._scale)[0] for row in rows), default=0.0) for column in self._used
+        }
 
     @property
     def _used(self) -> list[str]:
@@ -90,7 +92,8 @@ class Comparison:
             name = row.name + (f"[{','.join(map(str, index))}]" if index else "")
             complaints.append(
                 f"{name}: autodiff {_at(row.autodiff, index):.10g}, {self.columns[column]} "
-                f"{_at(getattr(row, column), index):.10g} (relative difference {worst:.2g}, allowed {self.tolerances[column]:.2g})"
+                f"{_at(getattr(row, column), index):.10g} "
+                f"(relative difference {worst:.2g}, allowed {self.tolerances[column]:.2g})"
             )
         if complaints:
             raise DifferentGradientsError("compare: the gradients differ. " + "; ".join(complaints))
@@ -108,15 +111,15 @@ class Comparison:
         table.append(["worst relative difference", "", *(f"{self.worst[column]:.1e}" for column in used)])
         widths = [max(len(line[k]) for line in table) for k in range(len(table[0]))]
         lines = [
-            "  ".join(text.ljust(widths[0]) if k == 0 else text.rjust(widths[k]) for k, text in enumerate(line)).rstrip()
+            "  ".join(
+                text.ljust(widths[0]) if k == 0 else text.rjust(widths[k]) for k, text in enumerate(line)
+            ).rstrip()
             for line in table
         ]
         rule = "─" * len(max(lines, key=len))
-        if any(np.ndim(row.autodiff) for row in self.rows):
-            self_note = ["Of each array the element with the largest difference is shown."]
-        else:
-            self_note = []
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *self_note, *self.notes])
+        arrays = any(np.ndim(row.autodiff) for row in self.rows)
+        note = ["Of each array the element with the largest difference is shown."] if arrays else []
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *note, *self.notes])
 
     def __repr__(self) -> str:
         worst = ", ".join(f"{self.columns[column]} {worst:.1e}" for column, worst in self.worst.items())
@@ -140,12 +143,13 @@ def compare(
 ) -> Comparison:
     """The gradients of ``loss`` by autodiff, summed path by path, by hand, and by finite differences.
 
-    ``loss`` is a recorded scalar, or a function of nothing that records one. ``manual`` are the hand-made gradients: a mapping
-    by parameter name, a sequence in the order of ``wrt``, or a function that returns either. ``wrt`` are the parameters: a
-    module, a mapping by name, a Value or name, or a sequence of those; by default every named leaf.
+    ``loss`` is a recorded scalar, or a function of nothing that records one. ``manual`` are the hand-made gradients: a
+    mapping by parameter name, a sequence in the order of ``wrt``, or a function that returns either. ``wrt`` are the
+    parameters: a module, a mapping by name, a Value or name, or a sequence of those; by default every named leaf.
 
-    The sum over paths lists every path, of a parameter that has at most 20,000. Finite differences replay the recorded graph:
-    central, extrapolated once (Richardson), of at most 256 elements of each parameter. What is left out is said in ``notes``.
+    The sum over paths lists every path, of a parameter that has at most 20,000. Finite differences replay the recorded
+    graph: central, extrapolated once (Richardson), of at most 256 elements of each parameter. What is left out is said
+    in ``notes``.
 
     Raises ``ArgumentError`` for manual gradients that are missing or too many, ``ShapeError`` for one of another shape,
     ``GraphError`` if a leaf was changed after the loss was recorded.
@@ -155,16 +159,16 @@ def compare(
     >>> bool(c), c.worst["manual"]
     (True, 0.0)
     """
-    if callable(loss) and not isinstance(loss, Value):
+    if not isinstance(loss, Value):
         loss = loss()
-    if not isinstance(loss, Value) or loss.size != 1:
-        what = describe(loss) if isinstance(loss, Value) else f"a {type(loss).__name__}"
-        raise ShapeError(f"compare: needs a loss with one element, got {what}; .sum() it first")
+    if loss.size != 1:
+        raise ShapeError(f"compare: needs a loss with one element, got {describe(loss)}; .sum() it first")
     parameters = _parameters(loss, wrt)
     by_hand = _by_hand(manual, parameters)
     if not np.array_equal(replay(loss), loss.data, equal_nan=True):
         raise GraphError(
-            f"compare: a leaf of {describe(loss)} was changed after it was recorded; run the forward pass again, then compare"
+            f"compare: a leaf of {describe(loss)} was changed after it was recorded; "
+            "run the forward pass again, then compare"
         )
     gradients, counts = reverse(loss, GRADIENT), reverse(loss, COUNT)
     notes: list[str] = []
@@ -186,8 +190,6 @@ def compare(
 
 def _parameters(loss: Value, wrt: Any) -> dict[str, Value]:
     if wrt is None:
-        from .sweeping import ancestors
-
         wrt = [value for value in ancestors(loss) if value.is_leaf and value.requires_grad and value.name is not None]
         if not wrt:
             raise ArgumentError("compare: no leaf of the loss has a name; name the parameters, or pass them as wrt=")
@@ -217,7 +219,9 @@ def _by_hand(manual: Any, parameters: Mapping[str, Value]) -> dict[str, Any]:
     if not isinstance(manual, Mapping):
         given = list(manual)
         if len(given) != len(parameters):
-            raise ArgumentError(f"compare: {len(given)} manual gradients for {len(parameters)} parameters; give one for each")
+            raise ArgumentError(
+                f"compare: {len(given)} manual gradients for {len(parameters)} parameters; give one for each"
+            )
         manual = dict(zip(parameters, given, strict=True))
     missing, extra = [k for k in parameters if k not in manual], [k for k in manual if k not in parameters]
     if missing or extra:
@@ -229,7 +233,9 @@ def _by_hand(manual: Any, parameters: Mapping[str, Value]) -> dict[str, Any]:
     for name, value in parameters.items():
         gradient = np.asarray(raw(manual[name]), dtype=float)
         if gradient.shape != value.shape:
-            raise ShapeError(f"compare: the manual gradient of {name} has shape {gradient.shape}, the parameter {value.shape}")
+            raise ShapeError(
+                f"compare: the manual gradient of {name} has shape {gradient.shape}, the parameter {value.shape}"
+            )
         found[name] = gradient
     return found
 
@@ -248,7 +254,7 @@ def _path_sums(loss: Value, value: Value, n_paths: int) -> Any:
 
 
 def _differences(loss: Value, value: Value) -> Any:
-    """Central differences of step h and h/2, extrapolated (L. F. Richardson, 1911); nan where an element is left out."""
+    """Central differences of step h and h/2, extrapolated (L. F. Richardson, 1911); nan where one is left out."""
     x = np.array(value.data, dtype=float)
     found = np.full(x.shape, math.nan)
     every = max(1, math.ceil(x.size / _ELEMENTS_DIFFERENCED))

@@ -59,7 +59,7 @@ def one_hot(labels: Any, classes: int) -> Array:
     if numbers.size and (numbers.min() < 0 or numbers.max() >= classes):
         worst = numbers[(numbers < 0) | (numbers >= classes)][0]
         raise ArgumentError(
-            f"one_hot: a class is a number from 0 to {classes - 1}, got {worst}; pass classes={worst + 1}?"
+            f"one_hot: a class is a number from 0 to {classes - 1}, got {worst}; pass more classes, or other labels"
         )
     rows = np.zeros((len(numbers), classes))
     rows[np.arange(len(numbers)), numbers] = 1.0

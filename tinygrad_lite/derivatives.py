@@ -1,8 +1,8 @@
 """The table of derivatives: one line per elementwise op, as on the last page of a calculus book.
 
 A line holds the op's value and its local derivatives as *expressions* in its operands and ``out``, the result. The same
-text is compiled for floats, for arrays and for Values (higher orders), printed in derivations and pictures, and walked by
-the tests. Adding an op is adding a line.
+text is compiled for floats, for arrays and for Values (higher orders), printed in derivations and pictures, and walked
+by the tests. Adding an op is adding a line.
 
 Conventions at kinks: ``maximum`` and ``minimum`` share a tie 1/2 each; ``relu`` and ``abs`` have derivative 0 at 0,
 ``leaky_relu`` its slope, ``clip`` 1 at its bounds.
@@ -20,7 +20,16 @@ import numpy as np
 
 from .errors import ArgumentError, MissingExtraError
 
-__all__ = ["ARRAY_FUNCTIONS", "FLOAT_FUNCTIONS", "LOCAL_FUNCTIONS", "TABLE", "Rule", "array_source", "compiled", "float_source"]
+__all__ = [
+    "ARRAY_FUNCTIONS",
+    "FLOAT_FUNCTIONS",
+    "LOCAL_FUNCTIONS",
+    "TABLE",
+    "Rule",
+    "array_source",
+    "compiled",
+    "float_source",
+]
 
 
 @dataclass(frozen=True)
@@ -84,71 +93,78 @@ def line(
 
 
 # fmt: off
-#    op            operands   value                     derivative with respect to each operand
-line("add",        "x y",     "x + y",                  "1", "1",                       sign="+", ufunc="add")
-line("sub",        "x y",     "x - y",                  "1", "-1",                      sign="-", ufunc="subtract")
-line("mul",        "x y",     "x * y",                  "y", "x",                       sign="*", ufunc="multiply")
-line("div",        "x y",     "x / y",                  "1 / y", "-out / y",            sign="/", ufunc="divide",
+#    op         operands  value            derivative with respect to each operand
+line("add",     "x y",    "x + y",         "1", "1",               sign="+", ufunc="add")
+line("sub",     "x y",    "x - y",         "1", "-1",              sign="-", ufunc="subtract")
+line("mul",     "x y",    "x * y",         "y", "x",               sign="*", ufunc="multiply")
+line("div",     "x y",    "x / y",         "1 / y", "-out / y",    sign="/", ufunc="divide",
      domain=(REAL, POSITIVE), written=("1 / y", "-x / y**2"))
-line("neg",        "x",       "-x",                     "-1",                           sign="-", ufunc="negative")
-line("pow",        "x y",     "x ** y",                 "y * x ** where(y == 0, 1, y - 1)",  # 0, not nan, for 0 ** 0
-     "out * log(where(x == 0, 1, x))",                                                  # 0 ** y is flat in y > 0
+line("neg",     "x",      "-x",            "-1",                   sign="-", ufunc="negative")
+line("pow",     "x y",    "x ** y",
+     "y * x ** where(y == 0, 1, y - 1)",    # at y = 0 it is 0, also for x = 0, and so are all higher orders
+     "out * log(where(x == 0, 1, x))",      # 0 ** y is flat for y > 0
      sign="**", ufunc="power", domain=(POSITIVE, REAL), written=("y * x**(y - 1)", "out * log(x)"))
-line("exp",        "x",       "exp(x)",                 "out",                          ufunc="exp")
-line("log",        "x",       "log(x)",                 "1 / x",                        ufunc="log", domain=(POSITIVE,))
-line("log1p",      "x",       "log1p(x)",               "1 / (1 + x)",                  ufunc="log1p", domain=((-0.8, 3.0),))
-line("expm1",      "x",       "expm1(x)",               "exp(x)",                       ufunc="expm1")
-line("sqrt",       "x",       "sqrt(x)",                "0.5 / out",                    sign="√", ufunc="sqrt", domain=(POSITIVE,),
+line("exp",     "x",      "exp(x)",        "out",                  ufunc="exp")
+line("log",     "x",      "log(x)",        "1 / x",                ufunc="log", domain=(POSITIVE,))
+line("log1p",   "x",      "log1p(x)",      "1 / (1 + x)",          ufunc="log1p", domain=((-0.8, 3.0),))
+line("expm1",   "x",      "expm1(x)",      "exp(x)",               ufunc="expm1")
+line("sqrt",    "x",      "sqrt(x)",       "0.5 / out",            sign="√", ufunc="sqrt", domain=(POSITIVE,),
      written=("1 / (2 * out)",))
-line("square",     "x",       "x * x",                  "2 * x",                        sign="²", ufunc="square")
-line("abs",        "x",       "abs(x)",                 "sign(x)",                      sign="|·|", ufunc="absolute")
-line("sign",       "x",       "sign(x)",                "0",                            ufunc="sign")
-line("sin",        "x",       "sin(x)",                 "cos(x)",                       ufunc="sin")
-line("cos",        "x",       "cos(x)",                 "-sin(x)",                      ufunc="cos")
-line("tan",        "x",       "tan(x)",                 "1 + out * out",                ufunc="tan", domain=((-1.2, 1.2),),
+line("square",  "x",      "x * x",         "2 * x",                sign="²", ufunc="square")
+line("abs",     "x",      "abs(x)",        "sign(x)",              sign="|·|", ufunc="absolute")
+line("sign",    "x",      "sign(x)",       "0",                    ufunc="sign")
+line("sin",     "x",      "sin(x)",        "cos(x)",               ufunc="sin")
+line("cos",     "x",      "cos(x)",        "-sin(x)",              ufunc="cos")
+line("tan",     "x",      "tan(x)",        "1 + out * out",        ufunc="tan", domain=((-1.2, 1.2),),
      written=("1 + out**2",))
-line("arcsin",     "x",       "arcsin(x)",              "1 / sqrt((1 - x) * (1 + x))",  ufunc="arcsin", domain=((-0.9, 0.9),),
+line("arcsin",  "x",      "arcsin(x)",     "1 / sqrt((1 - x) * (1 + x))",   ufunc="arcsin", domain=((-0.9, 0.9),),
      written=("1 / sqrt(1 - x**2)",))
-line("arccos",     "x",       "arccos(x)",              "-1 / sqrt((1 - x) * (1 + x))", ufunc="arccos", domain=((-0.9, 0.9),),
+line("arccos",  "x",      "arccos(x)",     "-1 / sqrt((1 - x) * (1 + x))",  ufunc="arccos", domain=((-0.9, 0.9),),
      written=("-1 / sqrt(1 - x**2)",))
-line("arctan",     "x",       "arctan(x)",              "1 / (1 + x * x)",              ufunc="arctan", written=("1 / (1 + x**2)",))
-line("sinh",       "x",       "sinh(x)",                "cosh(x)",                      ufunc="sinh")
-line("cosh",       "x",       "cosh(x)",                "sinh(x)",                      ufunc="cosh")
-line("tanh",       "x",       "tanh(x)",                "4 * sigmoid(2 * x) * sigmoid(-2 * x)",  # 1 - out**2 loses all digits at 19
+line("arctan",  "x",      "arctan(x)",     "1 / (1 + x * x)",      ufunc="arctan", written=("1 / (1 + x**2)",))
+line("sinh",    "x",      "sinh(x)",       "cosh(x)",              ufunc="sinh")
+line("cosh",    "x",      "cosh(x)",       "sinh(x)",              ufunc="cosh")
+line("tanh",    "x",      "tanh(x)",
+     "4 * sigmoid(2 * x) * sigmoid(-2 * x)",                       # 1 - out**2 loses all digits at 19
      ufunc="tanh", written=("1 - out**2",))
-line("sigmoid",    "x",       "sigmoid(x)",             "out * sigmoid(-x)",            sign="σ",  # out * (1 - out) is 0 at 40
-     written=("out * (1 - out)",))
-line("softplus",   "x",       "log1p(exp(-abs(x))) + maximum(x, 0)", "sigmoid(x)",
+line("sigmoid", "x",      "sigmoid(x)",    "out * sigmoid(-x)",    # out * (1 - out) is 0 at 40
+     sign="σ", written=("out * (1 - out)",))
+line("softplus", "x",     "log1p(exp(-abs(x))) + maximum(x, 0)", "sigmoid(x)",
      doc="log(1 + exp(x)), without overflow.")
-line("relu",       "x",       "maximum(x, 0)",          "where(x > 0, 1, 0)")
-line("leaky_relu", "x slope", "where(x > 0, x, slope * x)", "where(x > 0, 1, slope)", None,
+line("relu",    "x",      "maximum(x, 0)", "where(x > 0, 1, 0)")
+line("leaky_relu", "x slope", "where(x > 0, x, slope * x)",
+     "where(x > 0, 1, slope)", None,
      domain=(REAL, (0.01, 0.5)), defaults=(0.01,))
-line("elu",        "x alpha", "where(x > 0, x, alpha * expm1(minimum(x, 0)))",
+line("elu",     "x alpha", "where(x > 0, x, alpha * expm1(minimum(x, 0)))",
      "where(x > 0, 1, alpha * exp(minimum(x, 0)))", None,
      domain=(REAL, (0.5, 1.5)), defaults=(1.0,))
-line("silu",       "x",       "x * sigmoid(x)",         "sigmoid(x) * (1 + x * sigmoid(-x))")
-line("gelu_tanh",  "x",       "x * sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x))",   # 2 √(2/π)
-     "sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x))"
-     " * (1 + x * sigmoid(-1.5957691216057308 * (x + 0.044715 * x * x * x)) * 1.5957691216057308 * (1 + 0.134145 * x * x))",
+line("silu",    "x",      "x * sigmoid(x)", "sigmoid(x) * (1 + x * sigmoid(-x))")
+line("gelu_tanh", "x",    "x * sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x))",  # 1.59… is 2 √(2/π)
+     "sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x)) * (1 + x"
+     " * sigmoid(-1.5957691216057308 * (x + 0.044715 * x * x * x)) * 1.5957691216057308 * (1 + 0.134145 * x * x))",
      sign="gelu", doc="GELU by its tanh approximation (Hendrycks and Gimpel, 2016).")
-line("gelu_erf",   "x",       "0.5 * x * erfc(-0.7071067811865476 * x)",
-     "0.5 * erfc(-0.7071067811865476 * x) + 0.3989422804014327 * x * exp(-0.5 * x * x)",
+line("gelu_erf", "x",     "0.5 * x * erfc(-0.7071067811865476 * x)",                       # 0.70… is 1 / √2
+     "0.5 * erfc(-0.7071067811865476 * x) + 0.3989422804014327 * x * exp(-0.5 * x * x)",   # 0.39… is 1 / √(2π)
      sign="gelu", doc="GELU exactly, x Φ(x); arrays need the extra `scipy`.")
-line("erf",        "x",       "erf(x)",                 "1.1283791670955126 * exp(-x * x)",  doc="Arrays need the extra `scipy`.")
-line("erfc",       "x",       "erfc(x)",                "-1.1283791670955126 * exp(-x * x)", doc="1 - erf(x), accurate where that is small.")
-line("maximum",    "x y",     "maximum(x, y)",          "where(x > y, 1, where(x == y, 0.5, 0))",
-     "where(y > x, 1, where(x == y, 0.5, 0))",          sign="max", ufunc="maximum")
-line("minimum",    "x y",     "minimum(x, y)",          "where(x < y, 1, where(x == y, 0.5, 0))",
-     "where(y < x, 1, where(x == y, 0.5, 0))",          sign="min", ufunc="minimum")
-line("where",      "condition x y", "where(condition, x, y)", None, "where(condition, 1, 0)", "where(condition, 0, 1)",
+line("erf",     "x",      "erf(x)",        "1.1283791670955126 * exp(-x * x)",             # 1.12… is 2 / √π
+     doc="The error function; arrays need the extra `scipy`.")
+line("erfc",    "x",      "erfc(x)",       "-1.1283791670955126 * exp(-x * x)",
+     doc="1 - erf(x), accurate where that is small; arrays need the extra `scipy`.")
+line("maximum", "x y",    "maximum(x, y)",
+     "where(x > y, 1, where(x == y, 0.5, 0))", "where(y > x, 1, where(x == y, 0.5, 0))", sign="max", ufunc="maximum")
+line("minimum", "x y",    "minimum(x, y)",
+     "where(x < y, 1, where(x == y, 0.5, 0))", "where(y < x, 1, where(x == y, 0.5, 0))", sign="min", ufunc="minimum")
+line("where",   "condition x y", "where(condition, x, y)",
+     None, "where(condition, 1, 0)", "where(condition, 0, 1)",
      domain=((-1.0, 1.0), REAL, REAL))
-line("clip",       "x low high", "minimum(maximum(x, low), high)", "where(x >= low, where(x <= high, 1, 0), 0)",
-     "where(x < low, 1, 0)", "where(x > high, 1, 0)",
-     domain=(REAL, (-1.0, -0.5), (0.5, 1.0)))
+line("clip",    "x low high", "minimum(maximum(x, low), high)",
+     "where(x >= low, where(x <= high, 1, 0), 0)", "where(x < low, 1, 0)", "where(x > high, 1, 0)",
+     domain=(REAL, (-1.0, -0.5), (0.5, 1.0)), defaults=(-math.inf, math.inf))
 # fmt: on
 
 
-# ---- what the expressions call: on floats ------------------------------------------------------------------------------
+# ---- what the expressions call: on floats
+# ------------------------------------------------------------------------------
 
 
 def _float_sigmoid(x: float) -> float:
@@ -196,7 +212,8 @@ FLOAT_FUNCTIONS: dict[str, Callable[..., float]] = {
 }
 
 
-# ---- what the expressions call: on arrays ------------------------------------------------------------------------------
+# ---- what the expressions call: on arrays
+# ------------------------------------------------------------------------------
 
 
 def _array_sigmoid(x: Any) -> Any:
@@ -229,7 +246,25 @@ def _special(name: str) -> Callable[[Any], Any]:
 ARRAY_FUNCTIONS: dict[str, Callable[..., Any]] = {
     name: getattr(np, name)
     for name in (
-        "abs arccos arcsin arctan cos cosh exp expm1 log log1p maximum minimum sign sin sinh sqrt tan tanh where".split()
+        "abs",
+        "arccos",
+        "arcsin",
+        "arctan",
+        "cos",
+        "cosh",
+        "exp",
+        "expm1",
+        "log",
+        "log1p",
+        "maximum",
+        "minimum",
+        "sign",
+        "sin",
+        "sinh",
+        "sqrt",
+        "tan",
+        "tanh",
+        "where",
     )
 } | {"sigmoid": _quiet_array_sigmoid, "erf": _special("erf"), "erfc": _special("erfc")}
 
@@ -237,7 +272,8 @@ LOCAL_FUNCTIONS = ARRAY_FUNCTIONS | {"sigmoid": _array_sigmoid}
 """The same for local derivatives: they are computed inside a sweep, which is quiet as a whole."""
 
 
-# ---- compiling the expressions -----------------------------------------------------------------------------------------
+# ---- compiling the expressions
+# -----------------------------------------------------------------------------------------
 
 
 def _is_call(node: ast.AST, name: str) -> bool:
@@ -259,7 +295,7 @@ class _ForFloats(ast.NodeTransformer):
         return node
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        return ast.Constant(float(node.value))
+        return ast.Constant(float(node.value))  # type: ignore[arg-type]  # numbers only
 
 
 class _ForArrays(ast.NodeTransformer):
@@ -307,6 +343,8 @@ def compiled(rule: Rule, source: str, functions: dict[str, Any]) -> Callable[...
     0.25
     """
     arguments = ", ".join((*rule.operands, "out=None"))
-    function: Callable[..., Any] = eval(f"lambda {arguments}: {source}", functions)  # the table's text, nothing of a user's
+    function: Callable[..., Any] = eval(
+        f"lambda {arguments}: {source}", functions
+    )  # the table's text, nothing of a user's
     function.__name__ = rule.name
     return function

@@ -1,8 +1,8 @@
 """The ops of the table, made from its lines.
 
 For each line one function is generated that records the op: at floats the value and the local derivatives are computed
-in line from the line's expressions, and a scalar node is built with nothing called that need not be. All else goes through
-``Elementwise``, which reads the same line.
+in line from the line's expressions, and a scalar node is built with nothing called that need not be. All else goes
+through ``Elementwise``, which reads the same line.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from .derivatives import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS, LOCAL_FUNCTIONS, TABLE, Rule, array_source, compiled, float_source
+from .derivatives import (
+    ARRAY_FUNCTIONS,
+    FLOAT_FUNCTIONS,
+    LOCAL_FUNCTIONS,
+    TABLE,
+    Rule,
+    array_source,
+    compiled,
+    float_source,
+)
 from .errors import ShapeError
 from .maps import Broadcast, Chain, Scale
 from .recording import blocks_open, paused
@@ -39,9 +48,10 @@ class Elementwise(Op):
 
         self._floats = on_floats(rule.forward)
         self._arrays = compiled(rule, array_source(rule.forward), ARRAY_FUNCTIONS)
-        self._local_floats = [e and on_floats(e) for e in rule.derivatives]
-        self._local_arrays = [e and compiled(rule, array_source(e), LOCAL_FUNCTIONS) for e in rule.derivatives]
-        self._local_values = [e and compiled(rule, e, FUNCTIONS) for e in rule.derivatives]
+        given = {k: e for k, e in enumerate(rule.derivatives) if e is not None}
+        self._local_floats = {k: on_floats(e) for k, e in given.items()}
+        self._local_arrays = {k: compiled(rule, array_source(e), LOCAL_FUNCTIONS) for k, e in given.items()}
+        self._local_values = {k: compiled(rule, e, FUNCTIONS) for k, e in given.items()}
 
     def forward(self, *data: Any) -> Any:
         for x in data:
@@ -59,10 +69,10 @@ class Elementwise(Op):
     def local(self, k: int, data: tuple[float, ...], out: float) -> float:
         """The local derivative with respect to operand ``k`` at floats."""
         try:
-            return float(self._local_floats[k](*data, out))  # type: ignore[misc]
+            return float(self._local_floats[k](*data, out))
         except REFUSED:
             with np.errstate(all="ignore"):
-                return float(self._local_arrays[k](*map(np.float64, data), np.float64(out)))  # type: ignore[misc]
+                return float(self._local_arrays[k](*map(np.float64, data), np.float64(out)))
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
         expression = self.rule.derivatives[k]
@@ -73,111 +83,122 @@ class Elementwise(Op):
         if expression == "1":
             return maps
         if type(out) is Value:
-            weight = self._local_values[k](*operands, out)  # type: ignore[misc]
+            weight = self._local_values[k](*operands, out)
         else:
             try:
-                weight = self._local_arrays[k](*operands, out)  # type: ignore[misc]
+                weight = self._local_arrays[k](*operands, out)
             except ArithmeticError:  # 1 / y of a float y = 0 beside an array x
-                weight = self._local_arrays[k](*map(np.asarray, operands), out)  # type: ignore[misc]
+                weight = self._local_arrays[k](*map(np.asarray, operands), out)
         return (Scale(weight, len(out_shape)), *maps)
 
 
-_UNARY = '''
-def {name}(x):
-    if type(x) is Value:
-        a = x._data
+# The templates: {x} and {y} are the operands, a and b their data, da and db the local derivatives, None for a constant.
+
+_GENERAL = """
+def {name}({parameters}):
+    return apply(op, ({names}))
+"""
+
+_UNARY = """
+def {name}({parameters}):
+    if type({x}) is Value:
+        a = {x}._data
         if type(a) is float:
             try:
                 out = {forward}
-                da = {da} if x.requires_grad else None
+                da = {da} if {x}.requires_grad else None
             except REFUSED:
-                return apply(op, (x,))
+                return apply(op, ({x},))
             if blocks_open[0] and paused():
                 return constant(out)
             node = new(Value)
             node._data = out
             node._made_by = op
-            node._a = x
+            node._a = {x}
             node._da = da
             node._b = node._db = node._grad = node.name = None
             node.requires_grad = da is not None
             return node
         if type(a) is ndarray:
-            return record(op, (x,))
-    return apply(op, (x,))
-'''
+            return record(op, ({x},))
+    return apply(op, ({x},))
+"""
 
-_BINARY = '''
-def {name}(x, y{default}):
-    if type(x) is Value:
-        a = x._data
-        live_a = x.requires_grad
+_BINARY = """
+def {name}({parameters}):
+    if type({x}) is Value:
+        a = {x}._data
+        live_a = {x}.requires_grad
     else:
-        a = float(x) if type(x) is int else x
+        a = float({x}) if type({x}) is int else {x}
         live_a = False
-    if type(y) is Value:
-        b = y._data
-        live_b = y.requires_grad
+    if type({y}) is Value:
+        b = {y}._data
+        live_b = {y}.requires_grad
     else:
-        b = float(y) if type(y) is int else y
+        b = float({y}) if type({y}) is int else {y}
         live_b = False
-    if type(a) is float and type(b) is float and (type(x) is Value or type(y) is Value):
+    if type(a) is float and type(b) is float and (type({x}) is Value or type({y}) is Value):
         try:
             out = {forward}
             da = {da} if live_a else None
             db = {db} if live_b else None
         except REFUSED:
-            return apply(op, (x, y))
+            return apply(op, ({x}, {y}))
         if {regular}:
             if blocks_open[0] and paused():
                 return constant(out)
             node = new(Value)
             node._data = out
             node._made_by = op
-            node._a = x
-            node._b = y
+            node._a = {x}
+            node._b = {y}
             node._da = da
             node._db = db
             node._grad = node.name = None
-            node.requires_grad = live_a or live_b
+            node.requires_grad = da is not None or db is not None
             return node
     elif type(a) is ndarray or type(b) is ndarray:
-        return record(op, (x, y))
-    return apply(op, (x, y))
-'''
+        return record(op, ({x}, {y}))
+    return apply(op, ({x}, {y}))
+"""
 
 
 def _generated(op: Elementwise) -> Callable[..., Any]:
     """The recording function of one op."""
     rule = op.rule
-    if len(rule.operands) > 2:
-        return _general(op)
-    names = dict(zip(rule.operands, "ab", strict=False))
-    sources = [e and float_source(e, names) for e in rule.derivatives]
-    source = (_UNARY if len(rule.operands) == 1 else _BINARY).format(
+    operands = rule.operands
+    required = len(operands) - len(rule.defaults)
+    names = dict(zip(operands, "abc", strict=False))
+    locals_ = [e and float_source(e, names) for e in rule.derivatives]
+    source = (_UNARY, _BINARY, _GENERAL)[len(operands) - 1].format(
         name=rule.name,
+        parameters=", ".join(
+            name if k < required else f"{name}=float('{rule.defaults[k - required]}')"
+            for k, name in enumerate(operands)
+        ),
+        names=", ".join(operands),
+        x=operands[0],
+        y=operands[-1],
         forward=float_source(rule.forward, names),
-        da=sources[0],
-        db=sources[-1],
-        default=f"={rule.defaults[0]}" if rule.defaults else "",
+        da=locals_[0],
+        db=locals_[-1],
         regular="type(out) is float" if "**" in rule.forward else "True",  # (-8.0) ** (1 / 3) is complex
     )
-    namespace: dict[str, Any] = dict(FLOAT_FUNCTIONS)
-    namespace.update(
-        op=op, Value=Value, new=new, apply=apply, constant=constant, REFUSED=REFUSED, blocks_open=blocks_open, paused=paused,
-        record=record, ndarray=np.ndarray,
-    )
+    namespace: dict[str, Any] = FLOAT_FUNCTIONS | {
+        "REFUSED": REFUSED,
+        "Value": Value,
+        "apply": apply,
+        "blocks_open": blocks_open,
+        "constant": constant,
+        "ndarray": np.ndarray,
+        "new": new,
+        "op": op,
+        "paused": paused,
+        "record": record,
+    }
     exec(compile(source, f"<generated from the table: {rule.name}>", "exec"), namespace)
     return _finished(namespace[rule.name], rule)
-
-
-def _general(op: Elementwise) -> Callable[..., Any]:
-    rule = op.rule
-
-    def function(*operands: Any) -> Any:
-        return apply(op, operands)
-
-    return _finished(function, rule)
 
 
 def _finished(function: Callable[..., Any], rule: Rule) -> Callable[..., Any]:
@@ -244,7 +265,7 @@ class WeightedSum(Op):
         return sum(map(operator.mul, data[:n], data[n:-1]), data[-1])
 
     @staticmethod
-    def partners(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    def partners(operands: Sequence[Any]) -> tuple[Any, ...]:
         """For each operand what it is multiplied by: its local derivative."""
         n = len(operands) // 2
         return (*operands[n:-1], *operands[:n], 1.0)
@@ -263,7 +284,8 @@ _WEIGHTED_SUM = WeightedSum()
 def weighted_sum(weights: Any, inputs: Any, bias: Any = 0.0) -> Any:
     """``Σ weights · inputs + bias`` as one op, however many terms there are.
 
-    ``weights`` and ``inputs`` are sequences of equal length of scalars (or of arrays that broadcast); ``bias`` is one more.
+    ``weights`` and ``inputs`` are sequences of equal length of scalars (or of arrays that broadcast); ``bias`` is one
+    more.
 
     >>> w = [Value(2.0, name="w0"), Value(3.0, name="w1")]
     >>> z = weighted_sum(w, [10.0, 1.0], Value(0.5))

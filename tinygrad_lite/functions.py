@@ -1,7 +1,7 @@
 """Structured ops: reductions, products of matrices, and moves, on Values or plain arrays.
 
-Each op is a small class: its forward function, and the chain of linear maps that is its local derivative. Below the classes
-stand the functions that users call; every function whose first argument is a Value is also a method.
+Each op is a small class: its forward function, and the chain of linear maps that is its local derivative. Below the
+classes stand the functions that users call; every function whose first argument is a Value is also a method.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
@@ -19,13 +20,12 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from . import elementary
 from .elementwise import FUNCTIONS
 from .errors import ArgumentError, IndexRangeError, ShapeError
-from .maps import Broadcast, Chain, Contract, Gather, Reshape, Scale, Scan, SumOver, Transpose
+from .maps import Broadcast, Chain, Contract, Gather, Reshape, Scan, SumOver, Transpose
 from .semirings import GRADIENT
 from .value import Op, Value, describe, ndim_of, raw, record, shape_of
 
 __all__ = [
     "broadcast_to",
-    "clip",
     "concatenate",
     "cross_entropy",
     "cumsum",
@@ -68,13 +68,13 @@ __all__ = [
     "tril",
     "triu",
     "var",
-    "where",
 ]
 
 Shape = tuple[int, ...]
 
 
-# ---- reductions --------------------------------------------------------------------------------------------------------
+# ---- reductions
+# --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -99,7 +99,7 @@ class Sum(_Reduction):
     sign = "Σ"
 
     def forward(self, *data: Any) -> Any:
-        return np.add.reduce(data[0], axis=self.axes, keepdims=self.keepdims)
+        return np.add.reduce(data[0], axis=self.axes, keepdims=self.keepdims)  # type: ignore[call-overload]
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         return (self.sum_over(operands[0]),)
@@ -192,7 +192,7 @@ def _others_along_last(x: Any) -> Any:
 
 
 class LogSumExp(_Reduction):
-    """log Σ exp(x), shifted by the largest element so that nothing overflows."""
+    """Log Σ exp(x), shifted by the largest element so that nothing overflows."""
 
     name = "logsumexp"
     sign = "logΣexp"
@@ -204,7 +204,9 @@ class LogSumExp(_Reduction):
         top = np.max(x, axis=self.axes, keepdims=True, initial=-np.inf)
         shift = np.where(np.isfinite(top), top, 0.0).astype(x.dtype, copy=False)
         total = np.log(np.add.reduce(np.exp(x - shift), axis=self.axes, keepdims=True)) + shift
-        return total if self.keepdims else total.reshape([n for k, n in enumerate(x.shape) if k - x.ndim not in self.axes])
+        return (
+            total if self.keepdims else total.reshape([n for k, n in enumerate(x.shape) if k - x.ndim not in self.axes])
+        )
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         x = operands[0]
@@ -224,7 +226,9 @@ class Norm(_Reduction):
         top = np.max(np.abs(x), axis=self.axes, keepdims=True, initial=0.0)
         scale = np.where((top > 0) & np.isfinite(top), top, 1.0).astype(x.dtype, copy=False)  # squares may overflow
         total = np.sqrt(np.add.reduce(np.square(x / scale), axis=self.axes, keepdims=True)) * scale
-        return total if self.keepdims else total.reshape([n for k, n in enumerate(x.shape) if k - x.ndim not in self.axes])
+        return (
+            total if self.keepdims else total.reshape([n for k, n in enumerate(x.shape) if k - x.ndim not in self.axes])
+        )
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         x = operands[0]
@@ -240,8 +244,8 @@ def _like(weight: Any, x: Any) -> Any:
 @dataclass(slots=True)
 class CumSum(Op):
     axis: int
-    name: ClassVar[str] = "cumsum"
-    sign: ClassVar[str] = "cumsum"
+    name = "cumsum"
+    sign = "cumsum"
 
     def forward(self, *data: Any) -> Any:
         return np.cumsum(data[0], axis=self.axis)
@@ -250,7 +254,8 @@ class CumSum(Op):
         return (Scan(shape_of(operands[0]), self.axis),)
 
 
-# ---- products ----------------------------------------------------------------------------------------------------------
+# ---- products
+# ----------------------------------------------------------------------------------------------------------
 
 
 class MatMul(Op):
@@ -267,7 +272,7 @@ class MatMul(Op):
         return self._batched(k, a, b, shape_of(out))
 
     def _batched(self, k: int, a: Any, b: Any, out_shape: Shape) -> Chain:
-        """Stacks of matrices and vectors: a batch axis that an operand lacks, or was stretched along, is summed over."""
+        """Stacks of matrices and vectors: a batch axis that an operand lacks, or is stretched along, is summed over."""
         core_a = "ij"[-ndim_of(a) :]
         core_b = "jk"[: ndim_of(b)]
         core_out = core_a[:-1] + core_b[1:]
@@ -306,14 +311,13 @@ class Einsum(Op):
 
     labels: tuple[str, ...]
     out_labels: str
-    name: ClassVar[str] = "einsum"
-    sign: ClassVar[str] = "einsum"
+    name = "einsum"
+    sign = "einsum"
 
     def forward(self, *data: Any) -> Any:
         if len(data) == 2 and not any(self._special(k) for k in range(2)):
             labels, w_labels = self.labels
-            found = Contract(labels, self.out_labels, w_labels, data[1]).pull(data[0], GRADIENT)
-            return found
+            return Contract(labels, self.out_labels, w_labels, data[1]).pull(data[0], GRADIENT)
         return np.einsum(f"{','.join(self.labels)}->{self.out_labels}", *data)
 
     def _special(self, k: int) -> bool:
@@ -390,8 +394,8 @@ class HalfSquaredError(Op):
     """``Σ (y - t)² / (2 divisor)`` as one op: its local derivative is the difference itself."""
 
     divisor: float
-    name: ClassVar[str] = "half_squared_error"
-    sign: ClassVar[str] = "½Σ(y-t)²"
+    name = "half_squared_error"
+    sign = "½Σ(y-t)²"
 
     def forward(self, *data: Any) -> Any:
         difference = np.subtract(*data)
@@ -408,7 +412,7 @@ class HalfSquaredError(Op):
 
 
 class CrossEntropy(Op):
-    """The mean, over samples, of logsumexp(logits) - logits[label], as one op of derivative (softmax - one-hot) / samples."""
+    """The mean of logsumexp(logits) - logits[label], as one op of derivative (softmax - one-hot) / samples."""
 
     name = "cross_entropy"
     sign = "H"
@@ -441,14 +445,15 @@ class CrossEntropy(Op):
 _CROSS_ENTROPY = CrossEntropy()
 
 
-# ---- moves -------------------------------------------------------------------------------------------------------------
+# ---- moves
+# -------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
 class ReshapeOp(Op):
     shape: Shape
-    name: ClassVar[str] = "reshape"
-    sign: ClassVar[str] = "reshape"
+    name = "reshape"
+    sign = "reshape"
 
     def forward(self, *data: Any) -> Any:
         return np.reshape(data[0], self.shape)
@@ -460,8 +465,8 @@ class ReshapeOp(Op):
 @dataclass(slots=True)
 class TransposeOp(Op):
     axes: Shape  # negative
-    name: ClassVar[str] = "transpose"
-    sign: ClassVar[str] = "ᵀ"
+    name = "transpose"
+    sign = "ᵀ"
 
     def forward(self, *data: Any) -> Any:
         return np.transpose(data[0], self.axes)
@@ -473,8 +478,8 @@ class TransposeOp(Op):
 @dataclass(slots=True)
 class BroadcastTo(Op):
     shape: Shape
-    name: ClassVar[str] = "broadcast_to"
-    sign: ClassVar[str] = "broadcast"
+    name = "broadcast_to"
+    sign = "broadcast"
 
     def forward(self, *data: Any) -> Any:
         return np.broadcast_to(data[0], self.shape)
@@ -505,8 +510,8 @@ class Move(Op):
 @dataclass(slots=True)
 class GetItem(Op):
     key: Any
-    name: ClassVar[str] = "getitem"
-    sign: ClassVar[str] = "[ ]"
+    name = "getitem"
+    sign = "[ ]"
 
     def forward(self, *data: Any) -> Any:
         return data[0][self.key]
@@ -533,16 +538,16 @@ class GetItem(Op):
 def _is_basic(key: Any) -> bool:
     """Whether NumPy would return a view: no element is taken twice."""
     parts = key if isinstance(key, tuple) else (key,)
-    return all(part is None or part is Ellipsis or isinstance(part, slice | int | np.integer) for part in parts) and not any(
-        isinstance(part, bool) for part in parts
-    )
+    return all(
+        part is None or part is Ellipsis or isinstance(part, slice | int | np.integer) for part in parts
+    ) and not any(isinstance(part, bool) for part in parts)
 
 
 @dataclass(slots=True)
 class Concatenate(Op):
     axis: int  # negative
-    name: ClassVar[str] = "concatenate"
-    sign: ClassVar[str] = "concat"
+    name = "concatenate"
+    sign = "concat"
 
     def forward(self, *data: Any) -> Any:
         return np.concatenate(data, axis=self.axis)
@@ -550,7 +555,7 @@ class Concatenate(Op):
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         before = builtins.sum(shape_of(x)[self.axis] for x in operands[:k])
         own = shape_of(operands[k])
-        part = (..., slice(before, before + own[self.axis]), *(slice(None),) * (-self.axis - 1))
+        part: Any = (..., slice(before, before + own[self.axis]), *(slice(None),) * (-self.axis - 1))
 
         def placed(positions: Any) -> Any:
             whole = np.zeros(shape_of(out), dtype=np.int64)
@@ -563,14 +568,14 @@ class Concatenate(Op):
 @dataclass(slots=True)
 class Stack(Op):
     axis: int  # negative, of the result
-    name: ClassVar[str] = "stack"
-    sign: ClassVar[str] = "stack"
+    name = "stack"
+    sign = "stack"
 
     def forward(self, *data: Any) -> Any:
         return np.stack(data, axis=self.axis)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
-        part = (..., k, *(slice(None),) * (-self.axis - 1))
+        part: Any = (..., k, *(slice(None),) * (-self.axis - 1))
 
         def placed(positions: Any) -> Any:
             whole = np.zeros(shape_of(out), dtype=np.int64)
@@ -583,8 +588,8 @@ class Stack(Op):
 @dataclass(slots=True)
 class Trace(Op):
     offset: int
-    name: ClassVar[str] = "trace"
-    sign: ClassVar[str] = "tr"
+    name = "trace"
+    sign = "tr"
 
     def forward(self, *data: Any) -> Any:
         return np.trace(data[0], self.offset)
@@ -595,7 +600,8 @@ class Trace(Op):
         return (SumOver(diagonal, (-1,), False), Gather(shape, diagonal, lambda a: np.diag(a, self.offset)))
 
 
-# ---- what users call ---------------------------------------------------------------------------------------------------
+# ---- what users call
+# ---------------------------------------------------------------------------------------------------
 
 
 def _axes(x: Any, axis: int | Sequence[int] | None, who: str) -> Shape:
@@ -662,7 +668,9 @@ def var(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False,
     _nonempty(x, axes, "var")
     n = math.prod(shape_of(x)[k] for k in axes)
     if n <= ddof:
-        raise ArgumentError(f"var: ddof={ddof} leaves no degree of freedom for {n} elements of {describe(x)}; lower ddof")
+        raise ArgumentError(
+            f"var: ddof={ddof} leaves no degree of freedom for {n} elements of {describe(x)}; lower ddof"
+        )
     return sum(elementary.square(x - mean(x, axes, keepdims=True)), axes, keepdims) / (n - ddof)
 
 
@@ -672,10 +680,10 @@ def std(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False,
 
 
 def logsumexp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """log Σ exp(x) along ``axis``, right at any size of x.
+    """Log Σ exp(x) along ``axis``, right at any size of x.
 
     >>> logsumexp(Value([1e4, 1e4])).item() - 1e4  # log 2
-    0.6931471805600...
+    0.69314718...
     """
     axes = _axes(x, axis, "logsumexp")
     _nonempty(x, axes, "logsumexp")
@@ -683,12 +691,12 @@ def logsumexp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = 
 
 
 def log_softmax(x: Any, axis: int = -1) -> Any:
-    """x - logsumexp(x) along ``axis``: a composition of two ops."""
+    """``x - logsumexp(x)`` along ``axis``: a composition of two ops."""
     return elementary.sub(x, logsumexp(x, axis, keepdims=True))
 
 
 def softmax(x: Any, axis: int = -1) -> Any:
-    """exp(x - logsumexp(x)) along ``axis``: a composition of three ops."""
+    """``exp(x - logsumexp(x))`` along ``axis``: a composition of three ops."""
     return elementary.exp(log_softmax(x, axis))
 
 
@@ -711,7 +719,9 @@ def matmul(a: Any, b: Any) -> Any:
     array([[11.]])
     """
     if not ndim_of(a) or not ndim_of(b):
-        raise ShapeError(f"matmul: needs arrays of at least one axis, got {describe(a)} and {describe(b)}; use * for scalars")
+        raise ShapeError(
+            f"matmul: needs arrays of at least one axis, got {describe(a)} and {describe(b)}; use * for scalars"
+        )
     return record(_MATMUL, (a, b))
 
 
@@ -722,7 +732,9 @@ def linear(x: Any, weight: Any, bias: Any) -> Any:
     array([[11.5]])
     """
     if ndim_of(x) < 1 or ndim_of(weight) < 1:
-        raise ShapeError(f"linear: needs arrays, got {describe(x)} and {describe(weight)}; use weighted_sum for scalars")
+        raise ShapeError(
+            f"linear: needs arrays, got {describe(x)} and {describe(weight)}; use weighted_sum for scalars"
+        )
     return record(_LINEAR, (x, weight, bias))
 
 
@@ -733,7 +745,9 @@ def half_squared_error(y: Any, t: Any, divisor: float = 1.0) -> Any:
     2.5
     """
     if shape_of(y) != shape_of(t):
-        raise ShapeError(f"half_squared_error: {describe(y)} and {describe(t)} must have one shape; reshape one of them")
+        raise ShapeError(
+            f"half_squared_error: {describe(y)} and {describe(t)} must have one shape; reshape one of them"
+        )
     return record(HalfSquaredError(divisor), (y, t))
 
 
@@ -749,11 +763,13 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     shape = shape_of(logits)
     if len(shape) != 2 or numbers.shape != shape[:1] or 0 in shape:
         raise ShapeError(
-            f"cross_entropy: needs logits of shape (samples, classes) and one label for each sample, got {describe(logits)} "
-            f"and labels of shape {numbers.shape}"
+            "cross_entropy: needs logits of shape (samples, classes) and one label for each sample, "
+            f"got {describe(logits)} and labels of shape {numbers.shape}"
         )
     if numbers.dtype.kind not in "iu":
-        raise ArgumentError(f"cross_entropy: labels are integers, got dtype {numbers.dtype}; convert them with .astype(int)")
+        raise ArgumentError(
+            f"cross_entropy: labels are integers, got dtype {numbers.dtype}; convert them with .astype(int)"
+        )
     if numbers.min() < 0 or numbers.max() >= shape[1]:
         raise ArgumentError(
             f"cross_entropy: labels lie between 0 and {shape[1] - 1}, got {numbers.min()} … {numbers.max()}"
@@ -928,7 +944,9 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
         for axis in (source, destination)
     )
     if len(sources) != len(targets) or len(set(sources)) < len(sources) or len(set(targets)) < len(targets):
-        raise ArgumentError(f"moveaxis: source {source!r} and destination {destination!r} must name as many different axes")
+        raise ArgumentError(
+            f"moveaxis: source {source!r} and destination {destination!r} must name as many different axes"
+        )
     order = [k for k in range(-ndim, 0) if k not in sources]
     for target, origin in sorted(zip(targets, sources, strict=True)):
         order.insert(target + ndim, origin)
@@ -1011,7 +1029,7 @@ def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     else:
         cuts = [0, *sections, length]
     rest = (slice(None),) * (-k - 1)
-    return [getitem(x, (..., slice(a, b), *rest)) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [getitem(x, (..., slice(a, b), *rest)) for a, b in pairwise(cuts)]
 
 
 def pad(x: Any, pad_width: Any, mode: str = "constant") -> Any:
@@ -1048,9 +1066,7 @@ def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = 
     def moved(a: Any, steps: list[int]) -> Any:
         return np.roll(a, steps, places)
 
-    return record(
-        Move("roll", "roll", lambda a: moved(a, there), lambda g, zeros: moved(g, [-n for n in there])), (x,)
-    )
+    return record(Move("roll", "roll", lambda a: moved(a, there), lambda g, zeros: moved(g, [-n for n in there])), (x,))
 
 
 def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any:
@@ -1100,17 +1116,6 @@ def _triangle(x: Any, k: int, function: Callable[..., Any], name: str) -> Any:
     return record(Move(name, name, lambda a: function(a, k), back), (x,))
 
 
-def clip(x: Any, low: Any = None, high: Any = None) -> Any:
-    """``x`` limited to ``low`` … ``high``; ``None`` is no limit. The derivative is 1 at the bounds."""
-    return FUNCTIONS["clip"](x, -math.inf if low is None else low, math.inf if high is None else high)
-
-
-def where(condition: Any, x: Any, y: Any) -> Any:
-    """``x`` where ``condition`` holds, ``y`` elsewhere."""
-    return FUNCTIONS["where"](condition, x, y)
-
-
 def gelu(x: Any, approximate: bool = True) -> Any:
     """The Gaussian error linear unit: by its tanh approximation, or exactly (on arrays with the extra ``scipy``)."""
     return FUNCTIONS["gelu_tanh" if approximate else "gelu_erf"](x)
-

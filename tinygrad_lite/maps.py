@@ -1,11 +1,12 @@
 """The linear maps of which local derivatives are made.
 
-The local derivative of an op with respect to one operand is a *chain* of these maps, listed from the result to the operand.
-Each map can ``pull`` a cotangent back and ``push`` a tangent forward under any semiring, and list the elementary ``edges``
-at one element of its output: the elements of its input that the op reads there, with the entries of the Jacobian.
+The local derivative of an op with respect to one operand is a *chain* of these maps, listed from the result to the
+operand. Each map can ``pull`` a cotangent back and ``push`` a tangent forward under any semiring, and list the
+elementary ``edges`` at one element of its output: the elements of its input that the op reads there, with the entries
+of the Jacobian.
 
-A chain joins each pair of elements by at most one route, so that paths are counted once. Arrays may have further axes in
-front (a semiring's components): only negative axes are used here.
+A chain joins each pair of elements by at most one route, so that paths are counted once. Arrays may have further axes
+in front (a semiring's components): only negative axes are used here.
 """
 
 from __future__ import annotations
@@ -20,7 +21,19 @@ import numpy as np
 
 from .semirings import Semiring
 
-__all__ = ["Broadcast", "Chain", "Contract", "Gather", "Map", "Reshape", "Scale", "Scan", "SumOver", "Transpose", "edges"]
+__all__ = [
+    "Broadcast",
+    "Chain",
+    "Contract",
+    "Gather",
+    "Map",
+    "Reshape",
+    "Scale",
+    "Scan",
+    "SumOver",
+    "Transpose",
+    "edges",
+]
 
 Shape = tuple[int, ...]
 Index = tuple[int, ...]
@@ -29,7 +42,7 @@ Index = tuple[int, ...]
 def shape_of(x: Any) -> Shape:
     """The shape of an array, a Value, a number or nested lists, without NumPy's dispatch."""
     if type(x) is np.ndarray:
-        return x.shape
+        return x.shape  # type: ignore[no-any-return]
     if type(x) is float:
         return ()
     shape: Shape | None = getattr(x, "shape", None)
@@ -230,7 +243,7 @@ def _unravel(flat: int, shape: Shape) -> Index:
 
 
 class Transpose:
-    """``out = transpose(x, axes)``. ``axes`` are negative: axis ``k`` of the output is axis ``axes[k]`` of the input."""
+    """``out = transpose(x, axes)``. ``axes`` are negative: axis k of the output is axis ``axes[k]`` of the input."""
 
     __slots__ = ("axes",)
 
@@ -265,10 +278,10 @@ def _transposed(a: Any, axes: Shape) -> Any:
 class Gather:
     """``out.flat[j] = x.flat[source[j]]``, or a constant where ``source[j]`` is -1: getitem, concatenate, pad, roll, …
 
-    ``move`` is the forward function on an array: applied to positions it tells where each element came from. ``back`` is
-    its adjoint: it takes the cotangent and a function that makes zeros of the input's shape, both with any axes in front, and
-    returns the cotangent of the input. With ``repeats`` several elements of the output may come from the same one, so that
-    ``back`` adds up, with the ordinary sum; other semirings then go by ``source``.
+    ``move`` is the forward function on an array: applied to positions it tells where each element came from. ``back``
+    is its adjoint: it takes the cotangent and a function that makes zeros of the input's shape, both with any axes in
+    front, and returns the cotangent of the input. With ``repeats`` several elements of the output may come from the
+    same one, so that ``back`` adds up, with the ordinary sum; other semirings then go by ``source``.
     """
 
     def __init__(
@@ -326,8 +339,8 @@ def _zeros_like(semiring: Semiring, lead: Shape, shape: Shape, like: Any) -> Any
 def _scattered(semiring: Semiring, g: Any, gather: Gather, lead: Shape) -> Any:
     """Each element of ``g`` added to the place where its value came from, however many share one.
 
-    Sorted by target, neighbours with the same target are added in pairs, round after round: for n elements, of which m at
-    most share a target, n additions in log2(m) rounds, with nothing but the semiring's own sum.
+    Sorted by target, neighbours with the same target are added in pairs, round after round: for n elements, of which m
+    at most share a target, n additions in log2(m) rounds, with nothing but the semiring's own sum.
     """
     source = gather.source
     size = math.prod(gather.in_shape)

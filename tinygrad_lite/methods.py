@@ -17,14 +17,15 @@ OPERATORS = {
 }  # fmt: skip
 
 _STRUCTURED = (
-    "sum mean max min prod var std logsumexp log_softmax softmax norm cumsum matmul dot outer tensordot reshape ravel "
-    "expand_dims squeeze transpose swapaxes moveaxis broadcast_to take split pad flip roll repeat tile diag trace tril triu "
-    "clip gelu"
-).split()
+    "sum", "mean", "max", "min", "prod", "var", "std", "logsumexp", "log_softmax", "softmax", "norm", "cumsum",
+    "matmul", "dot", "outer", "tensordot", "reshape", "ravel", "expand_dims", "squeeze", "transpose", "swapaxes",
+    "moveaxis", "broadcast_to", "take", "split", "pad", "flip", "roll", "repeat", "tile", "diag", "trace", "tril",
+    "triu", "gelu",
+)  # fmt: skip
 
-METHODS: dict[str, Any] = {
-    name: FUNCTIONS[name] for name, rule in TABLE.items() if name != "where"
-} | {name: getattr(functions, name) for name in _STRUCTURED}
+METHODS: dict[str, Any] = {name: FUNCTIONS[name] for name, rule in TABLE.items() if name != "where"} | {
+    name: getattr(functions, name) for name in _STRUCTURED
+}
 
 
 def _reflected(function: Any) -> Any:
@@ -52,8 +53,11 @@ for _operator, _name in OPERATORS.items():
 for _operator, _symbol in {"floordiv": "//", "mod": "%", "divmod": "divmod"}.items():
     setattr(Value, f"__{_operator}__", _not_in_reach(_symbol))
     setattr(Value, f"__r{_operator}__", _not_in_reach(_symbol))
-Value.__neg__ = FUNCTIONS["neg"]  # type: ignore[attr-defined]
-Value.__pos__ = lambda self: self  # type: ignore[attr-defined]
-Value.__abs__ = FUNCTIONS["abs"]  # type: ignore[attr-defined]
-Value.__getitem__ = functions.getitem  # type: ignore[attr-defined]
-Value.T = property(functions.transpose, doc="The axes in reverse order.")  # type: ignore[attr-defined]
+for _name, _attribute in {
+    "__neg__": FUNCTIONS["neg"],
+    "__pos__": lambda self: self,
+    "__abs__": FUNCTIONS["abs"],
+    "__getitem__": functions.getitem,
+    "T": property(functions.transpose, doc="The axes in reverse order."),
+}.items():
+    setattr(Value, _name, _attribute)

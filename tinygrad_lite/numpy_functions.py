@@ -70,8 +70,10 @@ NUMPY_FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.trace: functions.trace,
     np.tril: functions.tril,
     np.triu: functions.triu,
-    np.clip: functions.clip,
-    np.where: functions.where,
+    np.clip: lambda x, low=None, high=None: FUNCTIONS["clip"](
+        x, -np.inf if low is None else low, np.inf if high is None else high
+    ),
+    np.where: FUNCTIONS["where"],
     np.linalg.norm: lambda x, axis=None, keepdims=False: functions.norm(x, axis, keepdims),
     np.linalg.outer: functions.outer,
     np.linalg.matmul: functions.matmul,
@@ -79,13 +81,21 @@ NUMPY_FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.matrix_transpose: lambda x: functions.swapaxes(x, -1, -2),
 }
 
-_NO_EFFECT: dict[str, Any] = {"out": None, "where": True, "casting": "same_kind", "order": "K", "subok": True, "dtype": None}
+_NO_EFFECT: dict[str, Any] = {
+    "out": None,
+    "where": True,
+    "casting": "same_kind",
+    "order": "K",
+    "subok": True,
+    "dtype": None,
+}
 
 
 def _array_ufunc(self: Value, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     if any(isinstance(out, Value) for out in kwargs.get("out", ())):
         raise ValueTypeError(
-            f"{ufunc.__name__}: out= cannot be a Value, whose data belong to a graph; use the result, or join with stack([…])"
+            f"{ufunc.__name__}: out= cannot be a Value, whose data belong to a graph; "
+            "use the result, or join with tinygrad_lite.stack([…])"
         )
     if kwargs.get("out") is not None:
         raise ValueTypeError(
@@ -97,7 +107,7 @@ def _array_ufunc(self: Value, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
     if method == "reduce" and ufunc in _REDUCTIONS:
         return _called(_REDUCTIONS[ufunc], ufunc.__name__, inputs, {"axis": 0} | kwargs)
     if method == "outer" and ufunc is np.multiply:
-        return functions.tensordot(*inputs, axes=0)
+        return functions.tensordot(inputs[0], inputs[1], axes=0)
     if method != "__call__" or ufunc not in UFUNCS:
         called = ufunc.__name__ + ("" if method == "__call__" else f".{method}")
         raise ValueTypeError(
@@ -107,7 +117,9 @@ def _array_ufunc(self: Value, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
     return _called(UFUNCS[ufunc], ufunc.__name__, inputs, kwargs)
 
 
-def _array_function(self: Value, func: Any, types: Sequence[type], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _array_function(
+    self: Value, func: Any, types: Sequence[type], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
     name = getattr(func, "__name__", str(func))
     if kwargs.get("out") is not None:
         raise ValueTypeError(
@@ -129,7 +141,8 @@ def _called(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwar
     given = {
         key: value
         for key, value in kwargs.items()
-        if not (key in _NO_EFFECT and (value is _NO_EFFECT[key] or value == _NO_EFFECT[key])) and value is not np._NoValue
+        if not (key in _NO_EFFECT and (value is _NO_EFFECT[key] or value == _NO_EFFECT[key]))
+        and value is not np._NoValue
     }
     if name == "clip":
         for theirs, ours in (("a_min", "low"), ("a_max", "high"), ("min", "low"), ("max", "high")):

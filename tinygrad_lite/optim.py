@@ -20,6 +20,9 @@ __all__ = ["SGD", "Adam", "Optimizer"]
 
 Array = npt.NDArray[Any]
 
+_NOTHING: Array = np.empty(0)
+"""In the place of a parameter's own array before the first step."""
+
 
 class Optimizer:
     """What SGD and Adam share: the checked parameters, and saving and loading.
@@ -35,8 +38,8 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Value]) -> None:
         self.params = _checked_parameters(params, type(self).__name__)
-        self._arrays: list[Array | None] = [None] * len(self.params)
-        self._scratch: dict[tuple[int, int], Array] = {}
+        self._arrays: list[Array] = [_NOTHING] * len(self.params)
+        self._spares: list[list[Array | None]] = [[None] * len(self.params) for _ in range(2)]
         self._blocks: dict[tuple[int, np.dtype[Any]], Array] = {}
 
     def step(self) -> None:
@@ -90,7 +93,7 @@ class Optimizer:
             setattr(self, name, value)
         for name in self._memory:
             entries = [
-                entry if entry is None or not parameter.shape else np.array(entry, dtype=parameter.dtype)
+                entry if entry is None else np.array(entry, dtype=parameter.dtype) if parameter.shape else _plain(entry)
                 for entry, parameter in zip(state[name], self.params, strict=True)
             ]
             setattr(self, f"_{name}", entries)
@@ -100,11 +103,15 @@ class Optimizer:
         if not isinstance(entries, list | tuple) or len(entries) != len(self.params):
             size = len(entries) if isinstance(entries, list | tuple) else type(entries).__name__
             return [f"{name}: needs a list of {len(self.params)} entries, one for each parameter, got {size}"]
-        return [
-            f"{name}[{k}]: has shape {np.shape(entry)}, needs {parameter.shape}"
-            for k, (entry, parameter) in enumerate(zip(entries, self.params, strict=True))
-            if entry is not None and np.shape(entry) != parameter.shape
-        ]
+        misfits = []
+        for k, (entry, parameter) in enumerate(zip(entries, self.params, strict=True)):
+            if entry is None:
+                continue
+            if not isinstance(entry, float | int | np.ndarray | np.number) or np.asarray(entry).dtype.kind not in "fiu":
+                misfits.append(f"{name}[{k}]: needs None, a number or an array of numbers, got {type(entry).__name__}")
+            elif np.shape(entry) != parameter.shape:
+                misfits.append(f"{name}[{k}]: has shape {np.shape(entry)}, needs {parameter.shape}")
+        return misfits
 
     def _checked(self, **settings: Any) -> dict[str, Any]:
         """The settings, checked; ``ArgumentError`` for one that makes no sense."""
@@ -117,25 +124,26 @@ class Optimizer:
         """
         data: Array = self.params[k].data
         own = self._arrays[k]
-        if own is None or (data is not own and data.base is not own):
-            if own is not None and own.shape != data.shape:
-                raise ShapeError(
-                    f"{type(self).__name__}: {describe(self.params[k])} had shape {own.shape} at the last step; "
-                    "make a new optimizer for parameters of another shape"
-                )
-            data = self._arrays[k] = np.array(data)
-        return data
+        if data.base is own:
+            return data
+        if own is not _NOTHING and own.shape != data.shape:
+            raise ShapeError(
+                f"{type(self).__name__}: {describe(self.params[k])} had shape {own.shape} at the last step; "
+                "make a new optimizer for parameters of another shape"
+            )
+        self._arrays[k] = own = np.array(data)
+        return own.view()
 
     def _spare(self, k: int, which: int = 0) -> Array:
         """An array of the shape of parameter ``k`` with nothing in it; all parameters share its memory."""
-        spare = self._scratch.get((k, which))
+        spare = self._spares[which][k]
         if spare is None:
             parameter = self.params[k]
             block = self._blocks.get((which, parameter.dtype))
             if block is None:
                 size = max(p.size for p in self.params if p.dtype == parameter.dtype)
                 block = self._blocks[which, parameter.dtype] = np.empty(size, parameter.dtype)
-            spare = self._scratch[k, which] = block[: parameter.size].reshape(parameter.shape)
+            spare = self._spares[which][k] = block[: parameter.size].reshape(parameter.shape)
         return spare
 
     def __repr__(self) -> str:
@@ -349,6 +357,11 @@ class Adam(Optimizer):
         spare *= size
         data -= spare
         parameter.data = data
+
+
+def _plain(number: Any) -> int | float:
+    """A Python number: a count stays an integer."""
+    return int(number) if isinstance(number, int | np.integer) else float(number)
 
 
 def _checked_parameters(params: Any, who: str) -> list[Value]:

@@ -1,10 +1,11 @@
 """A gradient taken apart into the paths that it is the sum of.
 
-A path runs from the end, against the arrows of the computation, to a value; its contribution is the product of the local
-derivatives along it, and the gradient is the sum of the contributions of all paths. Nothing is materialised: numbers over all
-paths come from sweeps, and listing asks for the elementary edges of one element at a time.
+A path runs from the end, against the arrows of the computation, to a value; its contribution is the product of the
+local derivatives along it, and the gradient is the sum of the contributions of all paths. Nothing is materialised:
+numbers over all paths come from sweeps, and listing asks for the elementary edges of one element at a time.
 
-Source: F. L. Bauer, *Computational graphs and rounding error*, SIAM J. Numer. Anal. 11 (1974), who states the sum over paths.
+Source: F. L. Bauer, *Computational graphs and rounding error*, SIAM J. Numer. Anal. 11 (1974), who states the sum over
+paths.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ __all__ = ["GradientPaths", "Path", "find", "gradient_paths"]
 class Path:
     """One path from an end to a value.
 
-    ``nodes[0]`` is the end, ``nodes[-1]`` the value; ``indices`` is the element in each (``()`` in a scalar); ``locals`` are
-    the local derivatives between neighbours, so ``len(locals) == length == len(nodes) - 1``.
+    ``nodes[0]`` is the end, ``nodes[-1]`` the value; ``indices`` is the element in each (``()`` in a scalar);
+    ``locals`` are the local derivatives between neighbours, so ``len(locals) == length == len(nodes) - 1``.
     """
 
     __slots__ = ("indices", "locals", "nodes")
@@ -146,7 +147,8 @@ class GradientPaths:
         """Every path, lazily: the next one is found when it is asked for. Cost of each: its edges."""
         if not self.count:
             return
-        nodes, indices, locals_ = [self.end], [self.end_at], []
+        nodes, indices = [self.end], [self.end_at]
+        locals_: list[float] = []
         if self.end is self.wrt:
             yield Path((self.end,), (self.end_at,), ())
             return
@@ -192,8 +194,8 @@ def gradient_paths(
 ) -> GradientPaths:
     """The paths from ``end`` to ``wrt``, of which the gradient is the sum.
 
-    ``wrt`` is a Value that ``end`` was computed from, or its name (``"w200"``, ``"w2[0,1]"``). ``at`` is the element of it
-    and ``end_at`` that of the end: index tuples, to be left out where there is one element.
+    ``wrt`` is a Value that ``end`` was computed from, or its name (``"w200"``, ``"w2[0,1]"``). ``at`` is the element
+    of it and ``end_at`` that of the end: index tuples, to be left out where there is one element.
 
     Raises ``GraphError`` if the end does not depend on ``wrt``, ``UnknownNameError`` for a name that nothing bears,
     ``ShapeError`` for an element that is not given, ``IndexRangeError`` for one that is not there.
@@ -259,11 +261,18 @@ def find(end: Value, name: str) -> tuple[Value, Index]:
     resolved = naming.resolve(name, {own: values[0].shape for own, values in named.items()})
     if resolved is None:
         near = naming.closest(name, named)
-        known = f"the nearest names are {', '.join(near)}" if near else f"the names are {', '.join(list(named)[:20]) or 'none'}"
-        raise UnknownNameError(f"gradient_paths: nothing that {describe(end)} was computed from is named {name!r}; {known}")
+        known = (
+            f"the nearest names are {', '.join(near)}"
+            if near
+            else f"the names are {', '.join(list(named)[:20]) or 'none'}"
+        )
+        raise UnknownNameError(
+            f"gradient_paths: nothing that {describe(end)} was computed from is named {name!r}; {known}"
+        )
     own, index = resolved
     if len(named[own]) > 1:
         raise ArgumentError(
-            f"gradient_paths: {len(named[own])} Values are named {own!r}; pass the Value itself, or give them different names"
+            f"gradient_paths: {len(named[own])} Values are named {own!r}; "
+            "pass the Value itself, or give them different names"
         )
     return named[own][0], index

@@ -1,7 +1,7 @@
 """Whether operations are recorded: ``no_grad``.
 
-The state belongs to the current thread or task (a context variable). Reading one for every scalar op would cost a tenth of
-the op, so a plain counter says first whether *anyone* is inside a ``no_grad`` block.
+The state belongs to the current thread or task (a context variable). Reading one for every scalar op would cost a
+tenth of the op, so a plain counter says first whether *anyone* is inside a ``no_grad`` block.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What "sum" and "product" mean.
 
-The gradient is the sum, over all paths, of the product of the local derivatives along each. Over another semiring the same
-sum over paths answers another question (M. Mohri, *Semiring frameworks and algorithms for shortest-distance problems*,
-2002), and the same sweep computes it. A semiring's elements are NumPy arrays, or plain numbers at scalars. Axes before
-those of the data belong to the semiring (its components), so ``sum`` is always given negative axes.
+The gradient is the sum, over all paths, of the product of the local derivatives along each. Over another semiring the
+same sum over paths answers another question (M. Mohri, *Semiring frameworks and algorithms for shortest-distance
+problems*, 2002), and the same sweep computes it. A semiring's elements are NumPy arrays, or plain numbers at scalars.
+Axes before those of the data belong to the semiring (its components), so ``sum`` is always given negative axes.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Semiring:
         return a
 
     def contract(self, a: Any, weight: Any) -> Any:
-        """The batched matrix product of elements ``(..., m, k)`` and weights ``(..., k, n)``, in pieces of bounded size."""
+        """The matrix products of elements ``(..., m, k)`` and weights ``(..., k, n)``, in pieces of bounded size."""
         rows, inner, columns = a.shape[-2], a.shape[-1], weight.shape[-1]
         if 0 in (rows, inner, columns):
             return self.zero((*np.broadcast_shapes(a.shape[:-2], weight.shape[:-2]), rows, columns))

@@ -1,7 +1,8 @@
 """The one sweep: sums over all paths, back from an end or forward from a leaf, in any semiring.
 
-Reverse: the cotangent of a Value is the sum, over the ops that read it, of their cotangents pulled back through the op's
-chain. ``backward`` is that sweep for the gradient. Nothing recurses over the graph: chains of millions of ops are fine.
+Reverse: the cotangent of a Value is the sum, over the ops that read it, of their cotangents pulled back through the
+op's chain. ``backward`` is that sweep for the gradient. Nothing recurses over the graph: chains of millions of ops are
+fine.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ def _check_current(operand: Value, saved: Any) -> None:
     if type(saved) is float and (operand._data == saved or saved != saved):
         return
     raise GraphError(
-        f"backward: the data of {describe(operand)} was replaced after the graph was recorded; run the forward pass again"
+        f"backward: the data of {describe(operand)} was replaced after the graph was recorded; "
+        "run the forward pass again"
     )
 
 
@@ -157,7 +159,9 @@ def _seed(end: Value, grad: Any) -> Any:
         return 1.0 if type(end._data) is float else np.ones(end.shape, end.dtype)
     grad = as_data(grad.data if isinstance(grad, Value) else grad, keep_integers=False, copy=False)
     if np.shape(grad) != end.shape:
-        raise ShapeError(f"backward: grad has shape {np.shape(grad)}, {describe(end)} has {end.shape}; they must be equal")
+        raise ShapeError(
+            f"backward: grad has shape {np.shape(grad)}, {describe(end)} has {end.shape}; they must be equal"
+        )
     return grad if type(grad) is float else grad.astype(end.dtype, copy=False)
 
 
@@ -226,7 +230,7 @@ def reverse(end: Value, semiring: Semiring, seed: Any = None) -> dict[Value, Any
 
 
 def push(start: Value, end: Value, semiring: Semiring, seed: Any) -> dict[Value, Any]:
-    """The tangent, in a semiring, of every Value between ``start`` and ``end``: sums over the paths that lead to ``start``."""
+    """The tangent, in a semiring, of every Value between ``start`` and ``end``: sums over the paths to ``start``."""
     tangents: dict[Value, Any] = {start: seed}
     with np.errstate(all="ignore"):
         for node in topological(end):
@@ -250,8 +254,8 @@ def _accumulate(totals: dict[Value, Any], node: Value, term: Any, semiring: Semi
 def sweep(end: Value, semiring: Semiring, wrt: Any) -> Any:
     """One statistic of the paths from ``end`` to every element of ``wrt``, by one reverse sweep.
 
-    ``end`` has one element. ``wrt`` is a Value, a sequence of Values, a mapping by name, or a module; the result has the
-    same form: an array of the Value's shape (a number for a scalar), a list, a dict, a dict by parameter name.
+    ``end`` has one element. ``wrt`` is a Value, a sequence of Values, a mapping by name, or a module; the result has
+    the same form: an array of the Value's shape (a number for a scalar), a list, a dict, a dict by parameter name.
 
     Raises ``ShapeError`` unless ``end`` has one element.
 
@@ -262,7 +266,9 @@ def sweep(end: Value, semiring: Semiring, wrt: Any) -> Any:
     (4, 12.0)
     """
     if end.size != 1:
-        raise ShapeError(f"sweep: the end has one element, got shape {end.shape} of {describe(end)}; index or sum it first")
+        raise ShapeError(
+            f"sweep: the end has one element, got shape {end.shape} of {describe(end)}; index or sum it first"
+        )
     cotangents = reverse(end, semiring)
 
     def statistic(value: Value) -> Any:
@@ -286,7 +292,8 @@ def replay(end: Value | Sequence[Value], leaves: Mapping[Value, Any] | None = No
     """The recorded graph evaluated again, with other data at some leaves.
 
     ``leaves`` maps leaves (or interior Values, which then are not computed) to data. The result is data: a float or an
-    array; for a sequence of ends a list. Leaves that are not named keep the data they have now. Nothing recorded changes.
+    array; for a sequence of ends a list. Leaves that are not named keep the data they have now. Nothing recorded
+    changes.
 
     Raises ``ShapeError`` for data of another shape than the leaf's, ``GraphError`` for a graph that was freed.
 
@@ -331,8 +338,6 @@ def _recomputed(node: Value, results: Mapping[Value, Any]) -> Any:
     op = node._made_by
     if op is None:
         return node.data
-    data = [
-        results[x] if isinstance(x, Value) else as_data(x, keep_integers=True, copy=False) for x in node.operands
-    ]
+    data = [results[x] if isinstance(x, Value) else as_data(x, keep_integers=True, copy=False) for x in node.operands]
     out = op.forward(*data)
     return float(out) if type(out) is not float and np.ndim(out) == 0 else out

@@ -1,11 +1,11 @@
 """Value: a number or an array that remembers how it was made.
 
-A Value holds ``data``, its gradient after a backward pass, the op that made it and the op's operands, in order: ``x * x``
-has two. Leaves have no op. This is the one mutable thing in the package.
+A Value holds ``data``, its gradient after a backward pass, the op that made it and the op's operands, in order: ``x *
+x`` has two. Leaves have no op. This is the one mutable thing in the package.
 
-There are two kinds of interior node. At a *scalar node* (an elementwise op on floats) the local derivatives are computed at
-once and kept as floats: nine slots, and no other object, are what makes a node of a scalar network cheap. At an *array node*
-the operands' data are kept, and the op makes its chain of linear maps from them when it is asked.
+There are two kinds of interior node. At a *scalar node* (an elementwise op on floats) the local derivatives are
+computed at once and kept as floats: nine slots, and no other object, are what makes a node of a scalar network cheap.
+At an *array node* the operands' data are kept, and the op makes its chain of linear maps from them when it is asked.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ class Value(Methods):
     """A float or an array of floats in a computation graph.
 
     ``data``: a number, a NumPy array, or nested lists of numbers. A scalar is kept as a Python float, an array with its
-    dtype; integers become float64, except in a constant. ``name`` is free text. ``requires_grad=False`` makes a constant.
+    dtype; integers become float64, except in a constant. ``name`` is free text. ``requires_grad=False`` makes a
+    constant.
 
     Raises ``ValueTypeError`` for text, objects, complex numbers, and lists of Values (``stack`` joins those).
 
@@ -103,8 +104,8 @@ class Value(Methods):
     def data(self) -> Any:
         """The number (a Python float) or the array.
 
-        A leaf's data can be replaced, by data of any shape; the dtype stays. Every assignment makes a new array object, by
-        which the engine sees that graphs recorded before are out of date.
+        A leaf's data can be replaced, by data of any shape; the dtype stays. Every assignment makes a new array
+        object, by which the engine sees that graphs recorded before are out of date.
         """
         if self._data is None:
             raise GraphError(f"data: {describe(self)} was freed by backward(keep='leaves'); run the forward pass again")
@@ -252,12 +253,12 @@ class Value(Methods):
     def backward(self, grad: Any = None, keep: str | None = None) -> None:
         """Sum the gradients over all paths into every Value that this one depends on.
 
-        ``grad`` is the cotangent, of this Value's shape; it may be left out where there is one element. Leaves add up over
-        passes; interior Values get the gradient of this pass. ``keep="leaves"`` frees the graph as it goes: afterwards
-        neither ``backward`` nor path queries are possible.
+        ``grad`` is the cotangent, of this Value's shape; it may be left out where there is one element. Leaves add up
+        over passes; interior Values get the gradient of this pass. ``keep="leaves"`` frees the graph as it goes:
+        afterwards neither ``backward`` nor path queries are possible.
 
-        Raises ``ShapeError`` without a cotangent for more than one element, ``GraphError`` for a graph that was freed or
-        is out of date.
+        Raises ``ShapeError`` without a cotangent for more than one element, ``GraphError`` for a graph that was freed
+        or is out of date.
 
         Source: Linnainmaa, 1970; as a sum over paths, Bauer, *Computational graphs and rounding error*, 1974.
 
@@ -384,17 +385,23 @@ def as_data(data: Any, keep_integers: bool, copy: bool) -> Any:
         try:
             data = np.array(data)
         except ValueError:
-            raise ShapeError("Value: the lists are not of equal lengths; an array needs rows of the same length") from None
+            raise ShapeError(
+                "Value: the lists are not of equal lengths; an array needs rows of the same length"
+            ) from None
         copy = False
     elif not isinstance(data, (np.ndarray, np.generic)):
-        raise ValueTypeError(f"Value: needs a number or an array of numbers, got {type(data).__name__}; convert it first")
+        raise ValueTypeError(
+            f"Value: needs a number or an array of numbers, got {type(data).__name__}; convert it first"
+        )
     kind = data.dtype.kind
     if kind in "iub":
         if data.ndim == 0 or not keep_integers:
             data = data.astype(np.float64)
             copy = False
     elif kind == "c":
-        raise ValueTypeError("Value: complex numbers are not supported; pass the real and the imaginary part separately")
+        raise ValueTypeError(
+            "Value: complex numbers are not supported; pass the real and the imaginary part separately"
+        )
     elif kind != "f":
         raise ValueTypeError(
             f"Value: needs numbers, got an array of dtype {data.dtype}; convert it, for example with .astype(float)"
