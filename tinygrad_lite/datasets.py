@@ -27,8 +27,7 @@ def half_adder() -> tuple[Array, Array]:
 
 
 def xor() -> tuple[Array, Array]:
-    """Whether two bits differ: inputs (4, 2), and targets (4, 2), the first for the class "equal", the second for
-    "different".
+    """Whether two bits differ: inputs (4, 2), and targets (4, 2), the classes "equal" and "different".
 
     The class is the larger output's: ``targets.argmax(axis=1)`` are the labels 0, 1, 1, 0.
 

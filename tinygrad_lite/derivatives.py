@@ -220,7 +220,14 @@ def _array_sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)): where exp overflows to infinity the result is 0, as it should be."""
     e = np.exp(-x)
     e += 1.0
-    return np.divide(1.0, e, out=e)
+    return np.reciprocal(e, out=e)
+
+
+def _array_sigmoid_of_minus(x: Any) -> Any:
+    """sigmoid(-x), without changing the sign twice."""
+    e = np.exp(x)
+    e += 1.0
+    return np.reciprocal(e, out=e)
 
 
 def _quiet_array_sigmoid(x: Any) -> Any:
@@ -266,9 +273,9 @@ ARRAY_FUNCTIONS: dict[str, Callable[..., Any]] = {
         "tanh",
         "where",
     )
-} | {"sigmoid": _quiet_array_sigmoid, "erf": _special("erf"), "erfc": _special("erfc")}
+} | {"sigmoid": _quiet_array_sigmoid, "sigmoid_of_minus": _array_sigmoid_of_minus, "erf": _special("erf"), "erfc": _special("erfc")}
 
-LOCAL_FUNCTIONS = ARRAY_FUNCTIONS | {"sigmoid": _array_sigmoid}
+LOCAL_FUNCTIONS = ARRAY_FUNCTIONS | {"sigmoid": _array_sigmoid, "sigmoid_of_minus": _array_sigmoid_of_minus}
 """The same for local derivatives: they are computed inside a sweep, which is quiet as a whole."""
 
 
@@ -299,12 +306,17 @@ class _ForFloats(ast.NodeTransformer):
 
 
 class _ForArrays(ast.NodeTransformer):
-    """``where(mask, 1, 0)`` is the mask itself: a boolean multiplies as fast as a number and keeps float32."""
+    """Shorter forms of what arrays need not compute.
+
+    ``where(mask, 1, 0)`` is the mask itself: a boolean multiplies as fast as a number and keeps float32.
+    """
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         if _is_call(node, "where") and _is_number(node.args[1], 1) and _is_number(node.args[2], 0):
             return node.args[0]
+        if _is_call(node, "sigmoid") and isinstance(node.args[0], ast.UnaryOp) and isinstance(node.args[0].op, ast.USub):
+            return ast.Call(ast.Name("sigmoid_of_minus", ast.Load()), [node.args[0].operand], [])
         return node
 
 

@@ -26,7 +26,7 @@ from .derivatives import (
 from .errors import ShapeError
 from .maps import Broadcast, Chain, Scale
 from .recording import blocks_open, paused
-from .value import Op, Value, as_data, attach, constant, describe, new, record, shape_of
+from .value import Op, Value, as_data, constant, describe, new, record, shape_of
 
 __all__ = ["FUNCTIONS", "OPS", "Elementwise", "WeightedSum", "weighted_sum"]
 
@@ -51,6 +51,7 @@ class Elementwise(Op):
         given = {k: e for k, e in enumerate(rule.derivatives) if e is not None}
         self._local_floats = {k: on_floats(e) for k, e in given.items()}
         self._local_arrays = {k: compiled(rule, array_source(e), LOCAL_FUNCTIONS) for k, e in given.items()}
+        self._unit = {k for k, e in given.items() if e == "1"}  # no factor at all
         self._local_values = {k: compiled(rule, e, FUNCTIONS) for k, e in given.items()}
 
     def forward(self, *data: Any) -> Any:
@@ -75,12 +76,11 @@ class Elementwise(Op):
                 return float(self._local_arrays[k](*map(np.float64, data), np.float64(out)))
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
-        expression = self.rule.derivatives[k]
-        if expression is None:
+        if k not in self._local_arrays:
             return None
         in_shape, out_shape = shape_of(operands[k]), shape_of(out)
         maps: Chain = () if in_shape == out_shape else (Broadcast(in_shape, out_shape),)
-        if expression == "1":
+        if k in self._unit:
             return maps
         if type(out) is Value:
             weight = self._local_values[k](*operands, out)
@@ -90,6 +90,18 @@ class Elementwise(Op):
             except ArithmeticError:  # 1 / y of a float y = 0 beside an array x
                 weight = self._local_arrays[k](*map(np.asarray, operands), out)
         return (Scale(weight, len(out_shape)), *maps)
+
+
+    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
+        x = operands[k]
+        if type(x) is np.ndarray and type(out) is np.ndarray and x.shape == out.shape and k in self._local_arrays:
+            if k in self._unit:
+                return g
+            try:
+                return g * self._local_arrays[k](*operands, out)
+            except ArithmeticError:  # of floats beside arrays, see chain
+                pass
+        return Op.pull(self, k, g, operands, out)
 
 
 # The templates: {x} and {y} are the operands, a and b their data, da and db the local derivatives, None for a constant.
@@ -106,7 +118,7 @@ def {name}({parameters}):
         if type(a) is float:
             try:
                 out = {forward}
-                da = {da} if {x}.requires_grad else None
+                da = ({da}) if {x}.requires_grad else None
             except REFUSED:
                 return apply(op, ({x},))
             if blocks_open[0] and paused():
@@ -141,8 +153,8 @@ def {name}({parameters}):
     if type(a) is float and type(b) is float and (type({x}) is Value or type({y}) is Value):
         try:
             out = {forward}
-            da = {da} if live_a else None
-            db = {db} if live_b else None
+            da = ({da}) if live_a else None
+            db = ({db}) if live_b else None
         except REFUSED:
             return apply(op, ({x}, {y}))
         if {regular}:
@@ -234,13 +246,15 @@ def apply(op: Elementwise, operands: tuple[Any, ...]) -> Any:
 
 def scalar_node(op: Op, operands: tuple[Any, ...], out: float, locals_: tuple[float | None, ...]) -> Value:
     """A scalar node of any number of operands."""
-    live = any(local is not None for local in locals_)
-    node = attach(op, operands, [], out, live)
+    node = constant(out)
+    node._made_by = op
     if len(operands) > 2:
-        node._da = locals_
+        node._a, node._da = operands, locals_
     else:
-        node._da = locals_[0]
-        node._db = locals_[1] if len(locals_) > 1 else None
+        node._a, node._da = operands[0], locals_[0]
+        if len(operands) > 1:
+            node._b, node._db = operands[1], locals_[1]
+    node.requires_grad = any(local is not None for local in locals_)
     return node
 
 

@@ -258,12 +258,19 @@ class CumSum(Op):
 # ----------------------------------------------------------------------------------------------------------
 
 
+def _product(a: Any, b: Any) -> Any:
+    """The matrix product of arrays: of small matrices ``dot`` takes a third of the time of ``matmul``."""
+    if type(a) is np.ndarray and type(b) is np.ndarray and a.ndim == b.ndim == 2:
+        return a.dot(b)
+    return np.matmul(a, b)
+
+
 class MatMul(Op):
     name = "matmul"
     sign = "@"
 
     def forward(self, *data: Any) -> Any:
-        return np.matmul(*data)
+        return _product(*data)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         a, b = operands
@@ -373,17 +380,29 @@ class LinearOp(Op):
 
     def forward(self, *data: Any) -> Any:
         x, weight, bias = data
-        out = np.matmul(x, weight)
-        if out.ndim and out.dtype == np.result_type(out, bias):
-            out += bias
+        out = _product(x, weight)
+        if type(bias) is np.ndarray and bias.ndim <= 1 <= out.ndim and bias.dtype is out.dtype:
+            out += bias  # the product is ours alone
             return out
         return out + bias
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        x, weight, bias = operands
         if k < 2:
-            return _MATMUL.chain(k, operands[:2], out)
-        in_shape, out_shape = shape_of(operands[2]), shape_of(out)
+            return _MATMUL.chain(k, (x, weight), out)
+        in_shape, out_shape = shape_of(bias), shape_of(out)
         return () if in_shape == out_shape else (Broadcast(in_shape, out_shape),)
+
+    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
+        x, weight, bias = operands
+        if type(x) is type(weight) is type(bias) is np.ndarray and x.ndim == weight.ndim == 2 and bias.ndim == 1:
+            if k == 0:
+                return g.dot(weight.T)
+            if k == 1:
+                return x.T.dot(g)
+            if bias.shape == out.shape[1:]:
+                return np.add.reduce(g)
+        return Op.pull(self, k, g, operands, out)
 
 
 _LINEAR = LinearOp()
@@ -398,9 +417,8 @@ class HalfSquaredError(Op):
     sign = "½Σ(y-t)²"
 
     def forward(self, *data: Any) -> Any:
-        difference = np.subtract(*data)
-        flat = difference.reshape(-1)
-        return np.dot(flat, flat) / (2.0 * self.divisor)
+        difference = data[0] - data[1]
+        return np.vdot(difference, difference) / (2.0 * self.divisor)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         y, t = operands
@@ -718,10 +736,6 @@ def matmul(a: Any, b: Any) -> Any:
     >>> matmul(Value([[1.0, 2.0]]), [[3.0], [4.0]]).data
     array([[11.]])
     """
-    if not ndim_of(a) or not ndim_of(b):
-        raise ShapeError(
-            f"matmul: needs arrays of at least one axis, got {describe(a)} and {describe(b)}; use * for scalars"
-        )
     return record(_MATMUL, (a, b))
 
 
@@ -731,10 +745,6 @@ def linear(x: Any, weight: Any, bias: Any) -> Any:
     >>> linear([[1.0, 2.0]], Value([[3.0], [4.0]], name="w"), Value([0.5], name="b")).data
     array([[11.5]])
     """
-    if ndim_of(x) < 1 or ndim_of(weight) < 1:
-        raise ShapeError(
-            f"linear: needs arrays, got {describe(x)} and {describe(weight)}; use weighted_sum for scalars"
-        )
     return record(_LINEAR, (x, weight, bias))
 
 

@@ -83,8 +83,10 @@ def edges(chain: Chain, index: Index) -> Iterator[tuple[Index, float]]:
 
 def _lead(a: Any, ndim: int) -> Shape:
     """The axes in front of the data's own."""
-    shape = shape_of(a)
-    return shape[: len(shape) - ndim]
+    if type(a) is float:
+        return ()
+    shape: Shape = shape_of(a)
+    return shape[: len(shape) - ndim] if len(shape) > ndim else ()
 
 
 class Scale:
@@ -143,10 +145,11 @@ class SumOver:
         lead = _lead(g, ndim if self.keepdims else ndim - len(self.axes))
         if ndim and not self.keepdims and type(g) is not float and (lead or g.shape):
             g = g.reshape(lead + self._kept)
-        if shape_of(self.weight) == self.in_shape:
-            return semiring.times(g, semiring.lift(self.weight))  # the product broadcasts
-        if type(self.weight) is not float or self.weight != 1.0:
-            g = semiring.times(g, semiring.lift(self.weight))
+        weight = self.weight
+        if type(weight) is not float:
+            return semiring.times(g, semiring.lift(weight))  # the product broadcasts
+        if weight != 1.0:
+            g = semiring.times(g, semiring.lift(weight))
         return semiring.broadcast(g, lead + self.in_shape) if ndim else g
 
     def push(self, t: Any, semiring: Semiring) -> Any:
@@ -183,8 +186,9 @@ class Broadcast:
 
     def pull(self, g: Any, semiring: Semiring) -> Any:
         lead = _lead(g, len(self.out_shape))
+        shape = lead + self.in_shape if lead else self.in_shape
         g = semiring.sum(g, _stretched(self.in_shape, self.out_shape))
-        return g if shape_of(g) == lead + self.in_shape else g.reshape(lead + self.in_shape)
+        return g if shape_of(g) == shape else g.reshape(shape)
 
     def push(self, t: Any, semiring: Semiring) -> Any:
         lead = _lead(t, len(self.in_shape))
@@ -200,7 +204,7 @@ class Broadcast:
 @lru_cache(maxsize=4096)
 def _stretched(in_shape: Shape, out_shape: Shape) -> Shape:
     """The negative axes of ``out_shape`` along which ``in_shape`` was repeated."""
-    padded = (0,) * (len(out_shape) - len(in_shape)) + in_shape
+    padded = (-1,) * (len(out_shape) - len(in_shape)) + in_shape  # not 0: an axis may be empty
     return tuple(k - len(out_shape) for k, (n, m) in enumerate(zip(padded, out_shape, strict=True)) if n != m)
 
 
@@ -421,9 +425,10 @@ class _Plan:
 
     def run(self, a: Any, w: Any, semiring: Semiring) -> Any:
         if self.plain and semiring.linear and a.ndim == 2:
-            a = a.T if self.turns[0] else a
-            w = semiring.lift(w.T if self.turns[1] else w)
-            return semiring.matmul(w.T, a.T) if self.exchanged else semiring.matmul(a, w)
+            w = semiring.lift(w)
+            if self.exchanged:
+                return (w if self.turns[1] else w.T).dot(a if self.turns[0] else a.T)
+            return (a.T if self.turns[0] else a).dot(w.T if self.turns[1] else w)
         lead = _lead(a, len(self.a))
         sizes = dict(zip(self.a, shape_of(a)[len(lead) :], strict=True)) | dict(zip(self.w, shape_of(w), strict=True))
         a = _transposed(a, self.a_axes) if self.a else a

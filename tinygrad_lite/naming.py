@@ -39,7 +39,8 @@ class Element:
     """One number of a network, or, with an empty ``index``, a whole array of them.
 
     ``prefix`` is what contains the network, with its dot; ``kind`` one of ``w b z n x t``; ``layer`` is ``None`` for
-    ``x`` and ``t``; ``index`` is (from, to) for a weight and (neuron,) for the others."""
+    ``x`` and ``t``; ``index`` is (from, to) for a weight and (neuron,) for the others.
+    """
 
     prefix: str
     kind: str

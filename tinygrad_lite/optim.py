@@ -2,7 +2,8 @@
 
 The formulas are PyTorch's. Every ``step`` updates the parameters that a backward pass has reached since the last
 ``zero_grad`` and leaves the others alone. Arrays are updated in place, without temporaries: an optimizer works on its
-own copy of a parameter's array, so an array that the user put into a parameter stays as it was."""
+own copy of a parameter's array, so an array that the user put into a parameter stays as it was.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +69,8 @@ class Optimizer:
         """Take over the settings and the memory of an optimizer of the same kind and parameters.
 
         Raises ``ArgumentError`` that lists every entry that is missing, unknown or does not fit. Nothing is loaded
-        then."""
+        then.
+        """
         if not isinstance(state, Mapping):
             raise ValueTypeError(
                 f"load_state_dict: needs a dict as state_dict() returns it, got {type(state).__name__}"

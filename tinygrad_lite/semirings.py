@@ -84,7 +84,7 @@ class Semiring:
 
     def matmul(self, a: Any, b: Any) -> Any:
         """The ordinary matrix product, for a ``linear`` semiring."""
-        return np.matmul(a, b)
+        return a.dot(b) if a.ndim == b.ndim == 2 else np.matmul(a, b)
 
     def cumsum(self, a: Any, axis: int) -> Any:
         """The ordinary running sum, for a ``linear`` semiring."""

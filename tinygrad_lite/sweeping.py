@@ -48,12 +48,11 @@ def topological(end: Value) -> list[Value]:
         elif kind is tuple:
             stack.extend([operand for operand, local in zip(node._a, locals_, strict=True) if local is not None])
         elif kind is list:
-            a, b = node._a, node._b
-            for operand, saved in zip(a if type(a) is tuple else (a, b), locals_, strict=False):
-                if isinstance(operand, Value):
-                    if operand._data is not saved and operand._data is not None:
+            for operand, saved in zip(node._a, locals_, strict=True):
+                if type(operand) is Value:
+                    if operand._data is not saved:
                         _check_current(operand, saved)
-                    if operand.requires_grad and operand._made_by is not None:
+                    if operand.requires_grad:
                         stack.append(operand)
         elif node._made_by is CONSUMED:
             raise GraphError(
@@ -66,8 +65,8 @@ def topological(end: Value) -> list[Value]:
 
 
 def _check_current(operand: Value, saved: Any) -> None:
-    if type(saved) is float and (operand._data == saved or saved != saved):
-        return
+    if operand._data is None or (type(saved) is float and (operand._data == saved or saved != saved)):
+        return  # freed, which is found when its turn comes; or an equal float
     raise GraphError(
         f"backward: the data of {describe(operand)} was replaced after the graph was recorded; "
         "run the forward pass again"
@@ -166,22 +165,20 @@ def _seed(end: Value, grad: Any) -> Any:
 
 
 def _pull_arrays(node: Value, g: Any, cotangents: dict[Value, Any]) -> None:
-    op, a, saved, out = node._made_by, node._a, node._da, node._data
-    for k, operand in enumerate(a if type(a) is tuple else (a, node._b)):
-        if not isinstance(operand, Value) or not operand.requires_grad:
+    op, saved, out = node._made_by, node._da, node._data
+    assert op is not None
+    for k, operand in enumerate(node._a):
+        if type(operand) is not Value or not operand.requires_grad:
             continue
-        chain = op.chain(k, saved, out)  # type: ignore[union-attr]
-        if chain is None:
+        pulled = op.pull(k, g, saved, out)
+        if pulled is None:
             continue
-        pulled = g
-        for linear_map in chain:
-            pulled = linear_map.pull(pulled, GRADIENT)
         data = saved[k]
         if type(data) is float:
             cotangents[operand] += float(pulled)
             continue
-        if pulled.dtype != data.dtype:
-            pulled = pulled.astype(data.dtype)
+        if pulled.dtype is not data.dtype:
+            pulled = pulled.astype(data.dtype, copy=False)
         cotangents[operand] = cotangents[operand] + pulled if operand in cotangents else pulled
 
 

@@ -62,8 +62,7 @@ def train(
     description: str = "training",
     after: Callable[[int, float], Any] | None = None,
 ) -> History:
-    """Follow the gradient of ``loss()`` with ``optimizer``, for at most ``steps`` steps or until the cost is below
-    ``goal``.
+    """Follow the gradient of ``loss()``, for at most ``steps`` steps or until the cost is below ``goal``.
 
     ``loss`` runs the forward pass and returns a scalar Value, on all samples or on a batch that it chooses.
     ``progress`` shows a bar on stderr, with the cost. ``after(step, cost)`` is called after every step, with the cost

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from ._methods import Methods
 from .errors import GraphError, ShapeError, TinygradError, ValueTypeError
 from .maps import ndim_of, shape_of
 from .recording import blocks_open, paused
+from .semirings import GRADIENT
 
 if TYPE_CHECKING:
     from .maps import Chain
@@ -47,6 +48,18 @@ class Op:
         """
         raise NotImplementedError
 
+    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
+        """The gradient's cotangent ``g`` of the result pulled back to operand ``k``; ``None`` where there is none.
+
+        An op may do this faster than its chain does. A test holds it to the chain.
+        """
+        chain = self.chain(k, operands, out)
+        if chain is None:
+            return None
+        for linear_map in chain:
+            g = linear_map.pull(g, GRADIENT)
+        return g
+
     def __repr__(self) -> str:
         return f"<op {self.name}>"
 
@@ -61,6 +74,7 @@ class _Consumed(Op):
 CONSUMED = _Consumed()
 
 
+@final
 class Value(Methods):
     """A float or an array of floats in a computation graph.
 
@@ -82,8 +96,8 @@ class Value(Methods):
     _data: Any
     _grad: Any
     _made_by: Op | None
-    _a: Any  # the first operand, or a tuple of all of them where there are more than two
-    _b: Any  # the second
+    _a: Any  # a scalar node's first operand; a tuple of all operands at an array node, or where there are more than two
+    _b: Any  # the second operand
     _da: Any  # a scalar node's local derivatives (None for a constant operand); an array node's list of operand data
     _db: Any
     name: str | None
@@ -267,9 +281,7 @@ class Value(Methods):
         >>> x.grad
         array([2., 4.])
         """
-        from .sweeping import backward
-
-        backward(self, grad, keep)
+        sweeping.backward(self, grad, keep)
 
     # ---- what Python asks of it
 
@@ -431,14 +443,14 @@ def record(op: Op, operands: tuple[Any, ...]) -> Any:
     saved: list[Any] = []
     graph = live = False
     for operand in operands:
-        if isinstance(operand, Value):
+        if type(operand) is Value:
             graph = True
             if operand.requires_grad:
                 live = True
             data = operand._data
-            saved.append(operand.data if data is None else data)
+            saved.append(operand.data if data is None else data)  # .data says why there is none
         else:
-            saved.append(as_data(operand, keep_integers=True, copy=False))
+            saved.append(as_data(operand, True, False))
     try:
         out = op.forward(*saved)
     except TinygradError:
@@ -455,22 +467,12 @@ def record(op: Op, operands: tuple[Any, ...]) -> Any:
         out = float(out)
     if blocks_open[0] and paused():
         return constant(out)
-    return attach(op, operands, saved, out, live)
-
-
-def attach(op: Op, operands: tuple[Any, ...], saved: list[Any], out: Any, live: bool) -> Value:
-    """An array node."""
     node = new(Value)
     node._data = out
-    node._grad = node._db = node.name = None
     node._made_by = op
-    if len(operands) == 1:
-        (node._a,), node._b = operands, None
-    elif len(operands) == 2:
-        node._a, node._b = operands
-    else:
-        node._a, node._b = operands, None
+    node._a = operands
     node._da = saved
+    node._b = node._db = node._grad = node.name = None
     node.requires_grad = live
     return node
 
@@ -488,3 +490,6 @@ def describe(x: Any) -> str:
     if x._made_by is not None:
         return f"a nameless result of {x._made_by.name!r} ({kind})"
     return f"a nameless {'leaf' if x.requires_grad else 'constant'} ({kind})"
+
+
+from . import sweeping  # noqa: E402  (it sweeps over Values, so it comes after them)

@@ -2,7 +2,8 @@
 
 An initialiser is a function of the number of inputs and outputs of a layer and a NumPy random generator. It returns the
 weights, of shape (inputs, outputs), and the biases, of shape (outputs,). All zeros would not do: every neuron of a
-layer would stay equal to every other."""
+layer would stay equal to every other.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ def glorot(n_in: int, n_out: int, rng: np.random.Generator) -> tuple[Array, Arra
     Neither signals forward nor gradients backward grow or shrink much from layer to layer.
 
     Source: X. Glorot and Y. Bengio, *Understanding the difficulty of training deep feedforward neural networks*, 2010,
-    eq. 16."""
+    eq. 16.
+    """
     bound = np.sqrt(6.0 / (n_in + n_out))
     return rng.uniform(-bound, bound, (n_in, n_out)), np.zeros(n_out)
 

@@ -55,16 +55,15 @@ class Linear(Module):
 
     def _input(self, x: Any) -> Value:
         """``x`` as a Value whose last axis has the right width."""
-        if not isinstance(x, Value):
-            x = Value(x, name="x", requires_grad=False)
-            if x.dtype.kind != "f":
-                x = Value(x.data.astype(self.w.dtype), name="x", requires_grad=False)
-        if not x.shape or x.shape[-1] != self.n_in:
+        value = x if isinstance(x, Value) else Value(x, name="x", requires_grad=False)
+        if value.dtype.kind != "f":
+            value = Value(value.data.astype(self.w.dtype), name=value.name, requires_grad=False)
+        if not value.shape or value.shape[-1] != self.n_in:
             raise ShapeError(
-                f"Linear: {self.w.name!r} needs inputs of width {self.n_in} on the last axis, got {describe(x)}; "
+                f"Linear: {self.w.name!r} needs inputs of width {self.n_in} on the last axis, got {describe(value)}; "
                 f"reshape it to (…, {self.n_in}), or make the layer as Linear(n_in, {self.n_out}) for its width"
             )
-        return x
+        return value
 
     def __repr__(self) -> str:
         return f"Linear({self.n_in}, {self.n_out}{'' if self.b is not None else ', bias=False'})"
@@ -91,10 +90,10 @@ class Activation(Module):
 
 
 class Dropout(Module):
-    """In training sets each element to 0 with probability ``p``, drawn anew at each call, and divides the rest by 1 -
-    p.
+    """In training sets each element to 0 with probability ``p``, and divides the rest by 1 - p.
 
-    In evaluation (``module.eval()``) it passes everything on as it is. ``x`` and the result have any one shape.
+    Each call draws anew. In evaluation (``module.eval()``) it passes everything on as it is. ``x`` and the result have
+    the same shape, whichever it is.
 
     Raises ``ArgumentError`` unless 0 ≤ p < 1.
 

@@ -4,10 +4,12 @@ Each takes outputs as a Value of any shape, as a list of scalar Values (the outp
 sample), or as a list of such lists (for many). A shape with two axes is (samples, outputs); with one it is the outputs
 of *one* sample. Targets have the outputs' shape exactly: nothing is broadcast, as (4,) against (4, 1) would silently
 give 16 differences. Targets that are plain numbers become constants named ``t``, or ``t0``, ``t1``, … beside scalars,
-with ``@`` and the number of the sample where there are several. The result is named ``C``, for cost."""
+with ``@`` and the number of the sample where there are several. The result is named ``C``, for cost.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -50,15 +52,14 @@ def mse(outputs: Any, targets: Any, reduction: Reduction = "mean") -> Value:
     >>> mse(Value([1.0, 3.0]), [0.0, 1.0]).item()
     2.5
     """
-    return _reduced("mse", outputs, targets, _squared_difference, 1.0, _elements, reduction)
+    return _reduced("mse", outputs, targets, _squared_difference, 1.0, math.prod, reduction)
 
 
 def binary_cross_entropy(logits: Any, targets: Any, reduction: Reduction = "mean") -> Value:
-    """The cross-entropy of yes-or-no answers, in nats, from logits: -t ln σ(z) - (1 - t) ln (1 - σ(z)), mean over all
-    elements.
+    """The cross-entropy of yes-or-no answers, in nats, from logits: -t ln σ(z) - (1 - t) ln (1 - σ(z)).
 
-    A target is a probability: 0, 1 or between. Computed as t · softplus(-z) + (1 - t) · softplus(z), to full precision
-    for logits of any size; the derivative is σ(z) - t.
+    The mean over all elements, or the sum. A target is a probability: 0, 1 or between. Computed as t · softplus(-z) +
+    (1 - t) · softplus(z), to full precision for logits of any size; the derivative is σ(z) - t.
 
     Raises ``ShapeError`` unless logits and targets have the same shape, ``ArgumentError`` for a target outside [0, 1].
 
@@ -69,12 +70,11 @@ def binary_cross_entropy(logits: Any, targets: Any, reduction: Reduction = "mean
     def check(t: Any) -> None:
         _require("binary_cross_entropy", t, (t >= 0) & (t <= 1), "a target is a probability between 0 and 1")
 
-    return _reduced("binary_cross_entropy", logits, targets, _log_loss, 1.0, _elements, reduction, check)
+    return _reduced("binary_cross_entropy", logits, targets, _log_loss, 1.0, math.prod, reduction, check)
 
 
 def hinge(scores: Any, labels: Any, margin: float = 1.0, reduction: Reduction = "mean") -> Value:
-    """max(0, margin - t · y), mean over all elements, for labels t of -1 and 1: no loss beyond the margin on the right
-    side.
+    """max(0, margin - t · y) for labels t of -1 and 1, mean over all elements: no loss beyond the margin.
 
     Raises ``ShapeError`` unless scores and labels have the same shape, ``ArgumentError`` for another label.
 
@@ -88,7 +88,7 @@ def hinge(scores: Any, labels: Any, margin: float = 1.0, reduction: Reduction = 
     def term(y: Any, t: Any) -> Any:
         return E.relu(margin - t * y)
 
-    return _reduced("hinge", scores, labels, term, 1.0, _elements, reduction, check)
+    return _reduced("hinge", scores, labels, term, 1.0, math.prod, reduction, check)
 
 
 def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Value:
@@ -138,10 +138,6 @@ def _samples(shape: Shape) -> int:
     return shape[0] if len(shape) > 1 else 1
 
 
-def _elements(shape: Shape) -> int:
-    return int(np.prod(shape))
-
-
 def _reduced(
     who: str,
     outputs: Any,
@@ -152,14 +148,11 @@ def _reduced(
     reduction: str,
     check: Callable[[Any], None] | None = None,
 ) -> Value:
-    """The sum of ``term(y, t)`` over all elements, over ``divisor`` and, for the mean, over how many ``count``
-    finds."""
+    """The sum of ``term(y, t)`` over all elements, divided by ``divisor``; for the mean also by ``count(shape)``."""
     _check_reduction(who, reduction)
-    scalars = isinstance(outputs, list | tuple)
-    shape, ys = _listed(who, outputs) if scalars else ((), [])
-    y = None if scalars else _as_value(outputs)
-    shape = shape if y is None else y.shape
-    if not _elements(shape):
+    y = None if isinstance(outputs, list | tuple) else _as_value(outputs)
+    shape, scalars = _listed(who, outputs) if y is None else (y.shape, [])
+    if not math.prod(shape):
         raise ShapeError(f"{who}: needs at least one output, got shape {shape}; pass outputs and their targets")
     data = _target_data(targets)
     if data.shape != shape:
@@ -173,7 +166,7 @@ def _reduced(
         divisor *= count(shape)
     if y is None:
         # One sum of all terms, weighted alike: a chain of additions would make the first paths longer than the last.
-        terms = [term(output, t) for output, t in zip(ys, _target_scalars(targets, data), strict=True)]
+        terms = [term(output, t) for output, t in zip(scalars, _target_scalars(targets, data), strict=True)]
         share = constant(1.0 / divisor)
         return _named(weighted_sum(terms, [share] * len(terms)))
     t = targets if isinstance(targets, Value) else Value(data.astype(y.dtype, copy=False), "t", requires_grad=False)
@@ -243,22 +236,23 @@ def _target_data(targets: Any) -> np.ndarray[Any, np.dtype[Any]]:
 
 def _target_scalars(targets: Any, data: np.ndarray[Any, np.dtype[Any]]) -> list[Value]:
     """The targets one by one, for outputs that are scalars."""
-    if isinstance(targets, Value):
-        return list(F.reshape(targets, -1))
-    items = targets
-    if isinstance(targets, list | tuple):
-        items = [item for row in targets for item in (row if isinstance(row, list | tuple) else [row])]
-    else:
-        items = np.ravel(targets).tolist()
-    samples = _samples(data.shape)
-    width = data.shape[-1] if data.ndim > 1 else data.size
+    samples, width = _samples(data.shape), data.shape[-1]
     scalars = []
-    for k, item in enumerate(items):
+    for k, item in enumerate(_flat(targets)):
         if not isinstance(item, Value):
             sample, output = divmod(k, width)
             item = constant(float(item), f"t{output}@{sample}" if samples > 1 else f"t{output}")
         scalars.append(item)
     return scalars
+
+
+def _flat(targets: Any) -> list[Any]:
+    if isinstance(targets, list | tuple):
+        return [item for inner in targets for item in _flat(inner)]
+    if isinstance(targets, Value):
+        return list(F.reshape(targets, -1)) if targets.shape else [targets]
+    numbers: list[Any] = np.ravel(targets).tolist()
+    return numbers
 
 
 def _require(who: str, t: Any, good: Any, rule: str) -> None:

@@ -2,7 +2,8 @@
 
 A module is its attributes, and ``__call__`` is its mathematics. There is nothing to register and no constructor to
 call: the parameters are found where they are, among the attributes and in lists, tuples and dicts of them, however
-deep."""
+deep.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ class Module:
     # ---- what it contains
 
     def named_modules(self) -> dict[str, Module]:
-        """This module and all inside it by path, outer ones first; this one's path is empty.
+        """The module itself and all inside it by path, outer ones first; its own path is empty.
 
         >>> from tinygrad_lite import nn
         >>> list(nn.Sequential(nn.Linear(2, 3), nn.Sequential(nn.Linear(3, 1))).named_modules())

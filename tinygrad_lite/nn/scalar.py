@@ -3,7 +3,8 @@
 The names, arguments and results are micrograd's (A. Karpathy, 2020): a program written for it runs with its imports
 changed. A neuron is its weighted sum, one op, and then its activation. Both values have names, ``z20`` and ``n20`` for
 the first neuron of layer 2, and so do the weights, ``w{layer}{from}{to}``, and the biases, ``b{layer}{to}``; the parts
-are joined by ``_`` as soon as one of the network's numbers has two digits."""
+are joined by ``_`` as soon as one of the network's numbers has two digits.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +31,9 @@ _SHOWN = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "elu": "ELU", "gelu": "GELU
 class Neuron(Module):
     """``activation(Σ w·x + b)`` of ``nin`` inputs.
 
-    With ``nonlin=False`` the weighted sum is the output. Without ``rng`` and ``init`` the weights are uniform in (-1,
-    1) from Python's ``random`` and the bias is 0, else ``init`` draws both from ``rng``; ``weights`` and ``bias`` give
-    them outright. A neuron by itself is called the first of layer 1; a network gives its neurons their names.
+    With ``nonlin=False`` the weighted sum is the output. Without ``rng`` and ``init`` the weights are drawn from
+    Python's ``random``, uniform in (-1, 1), and the bias is 0; else ``init`` draws both from ``rng``; ``weights`` and
+    ``bias`` give them outright. A neuron by itself is called the first of layer 1; a network gives its neurons their names.
 
     Raises ``ArgumentError`` for ``nin`` below 1, ``UnknownNameError`` for an unknown activation, ``ShapeError`` for
     another number of inputs.
@@ -83,8 +84,7 @@ class Neuron(Module):
         return self._output(_inputs(x, self, len(self.w), sample), sample)
 
     def _output(self, x: list[Value], sample: int | None) -> Value:
-        """The output for inputs that were checked. This runs once for each neuron and sample: nothing is looked up
-        twice."""
+        """The output for inputs that were checked. The hot path: the names without a sample are ready-made."""
         out: Value = weighted_sum(self.w, x, self.b)
         if self.nonlin:
             out.name = self._z if sample is None else f"{self._z}@{sample}"
