@@ -176,7 +176,7 @@ def _float_sigmoid(x: float) -> float:
 
 
 def _float_sign(x: float) -> float:
-    return math.copysign(1.0, x) if x else x * 1.0
+    return math.copysign(1.0, x) if x < 0.0 or x > 0.0 else x  # a zero, or nan
 
 
 def _float_maximum(x: float, y: float) -> float:
@@ -273,7 +273,12 @@ ARRAY_FUNCTIONS: dict[str, Callable[..., Any]] = {
         "tanh",
         "where",
     )
-} | {"sigmoid": _quiet_array_sigmoid, "sigmoid_of_minus": _array_sigmoid_of_minus, "erf": _special("erf"), "erfc": _special("erfc")}
+} | {
+    "sigmoid": _quiet_array_sigmoid,
+    "sigmoid_of_minus": _array_sigmoid_of_minus,
+    "erf": _special("erf"),
+    "erfc": _special("erfc"),
+}
 
 LOCAL_FUNCTIONS = ARRAY_FUNCTIONS | {"sigmoid": _array_sigmoid, "sigmoid_of_minus": _array_sigmoid_of_minus}
 """The same for local derivatives: they are computed inside a sweep, which is quiet as a whole."""
@@ -315,7 +320,11 @@ class _ForArrays(ast.NodeTransformer):
         self.generic_visit(node)
         if _is_call(node, "where") and _is_number(node.args[1], 1) and _is_number(node.args[2], 0):
             return node.args[0]
-        if _is_call(node, "sigmoid") and isinstance(node.args[0], ast.UnaryOp) and isinstance(node.args[0].op, ast.USub):
+        if (
+            _is_call(node, "sigmoid")
+            and isinstance(node.args[0], ast.UnaryOp)
+            and isinstance(node.args[0].op, ast.USub)
+        ):
             return ast.Call(ast.Name("sigmoid_of_minus", ast.Load()), [node.args[0].operand], [])
         return node
 

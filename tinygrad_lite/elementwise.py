@@ -91,7 +91,6 @@ class Elementwise(Op):
                 weight = self._local_arrays[k](*map(np.asarray, operands), out)
         return (Scale(weight, len(out_shape)), *maps)
 
-
     def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
         x = operands[k]
         if type(x) is np.ndarray and type(out) is np.ndarray and x.shape == out.shape and k in self._local_arrays:
@@ -215,7 +214,7 @@ def _generated(op: Elementwise) -> Callable[..., Any]:
 
 def _finished(function: Callable[..., Any], rule: Rule) -> Callable[..., Any]:
     function.__name__ = function.__qualname__ = rule.name
-    function.__module__ = __name__
+    function.__module__ = "tinygrad_lite.elementary"  # where it is found by name
     function.__doc__ = f"{rule.doc or f'``{rule.forward}``, element by element.'}\n\nLocal derivatives: " + ", ".join(
         f"``{e}``" if e else "none" for e in rule.written
     )

@@ -532,7 +532,7 @@ class GetItem(Op):
     sign = "[ ]"
 
     def forward(self, *data: Any) -> Any:
-        return data[0][self.key]
+        return data[0][self.key] if ndim_of(data[0]) else data[0]  # a scalar takes no key but () and ...
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         basic = _is_basic(self.key)
@@ -771,18 +771,24 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
     """
     numbers = np.asarray(raw(labels))
     shape = shape_of(logits)
-    if len(shape) != 2 or numbers.shape != shape[:1] or 0 in shape:
+    if len(shape) != 2 or 0 in shape:
         raise ShapeError(
-            "cross_entropy: needs logits of shape (samples, classes) and one label for each sample, "
-            f"got {describe(logits)} and labels of shape {numbers.shape}"
+            f"cross_entropy: needs logits of shape (samples, classes), got {describe(logits)}; reshape them"
+        )
+    if numbers.shape != shape[:1]:
+        raise ShapeError(
+            f"cross_entropy: for logits of shape {shape} needs class numbers of shape {shape[:1]}, "
+            f"got {numbers.shape}; reshape the labels"
         )
     if numbers.dtype.kind not in "iu":
         raise ArgumentError(
             f"cross_entropy: labels are integers, got dtype {numbers.dtype}; convert them with .astype(int)"
         )
-    if numbers.min() < 0 or numbers.max() >= shape[1]:
+    low, high = int(np.minimum.reduce(numbers)), int(np.maximum.reduce(numbers))
+    if low < 0 or high >= shape[1]:
         raise ArgumentError(
-            f"cross_entropy: labels lie between 0 and {shape[1] - 1}, got {numbers.min()} … {numbers.max()}"
+            f"cross_entropy: a class is a number from 0 to {shape[1] - 1} ({shape[1]} logits), "
+            f"got {low if low < 0 else high}; convert the labels first"
         )
     return record(_CROSS_ENTROPY, (logits, labels if isinstance(labels, Value) else numbers))
 

@@ -143,7 +143,7 @@ class SumOver:
     def pull(self, g: Any, semiring: Semiring) -> Any:
         ndim = len(self.in_shape)
         lead = _lead(g, ndim if self.keepdims else ndim - len(self.axes))
-        if ndim and not self.keepdims and type(g) is not float and (lead or g.shape):
+        if ndim and not self.keepdims and type(g) is not float and (lead or shape_of(g)):
             g = g.reshape(lead + self._kept)
         weight = self.weight
         if type(weight) is not float:
@@ -274,6 +274,8 @@ class Transpose:
 def _transposed(a: Any, axes: Shape) -> Any:
     """The last axes of ``a`` in another order, those before them left alone."""
     n = len(axes)
+    if not n:
+        return a
     lead = a.ndim - n
     order = tuple(range(lead)) + tuple(axis + n + lead for axis in axes)
     return a if order == tuple(range(a.ndim)) else a.transpose(order)
@@ -310,6 +312,8 @@ class Gather:
         return np.reshape(np.asarray(self.move(positions)), -1) - 1
 
     def pull(self, g: Any, semiring: Semiring) -> Any:
+        if not hasattr(g, "shape"):  # a number: moves are of arrays
+            g = np.asarray(g)
         lead = _lead(g, len(self.out_shape))
         if self.back is not None and (semiring.linear or not self.repeats):
             return self.back(g, lambda: _zeros_like(semiring, lead, self.in_shape, g))

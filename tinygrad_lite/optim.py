@@ -1,8 +1,8 @@
 """Optimizers: the steps that gradients are followed by.
 
 The formulas are PyTorch's. Every ``step`` updates the parameters that a backward pass has reached since the last
-``zero_grad`` and leaves the others alone. Arrays are updated in place, without temporaries: an optimizer works on its
-own copy of a parameter's array, so an array that the user put into a parameter stays as it was.
+``zero_grad`` and leaves the others alone. Arrays are updated in place, without temporaries: a parameter's array is its
+own, and assigning it to ``data`` again afterwards tells the engine that earlier graphs are out of date.
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ __all__ = ["SGD", "Adam", "Optimizer"]
 
 Array = npt.NDArray[Any]
 
-_NOTHING: Array = np.empty(0)
-"""In the place of a parameter's own array before the first step."""
-
 
 class Optimizer:
     """What SGD and Adam share: the checked parameters, and saving and loading.
@@ -39,7 +36,6 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Value]) -> None:
         self.params = _checked_parameters(params, type(self).__name__)
-        self._arrays: list[Array] = [_NOTHING] * len(self.params)
         self._spares: list[list[Array | None]] = [[None] * len(self.params) for _ in range(2)]
         self._blocks: dict[tuple[int, np.dtype[Any]], Array] = {}
 
@@ -95,7 +91,11 @@ class Optimizer:
             setattr(self, name, value)
         for name in self._memory:
             entries = [
-                entry if entry is None else np.array(entry, dtype=parameter.dtype) if parameter.shape else _plain(entry)
+                entry
+                if entry is None
+                else np.array(entry, dtype=parameter.dtype)
+                if isinstance(entry, np.ndarray)
+                else _plain(entry)
                 for entry, parameter in zip(state[name], self.params, strict=True)
             ]
             setattr(self, f"_{name}", entries)
@@ -119,30 +119,25 @@ class Optimizer:
         """The settings, checked; ``ArgumentError`` for one that makes no sense."""
         raise NotImplementedError
 
-    def _own(self, k: int) -> Array:
-        """The array of parameter ``k``, to be changed in place: a copy, if it is not the optimizer's own yet.
-
-        After the change it is assigned to ``data`` again, by which the engine sees that earlier graphs are out of date.
-        """
+    def _data_of(self, k: int) -> Array:
+        """The array of parameter ``k``, of the shape that the memory has."""
         data: Array = self.params[k].data
-        own = self._arrays[k]
-        if data.base is own:
-            return data
-        if own is not _NOTHING and own.shape != data.shape:
-            raise ShapeError(
-                f"{type(self).__name__}: {describe(self.params[k])} had shape {own.shape} at the last step; "
-                "make a new optimizer for parameters of another shape"
-            )
-        self._arrays[k] = own = np.array(data)
-        return own.view()
+        for name in self._memory:
+            memory = getattr(self, f"_{name}")[k]
+            if isinstance(memory, np.ndarray) and memory.shape != data.shape:
+                raise ShapeError(
+                    f"{type(self).__name__}: {describe(self.params[k])} had shape {memory.shape} at the last step; "
+                    "make a new optimizer for parameters of another shape"
+                )
+        return data
 
     def _spare(self, k: int, which: int = 0) -> Array:
         """An array of the shape of parameter ``k`` with nothing in it; all parameters share its memory."""
         spare = self._spares[which][k]
-        if spare is None:
-            parameter = self.params[k]
+        parameter = self.params[k]
+        if spare is None or spare.shape != parameter.shape:
             block = self._blocks.get((which, parameter.dtype))
-            if block is None:
+            if block is None or block.size < parameter.size:
                 size = max(p.size for p in self.params if p.dtype == parameter.dtype)
                 block = self._blocks[which, parameter.dtype] = np.empty(size, parameter.dtype)
             spare = self._spares[which][k] = block[: parameter.size].reshape(parameter.shape)
@@ -205,13 +200,20 @@ class SGD(Optimizer):
         lr, momentum, decay, nesterov = self.lr, self.momentum, self.weight_decay, self.nesterov
         plain = not momentum and not decay
         for k, parameter in enumerate(self.params):
-            if not parameter.has_grad:
+            g = parameter._grad
+            if g is None:
                 continue
-            g = parameter.grad
-            if type(g) is not float:
+            if plain:
+                if type(g) is float:
+                    parameter.data -= lr * g
+                else:
+                    spare = self._spare(k)
+                    np.multiply(g, lr, out=spare)
+                    data = parameter._data
+                    data -= spare
+                    parameter.data = data
+            elif type(g) is not float:
                 self._step_array(k, parameter, g)
-            elif plain:
-                parameter.data -= lr * g
             else:
                 g += decay * parameter.data
                 if momentum:
@@ -221,7 +223,7 @@ class SGD(Optimizer):
                 parameter.data -= lr * g
 
     def _step_array(self, k: int, parameter: Value, g: Array) -> None:
-        data = self._own(k)
+        data = self._data_of(k)
         spare = self._spare(k)
         if self.weight_decay:
             np.multiply(data, self.weight_decay, out=spare)
@@ -335,7 +337,7 @@ class Adam(Optimizer):
 
     def _step_array(self, k: int, parameter: Value, g: Array, size: float, root: float) -> None:
         beta1, beta2 = self.betas
-        data = self._own(k)
+        data = self._data_of(k)
         spare = self._spare(k)
         if self.weight_decay:
             decayed = self._spare(k, 1)

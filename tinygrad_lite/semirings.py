@@ -77,7 +77,7 @@ class Semiring:
     def broadcast(self, a: Any, shape: tuple[int, ...]) -> Any:
         """``a`` repeated to ``shape``."""
         if math.prod(shape) <= _SMALL:  # filling a small array takes an eighth of the time of making a view
-            out = np.empty(shape, getattr(a, "dtype", None if type(a) is not int else object))
+            out = np.empty(shape, getattr(a, "dtype", None if type(a) is not int else np.asarray(a).dtype))
             out[...] = a
             return out
         return np.broadcast_to(a, shape)

@@ -118,8 +118,9 @@ class Value(Methods):
     def data(self) -> Any:
         """The number (a Python float) or the array.
 
-        A leaf's data can be replaced, by data of any shape; the dtype stays. Every assignment makes a new array
-        object, by which the engine sees that graphs recorded before are out of date.
+        A leaf's data can be replaced, by data of any shape. A parameter keeps its dtype, and a copy: its array is its
+        own, so optimizers may change it in place. Every assignment makes a new array object, by which the engine sees
+        that graphs recorded before are out of date.
         """
         if self._data is None:
             raise GraphError(f"data: {describe(self)} was freed by backward(keep='leaves'); run the forward pass again")
@@ -135,11 +136,10 @@ class Value(Methods):
         old = self._data
         if type(data) is not float:
             data = as_data(data, keep_integers=not self.requires_grad, copy=False)
-        if isinstance(data, np.ndarray) and isinstance(old, np.ndarray):
-            if data is old:
-                data = old.view()
-            elif data.dtype != old.dtype and old.dtype.kind == "f" and data.dtype.kind == "f":
-                data = data.astype(old.dtype)
+        if data is old:
+            data = old if type(old) is float else old.view()
+        elif self.requires_grad and type(data) is not float:
+            data = np.array(data, dtype=old.dtype if type(old) is not float else data.dtype)
         self._data = data
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .. import functions
 from ..errors import ArgumentError, ShapeError
 from ..value import Value, describe
 from .activations import ActivationFunction, activation_function, activation_name, is_linear
@@ -50,8 +51,9 @@ class Linear(Module):
 
     def __call__(self, x: Any) -> Value:
         """The weighted sums, (…, n_out), of inputs (…, n_in)."""
-        z = self._input(x) @ self.w
-        return z if self.b is None else z + self.b
+        x = self._input(x)
+        z: Value = functions.matmul(x, self.w) if self.b is None else functions.linear(x, self.w, self.b)
+        return z
 
     def _input(self, x: Any) -> Value:
         """``x`` as a Value whose last axis has the right width."""

@@ -19,7 +19,7 @@ from .. import elementary as E
 from .. import functions as F
 from ..elementwise import weighted_sum
 from ..errors import ArgumentError, ShapeError, ValueTypeError
-from ..value import Value, constant
+from ..value import Value, as_data, constant
 
 __all__ = ["binary_cross_entropy", "cross_entropy", "half_squared_error", "hinge", "mse"]
 
@@ -41,6 +41,10 @@ def half_squared_error(outputs: Any, targets: Any, reduction: Reduction = "mean"
     >>> half_squared_error(y, t).item(), half_squared_error(y, t, "sum").item()
     (0.328125, 0.65625)
     """
+    if isinstance(outputs, Value) and outputs.size:
+        _check_reduction("half_squared_error", reduction)
+        t = _target_value("half_squared_error", outputs, targets)
+        return _named(F.half_squared_error(outputs, t, _samples(outputs.shape) if reduction == "mean" else 1))
     return _reduced("half_squared_error", outputs, targets, _squared_difference, 2.0, _samples, reduction)
 
 
@@ -112,6 +116,10 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Va
         raise ShapeError(
             f"cross_entropy: needs logits of shape (samples, classes), got {z.shape}; put the classes last"
         )
+    numbers = labels.data if isinstance(labels, Value) else labels
+    if z.ndim == 2 and reduction == "mean" and isinstance(numbers, np.ndarray) and numbers.dtype.kind in "iu":
+        if numbers.ndim == 1:  # the usual case is one op
+            return _named(F.cross_entropy(z, labels if isinstance(labels, Value) else constant(numbers, "t")))
     p = _chosen(z, labels)
     picked = F.sum(z * p, axis=-1) if p is not None else _picked(z, labels)
     losses = F.logsumexp(z, axis=-1) - picked
@@ -155,11 +163,7 @@ def _reduced(
     if not math.prod(shape):
         raise ShapeError(f"{who}: needs at least one output, got shape {shape}; pass outputs and their targets")
     data = _target_data(targets)
-    if data.shape != shape:
-        raise ShapeError(
-            f"{who}: outputs and targets need the same shape, got {shape} and {data.shape}; "
-            "reshape one of them: nothing is broadcast here"
-        )
+    _same_shape(who, shape, data.shape)
     if check is not None:
         check(data)
     if reduction == "mean":
@@ -169,10 +173,17 @@ def _reduced(
         terms = [term(output, t) for output, t in zip(scalars, _target_scalars(targets, data), strict=True)]
         share = constant(1.0 / divisor)
         return _named(weighted_sum(terms, [share] * len(terms)))
-    t = targets if isinstance(targets, Value) else Value(data.astype(y.dtype, copy=False), "t", requires_grad=False)
-    terms = term(y, t)
+    terms = term(y, _target_value(who, y, targets))
     total = F.sum(terms) if terms.shape else terms
     return _named(total if divisor == 1.0 else total / divisor)
+
+
+def _same_shape(who: str, outputs: Shape, targets: Shape) -> None:
+    if targets != outputs:
+        raise ShapeError(
+            f"{who}: outputs and targets need the same shape, got {outputs} and {targets}; "
+            "reshape one of them: nothing is broadcast here"
+        )
 
 
 def _named(loss: Value) -> Value:
@@ -232,6 +243,16 @@ def _target_data(targets: Any) -> np.ndarray[Any, np.dtype[Any]]:
 
     data = numbers(targets)
     return np.asarray(data if isinstance(data, np.ndarray) else Value(data, requires_grad=False).data)
+
+
+def _target_value(who: str, outputs: Value, targets: Any) -> Value:
+    """The targets of an array of outputs: a Value as it is, numbers as a constant of the outputs' dtype."""
+    if isinstance(targets, Value):
+        _same_shape(who, outputs.shape, targets.shape)
+        return targets
+    data = targets if isinstance(targets, np.ndarray) else _target_data(targets)
+    _same_shape(who, outputs.shape, data.shape)
+    return constant(as_data(data.astype(outputs.dtype, copy=False), True, False), "t")
 
 
 def _target_scalars(targets: Any, data: np.ndarray[Any, np.dtype[Any]]) -> list[Value]:

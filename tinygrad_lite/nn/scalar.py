@@ -33,7 +33,8 @@ class Neuron(Module):
 
     With ``nonlin=False`` the weighted sum is the output. Without ``rng`` and ``init`` the weights are drawn from
     Python's ``random``, uniform in (-1, 1), and the bias is 0; else ``init`` draws both from ``rng``; ``weights`` and
-    ``bias`` give them outright. A neuron by itself is called the first of layer 1; a network gives its neurons their names.
+    ``bias`` give them outright. A neuron by itself is called the first of layer 1; a network gives its neurons their
+    names.
 
     Raises ``ArgumentError`` for ``nin`` below 1, ``UnknownNameError`` for an unknown activation, ``ShapeError`` for
     another number of inputs.

@@ -1,0 +1,364 @@
+"""Optimizers against the formulas in plain Python, and against PyTorch where it is installed."""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from tinygrad_lite import Value, nn, optim
+from tinygrad_lite.errors import ArgumentError, GraphError, ShapeError, ValueTypeError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+SGD_SETTINGS: list[dict[str, Any]] = [
+    {"lr": 0.1},
+    {"lr": 0.0},
+    {"lr": 0.1, "weight_decay": 0.2},
+    {"lr": 0.1, "momentum": 0.9},
+    {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.2},
+    {"lr": 0.1, "momentum": 0.9, "nesterov": True},
+    {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.2},
+]
+ADAM_SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"lr": 0.1},
+    {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3},
+    {"lr": 0.1, "weight_decay": 0.2},
+    {"lr": 0.1, "betas": (0.0, 0.0)},
+]
+CASES = [(optim.SGD, settings) for settings in SGD_SETTINGS] + [(optim.Adam, settings) for settings in ADAM_SETTINGS]
+IDS = [f"{kind.__name__}-{settings}" for kind, settings in CASES]
+
+
+def sgd_by_hand(
+    p: Any, grads: list[Any], lr: float, momentum: float = 0, weight_decay: float = 0, nesterov: bool = False
+) -> Any:
+    v = None
+    for g in grads:
+        g = g + weight_decay * p
+        v = g if v is None else momentum * v + g
+        p = p - lr * (g + momentum * v if nesterov else v if momentum else g)
+    return p
+
+
+def adam_by_hand(
+    p: Any,
+    grads: list[Any],
+    lr: float = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0,
+) -> Any:
+    m = v = 0.0 * p
+    for t, g in enumerate(grads, start=1):
+        g = g + weight_decay * p
+        m = betas[0] * m + (1 - betas[0]) * g
+        v = betas[1] * v + (1 - betas[1]) * g**2
+        p = p - lr * (m / (1 - betas[0] ** t)) / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
+    return p
+
+
+BY_HAND: dict[Any, Callable[..., Any]] = {optim.SGD: sgd_by_hand, optim.Adam: adam_by_hand}
+
+
+@pytest.mark.parametrize(("kind", "settings"), CASES, ids=IDS)
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 3), (0,)])
+def test_by_hand(kind: Any, settings: dict[str, Any], shape: tuple[int, ...], rng: np.random.Generator) -> None:
+    start, grads = rng.normal(size=shape), [rng.normal(size=shape) for _ in range(5)]
+    p = Value(start)
+    optimizer = kind([p], **{"lr": 1e-3, **settings})
+    for g in grads:
+        p.grad = g
+        optimizer.step()
+    assert_allclose(p.data, BY_HAND[kind](start, grads, **settings), rtol=1e-12, atol=1e-14)
+    assert type(p.data) is (float if shape == () else np.ndarray)
+
+
+@pytest.mark.parametrize(("kind", "settings"), CASES, ids=IDS)
+def test_against_pytorch(kind: Any, settings: dict[str, Any], rng: np.random.Generator) -> None:
+    torch = pytest.importorskip("torch")
+    settings = {"lr": 1e-3, **settings}
+    ours = [Value(rng.normal(size=shape)) for shape in [(3, 2), (2,), ()]]
+    theirs = [torch.tensor(p.data, dtype=torch.float64, requires_grad=True) for p in ours]
+    one, other = kind(ours, **settings), getattr(torch.optim, kind.__name__)(theirs, **settings)
+    for step in range(6):
+        for k, (p, q) in enumerate(zip(ours, theirs, strict=True)):
+            skipped = k == 1 and step in (0, 3)  # steps without a gradient do not count
+            g = rng.normal(size=p.shape)
+            p.grad, q.grad = (None, None) if skipped else (g, torch.tensor(g))
+        one.step()
+        other.step()
+    for p, q in zip(ours, theirs, strict=True):
+        assert_allclose(p.data, q.detach().numpy(), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(("kind", "settings"), CASES, ids=IDS)
+def test_scalars_and_arrays_take_the_same_steps(kind: Any, settings: dict[str, Any], rng: np.random.Generator) -> None:
+    settings = {"lr": 1e-3, **settings}
+    scalars = nn.scalar.MLP(2, [3, 1], activation="tanh", rng=0)
+    arrays = nn.MLP(2, [3, 1], activation="tanh", output="linear", rng=1)
+    arrays.load_state_dict(scalars.state_dict())
+    x, t = rng.normal(size=(4, 2)), rng.normal(size=(4, 1))
+    one, other = kind(scalars.parameters(), **settings), kind(arrays.parameters(), **settings)
+    for _ in range(3):
+        one.zero_grad()
+        other.zero_grad()
+        nn.losses.mse([[y] for y in scalars.batch(x)], t).backward()
+        nn.losses.mse(arrays(x), t).backward()
+        one.step()
+        other.step()
+    for name, value in scalars.named_parameters().items():
+        found, index = arrays.find_parameter(name)
+        assert_allclose(value.data, found.data[index], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(("kind", "settings"), CASES, ids=IDS)
+def test_parameters_without_a_gradient_stay(kind: Any, settings: dict[str, Any]) -> None:
+    reached, left, alone = Value(np.ones(2)), Value(np.ones(2)), Value(1.0)
+    optimizer = kind([left, reached, alone], **{"lr": 1e-3, **settings})
+    reached.grad = np.ones(2)
+    optimizer.step()
+    assert_array_equal(left.data, np.ones(2))
+    assert alone.data == 1.0
+    optimizer.zero_grad()
+    assert not reached.has_grad
+
+
+def test_float32_stays_float32(rng: np.random.Generator) -> None:
+    for kind, settings in CASES:
+        start, g = rng.normal(size=(3,)).astype(np.float32), rng.normal(size=(3,)).astype(np.float32)
+        p = Value(start)
+        optimizer = kind([p], **{"lr": 1e-3, **settings})
+        for _ in range(2):
+            p.grad = g
+            optimizer.step()
+        assert p.dtype == np.float32
+        assert_allclose(p.data, BY_HAND[kind](start.astype(float), [g.astype(float)] * 2, **settings), rtol=1e-5)
+
+
+def test_parameters_of_both_dtypes_and_many_shapes(rng: np.random.Generator) -> None:
+    params = [Value(rng.normal(size=s).astype(d)) for s in [(2, 3), (6,), (1,)] for d in (np.float32, np.float64)]
+    starts, grads = [p.data.copy() for p in params], [rng.normal(size=p.shape).astype(p.dtype) for p in params]
+    optimizer = optim.Adam(params, lr=0.1, weight_decay=0.1)
+    for p, g in zip(params, grads, strict=True):
+        p.grad = g
+    optimizer.step()
+    for p, start, g in zip(params, starts, grads, strict=True):
+        assert_allclose(p.data, adam_by_hand(start, [g], lr=0.1, weight_decay=0.1), rtol=1e-5)
+
+
+def test_adam_with_eps_0_and_a_gradient_that_is_always_0() -> None:
+    scalar, array = Value(1.0), Value([1.0, 1.0])
+    optimizer = optim.Adam([scalar, array], lr=0.1, eps=0.0)
+    scalar.grad, array.grad = 0.0, np.array([0.0, 2.0])
+    optimizer.step()
+    assert scalar.data == 1.0
+    assert_allclose(array.data, [1.0, 0.9])
+
+
+@pytest.mark.parametrize(("kind", "settings"), CASES, ids=IDS)
+def test_gradients_and_the_users_arrays_are_not_changed(
+    kind: Any, settings: dict[str, Any], rng: np.random.Generator
+) -> None:
+    p, mine = Value(np.ones(3)), np.full(3, 2.0)
+    optimizer = kind([p], **{"lr": 0.1, **settings})
+    for _ in range(3):
+        p.data = mine  # put there by the user, before the first step and between steps
+        g = rng.normal(size=3)
+        p.grad = g
+        kept = g.copy()
+        optimizer.step()
+        optimizer.step()
+        assert_array_equal(g, kept)
+        assert_array_equal(mine, np.full(3, 2.0))
+
+
+def test_a_graph_from_before_the_step_is_out_of_date() -> None:
+    w = Value(np.ones(3))
+    optimizer = optim.SGD([w], lr=0.1)
+    for _ in range(4):
+        loss = (w * w).sum()
+        loss.backward()
+        optimizer.step()
+        with pytest.raises(GraphError, match="was replaced after the graph was recorded"):
+            loss.backward()
+
+
+def test_the_learning_rate_may_change() -> None:
+    for start in (1.0, np.ones(1)):
+        w = Value(start)
+        optimizer = optim.SGD([w], lr=0.1)
+        for lr in (0.5, 0.25):
+            optimizer.lr = lr
+            w.grad = np.ones(w.shape)
+            optimizer.step()
+        assert w.item() == 0.25
+
+
+# ---- saving and loading ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "settings"), CASES, ids=IDS)
+def test_a_loaded_optimizer_goes_on_as_the_saved_one(
+    kind: Any, settings: dict[str, Any], rng: np.random.Generator
+) -> None:
+    def make() -> tuple[list[Value], Any]:
+        params = [Value(np.ones(2)), Value(1.0), Value(3.0)]
+        return params, kind(params, **{"lr": 0.1, **settings})
+
+    grads = [(rng.normal(size=2), rng.normal()) for _ in range(4)]
+
+    def run(params: list[Value], optimizer: Any, some: list[Any]) -> None:
+        for array, number in some:
+            params[0].grad, params[1].grad = array, number
+            optimizer.step()
+
+    params, optimizer = make()
+    run(params, optimizer, grads[:2])
+    state = optimizer.state_dict()
+    kept = copy.deepcopy(state)
+    data = [np.copy(p.data) for p in params]
+    run(params, optimizer, grads[2:])
+    assert str(state) == str(kept), "a saved state is a copy"
+
+    others, other = make()
+    for p, value in zip(others, data, strict=True):
+        p.data = value
+    other.lr = 77.0
+    other.load_state_dict(state)
+    run(others, other, grads[2:])
+    assert str(state) == str(kept), "what is loaded is a copy"
+    for p, q in zip(params, others, strict=True):
+        assert_array_equal(p.data, q.data)
+
+
+def test_every_misfit_of_a_state_is_listed() -> None:
+    optimizer = optim.SGD([Value(np.ones(2)), Value(1.0)], lr=0.1)
+    state = optimizer.state_dict()
+    state |= {"lr": -1.0, "velocity": [np.ones(3), np.ones(1)], "colour": "red"}
+    del state["nesterov"]
+    with pytest.raises(ArgumentError) as caught:
+        optimizer.load_state_dict(state)
+    assert str(caught.value) == (
+        "load_state_dict: nothing was loaded into SGD:\n"
+        "  nesterov: missing\n"
+        "  colour: unknown\n"
+        "  velocity[0]: has shape (3,), needs (2,)\n"
+        "  velocity[1]: has shape (1,), needs ()"
+    )
+    with pytest.raises(ArgumentError, match=r"SGD: lr is a number of at least 0, got -1\.0"):
+        optimizer.load_state_dict(optimizer.state_dict() | {"lr": -1.0})
+    with pytest.raises(ArgumentError, match="velocity: needs a list of 2 entries, one for each parameter, got 1"):
+        optimizer.load_state_dict(optimizer.state_dict() | {"velocity": [None]})
+    with pytest.raises(ArgumentError, match=r"velocity\[1\]: needs None, a number or an array of numbers, got str"):
+        optimizer.load_state_dict(optimizer.state_dict() | {"velocity": [None, "fast"]})
+    with pytest.raises(ArgumentError, match="velocity: needs a list of 2 entries, one for each parameter, got float"):
+        optimizer.load_state_dict(optimizer.state_dict() | {"velocity": 1.0})
+    adam = optim.Adam([Value(1.0)])
+    with pytest.raises(ArgumentError, match=r"steps: needs 1 whole numbers, one for each parameter, got \[-1\]"):
+        adam.load_state_dict(adam.state_dict() | {"steps": [-1]})
+    with pytest.raises(ValueTypeError, match=r"needs a dict as state_dict\(\) returns it, got list"):
+        adam.load_state_dict([])  # type: ignore[arg-type]
+
+
+# ---- bad input -------------------------------------------------------------------------------------------------------
+
+
+def _settings(**settings: Any) -> dict[str, Any]:
+    """Settings without their types, to be wrong ones."""
+    return settings
+
+
+SHARED = Value(1.0, name="shared")
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam])
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        ([], ArgumentError, "needs at least one parameter, got an empty list; pass module.parameters()"),
+        (Value(1.0), ValueTypeError, "needs a list of parameters, got Value; pass [it]"),
+        (nn.Linear(1, 1), ValueTypeError, "needs a list of parameters, got Linear; pass module.parameters()"),
+        (nn.Linear(1, 1).named_parameters(), ValueTypeError, "a parameter is a Value, got str at position 0"),
+        ([Value(1.0), 2.0], ValueTypeError, "a parameter is a Value, got float at position 1"),
+        (
+            [Value(1.0, name="c", requires_grad=False)],
+            ValueTypeError,
+            "'c' (1) at position 0 is a constant; leave it out",
+        ),
+        ([SHARED * 2.0], ValueTypeError, "at position 0 is computed from others; leave it out"),
+        (
+            [SHARED, Value(2.0), SHARED],
+            ArgumentError,
+            "'shared' (1) is given twice, at positions 0 and 2; pass it once",
+        ),
+    ],
+)
+def test_bad_parameters(kind: Any, params: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=re.escape(f"{kind.__name__}: ") + ".*" + re.escape(message)):
+        kind(params, lr=0.1)
+
+
+@pytest.mark.parametrize("lr", [-0.1, math.nan, math.inf, "0.1", None, True, 1j])
+def test_bad_learning_rates(lr: Any) -> None:
+    for kind in (optim.SGD, optim.Adam):
+        with pytest.raises(ArgumentError, match=f"{kind.__name__}: lr is a number of at least 0, got "):
+            kind([Value(1.0)], lr=lr)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda p: optim.SGD(p, 0.1, momentum=-1), "SGD: momentum is a number of at least 0, got -1"),
+        (lambda p: optim.SGD(p, 0.1, weight_decay=-1), "SGD: weight_decay is a number of at least 0, got -1"),
+        (lambda p: optim.SGD(p, 0.1, nesterov=True), "SGD: nesterov needs momentum, got momentum=0"),
+        (lambda p: optim.Adam(p, betas=(0.9, 1.0)), "Adam: betas are at least 0 and below 1, got (0.9, 1.0)"),
+        (lambda p: optim.Adam(p, betas=(-0.1, 0.9)), "Adam: betas is a number of at least 0, got -0.1"),
+        (lambda p: optim.Adam(p, **_settings(betas=0.9)), "Adam: betas is a pair of numbers, got 0.9"),
+        (lambda p: optim.Adam(p, eps=-1e-8), "Adam: eps is a number of at least 0, got -1e-08"),
+        (
+            lambda p: optim.Adam(p, **_settings(weight_decay="a")),
+            "Adam: weight_decay is a number of at least 0, got 'a'",
+        ),
+    ],
+)
+def test_bad_settings(make: Callable[[Any], Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=re.escape(message)):
+        make([Value(1.0)])
+
+
+def test_without_memory_a_parameter_may_change_its_shape() -> None:
+    w = Value(np.ones(3), name="w")
+    optimizer = optim.SGD([w], lr=0.5)
+    for n in (3, 4, 2):
+        w.zero_grad()
+        w.data = np.ones(n)
+        w.grad = np.ones(n)
+        optimizer.step()
+        assert_allclose(w.data, np.full(n, 0.5))
+
+
+def test_with_memory_a_parameter_keeps_its_shape() -> None:
+    w = Value(np.ones(3), name="w")
+    optimizer = optim.SGD([w], lr=0.1, momentum=0.5)
+    w.grad = np.ones(3)
+    optimizer.step()
+    w.zero_grad()
+    w.data = np.ones(4)
+    w.grad = np.ones(4)
+    with pytest.raises(ShapeError, match=re.escape("SGD: 'w' (of shape (4,)) had shape (3,) at the last step")):
+        optimizer.step()
+
+
+def test_repr() -> None:
+    assert (
+        repr(optim.SGD([Value(1.0)], 0.5))
+        == "SGD(1 parameters, lr=0.5, momentum=0.0, weight_decay=0.0, nesterov=False)"
+    )
