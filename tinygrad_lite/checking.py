@@ -28,7 +28,7 @@ class DifferentGradientsError(TinygradError, RuntimeError):
 
 @dataclass(frozen=True)
 class Row:
-    """One parameter: its gradient by each way, in arrays of its shape; ``None``, in parts nan, where one was left out."""
+    """One parameter: its gradient by each way, arrays of its shape; ``None``, in parts nan, where one is left out."""
 
     name: str
     autodiff: Any

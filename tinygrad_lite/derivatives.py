@@ -163,8 +163,7 @@ line("clip",    "x low high", "minimum(maximum(x, low), high)",
 # fmt: on
 
 
-# ---- what the expressions call: on floats
-# ------------------------------------------------------------------------------
+# ---- what the expressions call: on floats ---------------------------------------------------------------------------
 
 
 def _float_sigmoid(x: float) -> float:
@@ -212,27 +211,22 @@ FLOAT_FUNCTIONS: dict[str, Callable[..., float]] = {
 }
 
 
-# ---- what the expressions call: on arrays
-# ------------------------------------------------------------------------------
+# ---- what the expressions call: on arrays ---------------------------------------------------------------------------
 
 
 def _array_sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x)): where exp overflows to infinity the result is 0, as it should be."""
-    e = np.exp(-x)
-    e += 1.0
-    return np.reciprocal(e, out=e)
+    """``e / (1 + e)``, e = exp(x), limited so that nothing overflows: beyond x = 64 it is 1 in any precision."""
+    if getattr(x, "dtype", None) == np.float16:  # whose largest number is exp(11)
+        return _array_sigmoid(x.astype(np.float32)).astype(np.float16)
+    e = np.exp(np.minimum(x, 64.0))
+    return e / (1.0 + e)
 
 
 def _array_sigmoid_of_minus(x: Any) -> Any:
-    """sigmoid(-x), without changing the sign twice."""
+    """``sigmoid(-x)`` without changing the sign first: where exp overflows to infinity it is 0, as it should be."""
     e = np.exp(x)
     e += 1.0
     return np.reciprocal(e, out=e)
-
-
-def _quiet_array_sigmoid(x: Any) -> Any:
-    with np.errstate(over="ignore"):
-        return _array_sigmoid(x)
 
 
 def _special(name: str) -> Callable[[Any], Any]:
@@ -250,42 +244,19 @@ def _special(name: str) -> Callable[[Any], Any]:
     return call
 
 
-ARRAY_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    name: getattr(np, name)
-    for name in (
-        "abs",
-        "arccos",
-        "arcsin",
-        "arctan",
-        "cos",
-        "cosh",
-        "exp",
-        "expm1",
-        "log",
-        "log1p",
-        "maximum",
-        "minimum",
-        "sign",
-        "sin",
-        "sinh",
-        "sqrt",
-        "tan",
-        "tanh",
-        "where",
-    )
-} | {
-    "sigmoid": _quiet_array_sigmoid,
-    "sigmoid_of_minus": _array_sigmoid_of_minus,
+_NUMPY = """
+abs arccos arcsin arctan cos cosh exp expm1 log log1p maximum minimum sign sin sinh sqrt tan tanh where
+"""
+ARRAY_FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(np, name) for name in _NUMPY.split()} | {
+    "sigmoid": _array_sigmoid,
     "erf": _special("erf"),
     "erfc": _special("erfc"),
 }
-
-LOCAL_FUNCTIONS = ARRAY_FUNCTIONS | {"sigmoid": _array_sigmoid, "sigmoid_of_minus": _array_sigmoid_of_minus}
+LOCAL_FUNCTIONS = ARRAY_FUNCTIONS | {"sigmoid_of_minus": _array_sigmoid_of_minus}
 """The same for local derivatives: they are computed inside a sweep, which is quiet as a whole."""
 
 
-# ---- compiling the expressions
-# -----------------------------------------------------------------------------------------
+# ---- compiling the expressions --------------------------------------------------------------------------------------
 
 
 def _is_call(node: ast.AST, name: str) -> bool:
@@ -311,9 +282,10 @@ class _ForFloats(ast.NodeTransformer):
 
 
 class _ForArrays(ast.NodeTransformer):
-    """Shorter forms of what arrays need not compute.
+    """Shorter forms of what local derivatives of arrays need not compute.
 
     ``where(mask, 1, 0)`` is the mask itself: a boolean multiplies as fast as a number and keeps float32.
+    ``sigmoid(-x)`` need not change the sign twice.
     """
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -349,7 +321,7 @@ def float_source(expression: str, names: dict[str, str]) -> str:
 
 
 def array_source(expression: str) -> str:
-    """The expression as Python source on arrays.
+    """A local derivative as Python source on arrays.
 
     >>> array_source("where(x > 0, 1, 0)")
     'x > 0'

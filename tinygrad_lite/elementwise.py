@@ -47,7 +47,7 @@ class Elementwise(Op):
             return compiled(rule, float_source(e, names), FLOAT_FUNCTIONS)
 
         self._floats = on_floats(rule.forward)
-        self._arrays = compiled(rule, array_source(rule.forward), ARRAY_FUNCTIONS)
+        self._arrays = compiled(rule, rule.forward, ARRAY_FUNCTIONS)
         given = {k: e for k, e in enumerate(rule.derivatives) if e is not None}
         self._local_floats = {k: on_floats(e) for k, e in given.items()}
         self._local_arrays = {k: compiled(rule, array_source(e), LOCAL_FUNCTIONS) for k, e in given.items()}
@@ -316,6 +316,8 @@ def weighted_sum(weights: Any, inputs: Any, bias: Any = 0.0) -> Any:
     if len(data) < 3 or {*map(type, data)} != {float}:
         return record(_WEIGHTED_SUM, operands)
     out = _WEIGHTED_SUM.forward(*data)
+    if not any(isinstance(x, Value) for x in operands):
+        return out
     if blocks_open[0] and paused():
         return constant(out)
     partners = WeightedSum.partners(tuple(data))

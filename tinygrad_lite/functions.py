@@ -11,6 +11,7 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -73,8 +74,7 @@ __all__ = [
 Shape = tuple[int, ...]
 
 
-# ---- reductions
-# --------------------------------------------------------------------------------------------------------
+# ---- reductions -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -165,7 +165,7 @@ def _product_of_others(x: Any, axes: Shape) -> Any:
     """
     shape = shape_of(x)
     if not shape:
-        return FUNCTIONS["mul"](x, 0.0) + 1.0
+        return 1.0
     ndim = len(shape)
     rest = tuple(k - ndim for k in range(ndim) if k - ndim not in axes)
     order = tuple(axis + ndim for axis in rest + axes)
@@ -179,7 +179,7 @@ def _product_of_others(x: Any, axes: Shape) -> Any:
 def _others_along_last(x: Any) -> Any:
     n = shape_of(x)[-1]
     if n <= 1:
-        return x * 0.0 + 1.0
+        return np.ones(shape_of(x), raw(x).dtype)
     half = n // 2
     left, right = x[..., :half], x[..., half : 2 * half]
     pairs = _others_along_last(left * right)
@@ -203,7 +203,8 @@ class LogSumExp(_Reduction):
             return x
         top = np.max(x, axis=self.axes, keepdims=True, initial=-np.inf)
         shift = np.where(np.isfinite(top), top, 0.0).astype(x.dtype, copy=False)
-        total = np.log(np.add.reduce(np.exp(x - shift), axis=self.axes, keepdims=True)) + shift
+        with np.errstate(divide="ignore"):  # of nothing but -inf it is -inf
+            total = np.log(np.add.reduce(np.exp(x - shift), axis=self.axes, keepdims=True)) + shift
         return (
             total if self.keepdims else total.reshape([n for k, n in enumerate(x.shape) if k - x.ndim not in self.axes])
         )
@@ -254,8 +255,7 @@ class CumSum(Op):
         return (Scan(shape_of(operands[0]), self.axis),)
 
 
-# ---- products
-# ----------------------------------------------------------------------------------------------------------
+# ---- products -------------------------------------------------------------------------------------------------------
 
 
 def _product(a: Any, b: Any) -> Any:
@@ -426,45 +426,47 @@ class HalfSquaredError(Op):
         if self.divisor != 1.0:
             difference = difference / self.divisor
         shape = shape_of(operands[k])
-        return (SumOver(shape, tuple(range(-len(shape), 0)), False, difference),)
+        return (SumOver(shape, _all_axes(len(shape)), False, difference),)
 
 
 class CrossEntropy(Op):
-    """The mean of logsumexp(logits) - logits[label], as one op of derivative (softmax - one-hot) / samples."""
+    """The mean of logsumexp(logits) - logits[label], as one op of derivative (softmax - one-hot) / samples.
+
+    One object serves one node: it keeps the exponentials of the forward pass for the derivative, which otherwise would
+    compute them again from the same logits.
+    """
 
     name = "cross_entropy"
     sign = "H"
 
+    def __init__(self) -> None:
+        self._kept: tuple[Any, Any, Any] | None = None
+
     def forward(self, *data: Any) -> Any:
         logits, labels = data
-        top = np.maximum.reduce(logits, axis=-1, keepdims=True)
-        shifted = logits - top
-        picked = shifted[np.arange(len(labels)), labels]
-        np.exp(shifted, out=shifted)
-        total = np.log(np.add.reduce(shifted, axis=-1))
-        total -= picked
-        return np.add.reduce(total) / len(labels)
+        e = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
+        picked = e[np.arange(len(labels)), labels]
+        np.exp(e, out=e)
+        total = np.add.reduce(e, axis=-1, keepdims=True)
+        self._kept = logits, e, total
+        return (np.add.reduce(np.log(total), axis=None) - np.add.reduce(picked)) / len(labels)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
         if k == 1:
             return None
         logits, labels = operands[0], raw(operands[1])
-        samples = len(labels)
         if type(logits) is Value:
             weight = softmax(logits) - np.eye(logits.shape[-1])[labels]
         else:
-            weight = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
-            np.exp(weight, out=weight)
-            weight /= np.add.reduce(weight, axis=-1, keepdims=True)
-            weight[np.arange(samples), labels] -= 1.0
-        return (SumOver(shape_of(logits), (-2, -1), False, weight / samples),)
+            if self._kept is None or self._kept[0] is not logits:
+                self.forward(logits, labels)
+            assert self._kept is not None
+            weight = self._kept[1] / self._kept[2]
+            weight[np.arange(len(labels)), labels] -= 1.0
+        return (SumOver(shape_of(logits), (-2, -1), False, weight / len(labels)),)
 
 
-_CROSS_ENTROPY = CrossEntropy()
-
-
-# ---- moves
-# -------------------------------------------------------------------------------------------------------------
+# ---- moves ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -618,15 +620,19 @@ class Trace(Op):
         return (SumOver(diagonal, (-1,), False), Gather(shape, diagonal, lambda a: np.diag(a, self.offset)))
 
 
-# ---- what users call
-# ---------------------------------------------------------------------------------------------------
+# ---- what users call ------------------------------------------------------------------------------------------------
+
+
+@cache
+def _all_axes(ndim: int) -> Shape:
+    return tuple(range(-ndim, 0))
 
 
 def _axes(x: Any, axis: int | Sequence[int] | None, who: str) -> Shape:
     """The axes as negative numbers, each once."""
     ndim = ndim_of(x)
     if axis is None:
-        return tuple(range(-ndim, 0))
+        return _all_axes(ndim)
     try:
         return tuple(sorted(k - ndim for k in normalize_axis_tuple(axis, ndim)))
     except (ValueError, TypeError) as error:
@@ -790,7 +796,7 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
             f"cross_entropy: a class is a number from 0 to {shape[1] - 1} ({shape[1]} logits), "
             f"got {low if low < 0 else high}; convert the labels first"
         )
-    return record(_CROSS_ENTROPY, (logits, labels if isinstance(labels, Value) else numbers))
+    return record(CrossEntropy(), (logits, labels if isinstance(labels, Value) else numbers))
 
 
 def dot(a: Any, b: Any) -> Any:

@@ -141,13 +141,14 @@ class SumOver:
         return tuple(1 if k - ndim in self.axes else n for k, n in enumerate(self.in_shape))
 
     def pull(self, g: Any, semiring: Semiring) -> Any:
-        ndim = len(self.in_shape)
-        lead = _lead(g, ndim if self.keepdims else ndim - len(self.axes))
-        if ndim and not self.keepdims and type(g) is not float and (lead or shape_of(g)):
-            g = g.reshape(lead + self._kept)
-        weight = self.weight
-        if type(weight) is not float:
+        ndim, weight = len(self.in_shape), self.weight
+        if type(g) is float and type(weight) is not float:
             return semiring.times(g, semiring.lift(weight))  # the product broadcasts
+        lead = _lead(g, ndim if self.keepdims else ndim - len(self.axes))
+        if ndim and not self.keepdims and (lead or shape_of(g)):
+            g = g.reshape(lead + self._kept)
+        if type(weight) is not float:
+            return semiring.times(g, semiring.lift(weight))
         if weight != 1.0:
             g = semiring.times(g, semiring.lift(weight))
         return semiring.broadcast(g, lead + self.in_shape) if ndim else g

@@ -141,7 +141,7 @@ def resolve(name: str, shapes: Mapping[str, Sequence[int]]) -> tuple[str, tuple[
     return None
 
 
-# ---- writing names ---------------------------------------------------------------------------------------------------
+# ---- writing names --------------------------------------------------------------------------------------------------
 
 
 def separator(dims: Sequence[int]) -> str:
@@ -189,7 +189,7 @@ def closest(name: str, names: Iterable[str]) -> list[str]:
     return difflib.get_close_matches(name, list(names), n=3, cutoff=0.5)
 
 
-# ---- one network's numbers under the other's names -------------------------------------------------------------------
+# ---- one network's numbers under the other's names ------------------------------------------------------------------
 
 
 class Places:

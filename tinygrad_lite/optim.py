@@ -199,6 +199,7 @@ class SGD(Optimizer):
     def step(self) -> None:
         lr, momentum, decay, nesterov = self.lr, self.momentum, self.weight_decay, self.nesterov
         plain = not momentum and not decay
+        spares = self._spares[0]
         for k, parameter in enumerate(self.params):
             g = parameter._grad
             if g is None:
@@ -206,12 +207,14 @@ class SGD(Optimizer):
             if plain:
                 if type(g) is float:
                     parameter.data -= lr * g
-                else:
+                    continue
+                spare = spares[k]
+                if spare is None or spare.shape != g.shape:
                     spare = self._spare(k)
-                    np.multiply(g, lr, out=spare)
-                    data = parameter._data
-                    data -= spare
-                    parameter.data = data
+                data = parameter._data
+                np.multiply(g, lr, spare)
+                np.subtract(data, spare, data)
+                parameter._data = data.view()  # as the setter of data does, which would take as long as the subtraction
             elif type(g) is not float:
                 self._step_array(k, parameter, g)
             else:

@@ -128,17 +128,17 @@ class Value(Methods):
 
     @data.setter
     def data(self, data: Any) -> None:
+        old = self._data
+        if data is old and type(old) is np.ndarray and self._made_by is None:  # changed in place
+            self._data = old.view()
+            return
         if self._made_by is not None:
             raise GraphError(
                 f"data: {describe(self)} was computed by {self._made_by.name!r}, so its data cannot be set; "
                 "set that of a leaf, or make a new one with Value(…)"
             )
-        old = self._data
-        if type(data) is not float:
-            data = as_data(data, keep_integers=not self.requires_grad, copy=False)
-        if data is old:
-            data = old if type(old) is float else old.view()
-        elif self.requires_grad and type(data) is not float:
+        data = as_data(data, keep_integers=not self.requires_grad, copy=False)
+        if self.requires_grad and type(data) is not float:
             data = np.array(data, dtype=old.dtype if type(old) is not float else data.dtype)
         self._data = data
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .. import functions
 from ..errors import ArgumentError, ShapeError
-from ..value import Value, describe
+from ..value import Value, as_data, constant, describe
 from .activations import ActivationFunction, activation_function, activation_name, is_linear
 from .dims import checked_dims, checked_width
 from .initialisers import Initialiser, Seed, draw, generator, initialiser
@@ -57,7 +57,10 @@ class Linear(Module):
 
     def _input(self, x: Any) -> Value:
         """``x`` as a Value whose last axis has the right width."""
-        value = x if isinstance(x, Value) else Value(x, name="x", requires_grad=False)
+        value = x if isinstance(x, Value) else constant(as_data(x, keep_integers=True, copy=False), "x")
+        data = value.data
+        if type(data) is np.ndarray and data.shape[-1] == self.n_in and data.dtype.kind == "f":
+            return value
         if value.dtype.kind != "f":
             value = Value(value.data.astype(self.w.dtype), name=value.name, requires_grad=False)
         if not value.shape or value.shape[-1] != self.n_in:

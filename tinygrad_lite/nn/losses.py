@@ -117,9 +117,9 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Va
             f"cross_entropy: needs logits of shape (samples, classes), got {z.shape}; put the classes last"
         )
     numbers = labels.data if isinstance(labels, Value) else labels
-    if z.ndim == 2 and reduction == "mean" and isinstance(numbers, np.ndarray) and numbers.dtype.kind in "iu":
-        if numbers.ndim == 1:  # the usual case is one op
-            return _named(F.cross_entropy(z, labels if isinstance(labels, Value) else constant(numbers, "t")))
+    whole = isinstance(numbers, np.ndarray) and numbers.ndim == 1 and numbers.dtype.kind in "iu"
+    if whole and z.ndim == 2 and reduction == "mean":  # the usual case is one op
+        return _named(F.cross_entropy(z, labels if isinstance(labels, Value) else constant(numbers, "t")))
     p = _chosen(z, labels)
     picked = F.sum(z * p, axis=-1) if p is not None else _picked(z, labels)
     losses = F.logsumexp(z, axis=-1) - picked
@@ -128,7 +128,7 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Va
     return _named(total / samples if reduction == "mean" and samples > 1 else total)
 
 
-# ---- one element -----------------------------------------------------------------------------------------------------
+# ---- one element ----------------------------------------------------------------------------------------------------
 
 
 def _squared_difference(y: Any, t: Any) -> Any:
@@ -139,7 +139,7 @@ def _log_loss(z: Any, t: Any) -> Any:
     return t * E.softplus(-z) + (1.0 - t) * E.softplus(z)
 
 
-# ---- all elements ----------------------------------------------------------------------------------------------------
+# ---- all elements ---------------------------------------------------------------------------------------------------
 
 
 def _samples(shape: Shape) -> int:
@@ -196,7 +196,7 @@ def _check_reduction(who: str, reduction: str) -> None:
         raise ArgumentError(f"{who}: reduction is 'mean' or 'sum', got {reduction!r}; choose one")
 
 
-# ---- outputs ---------------------------------------------------------------------------------------------------------
+# ---- outputs --------------------------------------------------------------------------------------------------------
 
 
 def _as_value(outputs: Any) -> Value:
@@ -230,7 +230,7 @@ def _joined(who: str, outputs: Any) -> Value:
     return joined
 
 
-# ---- targets ---------------------------------------------------------------------------------------------------------
+# ---- targets --------------------------------------------------------------------------------------------------------
 
 
 def _target_data(targets: Any) -> np.ndarray[Any, np.dtype[Any]]:
@@ -250,9 +250,9 @@ def _target_value(who: str, outputs: Value, targets: Any) -> Value:
     if isinstance(targets, Value):
         _same_shape(who, outputs.shape, targets.shape)
         return targets
-    data = targets if isinstance(targets, np.ndarray) else _target_data(targets)
+    data = targets if type(targets) is np.ndarray else _target_data(targets)
     _same_shape(who, outputs.shape, data.shape)
-    return constant(as_data(data.astype(outputs.dtype, copy=False), True, False), "t")
+    return constant(as_data(data.astype(outputs.dtype, copy=False), keep_integers=False, copy=False), "t")
 
 
 def _target_scalars(targets: Any, data: np.ndarray[Any, np.dtype[Any]]) -> list[Value]:
@@ -282,7 +282,7 @@ def _require(who: str, t: Any, good: Any, rule: str) -> None:
         raise ArgumentError(f"{who}: {rule}, got {worst:g}; convert the targets first")
 
 
-# ---- classes ---------------------------------------------------------------------------------------------------------
+# ---- classes --------------------------------------------------------------------------------------------------------
 
 
 def _chosen(z: Value, labels: Any) -> Any:
