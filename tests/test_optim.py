@@ -187,7 +187,7 @@ def test_a_graph_from_before_the_step_is_out_of_date() -> None:
         loss = (w * w).sum()
         loss.backward()
         optimizer.step()
-        with pytest.raises(GraphError, match="was replaced after the graph was recorded"):
+        with pytest.raises(GraphError, match="was replaced after it was recorded"):
             loss.backward()
 
 

@@ -70,10 +70,13 @@ class Elementwise(Op):
     def local(self, k: int, data: tuple[float, ...], out: float) -> float:
         """The local derivative with respect to operand ``k`` at floats."""
         try:
-            return float(self._local_floats[k](*data, out))
+            local = self._local_floats[k](*data, out)
+            if type(local) is float:
+                return local
         except REFUSED:
-            with np.errstate(all="ignore"):
-                return float(self._local_arrays[k](*map(np.float64, data), np.float64(out)))
+            pass
+        with np.errstate(all="ignore"):
+            return float(self._local_arrays[k](*map(np.float64, data), np.float64(out)))
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
         if k not in self._local_arrays:
@@ -92,8 +95,8 @@ class Elementwise(Op):
         return (Scale(weight, len(out_shape)), *maps)
 
     def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
-        x = operands[k]
-        if type(x) is np.ndarray and type(out) is np.ndarray and x.shape == out.shape and k in self._local_arrays:
+        whole = len(operands) == 1 or shape_of(operands[k]) == shape_of(out)  # nothing was stretched
+        if whole and k in self._local_arrays and type(out) is np.ndarray:
             if k in self._unit:
                 return g
             try:
@@ -320,8 +323,8 @@ def weighted_sum(weights: Any, inputs: Any, bias: Any = 0.0) -> Any:
         return out
     if blocks_open[0] and paused():
         return constant(out)
-    partners = WeightedSum.partners(tuple(data))
-    locals_ = tuple(
-        local if type(x) is Value and x.requires_grad else None for x, local in zip(operands, partners, strict=True)
-    )
-    return scalar_node(_WEIGHTED_SUM, operands, out, locals_)
+    locals_ = list(WeightedSum.partners(data))
+    for k, x in enumerate(operands):
+        if type(x) is not Value or not x.requires_grad:
+            locals_[k] = None
+    return scalar_node(_WEIGHTED_SUM, operands, out, tuple(locals_))

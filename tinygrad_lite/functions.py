@@ -380,7 +380,8 @@ class LinearOp(Op):
 
     def forward(self, *data: Any) -> Any:
         x, weight, bias = data
-        out = _product(x, weight)
+        plain = type(x) is type(weight) is np.ndarray and x.ndim == weight.ndim == 2
+        out = x.dot(weight) if plain else np.matmul(x, weight)
         if type(bias) is np.ndarray and bias.ndim <= 1 <= out.ndim and bias.dtype is out.dtype:
             out += bias  # the product is ours alone
             return out
@@ -421,12 +422,15 @@ class HalfSquaredError(Op):
         return np.vdot(difference, difference) / (2.0 * self.divisor)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
-        y, t = operands
-        difference = y - t if k == 0 else t - y
-        if self.divisor != 1.0:
-            difference = difference / self.divisor
         shape = shape_of(operands[k])
-        return (SumOver(shape, _all_axes(len(shape)), False, difference),)
+        return (SumOver(shape, _all_axes(len(shape)), False, self._slope(k, operands)),)
+
+    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
+        return self._slope(k, operands) * g
+
+    def _slope(self, k: int, operands: Sequence[Any]) -> Any:
+        difference = operands[k] - operands[1 - k]
+        return difference if self.divisor == 1.0 else difference / self.divisor
 
 
 class CrossEntropy(Op):

@@ -103,6 +103,8 @@ class Scale:
         rank = getattr(weight, "ndim", 0)
         if 0 < rank < self.ndim:  # a lifted weight has components in front: its own axes must line up
             weight = weight.reshape((1,) * (self.ndim - rank) + weight.shape)
+        elif not rank and not semiring.linear:
+            weight = np.full((1,) * self.ndim, weight)
         return semiring.times(g, semiring.lift(weight))
 
     push = pull
@@ -140,6 +142,11 @@ class SumOver:
         ndim = len(self.in_shape)
         return tuple(1 if k - ndim in self.axes else n for k, n in enumerate(self.in_shape))
 
+    def _lifted(self, semiring: Semiring) -> Any:
+        """The weight, with as many axes as the operand: a lifted one may have components in front."""
+        one = type(self.weight) is float and not semiring.linear
+        return semiring.lift(np.full((1,) * len(self.in_shape), self.weight) if one else self.weight)
+
     def pull(self, g: Any, semiring: Semiring) -> Any:
         ndim, weight = len(self.in_shape), self.weight
         if type(g) is float and type(weight) is not float:
@@ -150,13 +157,13 @@ class SumOver:
         if type(weight) is not float:
             return semiring.times(g, semiring.lift(weight))
         if weight != 1.0:
-            g = semiring.times(g, semiring.lift(weight))
+            g = semiring.times(g, self._lifted(semiring))
         return semiring.broadcast(g, lead + self.in_shape) if ndim else g
 
     def push(self, t: Any, semiring: Semiring) -> Any:
         lead = _lead(t, len(self.in_shape))
         if type(self.weight) is not float or self.weight != 1.0:
-            t = semiring.times(t, semiring.lift(self.weight))
+            t = semiring.times(t, self._lifted(semiring))
         if not self.in_shape:
             return t
         total = semiring.sum(t, self.axes)

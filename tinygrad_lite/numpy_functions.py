@@ -34,6 +34,17 @@ _ON_DATA: set[Any] = {
     np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.array_repr, np.array_str, np.array2string,
 }  # fmt: skip
 
+
+def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """NumPy's norm, as far as it is the Euclidean one: of all elements, or along one axis."""
+    euclidean = ord is None or (ord == 2 and (axis is not None or x.ndim == 1)) or (ord == "fro" and x.ndim == 2)
+    if not euclidean:
+        raise ValueTypeError(
+            f"norm: ord={ord!r} is not supported on a Value, only the Euclidean norm; compose it of abs, max and sum"
+        )
+    return functions.norm(x, axis, keepdims)
+
+
 _REDUCTIONS = {np.add: functions.sum, np.multiply: functions.prod, np.maximum: functions.max, np.minimum: functions.min}
 
 NUMPY_FUNCTIONS: dict[Any, Callable[..., Any]] = {
@@ -74,7 +85,7 @@ NUMPY_FUNCTIONS: dict[Any, Callable[..., Any]] = {
         x, -np.inf if low is None else low, np.inf if high is None else high
     ),
     np.where: FUNCTIONS["where"],
-    np.linalg.norm: lambda x, axis=None, keepdims=False: functions.norm(x, axis, keepdims),
+    np.linalg.norm: _norm,
     np.linalg.outer: functions.outer,
     np.linalg.matmul: functions.matmul,
     np.linalg.trace: functions.trace,

@@ -261,11 +261,8 @@ def find(end: Value, name: str) -> tuple[Value, Index]:
     resolved = naming.resolve(name, {own: values[0].shape for own, values in named.items()})
     if resolved is None:
         near = naming.closest(name, named)
-        known = (
-            f"the nearest names are {', '.join(near)}"
-            if near
-            else f"the names are {', '.join(list(named)[:20]) or 'none'}"
-        )
+        shown = ", ".join(map(repr, near or list(named)[:20]))
+        known = f"the nearest names are {shown}" if near else f"the names are {shown or 'none'}"
         raise UnknownNameError(
             f"gradient_paths: nothing that {describe(end)} was computed from is named {name!r}; {known}"
         )

@@ -64,7 +64,8 @@ class Semiring:
         """The matrix products of elements ``(..., m, k)`` and weights ``(..., k, n)``, in pieces of bounded size."""
         rows, inner, columns = a.shape[-2], a.shape[-1], weight.shape[-1]
         if 0 in (rows, inner, columns):
-            return self.zero((*np.broadcast_shapes(a.shape[:-2], weight.shape[:-2]), rows, columns))
+            shape = (*np.broadcast_shapes(a.shape[:-2], weight.shape[:-2]), rows, columns)
+            return np.broadcast_to(self.zero((*weight.shape[:-2], rows, columns)), shape)  # components stand in front
         lifted = self.lift(weight)[..., None, :, :]
         step = max(1, _BLOCK * rows // (a.size * columns))
         pieces = [
@@ -178,6 +179,7 @@ def _largest(a: Any) -> int:
 def _widened(a: Any, b: Any, bound: int) -> tuple[Any, Any]:
     """Both as arrays that can hold a result up to ``bound``."""
     dtype = object if bound > _INT64_MAX else None
+    a, b = (x.item() if isinstance(x, np.integer) else x for x in (a, b))  # in an array of objects it would overflow
     return np.asarray(a, dtype=dtype), np.asarray(b, dtype=dtype)
 
 

@@ -56,10 +56,7 @@ def topological(end: Value) -> list[Value]:
         elif kind is tuple:
             stack.extend([operand for operand, local in zip(node._a, locals_, strict=True) if local is not None])
         elif node._made_by is CONSUMED:
-            raise GraphError(
-                f"backward: the graph of {describe(end)} was freed at {describe(node)} by an earlier "
-                "backward(keep='leaves'); run the forward pass again, or leave keep out"
-            )
+            _ = node.operands  # raises, and says why
         else:
             push(node._b)
     return order
@@ -69,8 +66,7 @@ def _check_current(operand: Value, saved: Any) -> None:
     if operand._data is None or (type(saved) is float and (operand._data == saved or saved != saved)):
         return  # freed, which is found when its turn comes; or an equal float
     raise GraphError(
-        f"backward: the data of {describe(operand)} was replaced after the graph was recorded; "
-        "run the forward pass again"
+        f"graph: the data of {describe(operand)} was replaced after it was recorded; run the forward pass again"
     )
 
 
@@ -121,7 +117,7 @@ def backward(end: Value, grad: Any, keep: str | None) -> None:
         )
     order = topological(end)
     cotangents: defaultdict[Value, Any] = defaultdict(float, {end: seed})
-    kept: list[tuple[Value, Any]] = []
+    taken = {id(seed)}  # arrays that a leaf must not have for its own
     with np.errstate(all="ignore"):  # what overflows in a derivative becomes inf or nan, as in the data
         while order:
             node = order.pop()
@@ -144,13 +140,15 @@ def backward(end: Value, grad: Any, keep: str | None) -> None:
             else:
                 cotangents[node._b] += g * node._db
             if keep is None:
-                kept.append((node, g))
+                node._grad = g
+                if kind is list:
+                    taken.add(id(g))
                 continue
             node._made_by = CONSUMED
             node._a = node._b = node._da = node._db = None
             if node is not end:
                 node._data = node._grad = None
-    _store(kept, cotangents, seed)
+    _add_to_leaves(cotangents, taken)
 
 
 def _seed(end: Value, grad: Any) -> Any:
@@ -165,7 +163,7 @@ def _seed(end: Value, grad: Any) -> Any:
         raise ShapeError(
             f"backward: grad has shape {np.shape(grad)}, {describe(end)} has {end.shape}; they must be equal"
         )
-    return grad if type(grad) is float else grad.astype(end.dtype, copy=False)
+    return grad if type(grad) is float else grad.astype(end.dtype)  # a copy: it becomes the end's gradient
 
 
 def _pull_arrays(node: Value, g: Any, cotangents: dict[Value, Any]) -> None:
@@ -174,23 +172,21 @@ def _pull_arrays(node: Value, g: Any, cotangents: dict[Value, Any]) -> None:
     for k, operand in enumerate(node._a):
         if type(operand) is Value and operand.requires_grad:
             pulled = op.pull(k, g, saved, out)
+            if pulled is None:
+                continue
             data = saved[k]
             if type(data) is float:
-                cotangents[operand] += 0.0 if pulled is None else float(pulled)
-            elif pulled is not None:
-                if pulled.dtype is not data.dtype:
-                    pulled = pulled.astype(data.dtype, copy=False)
-                cotangents[operand] = cotangents[operand] + pulled if operand in cotangents else pulled
+                cotangents[operand] += float(pulled)
+                continue
+            if pulled.dtype is not data.dtype:
+                pulled = pulled.astype(data.dtype, copy=False)
+            before = cotangents.get(operand)
+            cotangents[operand] = pulled if before is None else before + pulled
 
 
-def _store(kept: list[tuple[Value, Any]], leaves: Mapping[Value, Any], seed: Any) -> None:
-    """Interior Values get this pass's gradient, leaves add it to theirs. No leaf's gradient shares memory."""
-    taken = {id(seed)}
-    for node, g in kept:
-        if type(g) is not float:
-            taken.add(id(g))
-        node._grad = g
-    for leaf, g in leaves.items():
+def _add_to_leaves(cotangents: Mapping[Value, Any], taken: set[int]) -> None:
+    """Leaves add this pass's gradient to theirs. An array that something else holds is copied first."""
+    for leaf, g in cotangents.items():
         if leaf._grad is not None:
             leaf._grad = leaf._grad + g
         elif type(g) is float:

@@ -10,7 +10,9 @@ At an *array node* the operands' data are kept, and the op makes its chain of li
 
 from __future__ import annotations
 
+import dis
 import reprlib
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, final
 
@@ -102,6 +104,11 @@ class Value(Methods):
     _db: Any
     name: str | None
     requires_grad: bool
+
+    def __init_subclass__(cls) -> None:
+        raise ValueTypeError(
+            f"{cls.__name__}: Value cannot be subclassed, the engine knows it by its type; hold a Value instead"
+        )
 
     def __init__(self, data: Any, name: str | None = None, requires_grad: bool = True) -> None:
         if name is not None and not isinstance(name, str):
@@ -288,6 +295,14 @@ class Value(Methods):
     __hash__ = object.__hash__
 
     def __float__(self) -> float:
+        # ``array[0] = value`` asks for a float as well, and would cut the graph silently: it is refused by the caller's
+        # instruction, the one thing in which it differs from ``float(value)``.
+        caller = sys._getframe(1)
+        if caller.f_code.co_code[caller.f_lasti] == _STORE_SUBSCR:
+            raise ValueTypeError(
+                f"setitem: {describe(self)} would lose its graph in a NumPy array; "
+                "join Values with tinygrad_lite.stack([…]), or assign its .data"
+            )
         return self.item()
 
     def __int__(self) -> int:
@@ -380,6 +395,7 @@ class Value(Methods):
 
 
 _FLOAT64 = np.dtype(np.float64)
+_STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]
 
 
 def as_data(data: Any, keep_integers: bool, copy: bool) -> Any:
@@ -485,6 +501,8 @@ def describe(x: Any) -> str:
     if x._data is None:
         return f"the Value {reprlib.repr(x.name)}" if x.name else "a Value"
     kind = f"of shape {x.shape}" if x.shape else f"{x._data:.6g}"
+    if x._made_by is CONSUMED:
+        return f"{reprlib.repr(x.name) if x.name else 'a nameless Value'} ({kind}, its graph freed)"
     if x.name is not None:
         return f"{reprlib.repr(x.name)} ({kind})"
     if x._made_by is not None:

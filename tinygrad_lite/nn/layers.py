@@ -206,6 +206,8 @@ class MLP(Module):
         dtype: npt.DTypeLike = np.float64,
     ) -> None:
         self.dims = checked_dims(n_in, n_out, "MLP")
+        for kind in (activation, output):
+            activation_function(kind, "MLP")  # refuses one that there is not, whether or not there is a layer for it
         self.activation = activation
         self.output = output
         rng = generator(rng)

@@ -44,7 +44,7 @@ def half_squared_error(outputs: Any, targets: Any, reduction: Reduction = "mean"
     if isinstance(outputs, Value) and outputs.size:
         _check_reduction("half_squared_error", reduction)
         t = _target_value("half_squared_error", outputs, targets)
-        return _named(F.half_squared_error(outputs, t, _samples(outputs.shape) if reduction == "mean" else 1))
+        return _named(F.half_squared_error(outputs, t, _samples(outputs.shape) if reduction == "mean" else 1.0))
     return _reduced("half_squared_error", outputs, targets, _squared_difference, 2.0, _samples, reduction)
 
 

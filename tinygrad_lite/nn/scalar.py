@@ -187,13 +187,13 @@ class MLP(Module):
         init: str | Initialiser | None = None,
     ) -> None:
         self.dims = checked_dims(nin, nouts, "MLP")
+        for kind in (activation, output):
+            activation_function(kind, "MLP")  # refuses one that there is not, whether or not there is a layer for it
         self.activation = activation
         self.output = output
         if rng is not None or init is not None:
             rng = generator(rng)
         kinds = [activation] * (len(self.dims) - 2) + [output]
-        for kind in kinds:
-            activation_function(kind, "MLP")
         self.layers: list[Layer] = []
         joint = naming.separator(self.dims)
         for k, (width, next_width, kind) in enumerate(zip(self.dims[:-1], self.dims[1:], kinds, strict=True), start=1):

@@ -1,0 +1,133 @@
+"""What is measured: one record for each row of the table, and the place to add another.
+
+A row says what is done, against what, how it is measured and how much is allowed, and has a function that builds the
+two sides and checks that they do the same. Peers that start threads come last, so that no other row shares the machine
+with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from . import peers, scalars, training
+from .measure import Effort, Growing, Measurement, Pair, growth, kept_ratio, peak_ratio, time_ratio
+from .training import PROBLEMS, Problem, Trainer
+
+__all__ = ["ROWS", "Row", "named"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table.
+
+    ``limit`` is the largest ratio that holds, or the largest exponent where ``measure`` is ``growth``; ``None`` is for
+    what is reported only. ``build`` returns what ``measure`` takes.
+    """
+
+    name: str
+    work: str
+    against: str
+    limit: float | None
+    measure: Callable[[Any, Effort], Measurement]
+    build: Callable[[], Pair | Growing]
+
+    @property
+    def is_exponent(self) -> bool:
+        """Whether the row's number is an exponent, and not a ratio."""
+        return self.measure is growth
+
+
+def named(rows: Sequence[Row], parts: Sequence[str]) -> list[Row]:
+    """The rows that ``parts`` choose: a whole name its row, any other part all rows with it; all without any parts."""
+    names = {row.name for row in rows}
+    return [
+        row
+        for row in rows
+        if not parts or any(part == row.name if part in names else part in row.name for part in parts)
+    ]
+
+
+# ---- what rows are built of ------------------------------------------------------------------------------------------
+
+
+def steps(side: Callable[[Problem], Trainer], size: str) -> Pair:
+    """Our training step against that of another side, once the two agree on the gradients."""
+    ours, theirs = training.ours(PROBLEMS[size]), side(PROBLEMS[size])
+    training.agree(ours, theirs)
+    return Pair(ours.step, theirs.step)
+
+
+def the_same_twice() -> Pair:
+    """A hand-written step against itself: by how much a ratio can be off on this machine, in this run."""
+    return Pair(training.by_hand(PROBLEMS["small"]).step, training.by_hand(PROBLEMS["small"]).step)
+
+
+def sweeps(semiring: str) -> Pair:
+    """One statistic of all paths to every parameter against the gradient, by sweeps over the same recorded graph."""
+    import tinygrad_lite as tg
+
+    loss, parameters = training.recorded(SWEPT)
+    statistic = getattr(tg.semirings, semiring)
+    return Pair(
+        lambda: tg.sweep(loss, statistic, wrt=parameters),
+        lambda: tg.sweep(loss, tg.semirings.GRADIENT, wrt=parameters),
+    )
+
+
+SWEPT = Problem((64, 128, 10), 64, "classifier")
+
+MICROGRAD = "micrograd, same program"
+BY_HAND = "hand-written NumPy"
+GRADIENT = "a sweep of GRADIENT"
+NETWORK = "scalars: MLP(2,[16,16,1])×100"
+
+# ---- the rows --------------------------------------------------------------------------------------------------------
+
+ROWS: tuple[Row, ...] = (
+    Row("noise", f"noise: {BY_HAND}", "itself", None, time_ratio, the_same_twice),
+    # scalars
+    Row("scalars", f"{NETWORK}, forward + backward", MICROGRAD, 1 / 8, time_ratio, scalars.eager),
+    Row("scalars-per-op", f"{NETWORK}, a product an op", MICROGRAD, None, time_ratio, scalars.eager_per_op),
+    Row("scalars-peak", f"{NETWORK}, peak memory", MICROGRAD, None, peak_ratio, scalars.eager),
+    Row("memory-chain", "memory of a scalar op: products, sums", MICROGRAD, 1 / 5, kept_ratio, scalars.held_chain),
+    Row("memory-mixed", "memory of a scalar op: ops of all kinds", MICROGRAD, 1 / 5, kept_ratio, scalars.held_mixed),
+    Row("growth-backward", "scalar chain to 10^6 ops: backward", "its length", 1.1, growth, scalars.backward_of_chain),
+    Row(
+        "growth-chain",
+        "scalar chain to 10^6 ops: built, backward, freed",
+        "its length",
+        None,
+        growth,
+        scalars.whole_chain,
+    ),
+    # arrays
+    *(
+        Row(
+            f"step-{size}", f"step {PROBLEMS[size]}", BY_HAND, limit, time_ratio, partial(steps, training.by_hand, size)
+        )
+        for size, limit in (("tiny", 2.5), ("small", 1.3), ("large", 1.2))
+    ),
+    *(
+        Row(f"peak-{size}", f"step {PROBLEMS[size]}, peak memory", BY_HAND, None, peak_ratio, build)
+        for size, build in ((size, partial(steps, training.by_hand, size)) for size in PROBLEMS)
+    ),
+    # statistics of paths
+    *(
+        Row(f"sweep-{name}{ending}", f"sweep {SWEPT}: {name}{what}", GRADIENT, limit, measure, partial(sweeps, name))
+        for name in ("COUNT", "MAGNITUDE")
+        for ending, what, limit, measure in (("", "", 6.0, time_ratio), ("-peak", ", peak memory", 4.0, peak_ratio))
+    ),
+    # the same training steps elsewhere
+    *(
+        Row(f"{name}-{size}", f"step {PROBLEMS[size]}", against, None, time_ratio, partial(steps, side, size))
+        for name, against, side in (
+            ("autograd", "HIPS autograd", peers.hips_autograd),
+            ("torch", "PyTorch eager, CPU", peers.torch_eager),
+            ("jax", "JAX jit, CPU", peers.jax_jit),
+        )
+        for size in PROBLEMS
+    ),
+)
