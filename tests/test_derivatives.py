@@ -32,7 +32,7 @@ def with_derivative(name: str, k: int, expression: str) -> Elementwise:
     return changed(name, derivatives=(*derivatives[:k], expression, *derivatives[k + 1 :]))
 
 
-# ---- every line is right -----------------------------------------------------------------------------------------------
+# ---- every line is right ---------------------------------------------------------------------------------------------
 
 
 def test_every_line_has_a_second_formula() -> None:
@@ -75,7 +75,9 @@ def check_written(rule: Rule, rng: np.random.Generator) -> None:
     formula = FORMULAS[rule.name]
     if rule.name in NEEDS_SCIPY and special is None:
         pytest.skip("needs SciPy")
-    functions = {name: getattr(np, name) for name in "exp log sqrt cos sin cosh sinh sign where maximum minimum".split()}
+    functions = {
+        name: getattr(np, name) for name in ["exp", "log", "sqrt", "cos", "sin", "cosh", "sinh", "sign", "where", "maximum", "minimum"]
+    }
     functions |= {"sigmoid": FORMULAS["sigmoid"], "erf": FORMULAS["erf"], "erfc": FORMULAS["erfc"]}
     for k in differentiable(op):
         names = dict(zip(rule.operands, operands, strict=True)) | {"out": formula(*operands)}
@@ -83,7 +85,7 @@ def check_written(rule: Rule, rng: np.random.Generator) -> None:
         close(np.broadcast_to(found, (50,)), complex_step(formula, operands, k), 1e-10, f"{rule.name}, as written")
 
 
-# ---- a planted fault in every entry is caught ----------------------------------------------------------------------------
+# ---- a planted fault in every entry is caught ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("name", "k"), ENTRIES)
@@ -110,7 +112,7 @@ def test_a_wrong_written_form_is_caught(name: str, k: int, rng: np.random.Genera
         check_written(dataclasses.replace(TABLE[name], written=wrong), rng)
 
 
-# ---- kinks ---------------------------------------------------------------------------------------------------------------
+# ---- kinks -----------------------------------------------------------------------------------------------------------
 
 INF = math.inf
 # op, operands, value, the derivative with respect to each (None: not asked)
@@ -147,7 +149,9 @@ KINKS = [
 ]
 
 
-def check_kink(op: Elementwise, operands: tuple[float, ...], value: float, derivatives: tuple[float | None, ...]) -> None:
+def check_kink(
+    op: Elementwise, operands: tuple[float, ...], value: float, derivatives: tuple[float | None, ...]
+) -> None:
     function = _generated(op)
     for form in ("floats", "arrays"):
         made = [Value(x if form == "floats" else np.full(2, x)) for x in operands]
@@ -212,7 +216,7 @@ def test_ops_on_nan_give_nan() -> None:
             assert np.all(np.isnan(out.data)), name
 
 
-# ---- stability -----------------------------------------------------------------------------------------------------------
+# ---- stability -------------------------------------------------------------------------------------------------------
 
 FAR = [-1e4, -800.0, -700.0, -40.0, -19.0, -5.0, -1e-3, -1e-8, 1e-8, 1e-3, 5.0, 19.0, 36.0, 40.0, 700.0, 800.0, 1e4]
 STABLE = ["sigmoid", "tanh", "softplus", "silu", "elu", "gelu_tanh"]
@@ -274,16 +278,18 @@ def test_erf_and_exact_gelu_of_floats_need_no_scipy(monkeypatch: pytest.MonkeyPa
     assert tg.erf(Value(0.5)).data == math.erf(0.5)
     assert tg.gelu(Value(1.0), approximate=False).data == pytest.approx(0.8413447460685429, rel=1e-15)
     for name in ("erf", "erfc", "gelu_erf"):
-        with pytest.raises(MissingExtraError, match=r'erfc?: on arrays it needs SciPy.*tinygrad_lite\[scipy\]'):
+        with pytest.raises(MissingExtraError, match=r"erfc?: on arrays it needs SciPy.*tinygrad_lite\[scipy\]"):
             FUNCTIONS[name](Value(np.ones(2)))
 
 
-# ---- the table itself ----------------------------------------------------------------------------------------------------
+# ---- the table itself ------------------------------------------------------------------------------------------------
 
 
 def test_a_second_op_of_the_same_name_is_refused() -> None:
     before = TABLE["tanh"]
-    with pytest.raises(ArgumentError, match=r"derivatives: the table already has an op named 'tanh'; choose another name"):
+    with pytest.raises(
+        ArgumentError, match=r"derivatives: the table already has an op named 'tanh'; choose another name"
+    ):
         line("tanh", "x", "tanh(x)", "1 - out**2")
     assert TABLE["tanh"] is before
 

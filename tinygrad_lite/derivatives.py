@@ -214,9 +214,12 @@ FLOAT_FUNCTIONS: dict[str, Callable[..., float]] = {
 # ---- what the expressions call: on arrays ---------------------------------------------------------------------------
 
 
+_FLOAT16 = np.dtype(np.float16)
+
+
 def _array_sigmoid(x: Any) -> Any:
     """``e / (1 + e)``, e = exp(x), limited so that nothing overflows: beyond x = 64 it is 1 in any precision."""
-    if getattr(x, "dtype", None) == np.float16:  # whose largest number is exp(11)
+    if x.dtype is _FLOAT16:  # whose largest number is exp(11)
         return _array_sigmoid(x.astype(np.float32)).astype(np.float16)
     e = np.exp(np.minimum(x, 64.0))
     return e / (1.0 + e)

@@ -1,7 +1,8 @@
 """The functions of the table of derivatives, one for each line, as module attributes (typed in the stub beside)."""
 
+from .derivatives import TABLE
 from .elementwise import FUNCTIONS
 
-globals().update(FUNCTIONS)
+__all__ = list(TABLE)
 
-__all__ = list(FUNCTIONS)
+globals().update({name: FUNCTIONS[name] for name in __all__})  # FUNCTIONS also serves as the globals of expressions

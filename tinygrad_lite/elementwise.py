@@ -95,14 +95,14 @@ class Elementwise(Op):
         return (Scale(weight, len(out_shape)), *maps)
 
     def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
-        whole = len(operands) == 1 or shape_of(operands[k]) == shape_of(out)  # nothing was stretched
-        if whole and k in self._local_arrays and type(out) is np.ndarray:
+        if type(out) is np.ndarray and (len(operands) == 1 or shape_of(operands[k]) == out.shape):  # nothing stretched
             if k in self._unit:
                 return g
-            try:
-                return g * self._local_arrays[k](*operands, out)
-            except ArithmeticError:  # of floats beside arrays, see chain
-                pass
+            if k in self._local_arrays:
+                try:
+                    return g * self._local_arrays[k](*operands, out)
+                except ArithmeticError:  # of floats beside arrays, see chain
+                    pass
         return Op.pull(self, k, g, operands, out)
 
 

@@ -396,12 +396,12 @@ class LinearOp(Op):
 
     def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
         x, weight, bias = operands
-        if type(x) is type(weight) is type(bias) is np.ndarray and x.ndim == weight.ndim == 2 and bias.ndim == 1:
+        if type(out) is np.ndarray and out.ndim == x.ndim == 2:  # and so is the weight
             if k == 0:
                 return g.dot(weight.T)
             if k == 1:
                 return x.T.dot(g)
-            if bias.shape == out.shape[1:]:
+            if type(bias) is np.ndarray and bias.shape == out.shape[1:]:
                 return np.add.reduce(g)
         return Op.pull(self, k, g, operands, out)
 
@@ -736,7 +736,7 @@ def norm(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False
 def cumsum(x: Any, axis: int | None = None) -> Any:
     """The running sum along ``axis``; of the flattened array by default."""
     if axis is None or not ndim_of(x):
-        x, axis = ravel(x), -1
+        x, axis = _flat(x), -1
     return record(CumSum(_axis(x, axis, ndim_of(x), "cumsum")), (x,))
 
 
@@ -917,6 +917,11 @@ def reshape(x: Any, *shape: Any) -> Any:
     return record(ReshapeOp(wanted), (x,))
 
 
+def _flat(x: Any) -> Any:
+    """``x`` itself if it has one axis: an op the less in its paths."""
+    return x if ndim_of(x) == 1 else ravel(x)
+
+
 def ravel(x: Any) -> Any:
     """All elements in one axis, in row-major order."""
     return reshape(x, (-1,)) if math.prod(shape_of(x)) else reshape(x, (0,))
@@ -999,7 +1004,7 @@ def getitem(x: Any, key: Any) -> Any:
         key = tuple(raw(part) for part in key)
     else:
         key = raw(key)
-    if not ndim_of(x) and key not in ((), Ellipsis):
+    if not ndim_of(x) and not (key is Ellipsis or (isinstance(key, tuple) and not key)):
         raise IndexRangeError(f"getitem: {describe(x)} is a scalar and takes no index, got {key!r}")
     try:
         return record(GetItem(key), (x,))
@@ -1012,7 +1017,7 @@ def getitem(x: Any, key: Any) -> Any:
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The elements, or slices along ``axis``, at integer ``indices``; of the flattened array by default."""
     if axis is None:
-        x, axis = ravel(x), 0
+        x, axis = _flat(x), 0
     indices = np.asarray(raw(indices))
     if indices.dtype.kind not in "iu":
         raise ArgumentError(f"take: needs integer indices, got dtype {indices.dtype}; convert them with .astype(int)")
@@ -1026,7 +1031,7 @@ def concatenate(xs: Sequence[Any], axis: int | None = 0) -> Any:
     if not xs:
         raise ArgumentError("concatenate: needs at least one array, got none")
     if axis is None:
-        xs, axis = tuple(ravel(x) for x in xs), 0
+        xs, axis = tuple(_flat(x) for x in xs), 0
     if any(not ndim_of(x) for x in xs):
         raise ShapeError("concatenate: scalars have no axis to be joined along; use stack([…])")
     return record(Concatenate(_axis(xs[0], axis, ndim_of(xs[0]), "concatenate")), xs)
@@ -1098,7 +1103,7 @@ def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = 
 def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any:
     """Every element, or slice along ``axis``, several times in a row; of the flattened array by default."""
     if axis is None:
-        x, axis = ravel(x), 0
+        x, axis = _flat(x), 0
     k = _axis(x, axis, ndim_of(x), "repeat")
     return record(Move("repeat", "repeat", lambda a: np.repeat(a, repeats, axis=k)), (x,))
 

@@ -51,7 +51,9 @@ NUMPY_FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.sum: functions.sum,
     np.mean: functions.mean,
     np.max: functions.max,
+    np.amax: functions.max,
     np.min: functions.min,
+    np.amin: functions.min,
     np.prod: functions.prod,
     np.var: functions.var,
     np.std: functions.std,
@@ -60,9 +62,9 @@ NUMPY_FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.outer: functions.outer,
     np.tensordot: functions.tensordot,
     np.einsum: functions.einsum,
-    np.reshape: functions.reshape,
+    np.reshape: lambda x, shape: functions.reshape(x, shape),
     np.ravel: functions.ravel,
-    np.transpose: functions.transpose,
+    np.transpose: lambda x, axes=None: functions.transpose(x, axes),
     np.swapaxes: functions.swapaxes,
     np.moveaxis: functions.moveaxis,
     np.expand_dims: functions.expand_dims,
@@ -70,7 +72,7 @@ NUMPY_FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.broadcast_to: functions.broadcast_to,
     np.concatenate: functions.concatenate,
     np.stack: functions.stack,
-    np.split: functions.split,
+    np.split: lambda x, indices_or_sections, axis=0: functions.split(x, indices_or_sections, axis),
     np.take: functions.take,
     np.pad: functions.pad,
     np.flip: functions.flip,
@@ -92,13 +94,13 @@ NUMPY_FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.matrix_transpose: lambda x: functions.swapaxes(x, -1, -2),
 }
 
-_NO_EFFECT: dict[str, Any] = {
-    "out": None,
-    "where": True,
-    "casting": "same_kind",
-    "order": "K",
-    "subok": True,
-    "dtype": None,
+_NO_EFFECT: dict[str, tuple[Any, ...]] = {
+    "out": (None,),
+    "where": (True,),
+    "casting": ("same_kind",),
+    "order": ("K", "C"),
+    "subok": (True,),
+    "dtype": (None,),
 }
 
 
@@ -152,8 +154,7 @@ def _called(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwar
     given = {
         key: value
         for key, value in kwargs.items()
-        if not (key in _NO_EFFECT and (value is _NO_EFFECT[key] or value == _NO_EFFECT[key]))
-        and value is not np._NoValue
+        if value is not np._NoValue and not (key in _NO_EFFECT and any(value is nothing for nothing in _NO_EFFECT[key]))
     }
     if name == "clip":
         for theirs, ours in (("a_min", "low"), ("a_max", "high"), ("min", "low"), ("max", "high")):

@@ -46,7 +46,7 @@ class Optimizer:
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for parameter in self.params:
-            parameter.zero_grad()
+            parameter._grad = None
 
     def state_dict(self) -> dict[str, Any]:
         """The settings and a copy of the memory, for ``load_state_dict``.

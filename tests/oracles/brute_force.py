@@ -1,0 +1,151 @@
+"""The elementary graph of a recorded computation, and every path in it by plain recursion.
+
+Of the project this reads only what was recorded (``op``, ``operands``, ``data``) and each op's forward function. An
+elementary edge joins two elements where the op reads one to make the other. Which it reads is found by putting a nan at each
+element of an operand in turn, and, for elementwise ops, by how shapes are stretched. The weight of an edge is a difference
+quotient, or at kinks what the conventions say.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from .differences import slope
+from .formulas import FORMULAS, NOT_DIFFERENTIABLE
+
+ELEMENTWISE = {*FORMULAS, "weighted_sum"}
+ZERO = 1e-9
+"""A difference quotient below this is a zero."""
+
+KINKED: dict[str, Any] = {  # operand, all operands at the element -> derivative
+    "sign": lambda k, x: 0.0,
+    "abs": lambda k, x: float(np.sign(x[0])),
+    "relu": lambda k, x: 1.0 if x[0] > 0 else 0.0,
+    "leaky_relu": lambda k, x: 1.0 if x[0] > 0 else x[1],
+    "maximum": lambda k, x: 0.5 if x[0] == x[1] else float(x[k] > x[1 - k]),
+    "minimum": lambda k, x: 0.5 if x[0] == x[1] else float(x[k] < x[1 - k]),
+    "clip": lambda k, x: float([x[1] <= x[0] <= x[2], x[0] < x[1], x[0] > x[2]][k]),
+}
+SHARED = {"max", "min"}
+"""Reductions in which k equal elements have a derivative of 1/k each."""
+
+
+class TooManyPaths(Exception):
+    """More paths than the test wanted to walk."""
+
+
+def _data(operand: Any) -> Any:
+    data = getattr(operand, "data", operand) if hasattr(operand, "requires_grad") else operand
+    return float(data) if np.ndim(data) == 0 else np.asarray(data)
+
+
+def _forward(op: Any, data: list[Any]) -> Any:
+    with np.errstate(all="ignore"):
+        return np.array(op.forward(*data), dtype=float).reshape(-1)
+
+
+def reads(op: Any, data: list[Any], k: int) -> Any:
+    """Which elements of the result were made by reading which of operand k: booleans (result, operand), both flat."""
+    shape = np.shape(data[k])
+    size = int(np.prod(shape))
+    n_out = _forward(op, data).size
+    pattern = np.zeros((n_out, size), dtype=bool)
+    if op.name in ELEMENTWISE:
+        out_shape = np.broadcast_shapes(*map(np.shape, data))
+        origin = np.broadcast_to(np.arange(size).reshape(shape), out_shape).reshape(-1)
+        pattern[np.arange(n_out), origin] = True
+        return pattern
+    # BLAS skips a column that is to be multiplied by zero, and would lose the nan.
+    full = [
+        x if j == k or np.asarray(x).dtype.kind != "f" else np.where(x == 0, 1.0, x)[()] for j, x in enumerate(data)
+    ]
+    for i in range(size):
+        pattern[:, i] = np.isnan(_forward(op, _moved(full, k, i, np.nan)))
+    return pattern
+
+
+def _moved(data: list[Any], k: int, i: int, distance: float) -> list[Any]:
+    changed = np.array(data[k], dtype=float, order="C")
+    changed.reshape(-1)[i] += distance
+    return [*data[:k], changed if changed.ndim else float(changed), *data[k + 1 :]]
+
+
+def jacobian(op: Any, data: list[Any], k: int) -> tuple[Any, Any]:
+    """The pattern of ``reads``, and the derivatives there, as matrices."""
+    pattern = reads(op, data, k)
+    weights = np.zeros(pattern.shape)
+    out = _forward(op, data)
+    if op.name in KINKED:
+        out_shape = np.broadcast_shapes(*map(np.shape, data))
+        at = [np.broadcast_to(x, out_shape).reshape(-1) for x in data]
+        for j, i in np.argwhere(pattern):
+            weights[j, i] = KINKED[op.name](k, [float(x[j]) for x in at])
+    elif op.name in SHARED:
+        flat = np.reshape(data[k], -1)
+        for j, row in enumerate(pattern):
+            equal = [i for i in np.flatnonzero(row) if flat[i] == out[j]]
+            weights[j, equal] = 1 / len(equal)
+    else:
+        for i in range(pattern.shape[1]):
+            weights[:, i] = slope(lambda t, i=i: _forward(op, _moved(data, k, i, t)))
+        weights[np.abs(weights) < ZERO * max(1.0, np.abs(out).max(initial=0.0))] = 0.0
+        assert not np.any(weights[~pattern]), f"{op.name} changes with an element that it does not read"
+    return pattern, weights
+
+
+def elementary(node: Any) -> list[tuple[int, Any, list[list[tuple[int, float]]]]]:
+    """For each operand of a node that paths lead to: its position, itself, and for each element of the node the elements
+    read, each with its weight. All flat."""
+    data = [_data(x) for x in node.operands]
+    found = []
+    for k, operand in enumerate(node.operands):
+        if not getattr(operand, "requires_grad", False) or (node.op.name, k) in NOT_DIFFERENTIABLE:
+            continue
+        pattern, weights = jacobian(node.op, data, k)
+        rows = [[(int(i), float(weights[j, i])) for i in np.flatnonzero(pattern[j])] for j in range(len(pattern))]
+        found.append((k, operand, rows))
+    return found
+
+
+def every_path(end: Any, at_most: int = 200_000) -> dict[Any, dict[int, list[float]]]:
+    """For every Value and each of its elements that a path from the one element of ``end`` leads to: the products of the
+    weights along each path."""
+    products: dict[Any, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    graph: dict[Any, Any] = {}
+    walked = 0
+
+    def walk(node: Any, element: int, product: float) -> None:
+        nonlocal walked
+        walked += 1
+        if walked > at_most:
+            raise TooManyPaths
+        products[node][element].append(product)
+        if node.op is None:
+            return
+        if node not in graph:
+            graph[node] = elementary(node)
+        for _, operand, rows in graph[node]:
+            for i, weight in rows[element]:
+                walk(operand, i, product * weight)
+
+    walk(end, 0, 1.0)
+    return products
+
+
+STATISTICS = {
+    "GRADIENT": sum,
+    "MAGNITUDE": lambda products: sum(map(abs, products)),
+    "COUNT": len,
+    "ACTIVE_COUNT": lambda products: sum(product != 0 for product in products),
+    "MAX": lambda products: max(map(abs, products), default=0.0),
+}
+
+
+def statistic(name: str, end: Any, value: Any, paths: dict[Any, dict[int, list[float]]] | None = None) -> Any:
+    """One statistic of the paths from ``end`` to each element of ``value``, as an array of its shape."""
+    found = (every_path(end) if paths is None else paths)[value]
+    size = int(np.prod(value.shape))
+    return np.array([STATISTICS[name](found.get(i, [])) for i in range(size)]).reshape(value.shape)
