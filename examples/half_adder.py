@@ -1,8 +1,8 @@
 """The half adder: a network of 18 parameters, trained, and every one of its gradients taken apart.
 
-Two inputs, two hidden layers of two neurons, two outputs, sigmoid everywhere, a bias on every neuron. It learns to add two
-bits: the first output is their sum, the second the carry. Then each gradient is computed in four ways, the paths from the
-cost to two weights are listed one by one, and the pictures are drawn.
+Two inputs, two hidden layers of two neurons, two outputs, sigmoid everywhere, a bias on every neuron. It learns to add
+two bits: the first output is their sum, the second the carry. Then each gradient is computed in four ways, the paths
+from the cost to two weights are listed one by one, and the pictures are drawn.
 
 Run it with ``make demo``, or ``python examples/half_adder.py``; the pictures are written under ``out/``.
 """
@@ -54,7 +54,8 @@ def main() -> None:
         print(f"their sum {total:.12g}, backward() {dict(net.named_parameters())[name].grad:.12g}")
 
     heading("Pictures")
-    one_sample = nn.losses.half_squared_error(net(inputs[1], sample=1), targets[1])
+    one_sample = nn.losses.half_squared_error(net(inputs[2], sample=2), targets[2])  # 1 + 0
+    net.zero_grad()
     one_sample.backward()
     for name, picture in {
         "half_adder_network.svg": viz.network(net, weight="w200", loss=loss),

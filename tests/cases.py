@@ -1,4 +1,4 @@
-"""Calls of every structured function, each with NumPy's own, or a textbook's, answer: what several tests run through."""
+"""Calls of every structured function, each with NumPy's own answer or a textbook's: what several tests run through."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """``name(*arrays, …)``; ``call`` puts the other arguments where they belong, for our function and for the reference."""
+    """``name(*arrays, …)``; ``call`` puts the other arguments where they belong, for ours and for the reference."""
 
     name: str
     shapes: tuple[tuple[int, ...], ...]
@@ -159,12 +159,14 @@ for shapes in (
     ((2, 3), (3, 4)), ((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)), ((1, 1), (1, 1)), ((2, 1), (1, 3)),
     ((2, 0), (0, 3)), ((0, 2), (2, 3)), ((0,), (0,)),
     ((2, 2, 3), (2, 3, 2)), ((2, 2, 3), (3, 2)), ((2, 3), (2, 3, 2)), ((2, 2, 3), (3,)), ((3,), (2, 3, 2)),
-    ((2, 1, 2, 3), (3, 3, 2)), ((1, 2, 3), (2, 3, 1)), ((2, 1, 1, 3), (1, 2, 3, 1)), ((1, 2, 2), (2, 2)), ((1, 1, 2), (2,)),
+    ((2, 1, 2, 3), (3, 3, 2)), ((1, 2, 3), (2, 3, 1)), ((2, 1, 1, 3), (1, 2, 3, 1)), ((1, 2, 2), (2, 2)),
+    ((1, 1, 2), (2,)),
     ((0, 2, 3), (3, 2)), ((2, 2, 1), (2, 1, 2)),
 ):  # fmt: skip
     case("matmul", *shapes)
 for shapes in (
-    ((3,), (3,)), ((2, 3), (3, 2)), ((2, 3), (3,)), ((), (3,)), ((2, 2), ()), ((), ()), ((2, 2, 3), (3,)), ((2, 3), (2, 3, 2)),
+    ((3,), (3,)), ((2, 3), (3, 2)), ((2, 3), (3,)), ((), (3,)), ((2, 2), ()), ((), ()), ((2, 2, 3), (3,)),
+    ((2, 3), (2, 3, 2)),
     ((2, 2, 3), (2, 3, 2)), ((3,), (2, 3, 2)), ((0,), (0,)),
 ):  # fmt: skip
     case("dot", *shapes)
@@ -271,7 +273,8 @@ case("squeeze", (1, 1))
 case("squeeze", ())
 case("squeeze", (0, 1))
 for shape, wanted in (
-    ((3,), (2, 3)), ((2, 1), (2, 3)), ((), (2, 2)), ((2, 1, 2), (2, 2, 2)), ((3,), (3,)), ((1,), (0,)), ((), (0,)), ((), 2),
+    ((3,), (2, 3)), ((2, 1), (2, 3)), ((), (2, 2)), ((2, 1, 2), (2, 2, 2)), ((3,), (3,)), ((1,), (0,)), ((),
+    (0,)), ((), 2),
     ((1, 3), (0, 3)), ((1, 1), (2, 2)), ((), ()), ((0,), (2, 0)),
 ):  # fmt: skip
     keyed("broadcast_to", shape, shape=wanted)

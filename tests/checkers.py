@@ -27,7 +27,8 @@ SHAPES: dict[int, list[tuple[tuple[int, ...], ...]]] = {
         ((3,), ()), ((1,), (1,)), ((1,), ()), ((0,), (0,)), ((0,), (1,)), ((), (0,)), ((2, 0), (2, 1)),
     ],
     3: [
-        ((), (), ()), ((3,), (3,), (3,)), ((2, 3), (3,), (2, 1)), ((2, 1), (), (3,)), ((), (2, 2), ()), ((0,), (1,), ()),
+        ((), (), ()), ((3,), (3,), (3,)), ((2, 3), (3,), (2, 1)), ((2, 1), (), (3,)), ((), (2, 2), ()), ((0,),
+        (1,), ()),
     ],
 }  # fmt: skip
 """Shapes of the operands: scalars, vectors, matrices, axes stretched on either side, nothing at all."""
@@ -86,8 +87,8 @@ def differentiable(op: Elementwise) -> list[int]:
 
 
 def check_elementwise(op: Elementwise, rng: np.random.Generator) -> None:
-    """An op made of one line: its value and all its local derivatives, on floats, arrays and Values, against the formula
-    written a second time and its complex step."""
+    """An op made of one line: its value and all its local derivatives, on floats, arrays and Values, against the
+    formula written a second time and its complex step."""
     function = _generated(op)
     for dtype, shapes in itertools.product((np.float64, np.float32), SHAPES[len(op.rule.operands)]):
         if op.name in NEEDS_SCIPY and special is None and any(shapes):

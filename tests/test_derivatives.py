@@ -18,6 +18,7 @@ from tinygrad_lite import Value
 from tinygrad_lite.derivatives import TABLE, Rule, line
 from tinygrad_lite.elementwise import FUNCTIONS, OPS, Elementwise, _generated
 from tinygrad_lite.errors import ArgumentError, MissingExtraError
+from tinygrad_lite.maps import Scale
 
 LINES = pytest.mark.parametrize("name", TABLE)
 ENTRIES = [(name, k) for name, rule in TABLE.items() for k, e in enumerate(rule.derivatives) if e is not None]
@@ -52,8 +53,8 @@ def test_every_line_says_what_it_needs() -> None:
 
 def test_the_issue_s_ops_are_there() -> None:
     wanted = (
-        "add sub mul div neg pow exp log log1p expm1 sqrt square abs sign sin cos tan arcsin arccos arctan sinh cosh tanh "
-        "sigmoid softplus relu leaky_relu elu gelu silu maximum minimum where clip erf"
+        "add sub mul div neg pow exp log log1p expm1 sqrt square abs sign sin cos tan arcsin arccos arctan sinh cosh "
+        "tanh sigmoid softplus relu leaky_relu elu gelu silu maximum minimum where clip erf"
     )
     assert [name for name in wanted.split() if not callable(getattr(tg, name, None))] == []
 
@@ -76,7 +77,8 @@ def check_written(rule: Rule, rng: np.random.Generator) -> None:
     if rule.name in NEEDS_SCIPY and special is None:
         pytest.skip("needs SciPy")
     functions = {
-        name: getattr(np, name) for name in ["exp", "log", "sqrt", "cos", "sin", "cosh", "sinh", "sign", "where", "maximum", "minimum"]
+        name: getattr(np, name)
+        for name in ("exp", "log", "sqrt", "cos", "sin", "cosh", "sinh", "sign", "where", "maximum", "minimum")
     }
     functions |= {"sigmoid": FORMULAS["sigmoid"], "erf": FORMULAS["erf"], "erfc": FORMULAS["erfc"]}
     for k in differentiable(op):
@@ -96,6 +98,27 @@ def test_a_wrong_derivative_is_caught(name: str, k: int, fault: str, rng: np.ran
         return  # still zero
     with pytest.raises(AssertionError, match=rf"(?s)^{name} of shapes .*(gradient|derivative)"):
         check_elementwise(with_derivative(name, k, fault.format(right)), rng)
+
+
+@LINES
+@pytest.mark.parametrize("way", ["pull", "chain"])
+def test_a_wrong_way_back_is_caught(
+    name: str, way: str, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    """Gradients go by ``pull``, all other sweeps by ``chain``: a fault in either shows."""
+    right = getattr(Elementwise, way)
+
+    def wrong(self: Elementwise, *rest: Any) -> Any:
+        found = right(self, *rest)
+        if found is None:
+            return None
+        return found + 0.01 if way == "pull" else (Scale(1.0005, np.ndim(rest[-1])), *found)
+
+    monkeypatch.setattr(Elementwise, way, wrong)
+    if TABLE[name].derivatives == ("0",) and way == "chain":
+        return  # still zero
+    with pytest.raises(AssertionError, match=rf"(?s)^{name} of shapes .*(gradient|derivative)"):
+        check_elementwise(OPS[name], rng)
 
 
 @LINES
@@ -194,9 +217,14 @@ def test_kink(name: str, operands: Any, value: float, derivatives: Any) -> None:
 def test_a_wrong_kink_is_caught(name: str, k: int, wrong: str) -> None:
     op = with_derivative(name, k, wrong)
     cases = [case for case in KINKS if case[0] == name]
-    with pytest.raises(AssertionError, match=rf"{name}: "), np.errstate(all="ignore"):
-        for case in cases:
-            check_kink(op, *case[1:])
+
+    def check_all() -> None:
+        with np.errstate(all="ignore"):
+            for _, *case in cases:
+                check_kink(op, *case)
+
+    with pytest.raises(AssertionError, match=rf"{name}: "):
+        check_all()
 
 
 def test_a_raw_exponent_asks_for_no_logarithm() -> None:

@@ -260,7 +260,8 @@ def test_scan(shape: tuple[int, ...], axis: int, rng: np.random.Generator) -> No
     ("out", "x", "operand"),
     [
         ("ik", "ij", "jk"), ("ki", "ij", "jk"), ("ik", "jk", "ij"), ("", "i", "i"), ("i", "ij", "j"), ("ij", "i", "j"),
-        ("ij", "ij", ""), ("ij", "ij", "ij"), ("ji", "ij", "ij"), ("bik", "bij", "bjk"), ("kbi", "jib", "bkj"), ("i", "", "i"),
+        ("ij", "ij", ""), ("ij", "ij", "ij"), ("ji", "ij", "ij"), ("bik", "bij", "bjk"), ("kbi", "jib",
+        "bkj"), ("i", "", "i"),
         ("abij", "ija", "b"), ("ab", "ijab", "ji"), ("jk", "aij", "iak"),
     ],
 )  # fmt: skip

@@ -52,7 +52,8 @@ X = (2, 3)
 CALLS: dict[Any, list[tuple[Callable[..., Any], tuple[tuple[int, ...], ...]]]] = {
     np.sum: [
         (np.sum, (X,)), (lambda x: np.sum(x, 0), (X,)), (lambda x: np.sum(x, axis=(0, 1)), (X,)),
-        (lambda x: np.sum(x, axis=1, keepdims=True), (X,)), (lambda x: np.sum(a=x, axis=1), (X,)), (np.add.reduce, (X,)),
+        (lambda x: np.sum(x, axis=1, keepdims=True), (X,)), (lambda x: np.sum(a=x, axis=1), (X,)),
+        (np.add.reduce, (X,)),
         (lambda x: np.add.reduce(x, axis=1), (X,)), (lambda x: np.add.reduce(x, axis=None), (X,)),
     ],
     np.mean: [(np.mean, (X,)), (lambda x: np.mean(x, axis=1), (X,))],
@@ -66,10 +67,12 @@ CALLS: dict[Any, list[tuple[Callable[..., Any], tuple[tuple[int, ...], ...]]]] =
     np.cumsum: [(np.cumsum, (X,)), (lambda x: np.cumsum(x, axis=1), (X,))],
     np.dot: [(np.dot, (X, (3,))), (np.dot, (X, (3, 2)))],
     np.outer: [(np.outer, ((2,), (3,)))],
-    np.tensordot: [(lambda x, y: np.tensordot(x, y, axes=([1], [0])), (X, (3, 2))), (lambda x, y: np.tensordot(x, y, 1), (X, (3,)))],
+    np.tensordot: [(lambda x, y: np.tensordot(x, y, axes=([1], [0])), (X, (3, 2))),
+        (lambda x, y: np.tensordot(x, y, 1), (X, (3,)))],
     np.einsum: [(lambda x, y: np.einsum("ij,j->i", x, y), (X, (3,))), (lambda x: np.einsum("ij->ji", x), (X,))],
     np.reshape: [
-        (lambda x: np.reshape(x, (3, 2)), (X,)), (lambda x: np.reshape(x, -1), (X,)), (lambda x: np.reshape(x, shape=(6,)), (X,)),
+        (lambda x: np.reshape(x, (3, 2)), (X,)), (lambda x: np.reshape(x, -1), (X,)),
+        (lambda x: np.reshape(x, shape=(6,)), (X,)),
         (lambda x: np.reshape(x, (6,), order="C"), (X,)),
     ],
     np.ravel: [(np.ravel, (X,)), (lambda x: np.ravel(x, order="C"), (X,))],
@@ -81,7 +84,8 @@ CALLS: dict[Any, list[tuple[Callable[..., Any], tuple[tuple[int, ...], ...]]]] =
     np.moveaxis: [(lambda x: np.moveaxis(x, 0, -1), (X,)), (lambda x: np.moveaxis(x, source=0, destination=1), (X,))],
     np.expand_dims: [(lambda x: np.expand_dims(x, 1), (X,)), (lambda x: np.expand_dims(x, axis=(0, 2)), (X,))],
     np.squeeze: [(np.squeeze, ((1, 3),)), (lambda x: np.squeeze(x, axis=0), ((1, 3),))],
-    np.broadcast_to: [(lambda x: np.broadcast_to(x, (2, 3)), ((3,),)), (lambda x: np.broadcast_to(x, shape=(2, 3)), ((3,),))],
+    np.broadcast_to: [(lambda x: np.broadcast_to(x, (2, 3)), ((3,),)),
+        (lambda x: np.broadcast_to(x, shape=(2, 3)), ((3,),))],
     np.concatenate: [
         (lambda x, y: np.concatenate([x, y]), (X, X)), (lambda x, y: np.concatenate((x, y), axis=1), (X, X)),
         (lambda x, y: np.concatenate([x, y], axis=None), (X, (2,))),
@@ -103,9 +107,11 @@ CALLS: dict[Any, list[tuple[Callable[..., Any], tuple[tuple[int, ...], ...]]]] =
     np.triu: [(np.triu, (X,)), (lambda x: np.triu(x, -1), (X,))],
     np.clip: [
         (lambda x: np.clip(x, -0.5, 0.5), (X,)), (lambda x: np.clip(x, a_min=-0.5, a_max=0.5), (X,)),
-        (lambda x: np.clip(x, -0.5, None), (X,)), (lambda x: np.clip(x, min=-0.5), (X,)), (lambda x: np.clip(x, None, 0.25), (X,)),
+        (lambda x: np.clip(x, -0.5, None), (X,)), (lambda x: np.clip(x, min=-0.5), (X,)),
+        (lambda x: np.clip(x, None, 0.25), (X,)),
     ],
-    np.where: [(lambda x, y: np.where(np.array([True, False, True]), x, y), (X, X)), (lambda x: np.where(x > 0, x, 0.0), (X,))],
+    np.where: [(lambda x, y: np.where(np.array([True, False, True]), x, y), (X, X)),
+        (lambda x: np.where(x > 0, x, 0.0), (X,))],
     np.linalg.norm: [
         (np.linalg.norm, (X,)), (lambda x: np.linalg.norm(x, axis=1), (X,)), (lambda x: np.linalg.norm(x, 2, 1), (X,)),
         (lambda x: np.linalg.norm(x, "fro"), (X,)), (lambda x: np.linalg.norm(x, ord=2), ((3,),)),
@@ -139,11 +145,14 @@ def test_other_ways_to_the_same() -> None:
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        (np.isfinite, [True, True]), (np.sign, None), (np.argmax, 1), (np.argmin, 0), (np.argsort, [0, 1]), (np.shape, (2,)),
+        (np.isfinite, [True, True]), (np.sign, None), (np.argmax, 1), (np.argmin, 0), (np.argsort, [0, 1]),
+        (np.shape, (2,)),
         (np.ndim, 1), (np.size, 2), (np.all, True), (np.any, True), (np.count_nonzero, 2), (np.zeros_like, [0.0, 0.0]),
-        (np.ones_like, [1.0, 1.0]), (lambda x: np.allclose(x, [1.0, 2.0]), True), (lambda x: np.array_equal(x, x), True),
+        (np.ones_like, [1.0, 1.0]), (lambda x: np.allclose(x, [1.0, 2.0]), True),
+        (lambda x: np.array_equal(x, x), True),
         (lambda x: np.isclose(x, 1.0), [True, False]), (lambda x: np.greater(x, 1.5), [False, True]),
-        (lambda x: np.less(1.5, x), [False, True]), (lambda x: np.equal(x, x), [True, True]), (np.isnan, [False, False]),
+        (lambda x: np.less(1.5, x), [False, True]), (lambda x: np.equal(x, x), [True, True]),
+        (np.isnan, [False, False]),
         (lambda x: np.logical_and(x > 0, x), [True, True]), (lambda x: np.full_like(x, 3.0), [3.0, 3.0]),
         (lambda x: np.argmax(x, axis=0), 1), (lambda x: np.array2string(x), "[1. 2.]"),
     ],
@@ -158,7 +167,8 @@ def test_questions_about_the_data_have_plain_answers(call: Callable[..., Any], e
 @pytest.mark.parametrize(
     ("call", "name"),
     [
-        (np.floor, "floor"), (np.cbrt, "cbrt"), (lambda x: np.hypot(x, x), "hypot"), (lambda x: np.floor_divide(x, 2), r"floor_divide"),
+        (np.floor, "floor"), (np.cbrt, "cbrt"), (lambda x: np.hypot(x, x), "hypot"),
+        (lambda x: np.floor_divide(x, 2), r"floor_divide"),
         (np.add.accumulate, r"add\.accumulate"), (np.sort, "sort"), (np.median, "median"), (np.fft.fft, "fft"),
         (lambda x: np.linalg.inv(np.outer(x, x)), "inv"), (lambda x: np.add.at(np.zeros(2), [0], x[:1]), r"add\.at"),
         (lambda x: np.add.outer(x, x), r"add\.outer"), (np.nan_to_num, "nan_to_num"),

@@ -1,4 +1,4 @@
-"""The table of derivatives against JAX and PyTorch, where they are installed (the extra ``oracles``), in each op's domain."""
+"""The table of derivatives against JAX and PyTorch, where they are installed (extra ``oracles``): in each domain."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ POINTS = 64
 def jax_functions(jax: Any) -> dict[str, Callable[..., Any]]:
     jnp, nn = jax.numpy, jax.nn
     return {
-        "add": jnp.add, "sub": jnp.subtract, "mul": jnp.multiply, "div": jnp.divide, "neg": jnp.negative, "pow": jnp.power,
+        "add": jnp.add, "sub": jnp.subtract, "mul": jnp.multiply, "div": jnp.divide, "neg": jnp.negative,
+        "pow": jnp.power,
         "exp": jnp.exp, "log": jnp.log, "log1p": jnp.log1p, "expm1": jnp.expm1, "sqrt": jnp.sqrt, "square": jnp.square,
         "abs": jnp.abs, "sign": jnp.sign, "sin": jnp.sin, "cos": jnp.cos, "tan": jnp.tan, "arcsin": jnp.arcsin,
-        "arccos": jnp.arccos, "arctan": jnp.arctan, "sinh": jnp.sinh, "cosh": jnp.cosh, "tanh": jnp.tanh, "sigmoid": nn.sigmoid,
+        "arccos": jnp.arccos, "arctan": jnp.arctan, "sinh": jnp.sinh, "cosh": jnp.cosh, "tanh": jnp.tanh,
+        "sigmoid": nn.sigmoid,
         "softplus": nn.softplus, "relu": nn.relu, "leaky_relu": nn.leaky_relu, "elu": nn.elu, "silu": nn.silu,
         "gelu_tanh": lambda x: nn.gelu(x, approximate=True), "gelu_erf": lambda x: nn.gelu(x, approximate=False),
         "erf": jax.scipy.special.erf, "erfc": jax.scipy.special.erfc, "maximum": jnp.maximum, "minimum": jnp.minimum,
@@ -38,7 +40,8 @@ def torch_functions(torch: Any) -> dict[str, Callable[..., Any]]:
     return {
         "add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div, "neg": torch.neg, "pow": torch.pow,
         "exp": torch.exp, "log": torch.log, "log1p": torch.log1p, "expm1": torch.expm1, "sqrt": torch.sqrt,
-        "square": torch.square, "abs": torch.abs, "sign": torch.sign, "sin": torch.sin, "cos": torch.cos, "tan": torch.tan,
+        "square": torch.square, "abs": torch.abs, "sign": torch.sign, "sin": torch.sin, "cos": torch.cos,
+        "tan": torch.tan,
         "arcsin": torch.asin, "arccos": torch.acos, "arctan": torch.atan, "sinh": torch.sinh, "cosh": torch.cosh,
         "tanh": torch.tanh, "sigmoid": torch.sigmoid, "softplus": f.softplus, "relu": f.relu,
         "leaky_relu": lambda x, slope: torch.where(x > 0, x, slope * x),

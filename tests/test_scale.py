@@ -123,7 +123,7 @@ def test_a_graph_is_freed_with_its_last_reference() -> None:
 
 
 def test_memory_of_a_scalar_op() -> None:
-    """Micrograd takes 928 bytes for one: at most a fifth of that, with the collector's header and the float it holds."""
+    """Micrograd takes 928 bytes for one: at most a fifth of that, the collector's header and its floats included."""
     x = Value(1.5)
     y = x * 2.0
     node = sys.getsizeof(y)

@@ -22,7 +22,7 @@ from .elementary import *  # noqa: F403
 from .elementwise import weighted_sum
 from .errors import TinygradError
 from .functions import *  # noqa: F403
-from .paths import GradientPaths, Path, gradient_paths
+from .paths import GradientPaths, Path, find, gradient_paths
 from .recording import no_grad
 from .sweeping import replay, sweep
 from .value import Value
@@ -37,6 +37,7 @@ __all__ = [
     "TinygradError",
     "Value",
     "compare",
+    "find",
     "gradient_paths",
     "nn",
     "no_grad",

@@ -309,6 +309,10 @@ class Value(Methods):
         return int(self.item())
 
     def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ShapeError(
+                f"bool: {describe(self)} has {self.size} elements, not one; ask .data.any() or .data.all()"
+            )
         return bool(self.data)
 
     def __len__(self) -> int:

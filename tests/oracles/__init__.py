@@ -1,1 +1,1 @@
-"""What the tests compare with: formulas, differences and plain recursion, sharing none of the project's derivative code."""
+"""What the tests compare with: formulas, differences, plain recursion; nothing of the project's derivative code."""

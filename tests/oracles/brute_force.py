@@ -1,9 +1,9 @@
 """The elementary graph of a recorded computation, and every path in it by plain recursion.
 
 Of the project this reads only what was recorded (``op``, ``operands``, ``data``) and each op's forward function. An
-elementary edge joins two elements where the op reads one to make the other. Which it reads is found by putting a nan at each
-element of an operand in turn, and, for elementwise ops, by how shapes are stretched. The weight of an edge is a difference
-quotient, or at kinks what the conventions say.
+elementary edge joins two elements where the op reads one to make the other. Which it reads is found by putting a nan at
+each element of an operand in turn, and, for elementwise ops, by how shapes are stretched. The weight of an edge is a
+difference quotient, or at kinks what the conventions say.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def jacobian(op: Any, data: list[Any], k: int) -> tuple[Any, Any]:
 
 
 def elementary(node: Any) -> list[tuple[int, Any, list[list[tuple[int, float]]]]]:
-    """For each operand of a node that paths lead to: its position, itself, and for each element of the node the elements
-    read, each with its weight. All flat."""
+    """For each operand of a node that paths lead to: its position, itself, and for each element of the node the
+    elements read, each with its weight. All flat."""
     data = [_data(x) for x in node.operands]
     found = []
     for k, operand in enumerate(node.operands):
@@ -111,8 +111,8 @@ def elementary(node: Any) -> list[tuple[int, Any, list[list[tuple[int, float]]]]
 
 
 def every_path(end: Any, at_most: int = 200_000) -> dict[Any, dict[int, list[float]]]:
-    """For every Value and each of its elements that a path from the one element of ``end`` leads to: the products of the
-    weights along each path."""
+    """For every Value and each of its elements that a path from the one element of ``end`` leads to: the products of
+    the weights along each path."""
     products: dict[Any, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     graph: dict[Any, Any] = {}
     walked = 0

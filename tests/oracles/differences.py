@@ -22,8 +22,8 @@ def slope(f: Callable[[float], Any], step: float = STEP) -> Any:
 
 
 def complex_step(f: Callable[..., Any], operands: Sequence[Any], k: int) -> Any:
-    """The derivative of an analytic f with respect to operand k, element by element, to the last digit (J. N. Lyness and
-    C. B. Moler, *Numerical differentiation of analytic functions*, 1967).
+    """The derivative of an analytic f with respect to operand k, element by element, to the last digit (J. N. Lyness
+    and C. B. Moler, *Numerical differentiation of analytic functions*, 1967).
 
     >>> complex_step(lambda x, y: x * y * y, [np.array([3.0, 1.0]), 2.0], 1)
     array([12.,  4.])

@@ -54,9 +54,13 @@ class Picture:
     def box(self, id: str) -> tuple[float, float, float, float]:
         """Left, top, right and bottom of a node's outline."""
         outline = self.groups[id].find(f".//{SVG}polygon")
-        if outline is not None:
-            points = [tuple(map(float, point.split(","))) for point in outline.get("points", "").split()]
-            xs, ys = [p[0] for p in points], [p[1] for p in points]
+        rounded = self.groups[id].find(f".//{SVG}path")
+        drawn = (
+            outline.get("points", "") if outline is not None else rounded.get("d", "") if rounded is not None else ""
+        )
+        if drawn:
+            numbers = [float(x) for x in re.findall(r"-?[\d.]+", drawn)]
+            xs, ys = numbers[::2], numbers[1::2]
             return min(xs), min(ys), max(xs), max(ys)
         ellipse = self.groups[id].find(f".//{SVG}ellipse")
         assert ellipse is not None

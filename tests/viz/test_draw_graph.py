@@ -49,7 +49,7 @@ def test_a_square_has_two_arrows_each_with_its_own_number() -> None:
 
 
 def test_local_derivatives_and_gradients_fit_together() -> None:
-    """What each value's gradient is must follow from the arrows that leave it: the sum of local derivative × gradient."""
+    """Each value's gradient follows from the arrows that leave it: the sum of local derivative × gradient."""
     loss = half_adder()
     loss.backward()
     scene = graph_records(loss)
@@ -205,19 +205,18 @@ def test_what_is_written_means_the_same_as_the_table(name: str) -> None:
     """The printed form, read as Python again, has the value of the expression: no parenthesis is lost."""
     rule = TABLE[name]
     functions = {"ln": math.log, "σ": lambda x: 1 / (1 + math.exp(-x)), "max": max, "min": min, "sign": np.sign}
-    functions |= {key: getattr(math, key, getattr(np, key, None)) for key in ("exp", "cos", "sin", "cosh", "sinh", "erfc")}
+    functions |= {
+        key: getattr(math, key, getattr(np, key, None)) for key in ("exp", "cos", "sin", "cosh", "sinh", "erfc")
+    }
     numbers = {letter: (low + high) / 2 + 0.123 for letter, (low, high) in zip(rule.operands, rule.domain, strict=True)}
     numbers["out"] = 0.456
     for expression in filter(None, rule.written):
         text = written(expression, {})
         for sign, python in {"·": "*", "²": "**2", "^": "**", "≤": "<=", "≥": ">=", " = ": " == ", "√": "sqrt"}.items():
             text = text.replace(sign, python)
-        plain = re.sub(r"where\((.*?), (.*?), (.*)\)$", r"(\2) if \1 else (\3)", expression)
-        plain = re.sub(r"where\((.*?), (.*?), (.*)\)\)$", r"((\2) if \1 else (\3)))", plain)
         names = {**functions, "sqrt": math.sqrt, "sigmoid": functions["σ"], "log": math.log, "abs": abs}
         names |= {"maximum": max, "minimum": min, "where": lambda c, a, b: a if c else b}
         assert eval(text, {**names, **numbers}) == pytest.approx(eval(expression, {**names, **numbers}), rel=1e-3)
-        assert plain
 
 
 def test_the_tutorials_expressions_stand_in_the_tooltips_of_scalars() -> None:
@@ -313,7 +312,8 @@ def test_a_graph_too_large_is_refused_with_its_size_and_a_way_out() -> None:
     for _ in range(2_000):
         y = y * y
     with pytest.raises(
-        viz.DrawingTooLargeError, match=r"graph: at most 2,000 nodes are drawn, this graph has 4,001; .*viz\.paths.*limit="
+        viz.DrawingTooLargeError,
+        match=r"graph: at most 2,000 nodes are drawn, this graph has 4,001; .*viz\.paths.*limit=",
     ):
         viz.graph(y)
     assert "v1999" in viz.graph(y, limit=5_000).source
@@ -348,10 +348,9 @@ def test_a_leaf_alone_is_a_graph() -> None:
 
 def test_extreme_numbers() -> None:
     x = Value([np.nan, np.inf, -np.inf, 1e300, 5e-324], name="x")
-    y = (x * x).sum()
+    y = (x * np.array([1.0, np.nan, -1.0, 1.0, 1.0])).sum()
     y.backward()
-    texts = Picture(viz.graph(y)).texts("v0")
-    assert texts == ["x", "5", "nan", "grad nan"]
+    assert Picture(viz.graph(y)).texts("v0") == ["x", "5", "nan", "grad nan"]
     assert Picture(viz.graph(Value(np.zeros((0, 3)), name="none").sum())).texts("v0") == [
         "none",
         "0×3",
