@@ -70,7 +70,7 @@ def squared_distances(coefficients: list[Value], x: Array, y: Array) -> Value:
 
 
 def lagrange(x: Array, y: Array) -> Array:
-    """The coefficients, lowest power first, of Σ y_i Π_{j≠i} (x - x_j) / (x_i - x_j), which passes through all points."""
+    """The coefficients, lowest power first, of Σ y_i Π_{j≠i} (x - x_j) / (x_i - x_j), which meets all points."""
     total = np.zeros(len(x))
     for i in range(len(x)):
         others = np.delete(x, i)

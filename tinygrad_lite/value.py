@@ -408,7 +408,10 @@ def as_data(data: Any, keep_integers: bool, copy: bool) -> Any:
         if data.dtype.kind == "f" and data.ndim:
             return data.copy() if copy else data
     elif isinstance(data, (float, int)):  # np.float64 and bool are subclasses
-        return float(data)
+        try:
+            return float(data)
+        except OverflowError:
+            raise ValueTypeError("Value: the integer is too large for a float; scale it first") from None
     if isinstance(data, Value):
         raise ValueTypeError(f"Value: got {describe(data)}, which is a Value already; use it as it is, or .detach() it")
     if isinstance(data, (list, tuple)):

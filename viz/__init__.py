@@ -1,5 +1,22 @@
-"""Pictures of what tinygrad_lite computes: computation graphs, gradient paths, networks."""
+"""Pictures of what tinygrad_lite computes: computation graphs, gradient paths, networks.
 
+Each function returns a ``Drawing``, which shows itself in a notebook and saves itself as SVG, PNG, PDF or DOT.
+
+>>> import tempfile
+>>> import viz
+>>> from tinygrad_lite import Value
+>>> x = Value(3.0, name="x")
+>>> y = x * x + x
+>>> with tempfile.TemporaryDirectory() as folder:
+...     viz.graph(y).save(f"{folder}/graph.svg").name
+'graph.svg'
+>>> viz.paths(y, x)
+<Drawing: 3 nodes, 4 edges; .save("picture.svg") writes it>
+"""
+
+from viz.draw_graph import graph
+from viz.draw_network import network
+from viz.draw_paths import paths
 from viz.drawing import Drawing
 from viz.errors import DrawingTooLargeError, FormatError, RendererMissingError, RenderError, RenderWarning
 
@@ -10,4 +27,7 @@ __all__ = [
     "RenderError",
     "RenderWarning",
     "RendererMissingError",
+    "graph",
+    "network",
+    "paths",
 ]

@@ -168,6 +168,7 @@ def test_paths_through_which_nothing_flows_are_paths() -> None:
     scene = network_records(net, "w100", loss)
     assert [(c.paths, c.share) for c in scene.connections if c.name == "w200"] == [(1, 0.0)]
     picture = Picture(viz.network(net, "w100", loss))
+    assert "1 path from loss to w100: total 0, nothing flows" in picture.texts()
     assert picture.classes("w-2-0-0") >= {"weight", "path"}
     assert picture.line("w-2-0-0").get("stroke-dasharray") is not None
 

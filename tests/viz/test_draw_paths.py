@@ -191,6 +191,8 @@ def test_a_caption_sums_up() -> None:
     (caption,) = (text for text in Picture(viz.paths(loss, "w110")).texts() if "from" in text)
     assert caption == f"16 paths from C to w110: total {paths.total:.4g}, cancellation {100 * paths.cancellation:.0f} %"
     assert f"{paths.wrt.grad:.4g}" in caption
+    dead = Value(-1.0, name="w")
+    assert "1 path from the end to w: total 0, nothing flows" in Picture(viz.paths(dead.relu(), dead)).texts()
     single = Value(2.0, name="w")
     assert "1 path from the end to w: total 3" in Picture(viz.paths(single * 3.0, single)).texts()
 
