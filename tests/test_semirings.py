@@ -12,7 +12,7 @@ import tinygrad_lite as tg
 from tests.cases import CASES, LABELS, Case, recorded
 from tests.oracles.brute_force import STATISTICS, every_path
 from tests.test_maps import GENERIC
-from tinygrad_lite import Value
+from tinygrad_lite import Value, semirings
 from tinygrad_lite.semirings import ACTIVE_COUNT, COUNT, GRADIENT, MAGNITUDE, Semiring
 from tinygrad_lite.sweeping import ancestors, reverse
 
@@ -37,7 +37,7 @@ class MaxTimes(Semiring):
         return np.zeros(shape)
 
 
-class LogMagnitude(Semiring):
+class LogToy(Semiring):
     """The logarithm of the magnitude: its zero is not the number 0."""
 
     name = "LOG"
@@ -79,16 +79,14 @@ class Pair(Semiring):
         return np.zeros((2, *shape))
 
 
-OF_THE_PROJECT: list[tuple[Semiring, str]] = [
-    (GRADIENT, "GRADIENT"), (MAGNITUDE, "MAGNITUDE"), (COUNT, "COUNT"), (ACTIVE_COUNT, "ACTIVE_COUNT"),
-]  # fmt: skip
+OF_THE_PROJECT = [found for found in vars(semirings).values() if isinstance(found, Semiring)]
 
 
 def assert_statistics(end: Value) -> None:
     """Every semiring at every element of every Value that a gradient reaches, against every path one by one."""
     paths = every_path(end)
-    found = {semiring: reverse(end, semiring) for semiring, _ in OF_THE_PROJECT}
-    for toy in (GENERIC, MaxTimes(), LogMagnitude(), Pair()):
+    found = {semiring: reverse(end, semiring) for semiring in OF_THE_PROJECT}
+    for toy in (GENERIC, MaxTimes(), LogToy(), Pair()):
         found[toy] = reverse(end, toy)
     for value in ancestors(end):
         reached = value in paths
@@ -99,7 +97,7 @@ def assert_statistics(end: Value) -> None:
         elements = range(int(np.prod(value.shape)))
 
         def expected(name: str, value: Value = value, elements: range = elements) -> Any:
-            one_by_one = [STATISTICS[name](paths[value].get(i, [])) if value in paths else 0 for i in elements]
+            one_by_one = [STATISTICS[name](paths[value].get(i, []) if value in paths else []) for i in elements]
             dtype = None if one_by_one else int if "COUNT" in name else float
             return np.array(one_by_one, dtype=dtype).reshape(value.shape)
 
@@ -117,6 +115,11 @@ def assert_statistics(end: Value) -> None:
                     name = "GRADIENT" if semiring is GENERIC else semiring.name
                     assert np.shape(total) == value.shape, who
                     assert_allclose(total, expected(name), rtol=1e-7, atol=1e-7, err_msg=who)
+                case "MAX" | "MOST_POSITIVE" | "MOST_NEGATIVE" | "ENTROPY" | "LOG_MAGNITUDE":
+                    with np.errstate(over="ignore"):
+                        got = semiring.result(total)
+                    assert np.shape(got) == value.shape, who
+                    assert_allclose(got, expected(semiring.name), rtol=1e-6, atol=1e-6, err_msg=who)
                 case "MAX_TIMES":
                     assert_allclose(total, expected("MAX"), rtol=1e-7, atol=1e-7, err_msg=who)
                 case "LOG":

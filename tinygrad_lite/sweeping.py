@@ -262,9 +262,9 @@ def sweep(end: Value, semiring: Semiring, wrt: Any) -> Any:
         if not isinstance(value, Value):
             raise ArgumentError(f"sweep: wrt holds Values, got {type(value).__name__}; pass Values or a module")
         if value not in cotangents:
-            return semiring.zero(value.shape)
-        found = cotangents[value]
-        return found if not isinstance(found, np.ndarray) else np.array(found)
+            return semiring.result(semiring.zero(value.shape))
+        found = semiring.result(cotangents[value])
+        return np.array(found) if isinstance(found, np.ndarray) else found
 
     if isinstance(wrt, Value):
         return statistic(wrt)

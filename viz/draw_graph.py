@@ -6,7 +6,7 @@ DOT. Nothing recurses over the graph.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +17,7 @@ from tinygrad_lite.errors import ValueTypeError
 from tinygrad_lite.sweeping import ancestors, chains
 from tinygrad_lite.value import Value
 from viz.colours import CONSTANT, INK, MIXED, NEGATIVE, OP, POSITIVE, WHITE, shade
-from viz.digraphs import Direction, check_direction, check_size, edge_label, new_digraph, sign_label, tip
+from viz.digraphs import Direction, check_direction, check_size, edge_label, effort, new_digraph, sign_label, tip
 from viz.drawing import Drawing
 from viz.escape import escape_label
 from viz.formulas import local_derivative
@@ -178,7 +178,11 @@ def _scale(values: tuple[ValueNode, ...]) -> float:
 def graph_digraph(scene: GraphScene, direction: Direction = "LR") -> graphviz.Digraph:
     """The records as DOT."""
     ranksep, nodesep = ("0.3", "0.12") if direction == "LR" else ("0.35", "0.25")
-    digraph = new_digraph(rankdir=direction, ranksep=ranksep, nodesep=nodesep)
+    into = defaultdict(list)
+    for edge in scene.edges:
+        into[edge.op].append((edge.value, edge.op))
+    joins = [join for op in scene.ops for join in (*into[op.id], (op.id, op.value))]
+    digraph = new_digraph(rankdir=direction, ranksep=ranksep, nodesep=nodesep, **effort(joins))
     for value in scene.values:
         _write_value(digraph, value, scene.scale, direction)
     for op in scene.ops:

@@ -17,6 +17,7 @@ from viz.digraphs import (
     arrow_size,
     check_direction,
     edge_label,
+    effort,
     new_digraph,
     share_width,
     sign_label,
@@ -82,7 +83,8 @@ def paths(
 
 def paths_digraph(scene: PathScene, direction: Direction = "LR") -> graphviz.Digraph:
     """The records as DOT."""
-    digraph = new_digraph(_caption(scene), rankdir=direction, ranksep="0.35", nodesep="0.2")
+    joins = [(edge.tail, edge.head) for edge in reversed(scene.edges)]
+    digraph = new_digraph(_caption(scene), rankdir=direction, ranksep="0.35", nodesep="0.2", **effort(joins))
     for node in scene.nodes:
         _write_node(digraph, node)
     for edge in scene.edges:

@@ -8,6 +8,7 @@ difference quotient, or at kinks what the conventions say.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import Any
 
@@ -141,7 +142,16 @@ STATISTICS = {
     "COUNT": len,
     "ACTIVE_COUNT": lambda products: sum(product != 0 for product in products),
     "MAX": lambda products: max(map(abs, products), default=0.0),
+    "MOST_POSITIVE": lambda products: max([0.0, *products]),
+    "MOST_NEGATIVE": lambda products: min([0.0, *products]),
+    "LOG_MAGNITUDE": lambda products: math.log(total) if (total := sum(map(abs, products))) else -math.inf,
+    "ENTROPY": lambda products: _entropy([abs(product) for product in products]),
 }
+
+
+def _entropy(sizes: list[float]) -> float:
+    total = sum(sizes)
+    return -sum(size / total * math.log(size / total) for size in sizes if size) if total else 0.0
 
 
 def statistic(name: str, end: Any, value: Any, paths: dict[Any, dict[int, list[float]]] | None = None) -> Any:

@@ -307,6 +307,16 @@ def test_a_deep_graph_needs_no_recursion() -> None:
     assert len(scene.edges) == 40_000
 
 
+def test_a_value_used_all_along_a_deep_graph_is_drawn_in_time() -> None:
+    x = Value(1.1, name="x")
+    y = x
+    for _ in range(150):
+        y = (y * x).tanh()
+    assert viz.graph(y).svg(time_limit=20)
+    assert viz.paths(y, x).svg(time_limit=20)
+    assert "splines" not in viz.graph(half_adder()).source
+
+
 def test_a_graph_too_large_is_refused_with_its_size_and_a_way_out() -> None:
     y = Value(1.0)
     for _ in range(2_000):
