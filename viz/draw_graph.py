@@ -238,7 +238,7 @@ def _write_value(digraph: graphviz.Digraph, value: ValueNode, scale: float, dire
         color=ink if not constant else "#bbbbbb",
         fontcolor=ink,
         height="0.28",
-        margin="0.08,0.03",
+        margin="0.11,0.03",
     )
 
 

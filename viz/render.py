@@ -151,9 +151,14 @@ def render_dot(
     if chosen == "wasm":
         return _convert(format, _render_wasm(source, time_limit))
     program = cast(str, _program(chosen))
-    if format == "pdf" and chosen != "dot":
+    if format == "svg" or (format == "pdf" and chosen != "dot"):
         return _convert(format, _run(program, source, "svg", time_limit))
     return _run(program, source, format, time_limit)
+
+
+# Graphviz measures text in Helvetica. Where that is not installed, fonts with the same widths should come before others.
+_GRAPHVIZ_FONT = b'font-family="Helvetica,sans-Serif"'
+_FONTS = b'font-family="Helvetica,Arial,Liberation Sans,Nimbus Sans,sans-serif"'
 
 
 def _choose(format: str, engine: Engine | None) -> Engine:
@@ -175,7 +180,7 @@ def _choose(format: str, engine: Engine | None) -> Engine:
 
 def _convert(format: str, svg: bytes) -> bytes:
     if format == "svg":
-        return svg
+        return svg.replace(_GRAPHVIZ_FONT, _FONTS)
     try:
         from viz.pdf import svg_to_pdf
     except ImportError as error:
