@@ -156,7 +156,7 @@ def render_dot(
     return _run(program, source, format, time_limit)
 
 
-# Graphviz measures text in Helvetica. Where that is not installed, fonts with the same widths should come before others.
+# Graphviz measures text in Helvetica. Where that is not installed, fonts with the same widths come before others.
 _GRAPHVIZ_FONT = b'font-family="Helvetica,sans-Serif"'
 _FONTS = b'font-family="Helvetica,Arial,Liberation Sans,Nimbus Sans,sans-serif"'
 
