@@ -1,0 +1,349 @@
+"""Reductions: ops that make one result of all elements along some axes, and the running sum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import elementary
+from .axes import axes_of, one_axis
+from .errors import ArgumentError, ShapeError
+from .maps import Chain, Gather, Scan, SumOver
+from .moves import concatenate, flattened, reshape, transpose
+from .value import Op, describe, ndim_of, raw, record, shape_of
+
+__all__ = [
+    "CumSum",
+    "Extremum",
+    "LogSumExp",
+    "Max",
+    "Mean",
+    "Min",
+    "Norm",
+    "Prod",
+    "Sum",
+    "Trace",
+    "cumsum",
+    "log_softmax",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "norm",
+    "prod",
+    "softmax",
+    "std",
+    "sum",
+    "trace",
+    "var",
+]
+
+Shape = tuple[int, ...]
+
+
+@dataclass(slots=True)
+class _Reduction(Op):
+    """One result for all elements along ``axes`` (negative)."""
+
+    axes: Shape
+    keepdims: bool
+
+    def spread(self, out: Any, shape: Shape) -> Any:
+        """The result with the reduced axes kept, so that it broadcasts against the operand."""
+        if self.keepdims or not ndim_of(out):
+            return out
+        return out.reshape(tuple(1 if k - len(shape) in self.axes else n for k, n in enumerate(shape)))
+
+    def sum_over(self, x: Any, weight: Any = 1.0) -> SumOver:
+        return SumOver(shape_of(x), self.axes, self.keepdims, weight)
+
+
+class Sum(_Reduction):
+    """The sum."""
+
+    name = "sum"
+    sign = "Σ"
+
+    def forward(self, *data: Any) -> Any:
+        return np.add.reduce(data[0], axis=self.axes, keepdims=self.keepdims)  # type: ignore[call-overload]
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        return (self.sum_over(operands[0]),)
+
+
+class Mean(_Reduction):
+    """The sum divided by the number of terms."""
+
+    name = "mean"
+    sign = "mean"
+
+    def forward(self, *data: Any) -> Any:
+        return np.mean(data[0], axis=self.axes, keepdims=self.keepdims)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        shape = shape_of(operands[0])
+        terms = math.prod(shape[axis] for axis in self.axes)
+        return (self.sum_over(operands[0], 1.0 / terms),)
+
+
+class Extremum(_Reduction):
+    """The largest or smallest: k equal ones share 1/k each."""
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        x = operands[0]
+        ties = np.equal(raw(x), raw(self.spread(out, shape_of(x))))
+        share = ties / np.maximum(np.add.reduce(ties, axis=self.axes, keepdims=True), 1)
+        return (self.sum_over(x, _like(share, x)),)
+
+
+class Max(Extremum):
+    """The largest element."""
+
+    name = "max"
+    sign = "max"
+
+    def forward(self, *data: Any) -> Any:
+        return np.max(data[0], axis=self.axes, keepdims=self.keepdims)
+
+
+class Min(Extremum):
+    """The smallest element."""
+
+    name = "min"
+    sign = "min"
+
+    def forward(self, *data: Any) -> Any:
+        return np.min(data[0], axis=self.axes, keepdims=self.keepdims)
+
+
+class Prod(_Reduction):
+    """The product: the derivative at one factor is the product of the others, right at zeros too."""
+
+    name = "prod"
+    sign = "Π"
+
+    def forward(self, *data: Any) -> Any:
+        return np.prod(data[0], axis=self.axes, keepdims=self.keepdims)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        x = operands[0]
+        return (self.sum_over(x, _product_of_others(x, self.axes)),)
+
+
+def _product_of_others(x: Any, axes: Shape) -> Any:
+    """For each element the product of all others along ``axes``: of those before it, times those after it.
+
+    Halves multiply into each other as a tournament, so it takes log2(n) steps, divides by nothing, and works on Values.
+    """
+    shape = shape_of(x)
+    if not shape:
+        return 1.0
+    ndim = len(shape)
+    rest = tuple(k - ndim for k in range(ndim) if k - ndim not in axes)
+    order = tuple(axis + ndim for axis in rest + axes)
+    moved = transpose(x, order)
+    n = math.prod(shape[axis] for axis in axes)
+    flat = reshape(moved, (*(shape[axis] for axis in rest), n))
+    others = reshape(_others_along_last(flat), shape_of(moved))
+    return transpose(others, tuple(int(k) for k in np.argsort(order)))
+
+
+def _others_along_last(x: Any) -> Any:
+    n = shape_of(x)[-1]
+    if n <= 1:
+        return np.ones(shape_of(x), raw(x).dtype)
+    half = n // 2
+    left, right = x[..., :half], x[..., half : 2 * half]
+    pairs = _others_along_last(left * right)
+    others = concatenate([pairs * right, pairs * left], axis=-1)
+    if n % 2 == 0:
+        return others
+    last = x[..., 2 * half :]
+    whole = pairs[..., :1] * (left * right)[..., :1]
+    return concatenate([others * last, whole], axis=-1)
+
+
+class LogSumExp(_Reduction):
+    """Log Σ exp(x), shifted by the largest element so that nothing overflows."""
+
+    name = "logsumexp"
+    sign = "logΣexp"
+
+    def forward(self, *data: Any) -> Any:
+        x = data[0]
+        if not ndim_of(x):
+            return x
+        top = np.max(x, axis=self.axes, keepdims=True, initial=-np.inf)
+        shift = np.where(np.isfinite(top), top, 0.0).astype(x.dtype, copy=False)
+        with np.errstate(divide="ignore"):  # of nothing but -inf it is -inf
+            total = np.log(np.add.reduce(np.exp(x - shift), axis=self.axes, keepdims=True)) + shift
+        return (
+            total if self.keepdims else total.reshape([n for k, n in enumerate(x.shape) if k - x.ndim not in self.axes])
+        )
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        x = operands[0]
+        return (self.sum_over(x, elementary.exp(x - self.spread(out, shape_of(x)))),)
+
+
+class Norm(_Reduction):
+    """√Σx², of derivative x / norm, and 0 where the norm is 0."""
+
+    name = "norm"
+    sign = "‖·‖"
+
+    def forward(self, *data: Any) -> Any:
+        x = data[0]
+        if not ndim_of(x):
+            return abs(x)
+        top = np.max(np.abs(x), axis=self.axes, keepdims=True, initial=0.0)
+        scale = np.where((top > 0) & np.isfinite(top), top, 1.0).astype(x.dtype, copy=False)  # squares may overflow
+        total = np.sqrt(np.add.reduce(np.square(x / scale), axis=self.axes, keepdims=True)) * scale
+        return (
+            total if self.keepdims else total.reshape([n for k, n in enumerate(x.shape) if k - x.ndim not in self.axes])
+        )
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        x = operands[0]
+        length = self.spread(out, shape_of(x))
+        return (self.sum_over(x, x / elementary.where(raw(length) == 0, 1.0, length)),)
+
+
+def _like(weight: Any, x: Any) -> Any:
+    """A constant weight in the dtype of ``x``, so that float32 stays float32."""
+    return weight.astype(raw(x).dtype, copy=False) if hasattr(raw(x), "dtype") and hasattr(weight, "astype") else weight
+
+
+@dataclass(slots=True)
+class CumSum(Op):
+    """The running sum."""
+
+    axis: int
+    name = "cumsum"
+    sign = "cumsum"
+
+    def forward(self, *data: Any) -> Any:
+        return np.cumsum(data[0], axis=self.axis)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        return (Scan(shape_of(operands[0]), self.axis),)
+
+
+@dataclass(slots=True)
+class Trace(Op):
+    """The sum of a diagonal."""
+
+    offset: int
+    name = "trace"
+    sign = "tr"
+
+    def forward(self, *data: Any) -> Any:
+        return np.trace(data[0], self.offset)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        shape = shape_of(operands[0])
+        diagonal = np.diag(np.empty(shape), self.offset).shape
+        return (SumOver(diagonal, (-1,), False), Gather(shape, diagonal, lambda a: np.diag(a, self.offset)))
+
+
+def _nonempty(x: Any, axes: Shape, who: str) -> None:
+    if 0 in [shape_of(x)[axis] for axis in axes]:
+        raise ShapeError(f"{who}: {describe(x)} has no elements along the axes {axes}, so there is none to choose")
+
+
+def sum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The sum along ``axis`` (all axes by default).
+
+    >>> from tinygrad_lite import Value
+    >>> sum(Value([[1.0, 2.0], [3.0, 4.0]]), axis=0).data
+    array([4., 6.])
+    """
+    return record(Sum(axes_of(x, axis, "sum"), keepdims), (x,))
+
+
+def mean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The mean along ``axis`` (all axes by default)."""
+    axes = axes_of(x, axis, "mean")
+    _nonempty(x, axes, "mean")
+    return record(Mean(axes, keepdims), (x,))
+
+
+def max(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The largest element along ``axis``; k equal ones share the gradient, 1/k each."""
+    axes = axes_of(x, axis, "max")
+    _nonempty(x, axes, "max")
+    return record(Max(axes, keepdims), (x,))
+
+
+def min(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The smallest element along ``axis``; k equal ones share the gradient, 1/k each."""
+    axes = axes_of(x, axis, "min")
+    _nonempty(x, axes, "min")
+    return record(Min(axes, keepdims), (x,))
+
+
+def prod(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The product along ``axis`` (all axes by default)."""
+    return record(Prod(axes_of(x, axis, "prod"), keepdims), (x,))
+
+
+def var(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: int = 0) -> Any:
+    """The variance along ``axis``, with divisor n - ``ddof``: a composition, Σ(x - mean)² / (n - ddof)."""
+    axes = axes_of(x, axis, "var")
+    _nonempty(x, axes, "var")
+    n = math.prod(shape_of(x)[k] for k in axes)
+    if n <= ddof:
+        raise ArgumentError(
+            f"var: ddof={ddof} leaves no degree of freedom for {n} elements of {describe(x)}; lower ddof"
+        )
+    return sum(elementary.square(x - mean(x, axes, keepdims=True)), axes, keepdims) / (n - ddof)
+
+
+def std(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: int = 0) -> Any:
+    """The standard deviation along ``axis``: √var."""
+    return elementary.sqrt(var(x, axis, keepdims, ddof))
+
+
+def logsumexp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """Log Σ exp(x) along ``axis``, right at any size of x.
+
+    >>> from tinygrad_lite import Value
+    >>> logsumexp(Value([1e4, 1e4])).item() - 1e4  # log 2
+    0.69314718...
+    """
+    axes = axes_of(x, axis, "logsumexp")
+    _nonempty(x, axes, "logsumexp")
+    return record(LogSumExp(axes, keepdims), (x,))
+
+
+def log_softmax(x: Any, axis: int = -1) -> Any:
+    """``x - logsumexp(x)`` along ``axis``: a composition of two ops."""
+    return elementary.sub(x, logsumexp(x, axis, keepdims=True))
+
+
+def softmax(x: Any, axis: int = -1) -> Any:
+    """``exp(x - logsumexp(x))`` along ``axis``: a composition of three ops."""
+    return elementary.exp(log_softmax(x, axis))
+
+
+def norm(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The Euclidean norm along ``axis`` (of all elements by default); its derivative at 0 is 0."""
+    return record(Norm(axes_of(x, axis, "norm"), keepdims), (x,))
+
+
+def cumsum(x: Any, axis: int | None = None) -> Any:
+    """The running sum along ``axis``; of the flattened array by default."""
+    if axis is None or not ndim_of(x):
+        x, axis = flattened(x), -1
+    return record(CumSum(one_axis(x, axis, ndim_of(x), "cumsum")), (x,))
+
+
+def trace(x: Any, offset: int = 0) -> Any:
+    """The sum of a matrix's diagonal, as one op."""
+    if ndim_of(x) != 2:
+        raise ShapeError(f"trace: needs a matrix, got {describe(x)}")
+    return record(Trace(offset), (x,))
