@@ -29,55 +29,37 @@ class Einsum(Op):
     name = "einsum"
     sign = "einsum"
 
+    def _words(self, k: int) -> tuple[str, str]:
+        """The labels of operand ``k``, each once, and those of them that stand elsewhere as well."""
+        once = "".join(dict.fromkeys(self.labels[k]))
+        elsewhere = self.out_labels + "".join(word for j, word in enumerate(self.labels) if j != k)
+        return once, "".join(label for label in once if label in elsewhere)
+
     def forward(self, *data: Any) -> Any:
-        if len(data) == 2 and not any(self._special(k) for k in range(2)):
-            labels, w_labels = self.labels
-            return Contract(labels, self.out_labels, w_labels, data[1]).pull(data[0], GRADIENT)
+        if len(data) == 2 and all(self._words(k)[1] == self.labels[k] for k in range(2)):  # BLAS can do it
+            return Contract(self.labels[0], self.out_labels, self.labels[1], data[1]).pull(data[0], GRADIENT)
         return np.einsum(f"{','.join(self.labels)}->{self.out_labels}", *data)
 
-    def _special(self, k: int) -> bool:
-        """Whether operand ``k`` has a label twice, or one that stands nowhere else."""
-        own = self.labels[k]
-        others = self.out_labels + "".join(word for j, word in enumerate(self.labels) if j != k)
-        return len(set(own)) < len(own) or any(label not in others for label in own)
-
-    def _reduced(self, k: int, x: Any) -> tuple[str, Any]:
-        """Operand ``k`` with its diagonals taken and the labels of its own summed: what the contraction reads."""
-        own = "".join(dict.fromkeys(self.labels[k]))
-        others = self.out_labels + "".join(word for j, word in enumerate(self.labels) if j != k)
-        shared = "".join(label for label in own if label in others)
-        return shared, einsum(f"{self.labels[k]}->{shared}", x) if shared != self.labels[k] else x
-
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
-        own, x = self.labels[k], operands[k]
-        once = "".join(dict.fromkeys(own))
-        sizes = dict(zip(own, shape_of(x), strict=True))
-        others = self.out_labels + "".join(word for j, word in enumerate(self.labels) if j != k)
-        shared = "".join(label for label in once if label in others)
+        own = self.labels[k]
+        once, shared = self._words(k)
+        sizes = dict(zip(own, shape_of(operands[k]), strict=True))
+        maps: Chain = ()
         if len(operands) == 2:
-            w_labels, w = self._reduced(1 - k, operands[1 - k])
-            maps: Chain = (Contract(self.out_labels, shared, w_labels, w),)
-        else:
-            shared = "".join(label for label in self.out_labels)
-            order = tuple(shared.index(label) - len(shared) for label in (label for label in once if label in shared))
-            maps = (Transpose(_inverse_axes(order)),) if order else ()
-            shared = "".join(label for label in once if label in shared)
-        lone = tuple(j - len(once) for j, label in enumerate(once) if label not in shared)
-        if lone:
+            _, word = self._words(1 - k)
+            w = operands[1 - k]
+            if word != self.labels[1 - k]:  # its diagonals and lone sums belong to the weights
+                w = einsum(f"{self.labels[1 - k]}->{word}", w)
+            maps = (Contract(self.out_labels, shared, word, w),)
+        elif shared:
+            maps = (Transpose(tuple(shared.index(label) - len(shared) for label in self.out_labels)),)
+        if shared != once:
+            lone = tuple(j - len(once) for j, label in enumerate(once) if label not in shared)
             maps = (*maps, SumOver(tuple(sizes[label] for label in once), lone, False))
-        if len(once) < len(own):
-            in_shape = shape_of(x)
-            out_shape = tuple(sizes[label] for label in once)
-            maps = (*maps, Gather(in_shape, out_shape, lambda a: np.einsum(f"{own}->{once}", a)))
+        if once != own:
+            diagonal = tuple(sizes[label] for label in once)
+            maps = (*maps, Gather(shape_of(operands[k]), diagonal, lambda x: np.einsum(f"{own}->{once}", x)))
         return maps
-
-
-def _inverse_axes(axes: Shape) -> Shape:
-    n = len(axes)
-    inverse = [0] * n
-    for k, axis in enumerate(axes):
-        inverse[axis + n] = k - n
-    return tuple(inverse)
 
 
 def einsum(subscripts: str, *operands: Any) -> Any:
