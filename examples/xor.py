@@ -1,15 +1,19 @@
-"""XOR: a network of arrays, its δs beside the formulas for them, and the paths behind one hidden weight.
+"""XOR: a network of arrays, its δs beside the formulas for them, and every path behind one hidden weight.
 
 Two inputs, ten hidden neurons and two outputs (the classes "equal" and "different") by default, sigmoid everywhere,
 cost ½ Σ (ŷ - y)², a fixed number of steps. The predicted class is the larger output. Then δ = ∂C/∂z of every layer is
 computed by the formulas that one writes by hand, and compared with what backpropagation left at each z.
 
     python examples/xor.py --dims 2,10,10,2 --steps 8000 --lr 0.5 --seed 3
+
+The pictures are written under ``out/``. It fails, with a word on what, if any two ways to a gradient disagree, or if
+not all four answers are right.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 from pathlib import Path
 
@@ -21,6 +25,9 @@ import viz
 from tinygrad_lite import Value, datasets, nn, optim, training
 
 OUT = Path("out")
+PRINTED = 100  # paths: [2, 10, 2] has 8 to a hidden weight, a layer of 10 more makes them 80, another 800
+ADDED_UP = 20_000  # paths: more than these are summed by a sweep, not one by one
+TOLERANCE = 1e-12
 Array = npt.NDArray[np.float64]
 
 
@@ -38,63 +45,84 @@ def main(arguments: list[str] | None = None) -> None:
 
     heading("What it learned: the class is the larger output")
     outputs = net(inputs).data
-    for x, y, t in zip(inputs, outputs, targets, strict=True):
-        verdict = "right" if y.argmax() == t.argmax() else "wrong"
-        print(f"{x[0]:.0f} xor {x[1]:.0f} = {y.argmax()}   outputs {np.array2string(y, precision=4)}   {verdict}")
-    print(f"{np.sum(outputs.argmax(axis=1) == targets.argmax(axis=1))} of {len(targets)} right")
+    right = outputs.argmax(axis=1) == targets.argmax(axis=1)
+    for x, y, good in zip(inputs, outputs, right, strict=True):
+        print(
+            f"{x[0]:.0f} xor {x[1]:.0f} = {y.argmax()}   outputs {y[0]:.4f} {y[1]:.4f}   {'right' if good else 'wrong'}"
+        )
+    print(f"{right.sum()} of {right.size} right")
 
     loss = cost()
     net.zero_grad()
     loss.backward()
-
-    heading("δ = ∂C/∂z of every layer, backpropagation beside the formulas")
     deltas, gradients = by_hand(net.state_dict(), inputs, targets)
-    for layer in range(len(deltas), 0, -1):
-        z, _ = tg.find(loss, f"z{layer}")
-        difference = np.abs(z.grad - deltas[layer - 1]).max() / np.abs(z.grad).max()
-        print(f"δ{layer}, shape {z.shape}: worst relative difference {difference:.1e}; for the first sample")
-        print(f"    backward()  {np.array2string(z.grad[0], precision=6, max_line_width=110, prefix=' ' * 16)}")
-        print(
-            f"    by hand     {np.array2string(deltas[layer - 1][0], precision=6, max_line_width=110, prefix=' ' * 16)}"
-        )
-        if difference > 1e-12:
-            raise SystemExit(f"δ{layer} differs from its formula")
+    show_deltas(loss, deltas, inputs)
 
-    heading("The gradients that follow from them, in four ways")
+    heading("The gradients that follow from the δs, ∂C/∂w = a_beforeᵀ δ and ∂C/∂b = Σ δ, in four ways")
     comparison = tg.compare(loss, manual=gradients, wrt=net)
     print(comparison)
     comparison.raise_if_different()
 
-    hidden, output = "w100", f"w{len(net.dims) - 1}00"
-    paths = tg.gradient_paths(loss, hidden)
-    heading(f"The paths from the cost to {hidden}: {paths.count}, of which {paths.active_count} carry something")
-    for path, _ in zip((path for path in paths if path.contribution), range(12), strict=False):
-        print(path)
-    total = math.fsum(path.contribution for path in paths)
-    print(f"the sum of all {total:.12g}, backward() {net.named_parameters()['w1'].grad[0, 0]:.12g}")
+    show_paths(loss, "w100")
 
-    heading("The same weights in a network of scalars")
+    heading("The same weights in a network of scalars: one Value per weight")
     scalars = nn.scalar.MLP(options.dims, activation="sigmoid", output="sigmoid")
     scalars.load_state_dict(net.state_dict())
-    nn.losses.half_squared_error(scalars(inputs), targets, reduction="sum").backward()
-    worst = max(
-        abs(parameter.grad - value.grad[index])
-        for name, parameter in scalars.named_parameters().items()
-        for value, index in [tg.find(loss, name)]
-    )
-    print(
-        f"{len(scalars.parameters())} scalar parameters; their gradients differ from the arrays' by at most {worst:.1e}"
-    )
-    if worst > 1e-12:
-        raise SystemExit("the two networks' gradients differ")
+    scalar_loss = nn.losses.half_squared_error(scalars(inputs), targets, reduction="sum")
+    scalar_loss.backward()
+    parameters = scalars.named_parameters()
+    theirs = np.array([value.grad for value in parameters.values()])
+    ours = np.array([element_grad(loss, name) for name in parameters])
+    print(f"cost {scalar_loss.data:.12g}, of the arrays {loss.data:.12g}")
+    print(f"{len(parameters)} gradients, worst relative difference from the arrays' {difference(ours, theirs):.1e}")
+    require(difference(ours, theirs), "the gradients of the scalars differ from those of the arrays")
+    require(difference(scalar_loss.data, loss.data), "the cost of the scalars differs from that of the arrays")
 
     heading("Pictures")
     for name, picture in {
-        "xor_network_hidden.svg": viz.network(net, weight=hidden, loss=loss),
-        "xor_network_output.svg": viz.network(net, weight=output, loss=loss),
+        "xor_network_hidden.svg": viz.network(net, weight="w100", loss=loss),
+        "xor_network_output.svg": viz.network(net, weight=f"w{len(net.dims) - 1}00", loss=loss),
         "xor_graph.svg": viz.graph(loss),
     }.items():
         print(picture.save(OUT / name))
+
+    if not right.all():
+        way_out = "try more --steps, another --lr or another --seed"
+        if len(net.dims) == 2:
+            way_out = "no straight line separates the classes of XOR, so it takes a hidden layer: --dims 2,10,2"
+        raise SystemExit(f"\nxor: {right.sum()} of {right.size} right after {options.steps:,} steps; {way_out}")
+
+
+def show_deltas(loss: Value, deltas: list[Array], inputs: Array) -> None:
+    """Each layer's δ as backpropagation left it at z, beside the formula's: a row per sample, a number per neuron."""
+    heading("δ = ∂C/∂z of every layer, backpropagation beside the formulas")
+    for layer in range(len(deltas), 0, -1):
+        last = layer == len(deltas)
+        formula = "(ŷ - y) · a (1 - a)" if last else f"a (1 - a) · Σ w{layer + 1} · δ{layer + 1}"
+        z, _ = tg.find(loss, f"z{layer}")
+        worst = difference(z.grad, deltas[layer - 1])
+        print(f"δ{layer} = {formula}   {z.shape[1]} neurons, worst relative difference {worst:.1e}")
+        for x, ours, theirs in zip(inputs, z.grad, deltas[layer - 1], strict=True):
+            print(f"  {x[0]:.0f} xor {x[1]:.0f}   backward()  {row(ours)}")
+            print(f"            by hand     {row(theirs)}")
+        require(worst, f"δ{layer} of backpropagation differs from its formula")
+
+
+def show_paths(loss: Value, name: str) -> None:
+    """Every path from the cost to one weight, and their sum beside the gradient."""
+    paths = tg.gradient_paths(loss, name)
+    heading(f"The paths from the cost to {name}: {paths.count:,}, of which {paths.active_count:,} carry something")
+    print("n2[3,0] is neuron 0 of layer 2 for sample 3; a path through an input of 0 carries nothing")
+    for path in itertools.islice(paths, PRINTED):
+        print(path)
+    if paths.count > PRINTED:
+        print(f"… and {paths.count - PRINTED:,} more")
+    listed = paths.count <= ADDED_UP
+    total = math.fsum(path.contribution for path in paths) if listed else paths.total
+    gradient = element_grad(loss, name)
+    print(f"the sum of all {total:.12g}, backward() {gradient:.12g}")
+    # Paths cancel: what rounding leaves is relative to their magnitude, not to their sum.
+    require(abs(total - gradient) / (paths.magnitude or 1.0), f"the paths to {name} do not add up to its gradient")
 
 
 def by_hand(state: dict[str, Array], x: Array, t: Array) -> tuple[list[Array], dict[str, Array]]:
@@ -104,17 +132,47 @@ def by_hand(state: dict[str, Array], x: Array, t: Array) -> tuple[list[Array], d
     ∂C/∂w = aᵀ_before δ and ∂C/∂b = Σ δ over the samples.
     """
     layers = len(state) // 2
-    a = [x]
+    a, slopes = [x], [x]
     for k in range(1, layers + 1):
-        a.append(1 / (1 + np.exp(-(a[-1] @ state[f"w{k}"] + state[f"b{k}"]))))
-    delta = (a[-1] - t) * a[-1] * (1 - a[-1])
+        z = a[-1] @ state[f"w{k}"] + state[f"b{k}"]
+        a.append(sigmoid(z))
+        slopes.append(a[-1] * sigmoid(-z))  # a (1 - a), where subtracting would leave no digits of an a near 1
+    delta = (a[-1] - t) * slopes[-1]
     deltas = [delta]
     for k in range(layers - 1, 0, -1):
-        delta = a[k] * (1 - a[k]) * (delta @ state[f"w{k + 1}"].T)
+        delta = slopes[k] * (delta @ state[f"w{k + 1}"].T)
         deltas.insert(0, delta)
     gradients = {f"w{k}": a[k - 1].T @ deltas[k - 1] for k in range(1, layers + 1)}
     gradients |= {f"b{k}": deltas[k - 1].sum(axis=0) for k in range(1, layers + 1)}
     return deltas, gradients
+
+
+def sigmoid(z: Array) -> Array:
+    with np.errstate(over="ignore"):  # exp(1000) is inf, and 1 / (1 + inf) the 0 that it should be
+        return np.asarray(1 / (1 + np.exp(-z)))
+
+
+def element_grad(loss: Value, name: str) -> float:
+    """What ``backward`` left at one weight of the arrays, by either form of its name: ``w201`` or ``w2[0,1]``."""
+    value, index = tg.find(loss, name)
+    return float(value.grad[index])
+
+
+def difference(ours: Array | float, theirs: Array | float) -> float:
+    """The largest difference, relative to the largest number of both."""
+    largest = max(np.max(np.abs(ours)), np.max(np.abs(theirs)))
+    return float(np.max(np.abs(np.subtract(ours, theirs))) / largest) if largest else 0.0
+
+
+def require(worst: float, complaint: str) -> None:
+    if not worst <= TOLERANCE:  # not: worst > TOLERANCE, which lets a nan pass
+        raise SystemExit(f"xor: {complaint}: relative difference {worst:.2g}, allowed {TOLERANCE:g}")
+
+
+def row(numbers: Array) -> str:
+    """The numbers of one sample, wrapped under each other where there are many."""
+    lines = [numbers[start : start + 10] for start in range(0, len(numbers), 10)]
+    return f"\n{' ' * 24}".join(" ".join(f"{number: .2e}" for number in line) for line in lines)
 
 
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
@@ -126,8 +184,10 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.steps < 1:
         parser.error(f"--steps is at least 1, got {options.steps}")
-    if not options.lr > 0:
-        parser.error(f"--lr is above 0, got {options.lr:g}")
+    if not 0 < options.lr < math.inf:
+        parser.error(f"--lr is a finite number above 0, got {options.lr:g}")
+    if options.seed < 0:
+        parser.error(f"--seed is at least 0, got {options.seed}")
     return options
 
 

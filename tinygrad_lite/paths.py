@@ -10,19 +10,21 @@ paths.
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import naming
 from .errors import ArgumentError, GraphError, IndexRangeError, ShapeError, UnknownNameError
 from .maps import Chain, Index, edges
-from .semirings import ACTIVE_COUNT, COUNT, GRADIENT, MAGNITUDE, Semiring
-from .sweeping import ancestors, chains, push
+from .ranking import Step, ranked
+from .semirings import ACTIVE_COUNT, COUNT, ENTROPY, GRADIENT, MAGNITUDE, MAX, Semiring
+from .sweeping import ancestors, chains, push, reverse, topological
 from .value import Value, describe
 
 __all__ = ["GradientPaths", "Path", "find", "gradient_paths"]
@@ -87,6 +89,15 @@ def element_name(node: Value, index: Index) -> str | None:
     return f"{node.name}[{','.join(map(str, index))}]"
 
 
+class Flow(NamedTuple):
+    """What of a gradient passes one edge: from ``reader`` to its operand number ``position``, element by element."""
+
+    reader: Value
+    position: int
+    operand: Value
+    contribution: Any
+
+
 class GradientPaths:
     """The paths from one element of ``end`` to one element of ``wrt``. Made by ``gradient_paths``."""
 
@@ -110,7 +121,7 @@ class GradientPaths:
 
     def _at_end(self, tangents: dict[Value, Any]) -> Any:
         found = tangents[self.end]
-        return found[self.end_at] if self.end.shape else found
+        return found[(..., *self.end_at)] if self.end.shape else found
 
     @cached_property
     def _counts(self) -> dict[Value, Any]:
@@ -141,7 +152,96 @@ class GradientPaths:
         """1 - |total| / magnitude: 0 where all paths agree, 1 where they cancel; 0 where nothing flows."""
         return 1.0 - abs(self.total) / self.magnitude if self.magnitude else 0.0
 
+    @cached_property
+    def entropy(self) -> float:
+        """How spread out the contributions are: the entropy of |contribution| / magnitude, in nats. Cost: one sweep.
+
+        0 where one path carries all, ln n for n equal ones; 0 where nothing flows.
+        """
+        return float(ENTROPY.result(self._at_end(self._swept(ENTROPY))))
+
+    def through(self, node: Value) -> Any:
+        """What of the gradient goes by way of each element of ``node``: an array of its shape, a float for a scalar.
+
+        Over the nodes of any cut it adds up to ``total``. Cost: one forward and one reverse sweep, for all nodes.
+
+        >>> x = Value(3.0)
+        >>> a, b = x * 2.0, x * 5.0
+        >>> gp = gradient_paths(a + b, x)
+        >>> gp.through(a), gp.through(b), gp.total
+        (2.0, 5.0, 7.0)
+        """
+        if node not in self._tangents or node not in self._cotangents:
+            return np.zeros(node.shape) if node.shape else 0.0
+        return self._cotangents[node] * self._tangents[node]
+
+    def flow(self) -> list[Flow]:
+        """What of the gradient passes each edge between values, an array of the operand's shape for each.
+
+        Over the edges of any cut it adds up to ``total``. Cost: one forward and one reverse sweep, for all edges.
+        """
+        found = []
+        for node in topological(self.end):
+            if node is self.wrt or node not in self._tangents:
+                continue
+            for k, operand, chain in chains(node):
+                if operand not in self._tangents:
+                    continue
+                pulled = self._cotangents[node]
+                for linear_map in chain:
+                    pulled = linear_map.pull(pulled, GRADIENT)
+                passes = pulled * self._tangents[operand]
+                found.append(Flow(node, k, operand, passes if operand.shape else float(passes)))
+        return found
+
+    @cached_property
+    def _tangents(self) -> dict[Value, Any]:
+        return self._swept(GRADIENT)
+
+    @cached_property
+    def _cotangents(self) -> dict[Value, Any]:
+        seed: Any = 1.0
+        if self.end.shape:
+            seed = np.zeros(self.end.shape)
+            seed[self.end_at] = 1.0
+        return reverse(self.end, GRADIENT, seed)
+
     # ---- the paths themselves
+
+    def top(self, k: int, sign: str | None = None) -> list[Path]:
+        """Exactly the ``k`` largest paths by |contribution|, the largest first; with ``sign`` of one sign only.
+
+        ``sign`` is "positive" or "negative". Contributions that differ by less than 1e-12 of themselves count as equal
+        and come in the order of their edges; paths that carry nothing come last. Cost: one sweep, and k · length · log
+        k.
+
+        Raises ``ArgumentError`` for a ``k`` below 1 or another sign.
+
+        >>> x = Value(3.0, name="x")
+        >>> gp = gradient_paths(x * 2.0 + x * -5.0 + x, x)
+        >>> [path.contribution for path in gp.top(2)], [path.contribution for path in gp.top(2, sign="positive")]
+        ([-5.0, 2.0], [2.0, 1.0])
+        """
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            raise ArgumentError(f"top: k is a whole number of at least 1, got {k!r}")
+        signs = {None: 0, "positive": 1, "negative": -1}
+        if sign not in signs:
+            raise ArgumentError(f"top: sign is 'positive', 'negative' or None, got {sign!r}")
+        if not self.count:
+            return []
+        best = ranked((self.end, self.end_at), self.wrt, self._edges, self._swept(MAX), signs[sign])
+        found = [self._path(steps) for steps in itertools.islice(best, k)]
+        if sign is None and len(found) < k:
+            nothing = (path for path in self if not all(path.locals))
+            found += itertools.islice(nothing, k - len(found))
+        return found
+
+    def _path(self, steps: list[Step]) -> Path:
+        return Path(
+            (self.end, *(step.node for step in steps)),
+            (self.end_at, *(step.element for step in steps)),
+            tuple(step.weight for step in steps),
+        )
 
     def __iter__(self) -> Iterator[Path]:
         """Every path, lazily: the next one is found when it is asked for. Cost of each: its edges."""

@@ -1,0 +1,118 @@
+"""The k largest paths, exactly, however many there are.
+
+Every candidate is a *complete* path: it follows the best path up to some depth, leaves it there by another edge, and
+goes on from there by the best tail, which the MAX sweep knows. When a path is taken, the paths that deviate from it
+once more become candidates; each path is the deviation of exactly one other, so none comes twice. Ranking partial
+paths instead is exact as well, but explodes where many are equally good.
+
+Source: W. Hoffman and R. Pavley, *A method for the solution of the Nth best path problem*, J. ACM 6 (1959); the lazy
+k-best algorithm of L. Huang and D. Chiang, *Better k-best parsing*, 2005.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from .maps import Index
+from .value import Value
+
+__all__ = ["Step", "ranked"]
+
+_TIE = 1e-12  # relative differences of contributions below this are ties
+
+Edges = Callable[[Value, Index], Iterator[tuple[Value, Index, float]]]
+
+
+class Step(NamedTuple):
+    """One edge, as a path takes it: where it leads, its local derivative and its place among the edges there."""
+
+    node: Value
+    element: Index
+    weight: float
+    place: int
+
+
+class _State(NamedTuple):
+    """Where a path is, and of which sign the rest of it has to be (0: of any)."""
+
+    node: Value
+    element: Index
+    sign: int
+
+
+class _Candidate(NamedTuple):
+    """A path not built yet: the first ``depth`` steps of ``parent``, then the edge of this rank, then the best tail.
+
+    Candidates compare by what they lose against the best path, in units of a tie; then by where they deviate, later
+    before earlier, which among equals is the order of their edges.
+    """
+
+    loss: int
+    deviations: tuple[tuple[int, int], ...]
+    exact_loss: float
+    parent: list[Step]
+    states: list[_State]
+    depth: int
+    rank: int
+
+
+def ranked(
+    start: tuple[Value, Index], goal: Value, edges: Edges, tails: dict[Value, Any], sign: int
+) -> Iterator[list[Step]]:
+    """The paths from ``start`` to ``goal`` whose contribution is not zero, the largest first.
+
+    ``edges`` lists the elementary edges at an element that lead on; ``tails`` are the tangents of the MAX sweep: at
+    each element the logarithms of the most positive and of the most negative rest. ``sign`` is 1 or -1 for the
+    contributions of that sign only, 0 for all by size.
+    """
+    sorted_edges: dict[_State, list[tuple[float, Step, _State]]] = {}
+
+    def onwards(state: _State) -> list[tuple[float, Step, _State]]:
+        """The edges at a state, the best first: by the logarithm of the best contribution from here on."""
+        if state not in sorted_edges:
+            found = []
+            for place, (node, index, weight) in enumerate(edges(state.node, state.element)):
+                if weight:
+                    following = _State(node, index, state.sign if weight > 0 else -state.sign)
+                    best = math.log(abs(weight)) + _tail(tails[node], following)
+                    if best > -math.inf:
+                        found.append((best, Step(node, index, weight, place), following))
+            found.sort(key=lambda edge: (-round(edge[0] / _TIE), edge[1].place))
+            sorted_edges[state] = found
+        return sorted_edges[state]
+
+    def completed(candidate: _Candidate) -> tuple[list[Step], list[_State]]:
+        steps, states = candidate.parent[: candidate.depth], candidate.states[: candidate.depth + 1]
+        rank = candidate.rank
+        while states[-1].node is not goal:
+            _, step, state = onwards(states[-1])[rank]
+            steps.append(step)
+            states.append(state)
+            rank = 0
+        return steps, states
+
+    first = _State(*start, sign)
+    if first.node is not goal and not onwards(first):
+        return
+    heap = [_Candidate(0, (), 0.0, [], [first], 0, 0)]
+    while heap:
+        candidate = heapq.heappop(heap)
+        steps, states = completed(candidate)
+        yield steps
+        for depth in range(candidate.depth, len(steps)):
+            here = onwards(states[depth])
+            rank = candidate.rank + 1 if depth == candidate.depth else 1
+            if rank >= len(here):
+                continue
+            before = candidate.deviations[:-1] if depth == candidate.depth and candidate.rank else candidate.deviations
+            loss = candidate.exact_loss + here[rank - 1 if depth == candidate.depth else 0][0] - here[rank][0]
+            deviations = (*before, (-depth, rank))
+            heapq.heappush(heap, _Candidate(round(loss / _TIE), deviations, loss, steps, states, depth, rank))
+
+
+def _tail(tail: Any, state: _State) -> float:
+    positive, negative = (float(part[state.element]) if state.element else float(part) for part in tail)
+    return max(positive, negative) if not state.sign else positive if state.sign > 0 else negative
