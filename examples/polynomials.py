@@ -26,7 +26,7 @@ from tinygrad_lite.errors import MissingExtraError
 OUT = Path("out")
 POINTS = [(-1.0, 0.5), (-0.3, -0.4), (0.4, 0.6), (1.0, -0.2)]
 LR = 1.0  # the cost curves most along an eigenvector of value 1.37: above 2 / 1.37 descent would diverge
-SHOWN_AFTER = (0, 1, 10, 100)  # steps
+SHOWN_AFTER = (0, 1, 10, 40)  # steps
 Array = npt.NDArray[np.float64]
 curve = np.polynomial.polynomial.polyval
 
@@ -121,25 +121,17 @@ def plot(
         ) from None
     blue, orange, grey = "#0072b2", "#d55e00", "#767676"
     fine = np.linspace(-1.2, 1.2, 400)
-    # Text as text keeps it sharp and searchable; a fixed salt makes the same picture the same file.
-    with mpl.rc_context({"svg.hashsalt": "polynomials", "font.size": 10}):
+    with mpl.rc_context({"svg.hashsalt": "polynomials"}):  # the same picture is the same file
         figure = Figure(figsize=(10.5, 4.4), layout="constrained")
         left, right = figure.subplots(1, 2)
         for step, coefficients in stages.items():
             values = curve(fine, coefficients)
             left.plot(fine, values, color=blue, linewidth=0.9, alpha=0.45)
-            left.annotate(
-                f"{step}",
-                (fine[-1], values[-1]),
-                (4, 0),
-                textcoords="offset points",
-                va="center",
-                color=grey,
-                fontsize=9,
-            )
+            steps = f"{step} step{'' if step == 1 else 's'}"
+            left.text(fine[-1] + 0.03, values[-1], steps, va="center", color=grey, fontsize=9)
         left.plot(fine, curve(fine, exact), color=orange, linewidth=6, alpha=0.35, label="Lagrange")
         left.plot(fine, curve(fine, fitted), color=blue, linewidth=1.8, label="gradient descent")
-        left.plot([], [], color=blue, linewidth=0.9, alpha=0.45, label="on its way, after as many steps")
+        left.plot([], [], color=blue, linewidth=0.9, alpha=0.45, label="on its way")
         left.plot(x, y, "o", color="black", markersize=7, label="the points", zorder=3)
         left.set(xlabel="x", ylabel="p(x)", title="The same cubic, found in two ways")
         left.legend(frameon=False)

@@ -112,7 +112,7 @@ def show_paths(loss: Value, name: str) -> None:
     """Every path from the cost to one weight, and their sum beside the gradient."""
     paths = tg.gradient_paths(loss, name)
     heading(f"The paths from the cost to {name}: {paths.count:,}, of which {paths.active_count:,} carry something")
-    print("n2[3,0] is neuron 0 of layer 2 for sample 3; a path through an input of 0 carries nothing")
+    print("n1[3,0] is neuron 0 of layer 1 for sample 3; a path through an input of 0 carries nothing")
     for path in itertools.islice(paths, PRINTED):
         print(path)
     if paths.count > PRINTED:

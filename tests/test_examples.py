@@ -1,15 +1,19 @@
-"""Every example runs, prints what it promises and draws pictures that can be read."""
+"""Every example runs, prints what it promises, draws pictures that can be read, and fails where numbers disagree."""
 
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import re
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+
+from tinygrad_lite import DifferentGradientsError
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -30,23 +34,39 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def pictures(folder: Path) -> set[str]:
-    found = sorted((folder / "out").glob("*.svg"))
-    for path in found:
-        assert ET.parse(path).getroot().tag.endswith("svg")
-    return {path.stem for path in found}
+    """The names of the pictures, each of which is SVG with something on it; nothing else was written."""
+    assert [path.name for path in folder.iterdir()] == ["out"]
+    names = set()
+    for path in (folder / "out").iterdir():
+        root = ET.parse(path).getroot()
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert len(list(root.iter("{http://www.w3.org/2000/svg}path"))) > 1
+        names.add(path.name)
+    return names
+
+
+# ---- half adder ------------------------------------------------------------------------------------------------------
 
 
 def test_half_adder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     loaded("half_adder").main()
     shown = capsys.readouterr().out
     assert "below the goal of 0.001" in shown
+    outputs = re.findall(r"^[01] \+ [01] +(\S+) +([01]) +(\S+) +([01])$", shown, re.M)
+    assert len(outputs) == 4
+    for row in outputs:
+        y0, t0, y1, t1 = map(float, row)
+        assert abs(y0 - t0) < 0.06
+        assert abs(y1 - t1) < 0.06
     assert len(re.findall(r"^[wb]\d+ +-?\d\.\d+ +-?\d\.\d+ +-?\d\.\d+ +-?\d\.\d+$", shown, re.M)) == 18
     assert len(re.findall(r"^C ← .* ← w200 : ", shown, re.M)) == 8
     assert len(re.findall(r"^C ← .* ← w100 : ", shown, re.M)) == 16
-    for total, gradient in re.findall(r"their sum (\S+), backward\(\) (\S+)", shown):
+    sums = re.findall(r"their sum (\S+), backward\(\) (\S+)", shown)
+    assert len(sums) == 2
+    for total, gradient in sums:
         assert float(total) == pytest.approx(float(gradient), rel=1e-9)
-    names = {"half_adder_network", "half_adder_network_w100", "half_adder_graph", "half_adder_paths_w100"}
-    assert pictures(folder) == names
+    drawn = {"half_adder_network.svg", "half_adder_network_w100.svg", "half_adder_graph.svg"}
+    assert pictures(folder) == drawn | {"half_adder_paths_w100.svg"}
 
 
 def test_half_adder_by_hand_is_not_the_library() -> None:
@@ -55,26 +75,68 @@ def test_half_adder_by_hand_is_not_the_library() -> None:
     assert not re.search(r"\b(tg|nn|Value|grad|backward)\b\.?\w*\(", by_hand)
 
 
-@pytest.mark.parametrize("dims", ["2,10,2", "2,4,3,2"])
-def test_xor(folder: Path, capsys: pytest.CaptureFixture[str], dims: str) -> None:
-    loaded("xor").main(["--dims", dims, "--steps", "4000", "--lr", "1.0", "--seed", "1"])
+def test_half_adder_fails_where_a_gradient_is_wrong(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = loaded("half_adder")
+    by_hand = module.by_hand
+
+    def slightly_off(*arguments: object) -> dict[str, float]:
+        gradients = by_hand(*arguments)
+        return gradients | {"w211": gradients["w211"] * 1.0005}
+
+    monkeypatch.setattr(module, "by_hand", slightly_off)
+    with pytest.raises(DifferentGradientsError, match=r"w211: autodiff .*, manual "):
+        module.main()
+
+
+# ---- XOR -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "dims", "paths"),
+    [
+        ([], [2, 10, 2], 8),
+        (["--dims", "2,4,3,2", "--steps", "4000", "--lr", "1.0", "--seed", "1"], [2, 4, 3, 2], 24),
+        (["--dims", "2,11,2", "--steps", "4000"], [2, 11, 2], 8),  # two-digit neurons: w1_0_10
+    ],
+)
+def test_xor(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], dims: list[int], paths: int
+) -> None:
+    loaded("xor").main(arguments)
     shown = capsys.readouterr().out
     assert "4 of 4 right" in shown
-    layers = dims.count(",")
-    differences = [float(d) for d in re.findall(r"^δ\d, .*worst relative difference (\S+);", shown, re.M)]
-    assert len(differences) == layers
-    assert max(differences) < 1e-12
-    assert pictures(folder) == {"xor_network_hidden", "xor_network_output", "xor_graph"}
+    differences = re.findall(r"^δ(\d) = .*  (\d+) neurons, worst relative difference (\S+)$", shown, re.M)
+    assert [(int(layer), int(width)) for layer, width, _ in differences] == list(enumerate(dims))[:0:-1]
+    assert max(float(worst) for *_, worst in differences) < 1e-12
+    deltas = [
+        [float(number) for number in numbers.split()]
+        for numbers in re.findall(r"^ .*(?:backward\(\)|by hand)((?:\s+-?\d\.\d+e[+-]\d+)+)$", shown, re.M)
+    ]
+    assert [len(numbers) for numbers in deltas] == [width for width in dims[:0:-1] for _ in range(8)]
+    for ours, theirs in zip(deltas[::2], deltas[1::2], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0.011)  # as printed, to three digits
+    listed = re.findall(r"^C ← .* ← w1\[0,0\] : .* = (\S+)$", shown, re.M)
+    assert len(listed) == paths
+    ((total, gradient),) = re.findall(r"^the sum of all (\S+), backward\(\) (\S+)$", shown, re.M)
+    assert float(total) == pytest.approx(float(gradient), rel=1e-9)
+    assert sum(map(float, listed)) == pytest.approx(float(gradient), rel=1e-3)
+    n_parameters = sum((before + 1) * width for before, width in itertools.pairwise(dims))
+    assert f"\n{n_parameters} gradients, worst relative difference from the arrays'" in shown
+    assert pictures(folder) == {"xor_network_hidden.svg", "xor_network_output.svg", "xor_graph.svg"}
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--dims", "3,2"], "XOR has 2 inputs and 2 outputs"),
-        (["--dims", "2,x,2"], "whole numbers joined by commas"),
+        (["--dims", "2"], "XOR has 2 inputs and 2 outputs"),
+        (["--dims", "2,x,2"], "whole numbers joined by commas, like 2,10,2, not '2,x,2'"),
         (["--dims", "2,0,2"], "layers of at least 1"),
         (["--steps", "0"], "--steps is at least 1, got 0"),
-        (["--lr", "-1"], "--lr is above 0, got -1"),
+        (["--lr", "-1"], "--lr is a finite number above 0, got -1"),
+        (["--lr", "nan"], "--lr is a finite number above 0, got nan"),
+        (["--lr", "inf"], "--lr is a finite number above 0, got inf"),
+        (["--seed", "-1"], "--seed is at least 0, got -1"),
     ],
 )
 def test_xor_refuses(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
@@ -83,18 +145,104 @@ def test_xor_refuses(capsys: pytest.CaptureFixture[str], arguments: list[str], m
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "way_out"),
+    [(["--steps", "5"], "try more --steps"), (["--dims", "2,2", "--steps", "5"], "it takes a hidden layer")],
+)
+def test_xor_says_that_it_has_not_learned(folder: Path, arguments: list[str], way_out: str) -> None:
+    with pytest.raises(SystemExit, match=rf"xor: \d of 4 right after 5 steps; .*{way_out}"):
+        loaded("xor").main(arguments)
+    assert len(pictures(folder)) == 3  # all the rest was shown and holds all the same
+
+
+@pytest.mark.parametrize("factor", [1.0005, np.nan])
+def test_xor_fails_where_a_delta_is_wrong(folder: Path, monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
+    module = loaded("xor")
+    by_hand = module.by_hand
+
+    def slightly_off(*arguments: object) -> tuple[list[object], dict[str, object]]:
+        (first, last), gradients = by_hand(*arguments)
+        return [first * factor, last], gradients
+
+    monkeypatch.setattr(module, "by_hand", slightly_off)
+    with pytest.raises(SystemExit, match="δ1 of backpropagation differs from its formula"):
+        module.main(["--steps", "5"])
+
+
+def test_xor_fails_where_a_gradient_is_wrong(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = loaded("xor")
+    by_hand = module.by_hand
+
+    def slightly_off(*arguments: object) -> tuple[object, dict[str, object]]:
+        deltas, gradients = by_hand(*arguments)
+        return deltas, gradients | {"b1": gradients["b1"] * 1.0005}
+
+    monkeypatch.setattr(module, "by_hand", slightly_off)
+    with pytest.raises(DifferentGradientsError, match=r"b1\[\d\]: autodiff .*, manual "):
+        module.main(["--steps", "5"])
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [("w100", "the paths to w100 do not add up"), ("w2[9,1]", "the gradients of the scalars differ")],
+)
+def test_xor_fails_where_the_engine_is_wrong(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, complaint: str
+) -> None:
+    module = loaded("xor")
+    element_grad = module.element_grad
+
+    def slightly_off(loss: object, asked: str) -> float:
+        return float(element_grad(loss, asked)) * (1.0005 if asked in (name, "w291") else 1.0)
+
+    monkeypatch.setattr(module, "element_grad", slightly_off)
+    with pytest.raises(SystemExit, match=complaint):
+        module.main(["--steps", "5"])
+
+
+# ---- polynomials -----------------------------------------------------------------------------------------------------
+
+
 def test_polynomials(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib", reason="the extra plots")
     loaded("polynomials").main()
     shown = capsys.readouterr().out
-    differences = [float(d) for d in re.findall(r"^c\d .* (\S+)$", shown, re.M)]
-    assert len(differences) == 4
-    assert max(map(abs, differences)) < 1e-8
+    coefficients = re.findall(r"^c\d +(\S+) +(\S+) +(\S+)$", shown, re.M)
+    descent, exact, differences = np.array(coefficients, dtype=float).T
+    assert np.abs(differences).max() < 1e-8
+    # NumPy's own interpolation through the points is independent of both.
+    x, y = np.array(loaded("polynomials").POINTS).T
+    wanted = np.linalg.solve(np.vander(x, increasing=True), y)
+    np.testing.assert_allclose(exact, wanted, atol=1e-9)
+    np.testing.assert_allclose(descent, wanted, atol=1e-8)
     assert len(re.findall(r"^C ← p\(x\d\) ← c2 : ", shown, re.M)) == 4
-    assert pictures(folder) == {"polynomials"}
+    assert "their sum -0.09, backward() -0.09, by hand -0.09" in shown
+    assert re.search(r"^\d{2,4} steps: cost \S+, below the goal of 1e-20$", shown, re.M)
+    assert pictures(folder) == {"polynomials.svg"}
 
 
-def test_polynomials_without_matplotlib(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(RuntimeError, match=re.escape('pip install "tinygrad_lite[plots]"')):
+def test_the_plot_is_the_same_file_every_time(folder: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the extra plots")
+    picture = folder / "out" / "polynomials.svg"
+    loaded("polynomials").main()
+    first = picture.read_bytes()
+    loaded("polynomials").main()
+    assert picture.read_bytes() == first
+
+
+def test_polynomials_without_matplotlib(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(SystemExit, match=re.escape('pip install "tinygrad_lite[plots]"')):
         loaded("polynomials").main()
+    assert "nowhere further apart" in capsys.readouterr().out  # only the picture is left out
+    assert not (folder / "out").exists()
+
+
+def test_polynomials_fail_where_they_differ(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = loaded("polynomials")
+    lagrange = module.lagrange
+    monkeypatch.setattr(module, "lagrange", lambda x, y: lagrange(x, y) * 1.0005)
+    with pytest.raises(SystemExit, match="gradient descent did not find Lagrange's coefficients: they differ by"):
+        module.main()

@@ -1,0 +1,115 @@
+"""``compare``: right gradients agree, and every planted mistake is found and named."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tg
+from tinygrad_lite import Value, nn
+from tinygrad_lite.checking import DifferentGradientsError
+from tinygrad_lite.elementwise import OPS
+from tinygrad_lite.errors import ArgumentError, GraphError, ShapeError
+
+
+@pytest.fixture
+def problem() -> tuple[Value, nn.MLP, dict[str, Any]]:
+    net = nn.MLP(3, [4, 2], activation="tanh", output="linear", rng=0)
+    rng = np.random.default_rng(1)
+    x, t = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+    w = net.state_dict()
+    a = np.tanh(x @ w["w1"] + w["b1"])
+    delta2 = (a @ w["w2"] + w["b2"] - t) / 5
+    delta1 = delta2 @ w["w2"].T * (1 - a * a)
+    manual = {"w1": x.T @ delta1, "b1": delta1.sum(axis=0), "w2": a.T @ delta2, "b2": delta2.sum(axis=0)}
+    return nn.losses.half_squared_error(net(x), t), net, manual
+
+
+def test_right_gradients_agree_however_they_are_given(problem: Any) -> None:
+    loss, net, manual = problem
+    for given in (manual, list(manual.values()), lambda: manual):
+        comparison = tg.compare(loss, manual=given, wrt=net)
+        assert comparison
+        comparison.raise_if_different()
+        assert comparison.worst["paths"] < 1e-12
+        assert comparison.worst["manual"] < 1e-12
+        assert comparison.worst["difference"] < 1e-7
+    assert [row.n_paths for row in comparison.rows] == [120, 40, 40, 10]
+
+
+MISTAKES = {
+    "sign": lambda g: {**g, "w2": -g["w2"]},
+    "factor": lambda g: {**g, "b1": 5 * g["b1"]},
+    "one element": lambda g: {**g, "w1": g["w1"] + 1e-6 * np.eye(3, 4)[::-1]},
+    "zero": lambda g: {**g, "b2": 0 * g["b2"]},
+    "nan": lambda g: {**g, "b2": np.nan * g["b2"]},
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_by_hand_is_named(problem: Any, mistake: str) -> None:
+    loss, net, manual = problem
+    wrong = MISTAKES[mistake](manual)
+    (name,) = (key for key in manual if wrong[key] is not manual[key])
+    comparison = tg.compare(loss, manual=wrong, wrt=net)
+    assert not comparison
+    assert "THEY DIFFER" in repr(comparison)
+    with pytest.raises(DifferentGradientsError, match=re.escape(f"{name}[")):
+        comparison.raise_if_different()
+
+
+def test_a_wrong_derivative_in_the_table_is_found_by_differences(problem: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    loss, net, _ = problem
+    right = OPS["tanh"]._local_arrays[0]
+    monkeypatch.setitem(OPS["tanh"]._local_arrays, 0, lambda x, out: 1.0005 * right(x, out))
+    comparison = tg.compare(loss, wrt=net)
+    assert not comparison
+    assert comparison.worst["difference"] == pytest.approx(5e-4, rel=0.1)
+
+
+def test_the_table_of_text(problem: Any) -> None:
+    loss, net, manual = problem
+    lines = str(tg.compare(loss, manual=manual, wrt=net)).splitlines()
+    assert lines[0].split() == ["autodiff", "sum", "over", "paths", "manual", "finite", "difference"]
+    assert [line.split("[")[0] for line in lines[2:6]] == ["w1", "b1", "w2", "b2"]
+    assert len({len(line) for line in lines[2:6]}) == 1
+    assert lines[7].startswith("worst relative difference")
+
+
+def test_named_leaves_and_functions() -> None:
+    a, b = Value(2.0, name="a"), Value(3.0, name="b")
+    assert [row.name for row in tg.compare(lambda: a * b * b).rows] == ["a", "b"]
+    assert [row.name for row in tg.compare(a * b, wrt="b").rows] == ["b"]
+    assert tg.compare(a * 0.0 + b, wrt=[a])
+
+
+def test_what_is_left_out_is_said() -> None:
+    w = Value(np.full((20, 20), 0.05), name="w")
+    x: Any = np.ones((3, 20))
+    for _ in range(4):
+        x = x @ w
+    comparison = tg.compare(x.sum(), wrt=[w])
+    assert comparison.rows[0].paths is None
+    assert "paths are too many to list" in str(comparison)
+    assert "finite differences of 256 of its 400 elements" in str(comparison)
+    assert comparison
+
+
+def test_refusals(problem: Any) -> None:
+    loss, net, manual = problem
+    with pytest.raises(ArgumentError, match="missing: b2, not a parameter: c"):
+        tg.compare(loss, manual={**{k: manual[k] for k in ("w1", "b1", "w2")}, "c": 1.0}, wrt=net)
+    with pytest.raises(ArgumentError, match="1 manual gradients for 4 parameters"):
+        tg.compare(loss, manual=[1.0], wrt=net)
+    with pytest.raises(ShapeError, match=re.escape("manual gradient of w1 has shape (4, 3), the parameter (3, 4)")):
+        tg.compare(loss, manual={**manual, "w1": manual["w1"].T}, wrt=net)
+    with pytest.raises(ShapeError, match="needs a loss with one element"):
+        tg.compare(Value([1.0, 2.0], name="v") * 2.0)
+    with pytest.raises(ArgumentError, match="no leaf of the loss has a name"):
+        tg.compare(Value(1.0) * 2.0)
+    net.parameters()[0].data -= 0.1
+    with pytest.raises(GraphError, match="run the forward pass again"):
+        tg.compare(loss, wrt=net)
