@@ -20,6 +20,7 @@ __all__ = ["Comparison", "DifferentGradientsError", "Row", "compare"]
 _PATHS_LISTED = 20_000  # per parameter: listing takes about 10 µs a path
 _ELEMENTS_DIFFERENCED = 256  # per parameter: each takes four evaluations
 _STEP = 7e-4  # about eps**(1/5), where truncation and rounding of an extrapolated central difference are about equal
+_ROUNDING = 10 * np.finfo(float).eps / _STEP  # of that difference, per unit of the loss: 3e-12; 1e-12 was met
 
 
 class DifferentGradientsError(TinygradError, RuntimeError):
@@ -59,19 +60,26 @@ class Comparison:
     """The gradients of one loss by several ways. True if all agree.
 
     ``rows`` has one ``Row`` per parameter; ``worst[column]`` is the largest relative difference from autodiff in it.
-    Differences are relative to the larger of the two, but never to less than 1e-7 of the largest gradient of all.
+    Differences are relative to the larger of the two, but never to less than 1e-7 of the largest gradient of all; a
+    finite difference never to a number that rounding of the loss hides: ``rounding`` / its tolerance.
     """
 
     columns: Mapping[str, str] = {"paths": "sum over paths", "manual": "manual", "difference": "finite difference"}
 
-    def __init__(self, rows: Sequence[Row], tolerances: Mapping[str, float], notes: Sequence[str]) -> None:
+    def __init__(
+        self, rows: Sequence[Row], tolerances: Mapping[str, float], notes: Sequence[str], rounding: float = 0.0
+    ) -> None:
         self.rows = tuple(rows)
         self.tolerances = dict(tolerances)
         self.notes = tuple(notes)
         sizes = [np.max(np.abs(row.autodiff), initial=0.0) for row in rows]
-        self._scale = 1e-7 * float(max(sizes, default=0.0))
+        scale = 1e-7 * float(max(sizes, default=0.0))
+        self._scales = dict.fromkeys(self.columns, scale)
+        if tolerances["difference"]:
+            self._scales["difference"] = max(scale, rounding / tolerances["difference"])
         self.worst = {
-            column: max((row.worst(column, self._scale)[0] for row in rows), default=0.0) for column in self._used
+            column: max((row.worst(column, self._scales[column])[0] for row in rows), default=0.0)
+            for column in self._used
         }
 
     @property
@@ -87,8 +95,8 @@ class Comparison:
         for column, worst in self.worst.items():
             if worst <= self.tolerances[column]:
                 continue
-            row = max(self.rows, key=lambda row: row.worst(column, self._scale)[0])
-            _, index = row.worst(column, self._scale)
+            row = max(self.rows, key=lambda row: row.worst(column, self._scales[column])[0])
+            _, index = row.worst(column, self._scales[column])
             name = row.name + (f"[{','.join(map(str, index))}]" if index else "")
             complaints.append(
                 f"{name}: autodiff {_at(row.autodiff, index):.10g}, {self.columns[column]} "
@@ -102,7 +110,7 @@ class Comparison:
         used = self._used
         table = [["", "autodiff", *(self.columns[column] for column in used)]]
         for row in self.rows:
-            index = max((row.worst(column, self._scale) for column in used), default=(0.0, ()))[1]
+            index = max((row.worst(column, self._scales[column]) for column in used), default=(0.0, ()))[1]
             index = index or (0,) * len(shape_of(row.autodiff))
             if np.size(row.autodiff) == 0:
                 continue
@@ -185,7 +193,7 @@ def compare(
             notes.append(f"{name}: finite differences of {_ELEMENTS_DIFFERENCED} of its {value.size} elements.")
         rows.append(Row(name, gradient, listed, by_hand.get(name), _differences(loss, value), n_paths))
     tolerances = {"paths": tolerance, "manual": tolerance, "difference": difference_tolerance}
-    return Comparison(rows, tolerances, notes)
+    return Comparison(rows, tolerances, notes, _ROUNDING * abs(loss.item()))
 
 
 def _parameters(loss: Value, wrt: Any) -> dict[str, Value]:
