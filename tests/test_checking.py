@@ -113,3 +113,14 @@ def test_refusals(problem: Any) -> None:
     net.parameters()[0].data -= 0.1
     with pytest.raises(GraphError, match="run the forward pass again"):
         tg.compare(loss, wrt=net)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_float32_is_held_to_what_float32_can_tell(seed: int) -> None:
+    net = nn.MLP(3, [4, 2], activation="tanh", output="linear", rng=seed, dtype=np.float32)
+    rng = np.random.default_rng(seed)
+    x, t = rng.normal(size=(5, 3)).astype(np.float32), rng.normal(size=(5, 2)).astype(np.float32)
+    loss = nn.losses.half_squared_error(net(x), t)
+    assert tg.compare(loss, wrt=net)
+    gradients = [row.autodiff for row in tg.compare(loss, wrt=net).rows]
+    assert not tg.compare(loss, wrt=net, manual=[1.001 * g for g in gradients])

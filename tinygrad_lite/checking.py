@@ -19,8 +19,6 @@ __all__ = ["Comparison", "DifferentGradientsError", "Row", "compare"]
 
 _PATHS_LISTED = 20_000  # per parameter: listing takes about 10 µs a path
 _ELEMENTS_DIFFERENCED = 256  # per parameter: each takes four evaluations
-_STEP = 7e-4  # about eps**(1/5), where truncation and rounding of an extrapolated central difference are about equal
-_ROUNDING = 10 * np.finfo(float).eps / _STEP  # of that difference, per unit of the loss: 3e-12; 1e-12 was met
 
 
 class DifferentGradientsError(TinygradError, RuntimeError):
@@ -146,14 +144,17 @@ def compare(
     loss: Value | Callable[[], Value],
     manual: Mapping[str, Any] | Sequence[Any] | Callable[[], Any] | None = None,
     wrt: Any = None,
-    tolerance: float = 1e-9,
-    difference_tolerance: float = 1e-6,
+    tolerance: float | None = None,
+    difference_tolerance: float | None = None,
 ) -> Comparison:
     """The gradients of ``loss`` by autodiff, summed path by path, by hand, and by finite differences.
 
     ``loss`` is a recorded scalar, or a function of nothing that records one. ``manual`` are the hand-made gradients: a
     mapping by parameter name, a sequence in the order of ``wrt``, or a function that returns either. ``wrt`` are the
     parameters: a module, a mapping by name, a Value or name, or a sequence of those; by default every named leaf.
+
+    Relative differences up to ``tolerance`` are allowed, and up to ``difference_tolerance`` to finite differences: by
+    default eps**0.6 and eps**0.4 of the coarsest parameter's dtype, 4e-10 and 5e-7 in float64.
 
     The sum over paths lists every path, of a parameter that has at most 20,000. Finite differences replay the recorded
     graph: central, extrapolated once (Richardson), of at most 256 elements of each parameter. What is left out is said
@@ -181,6 +182,8 @@ def compare(
     gradients, counts = reverse(loss, GRADIENT), reverse(loss, COUNT)
     notes: list[str] = []
     rows = []
+    eps = max((float(np.finfo(value.dtype).eps) for value in parameters.values()), default=float(np.finfo(float).eps))
+    step = eps**0.2  # truncation and rounding of an extrapolated central difference are about equal there
     for name, value in parameters.items():
         n_paths = int(np.sum(np.asarray(counts.get(value, 0), dtype=object)))
         gradient = np.array(gradients.get(value, np.zeros(value.shape)))
@@ -191,9 +194,15 @@ def compare(
             notes.append(f"{name}: {n_paths} paths are too many to list (at most {_PATHS_LISTED}).")
         if value.size > _ELEMENTS_DIFFERENCED:
             notes.append(f"{name}: finite differences of {_ELEMENTS_DIFFERENCED} of its {value.size} elements.")
-        rows.append(Row(name, gradient, listed, by_hand.get(name), _differences(loss, value), n_paths))
-    tolerances = {"paths": tolerance, "manual": tolerance, "difference": difference_tolerance}
-    return Comparison(rows, tolerances, notes, _ROUNDING * abs(loss.item()))
+        rows.append(Row(name, gradient, listed, by_hand.get(name), _differences(loss, value, step), n_paths))
+    exact = eps**0.6 if tolerance is None else tolerance
+    tolerances = {
+        "paths": exact,
+        "manual": exact,
+        "difference": eps**0.4 if difference_tolerance is None else difference_tolerance,
+    }
+    rounding = 10 * eps / step  # of a finite difference, per unit of the loss: 3e-12 in float64; 1e-12 was met
+    return Comparison(rows, tolerances, notes, rounding * abs(loss.item()))
 
 
 def _parameters(loss: Value, wrt: Any) -> dict[str, Value]:
@@ -261,14 +270,14 @@ def _path_sums(loss: Value, value: Value, n_paths: int) -> Any:
     return total
 
 
-def _differences(loss: Value, value: Value) -> Any:
+def _differences(loss: Value, value: Value, relative_step: float) -> Any:
     """Central differences of step h and h/2, extrapolated (L. F. Richardson, 1911); nan where one is left out."""
     x = np.array(value.data, dtype=float)
     found = np.full(x.shape, math.nan)
     every = max(1, math.ceil(x.size / _ELEMENTS_DIFFERENCED))
     for flat in range(0, x.size, every):
         index = np.unravel_index(flat, x.shape)
-        step = _STEP * max(1.0, abs(float(x[index])))
+        step = relative_step * max(1.0, abs(float(x[index])))
 
         def moved(distance: float, index: Any = index) -> float:
             other = x.copy()
