@@ -159,3 +159,19 @@ def test_refusals() -> None:
     loss.backward(keep="leaves")
     with pytest.raises(GraphError, match="freed by backward"):
         tg.gradient_paths(loss, w, at=0)
+
+
+def test_lists_as_operands_stay_what_they_were() -> None:
+    c = Value([1.0, 2.0], name="c")
+    loss = (c * [1, 2] + (0.5, 1.5)).sum()
+    assert tg.gradient_paths(loss, "c[1]").total == 2.0  # looking for the name reads every operand
+    loss.backward()
+    assert_allclose(c.grad, [1.0, 2.0])
+
+
+def test_far_arguments_do_not_warn() -> None:
+    x = Value([800.0, -800.0, 1.0], name="x")
+    gp = tg.gradient_paths((x * 1.0).sigmoid().sum(), x, at=0)
+    assert [path.contribution for path in gp] == [0.0]
+    assert [path.contribution for path in gp.top(1)] == [0.0]
+    assert all(np.all(np.isfinite(flow.contribution)) for flow in gp.flow())

@@ -27,7 +27,7 @@ from .recording import no_grad
 from .sweeping import replay, sweep
 from .value import Value
 
-from . import nn, optim  # isort: skip  (networks are made of all of the above)
+from . import datasets, nn, optim, training  # isort: skip  (networks are made of all of the above)
 
 __all__ = [
     "Comparison",
@@ -37,6 +37,7 @@ __all__ = [
     "TinygradError",
     "Value",
     "compare",
+    "datasets",
     "find",
     "gradient_paths",
     "nn",
@@ -45,6 +46,7 @@ __all__ = [
     "replay",
     "semirings",
     "sweep",
+    "training",
     "weighted_sum",
     *elementary.__all__,
     *functions.__all__,

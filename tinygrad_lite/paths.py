@@ -184,13 +184,16 @@ class GradientPaths:
         for node in topological(self.end):
             if node is self.wrt or node not in self._tangents:
                 continue
-            for k, operand, chain in chains(node):
+            with np.errstate(all="ignore"):  # as in a sweep
+                local = list(chains(node))
+            for k, operand, chain in local:
                 if operand not in self._tangents:
                     continue
                 pulled = self._cotangents[node]
-                for linear_map in chain:
-                    pulled = linear_map.pull(pulled, GRADIENT)
-                passes = pulled * self._tangents[operand]
+                with np.errstate(all="ignore"):
+                    for linear_map in chain:
+                        pulled = linear_map.pull(pulled, GRADIENT)
+                    passes = pulled * self._tangents[operand]
                 found.append(Flow(node, k, operand, passes if operand.shape else float(passes)))
         return found
 
@@ -274,7 +277,8 @@ class GradientPaths:
     def _edges(self, node: Value, index: Index) -> Iterator[tuple[Value, Index, float]]:
         """The elementary edges at one element, of those that lead on to ``wrt[at]``."""
         if node not in self._chains:
-            self._chains[node] = [(operand, chain) for _, operand, chain in chains(node) if operand in self._counts]
+            with np.errstate(all="ignore"):  # as in a sweep
+                self._chains[node] = [(operand, chain) for _, operand, chain in chains(node) if operand in self._counts]
         for operand, chain in self._chains[node]:
             counts = self._counts[operand]
             for inner, weight in edges(chain, index):

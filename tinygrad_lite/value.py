@@ -206,9 +206,13 @@ class Value(Methods):
         operands = self.operands
         if all(isinstance(operand, Value) for operand in operands):
             return operands
+        # The saved data, where there is any: a list converted again would look like data replaced since.
+        saved = self._da if type(self._da) is list else None
         parents = tuple(
-            operand if isinstance(operand, Value) else constant(as_data(operand, keep_integers=True, copy=False))
-            for operand in operands
+            operand
+            if isinstance(operand, Value)
+            else constant(as_data(operand, True, False) if saved is None else saved[k])
+            for k, operand in enumerate(operands)
         )
         if type(self._a) is tuple:
             self._a = parents
