@@ -175,3 +175,9 @@ def test_far_arguments_do_not_warn() -> None:
     assert [path.contribution for path in gp] == [0.0]
     assert [path.contribution for path in gp.top(1)] == [0.0]
     assert all(np.all(np.isfinite(flow.contribution)) for flow in gp.flow())
+
+
+def test_a_sweep_needs_a_semiring() -> None:
+    x = Value(3.0)
+    with pytest.raises(ArgumentError, match=re.escape("sweep: needs a semiring, got 'COUNT'; pass for example")):
+        tg.sweep(x * x, "COUNT", wrt=x)  # type: ignore[arg-type]

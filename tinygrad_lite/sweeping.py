@@ -252,6 +252,10 @@ def sweep(end: Value, semiring: Semiring, wrt: Any) -> Any:
     >>> sweep(b + b, semirings.COUNT, wrt=a), sweep(b + b, semirings.GRADIENT, wrt=a)
     (4, 12.0)
     """
+    if not isinstance(semiring, Semiring):
+        raise ArgumentError(
+            f"sweep: needs a semiring, got {semiring!r}; pass for example tinygrad_lite.semirings.COUNT"
+        )
     if end.size != 1:
         raise ShapeError(
             f"sweep: the end has one element, got shape {end.shape} of {describe(end)}; index or sum it first"
