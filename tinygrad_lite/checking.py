@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from .errors import ArgumentError, GraphError, ShapeError, TinygradError
-from .paths import element_name, find, gradient_paths
+from .path import element_name
+from .paths import find, gradient_paths
 from .semirings import COUNT, GRADIENT
 from .sweeping import ancestors, replay, reverse
 from .value import Value, describe, raw, shape_of

@@ -15,7 +15,8 @@ import numpy as np
 
 from tinygrad_lite.errors import ArgumentError
 from tinygrad_lite.maps import Index, edges
-from tinygrad_lite.paths import GradientPaths, Path, element_name
+from tinygrad_lite.path import element_name
+from tinygrad_lite.paths import GradientPaths, Path
 from tinygrad_lite.semirings import COUNT
 from tinygrad_lite.sweeping import chains, topological
 from tinygrad_lite.value import Value

@@ -1,0 +1,154 @@
+"""What a semiring is, and the ordinary one: numbers with + and ×."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..maps import Chain
+    from ..value import Value
+
+__all__ = ["Linear", "Semiring"]
+
+_BLOCK = 1 << 20  # elements in one piece of a contraction that BLAS cannot do
+_SMALL = 1 << 12  # elements
+
+
+class Semiring:
+    """Sum and product over paths. A new one defines ``lift``, ``times``, ``sum`` and ``zero``, perhaps ``contract``.
+
+    ``linear`` says that elements are ordinary numbers with the ordinary sum and product, of which ``lift`` makes the
+    weights: then matrix products do the contractions.
+    """
+
+    name = "semiring"
+    linear = False
+
+    def lift(self, weight: Any) -> Any:
+        """The element that a local derivative (a number or an array of them) stands for."""
+        raise NotImplementedError
+
+    def times(self, a: Any, b: Any) -> Any:
+        """The product, along a path."""
+        raise NotImplementedError
+
+    def sum(self, a: Any, axis: tuple[int, ...]) -> Any:
+        """The sum, over paths, along negative axes."""
+        raise NotImplementedError
+
+    def zero(self, shape: tuple[int, ...]) -> Any:
+        """The sum of no paths, for data of this shape."""
+        raise NotImplementedError
+
+    def one(self, shape: tuple[int, ...]) -> Any:
+        """The empty path, for data of this shape."""
+        return self.lift(np.ones(shape) if shape else 1.0)
+
+    def add(self, a: Any, b: Any) -> Any:
+        """The sum of two."""
+        return self.sum(np.stack([a, b], axis=-1), (-1,))
+
+    def scalar(self, a: Any) -> Any:
+        """The form that an element takes at a scalar Value."""
+        return a
+
+    def result(self, a: Any) -> Any:
+        """The statistic that an element stands for, as users get it."""
+        return a
+
+    # How an element is carried along the edges of one op and of one operand of it: through the maps of the chain. A
+    # semiring that notes something at each edge (the length of the path) does so here.
+
+    def pull(self, chain: Chain, g: Any, node: Value) -> Any:
+        """The cotangent ``g`` of ``node`` carried back to an operand."""
+        for linear_map in chain:
+            g = linear_map.pull(g, self)
+        return g
+
+    def push(self, chain: Chain, t: Any, node: Value) -> Any:
+        """The tangent ``t`` of an operand carried forward to ``node``."""
+        for linear_map in reversed(chain):
+            t = linear_map.push(t, self)
+        return t
+
+    # One element of an array of them, and an array with nothing but one.
+
+    def at(self, a: Any, index: tuple[int, ...]) -> Any:
+        """The element at ``index``; ``()`` for all there is of a scalar."""
+        return a[(..., *index)] if index else a
+
+    def only(self, a: Any, index: tuple[int, ...], shape: tuple[int, ...]) -> Any:
+        """An array for data of this shape that has the element ``a`` at ``index``, and nothing elsewhere."""
+        if not shape:
+            return a
+        out = self.zero(shape)
+        if isinstance(a, np.ndarray) and a.dtype == object:
+            out = out.astype(object)
+        out[(..., *index)] = a
+        return out
+
+    def contract(self, a: Any, weight: Any) -> Any:
+        """The matrix products of elements ``(..., m, k)`` and weights ``(..., k, n)``, in pieces of bounded size."""
+        rows, inner, columns = a.shape[-2], a.shape[-1], weight.shape[-1]
+        if 0 in (rows, inner, columns):
+            shape = (*np.broadcast_shapes(a.shape[:-2], weight.shape[:-2]), rows, columns)
+            return np.broadcast_to(self.zero((*weight.shape[:-2], rows, columns)), shape)  # components stand in front
+        lifted = self.lift(weight)[..., None, :, :]
+        step = max(1, _BLOCK * rows // (a.size * columns))
+        pieces = [
+            self.sum(self.times(a[..., start : start + step, :, None], lifted), (-2,)) for start in range(0, rows, step)
+        ]
+        return np.concatenate(pieces, axis=-2)
+
+    # What follows moves elements about without adding or multiplying any. A sweep over Values replaces it.
+
+    def broadcast(self, a: Any, shape: tuple[int, ...]) -> Any:
+        """``a`` repeated to ``shape``."""
+        if math.prod(shape) <= _SMALL:  # filling a small array takes an eighth of the time of making a view
+            out = np.empty(shape, getattr(a, "dtype", None if type(a) is not int else np.asarray(a).dtype))
+            out[...] = a
+            return out
+        return np.broadcast_to(a, shape)
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        """The ordinary matrix product, for a ``linear`` semiring."""
+        return a.dot(b) if a.ndim == b.ndim == 2 else np.matmul(a, b)
+
+    def cumsum(self, a: Any, axis: int) -> Any:
+        """The ordinary running sum, for a ``linear`` semiring."""
+        return np.cumsum(a, axis=axis)
+
+    def __repr__(self) -> str:
+        return f"<semiring {self.name}>"
+
+
+class Linear(Semiring):
+    """The ordinary sum and product, of ``lift``ed weights."""
+
+    linear = True
+
+    def __init__(self, name: str, lift: Callable[[Any], Any]) -> None:
+        self.name = name
+        self._lift = lift
+
+    def lift(self, weight: Any) -> Any:
+        return self._lift(weight)
+
+    def times(self, a: Any, b: Any) -> Any:
+        return a * b
+
+    def sum(self, a: Any, axis: tuple[int, ...]) -> Any:
+        return np.add.reduce(a, axis=axis)
+
+    def add(self, a: Any, b: Any) -> Any:
+        return a + b
+
+    def zero(self, shape: tuple[int, ...]) -> Any:
+        return np.zeros(shape) if shape else 0.0
+
+    def scalar(self, a: Any) -> Any:
+        return float(a)
