@@ -12,8 +12,8 @@ A ``Value`` is a number or an array that remembers how it was made; ``backward``
 64.0
 >>> for path in tg.gradient_paths(loss, x):
 ...     print(path)
-C ← x : 48 = 48
-C ← x : 16 = 16
+C ← x : 2(x·w + x)·w = 48
+C ← x : 2(x·w + x) = 16
 """
 
 from . import elementary, functions, methods, numpy_functions, semirings  # noqa: F401  (methods, numpy_functions: they fill Value in)
@@ -21,8 +21,10 @@ from .checking import Comparison, DifferentGradientsError, compare
 from .elementary import *  # noqa: F403
 from .elementwise import weighted_sum
 from .errors import TinygradError
+from .finding import find
 from .functions import *  # noqa: F403
-from .paths import GradientPaths, Path, find, gradient_paths
+from .path import Path
+from .paths import GradientPaths, gradient_paths
 from .recording import no_grad
 from .sweeping import replay, sweep
 from .value import Value

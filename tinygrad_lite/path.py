@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import ast
+import decimal
 import math
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 
-from .maps import Index
+import numpy as np
+
+from .errors import GraphError
+from .expressions import is_number, number, product
+from .maps import Index, edges
+from .sweeping import chains
+from .tracing import TooLongError, Tracer
 from .value import Value
+from .writing import PRODUCT, SUM, Text, element_text
 
 __all__ = ["Path", "element_name"]
+
+LONGEST = 60
+"""Characters of a factor; a longer one is printed as its number."""
 
 
 class Path:
@@ -17,7 +31,7 @@ class Path:
     ``locals`` are the local derivatives between neighbours, so ``len(locals) == length == len(nodes) - 1``.
     """
 
-    __slots__ = ("indices", "locals", "nodes")
+    __slots__ = ("__dict__", "indices", "locals", "nodes")
 
     def __init__(self, nodes: tuple[Value, ...], indices: tuple[Index, ...], locals_: tuple[float, ...]) -> None:
         self.nodes = nodes
@@ -37,30 +51,115 @@ class Path:
     def __len__(self) -> int:
         return len(self.locals)
 
+    @cached_property
+    def _segments(self) -> list[tuple[str, int, int]]:
+        """The named Values after the end: name, and from where to where on the path its factor is."""
+        found, start = [], 0
+        for k, (node, index) in enumerate(zip(self.nodes[1:], self.indices[1:], strict=True), start=1):
+            name = element_text(node, index)
+            if name is not None or k == self.length:
+                found.append((name or "value", start, k))
+                start = k
+        return found
+
     def __str__(self) -> str:
-        """The chain of the named Values, and the factors between them: nameless ones are folded into their neighbours'.
+        """The chain as a person would write it: the named Values, and the local derivatives between them as formulas.
+
+        Nameless Values are folded into the factor between the named ones, and factors of 1 are left out. A factor that
+        would take more than a line of text is its number.
+
+        >>> import tinygrad_lite as tg
+        >>> x, w, t = Value(2.0, name="x"), Value(3.0, name="w"), Value(1.0, name="t")
+        >>> y = (x * w).sigmoid()
+        >>> loss = (y - t).square() / 8
+        >>> y.name, loss.name = "y", "C"
+        >>> print(*tg.gradient_paths(loss, w))
+        C ← y ← w : (y - t)/4 · y(1 - y)·x = -3.04937e-06
+        """
+        return self._line(self._formula(start, stop) for _, start, stop in self._segments)
+
+    @property
+    def numbers(self) -> str:
+        """The same chain with the number of every factor.
 
         >>> import tinygrad_lite as tg
         >>> x, w = Value(2.0, name="x"), Value(3.0, name="w")
-        >>> loss = (x * w).square() * 0.5
-        >>> loss.name = "C"
-        >>> print(*tg.gradient_paths(loss, w))
-        C ← w : 12 = 12
+        >>> (path,) = tg.gradient_paths((x * w).square() * 0.5, w)
+        >>> str(path), path.numbers
+        ('end ← w : x²·w = 12', 'end ← w : 12 = 12')
         """
-        names = [element_name(self.nodes[0], self.indices[0]) or "end"]
-        factors = []
-        factor = 1.0
-        for node, index, local in zip(self.nodes[1:], self.indices[1:], self.locals, strict=True):
-            factor *= local
-            name = element_name(node, index)
-            if name is not None or node is self.nodes[-1]:
-                names.append(name or "value")
-                factors.append(f"{factor:.4g}")
-                factor = 1.0
-        return f"{' ← '.join(names)} : {' · '.join(factors) or '1'} = {self.contribution:.6g}"
+        return self._line(self._number(start, stop) for _, start, stop in self._segments)
+
+    def _line(self, factors: Iterator[ast.expr]) -> str:
+        names = [element_text(self.nodes[0], self.indices[0]) or "end", *(name for name, _, _ in self._segments)]
+        shown = [factor for factor in factors if not is_number(factor, 1.0)]
+        text = Text()
+        written = [
+            text.within(factor, SUM if len(shown) == 1 or (k == 0 and _is_negative(factor)) else PRODUCT)
+            for k, factor in enumerate(shown)
+        ]
+        return f"{' ← '.join(names)} : {' · '.join(written) or '1'} = {size(self.locals, 6)}"
+
+    def _formula(self, start: int, stop: int) -> ast.expr:
+        """The product of the local derivatives of one segment; a number where there is none to write."""
+        try:
+            factors: list[ast.expr] = []
+            longest = LONGEST
+            for k in range(start, stop):
+                factors.append(self._local(k))
+                longest -= not is_number(factors[-1])
+                if longest < 0:
+                    raise TooLongError
+            factor = product(*factors)
+            if len(Text().write(factor)) <= LONGEST:
+                return factor
+        except (TooLongError, GraphError):  # or the graph was freed since
+            pass
+        return self._number(start, stop)
+
+    def _number(self, start: int, stop: int) -> ast.expr:
+        """The same as a number."""
+        text = size(self.locals[start:stop], 4)
+        shown = ast.Name(text.lstrip("-"), ast.Load())
+        return ast.UnaryOp(ast.USub(), shown) if text.startswith("-") else number(1.0) if text == "1" else shown
+
+    def _local(self, k: int) -> ast.expr:
+        """The local derivative between neighbours as an expression."""
+        node, index, operand, inner = self.nodes[k], self.indices[k], self.nodes[k + 1], self.indices[k + 1]
+        positions = [position for position, parent in enumerate(node.parents) if parent is operand]
+        if len(positions) > 1:  # parallel edges: those of this number
+            with np.errstate(all="ignore"):
+                positions = [
+                    position
+                    for position, other, chain in chains(node)
+                    if other is operand and (inner, self.locals[k]) in edges(chain, index)
+                ]
+        return self._tracer.local(node, positions[0], index, inner) if positions else number(self.locals[k])
+
+    @cached_property
+    def _tracer(self) -> Tracer:
+        return Tracer()
 
     def __repr__(self) -> str:
         return f"<Path {self}>"
+
+
+def size(factors: Sequence[float], digits: int) -> str:
+    """The product of some factors as text, also where it underflows or overflows though no factor does.
+
+    >>> size([1e-200] * 3, 4), size([0.25, -2.0], 4), size([1e-200, 0.0], 4)
+    ('1e-600', '-0.5', '0')
+    """
+    found = math.prod(factors) + 0.0
+    if 1e-300 < abs(found) < math.inf or not all(factor and math.isfinite(factor) for factor in factors):
+        return f"{found:.{digits}g}"
+    with decimal.localcontext(Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX, prec=20):
+        mantissa, _, exponent = f"{math.prod(map(decimal.Decimal, factors)):.{digits - 1}e}".partition("e")
+    return f"{float(mantissa):g}e{exponent}"
+
+
+def _is_negative(factor: ast.expr) -> bool:
+    return isinstance(factor, ast.UnaryOp | ast.Constant)
 
 
 def element_name(node: Value, index: Index) -> str | None:

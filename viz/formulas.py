@@ -1,32 +1,34 @@
-"""Local derivatives as a picture writes them: a number at scalars, the table's expression or a word at arrays.
+"""Local derivatives as a picture writes them: a number at scalars, an expression or a word at arrays.
 
-The expressions are those of ``tinygrad_lite.derivatives``, in the form that people print, with the names of the
-operands and of the result put in: ``n2 · (1 - n2)``.
+The expressions are those of ``tinygrad_lite.tracing``, of what one op does: operands without a name of their own, or
+with one that does not read well in an expression, are the letters x, y, …, and a nameless result is ``out``.
 """
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tinygrad_lite.elementwise import Elementwise
+from tinygrad_lite.expressions import symbols
 from tinygrad_lite.maps import Chain, edges
+from tinygrad_lite.tracing import TooLongError, Tracer
 from tinygrad_lite.value import Value
+from tinygrad_lite.writing import Text
 from viz.numbers import extent, number
 
-__all__ = ["Local", "formula", "local_derivative", "written"]
+__all__ = ["Local", "formula", "local_derivative"]
 
 LONGEST = 24
 """Characters of an expression that a label has room for."""
 
 _PLAIN_NAME = re.compile(r"[^\W\d][\w.@\[\],]{0,11}")
+_LETTERS = "xyzuvw"
 
-# What the local derivative of a structured op is called, for each operand: {0}, {1} are the operands, {out} the result.
+# What the local derivative of a structured op is called where its weights are no expression: {0}, {1} are the operands.
 _WORDS: dict[str, tuple[str, ...]] = {
     "matmul": ("· {1}ᵀ", "{0}ᵀ ·"),
     "linear": ("· {1}ᵀ", "{0}ᵀ ·", "1"),
@@ -34,12 +36,8 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "max": ("1 at the max",),
     "min": ("1 at the min",),
     "prod": ("Π of the others",),
-    "logsumexp": ("softmax({0})",),
-    "norm": ("{0} / ‖{0}‖",),
-    "half_squared_error": ("{0} - {1}", "{1} - {0}"),
     "cross_entropy": ("softmax({0}) - {1}",),
 }
-_LETTERS = "xyzuvw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def local_derivative(node: Value, position: int, operand: Value, chain: Chain) -
     >>> n = Value([0.0, 1.0], name="z").sigmoid()
     >>> n.name = "n"
     >>> [local_derivative(n, *arrow).text for arrow in chains(n)]
-    ['n · (1 - n)']
+    ['n(1 - n)']
     """
     expression = formula(node, position)
     if node.size == operand.size == 1:
@@ -81,42 +79,37 @@ def formula(node: Value, position: int) -> str:
 
     >>> a, b = Value(1.0, name="a"), Value(2.0, name="b")
     >>> formula(a / b, 0), formula(a / b, 1), formula(a.tanh(), 0)
-    ('1 / b', '-a / b²', '1 - out²')
+    ('1/b', '-a/b²', '1 - out²')
     """
     op = node.op
     assert op is not None
-    if isinstance(op, Elementwise):
-        expression = op.rule.written[position]
-        if expression is None:
-            return ""
-        letters = dict(zip(op.rule.operands, node.parents, strict=False))
-        names = {letter: _own_name(value) or letter for letter, value in letters.items()}
-        return written(expression, {**names, "out": _own_name(node) or "out"})
-    if op.name == "weighted_sum":
-        return _partner(node, position)
+    letters = op.rule.operands if isinstance(op, Elementwise) else _LETTERS
+    names = [_own_name(value) or letter for value, letter in zip(node.parents, letters, strict=False)]
     words = _WORDS.get(op.name, ())
-    if position >= len(words):
+    if words:
+        return words[position].format(*names) if position < len(words) else ""
+    named = zip(node.parents, names, strict=False)
+    shown = {value: name for value, name in named if value.name is not None or not _is_number(value)}
+    if _own_name(node) or isinstance(op, Elementwise):
+        shown[node] = _own_name(node) or "out"
+    try:
+        expression = Tracer(shown=shown).local(node, position, None, None)
+    except TooLongError:
         return ""
-    operands = [_own_name(value) or letter for value, letter in zip(node.parents, _LETTERS, strict=False)]
-    return words[position].format(*operands)
+    if any(symbol.value.name is None and symbol.shown is None for symbol in symbols(expression)):
+        return ""  # a nameless array of numbers
+    return Text().write(expression)
+
+
+def _is_number(value: Value) -> bool:
+    return value.is_leaf and not value.requires_grad and not value.shape
 
 
 def _own_name(value: Value) -> str | None:
     """The name of a Value, or its number if it is a nameless constant, where either can stand in an expression."""
     if value.name is not None:
         return value.name if _PLAIN_NAME.fullmatch(value.name) else None
-    if value.is_leaf and not value.requires_grad and not value.shape and value.data >= 0:
-        return number(value.data)
-    return None
-
-
-def _partner(node: Value, position: int) -> str:
-    """In a weighted sum the derivative at a weight is its input, and the reverse; at the bias it is 1."""
-    operands = node.parents
-    terms = len(operands) // 2
-    if position == 2 * terms:
-        return "1"
-    return _own_name(operands[(position + terms) % (2 * terms)]) or ""
+    return number(value.data) if _is_number(value) and value.data >= 0 else None
 
 
 def _named_derivative(node: Value, position: int) -> str:
@@ -142,59 +135,3 @@ def _weights(chain: Chain) -> str:
         return "…"
     low, high = found[0]
     return number(low) if low == high else f"{number(low)} … {number(high)}"
-
-
-# ---- printing an expression ------------------------------------------------------------------------------------------
-
-_BINARY: dict[type[ast.operator], tuple[str, int]] = {
-    ast.Add: (" + ", 1),
-    ast.Sub: (" - ", 1),
-    ast.Mult: (" · ", 2),
-    ast.Div: (" / ", 2),
-    ast.Pow: ("^", 4),
-}
-_COMPARED = {ast.Gt: ">", ast.GtE: "≥", ast.Lt: "<", ast.LtE: "≤", ast.Eq: "="}
-_SUPERSCRIPTS = {2: "²", 3: "³"}
-_CALLED = {"sigmoid": "σ", "sqrt": "√", "log": "ln", "maximum": "max", "minimum": "min"}
-_ATOM = 5
-
-
-def written(expression: str, names: Mapping[str, str]) -> str:
-    """An expression of the table in mathematical form, with names for its letters.
-
-    >>> written("out * (1 - out)", {"out": "n30"}), written("-x / y**2", {}), written("where(x > 0, 1, slope)", {})
-    ('n30 · (1 - n30)', '-x / y²', '1 if x > 0 else slope')
-    """
-    return _printed(ast.parse(expression, mode="eval").body, names)[0]
-
-
-def _printed(node: ast.expr, names: Mapping[str, str]) -> tuple[str, int]:
-    """The text of a node and how tightly it binds."""
-
-    def inner(child: ast.expr, at_least: int) -> str:
-        text, binding = _printed(child, names)
-        return text if binding >= at_least else f"({text})"
-
-    match node:
-        case ast.Name(id=letter):
-            name = names.get(letter, letter)
-            return name, _ATOM if _PLAIN_NAME.fullmatch(name) or name.isdecimal() else 3
-        case ast.Constant(value=value):
-            return number(float(value)), _ATOM  # type: ignore[arg-type]  # the table holds numbers only
-        case ast.UnaryOp(operand=operand):  # the table's only unary operator is the minus sign
-            return f"-{inner(operand, 3)}", 3
-        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int(power))) if power in _SUPERSCRIPTS:
-            return f"{inner(left, _ATOM)}{_SUPERSCRIPTS[power]}", 4
-        case ast.BinOp(left=left, op=operator, right=right):
-            sign, binding = _BINARY[type(operator)]
-            # A quotient's divisor, a difference's subtrahend and a power's base take parentheses at equal binding.
-            tighter_right = binding + isinstance(operator, ast.Sub | ast.Div)
-            tighter_left = binding + isinstance(operator, ast.Pow)
-            return f"{inner(left, tighter_left)}{sign}{inner(right, tighter_right)}", binding
-        case ast.Compare(left=left, ops=[comparison], comparators=[right]):
-            return f"{inner(left, 1)} {_COMPARED[type(comparison)]} {inner(right, 1)}", 0
-        case ast.Call(func=ast.Name(id="where"), args=[condition, yes, no]):
-            return f"{inner(yes, 1)} if {inner(condition, 0)} else {inner(no, 1)}", 0
-        case ast.Call(func=ast.Name(id=function), args=arguments):
-            return f"{_CALLED.get(function, function)}({', '.join(inner(a, 0) for a in arguments)})", _ATOM
-    raise AssertionError(f"the table writes {ast.dump(node)}")
