@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from .errors import ArgumentError, GraphError, ShapeError, TinygradError
+from .finding import find
 from .path import element_name
-from .paths import find, gradient_paths
+from .paths import gradient_paths
 from .semirings import COUNT, GRADIENT
 from .sweeping import ancestors, replay, reverse
 from .value import Value, describe, raw, shape_of

@@ -26,7 +26,7 @@ from .derivatives import (
 from .errors import ShapeError
 from .maps import Broadcast, Chain, Scale
 from .recording import blocks_open, paused
-from .value import Op, Value, as_data, constant, describe, new, record, shape_of
+from .value import Op, Value, as_data, constant, cut, describe, new, record, shape_of
 
 __all__ = ["FUNCTIONS", "OPS", "Elementwise", "WeightedSum", "weighted_sum"]
 
@@ -124,7 +124,7 @@ def {name}({parameters}):
             except REFUSED:
                 return apply(op, ({x},))
             if blocks_open[0] and paused():
-                return constant(out)
+                return cut(out, 'no_grad()')
             node = new(Value)
             node._data = out
             node._made_by = op
@@ -161,7 +161,7 @@ def {name}({parameters}):
             return apply(op, ({x}, {y}))
         if {regular}:
             if blocks_open[0] and paused():
-                return constant(out)
+                return cut(out, 'no_grad()')
             node = new(Value)
             node._data = out
             node._made_by = op
@@ -204,7 +204,7 @@ def _generated(op: Elementwise) -> Callable[..., Any]:
         "Value": Value,
         "apply": apply,
         "blocks_open": blocks_open,
-        "constant": constant,
+        "cut": cut,
         "ndarray": np.ndarray,
         "new": new,
         "op": op,
@@ -233,7 +233,7 @@ def apply(op: Elementwise, operands: tuple[Any, ...]) -> Any:
         return record(op, operands)
     out = op.forward(*saved)
     if paused():
-        return constant(out)
+        return cut(out, "no_grad()")
     data = tuple(saved)
     return scalar_node(
         op,
@@ -322,7 +322,7 @@ def weighted_sum(weights: Any, inputs: Any, bias: Any = 0.0) -> Any:
     if not any(isinstance(x, Value) for x in operands):
         return out
     if blocks_open[0] and paused():
-        return constant(out)
+        return cut(out, "no_grad()")
     locals_ = list(WeightedSum.partners(data))
     for k, x in enumerate(operands):
         if type(x) is not Value or not x.requires_grad:

@@ -11,6 +11,7 @@ __all__ = [
     "GraphError",
     "IndexRangeError",
     "MissingExtraError",
+    "NonFiniteError",
     "ShapeError",
     "TinygradError",
     "UnknownNameError",
@@ -44,6 +45,10 @@ class ValueTypeError(TinygradError, TypeError):
 
 class GraphError(TinygradError, RuntimeError):
     """A question to a graph that is gone, cut or out of date."""
+
+
+class NonFiniteError(TinygradError, ArithmeticError, ValueError):
+    """An infinite number, or one that is not a number, where it would spoil an answer."""
 
 
 class MissingExtraError(TinygradError, RuntimeError):

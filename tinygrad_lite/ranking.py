@@ -22,6 +22,7 @@ from .value import Value
 __all__ = ["Step", "ranked"]
 
 _TIE = 1e-12  # relative differences of contributions below this are ties
+_NO_MORE = (0,)  # deviations: the best edges to the goal
 
 Edges = Callable[[Value, Index], Iterator[tuple[Value, Index, float]]]
 
@@ -46,13 +47,13 @@ class _State(NamedTuple):
 class _Candidate(NamedTuple):
     """A path not built yet: the first ``depth`` steps of ``parent``, then the edge of this rank, then the best tail.
 
-    Candidates compare by what they lose against the best path, in units of a tie; then by where they deviate, later
-    before earlier, which among equals is the order of their edges.
+    Candidates compare by what they lose against the best path, in logarithms, and then by their position: the order of
+    their edges. Each deviation stands in it with its depth and place: one to an edge that comes before the best one
+    (-1) puts a path before those that follow the best longer, one to an edge behind it (1) after them.
     """
 
-    loss: int
-    deviations: tuple[tuple[int, int], ...]
-    exact_loss: float
+    loss: float
+    position: tuple[tuple[int, ...], ...]
     parent: list[Step]
     states: list[_State]
     depth: int
@@ -80,8 +81,7 @@ def ranked(
                     best = math.log(abs(weight)) + _tail(tails[node], following)
                     if best > -math.inf:
                         found.append((best, Step(node, index, weight, place), following))
-            found.sort(key=lambda edge: (-round(edge[0] / _TIE), edge[1].place))
-            sorted_edges[state] = found
+            sorted_edges[state] = _ties_by_place(found)
         return sorted_edges[state]
 
     def completed(candidate: _Candidate) -> tuple[list[Step], list[_State]]:
@@ -97,9 +97,15 @@ def ranked(
     first = _State(*start, sign)
     if first.node is not goal and not onwards(first):
         return
-    heap = [_Candidate(0, (), 0.0, [], [first], 0, 0)]
-    while heap:
-        candidate = heapq.heappop(heap)
+    later = [_Candidate(0.0, (_NO_MORE,), [], [first], 0, 0)]
+    tied: list[tuple[tuple[tuple[int, ...], ...], _Candidate]] = []  # those as large as the largest left, by position
+    least = 0.0
+    while tied or later:
+        least = least if tied else later[0].loss
+        while later and later[0].loss <= least + _TIE:
+            candidate = heapq.heappop(later)
+            heapq.heappush(tied, (candidate.position, candidate))
+        _, candidate = heapq.heappop(tied)
         steps, states = completed(candidate)
         yield steps
         for depth in range(candidate.depth, len(steps)):
@@ -107,10 +113,22 @@ def ranked(
             rank = candidate.rank + 1 if depth == candidate.depth else 1
             if rank >= len(here):
                 continue
-            before = candidate.deviations[:-1] if depth == candidate.depth and candidate.rank else candidate.deviations
-            loss = candidate.exact_loss + here[rank - 1 if depth == candidate.depth else 0][0] - here[rank][0]
-            deviations = (*before, (-depth, rank))
-            heapq.heappush(heap, _Candidate(round(loss / _TIE), deviations, loss, steps, states, depth, rank))
+            before = candidate.position[: -2 if depth == candidate.depth and candidate.rank else -1]
+            loss = candidate.loss + here[rank - 1 if depth == candidate.depth else 0][0] - here[rank][0]
+            place, best = here[rank][1].place, here[0][1].place
+            deviation = (-1, depth, place) if place < best else (1, -depth, place)
+            heapq.heappush(later, _Candidate(loss, (*before, deviation, _NO_MORE), steps, states, depth, rank))
+
+
+def _ties_by_place(found: list[tuple[float, Step, _State]]) -> list[tuple[float, Step, _State]]:
+    """Edges in decreasing order, and in the order of their places where they are as good as the best of their like."""
+    found.sort(key=lambda edge: -edge[0])
+    start = 0
+    for k in range(1, len(found) + 1):
+        if k == len(found) or found[start][0] - found[k][0] > _TIE:
+            found[start:k] = sorted(found[start:k], key=lambda edge: edge[1].place)
+            start = k
+    return found
 
 
 def _tail(tail: Any, state: _State) -> float:

@@ -8,12 +8,12 @@ fine.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, GraphError, ShapeError
+from .errors import ArgumentError, GraphError, NonFiniteError, ShapeError
 from .maps import Chain, Scale
 from .semirings import Semiring
 from .value import CONSUMED, Value, as_data, describe
@@ -103,6 +103,21 @@ def chains(node: Value) -> Iterator[tuple[int, Value, Chain]]:
         for k, (operand, weight) in enumerate(zip(operands, weights, strict=False)):
             if weight is not None:
                 yield k, operand, (Scale(weight, 0),)
+
+
+class Route:
+    """Which paths a sweep goes: here all of them."""
+
+    def opens(self, node: Value, operand: Value) -> bool:
+        """Whether paths may go from ``node`` to this operand of it."""
+        return True
+
+    def gated(self, node: Value, a: Any, semiring: Semiring) -> Any:
+        """A sum over paths by way of ``node``, without what may not pass there."""
+        return a
+
+
+EVERYWHERE = Route()
 
 
 def backward(end: Value, grad: Any, keep: str | None) -> None:
@@ -197,26 +212,24 @@ def _add_to_leaves(cotangents: Mapping[Value, Any], taken: set[int]) -> None:
             leaf._grad = g if own else g.copy()
 
 
-def reverse(end: Value, semiring: Semiring, seed: Any = None) -> dict[Value, Any]:
+def reverse(end: Value, semiring: Semiring, seed: Any = None, route: Route = EVERYWHERE) -> dict[Value, Any]:
     """The cotangent, in a semiring, of every Value through which ``end`` depends on its leaves.
 
-    ``seed`` is the cotangent of ``end``: by default the empty path at its one element.
+    ``seed`` is the cotangent of ``end``: by default the empty path at its one element. ``route`` leaves out paths.
     """
     cotangents: dict[Value, Any] = {end: semiring.one(end.shape) if seed is None else seed}
     with np.errstate(all="ignore"):
         for node in reversed(topological(end)):
             if node not in cotangents:
                 continue
-            g = cotangents[node]
+            g = cotangents[node] = route.gated(node, cotangents[node], semiring)
             for _, operand, chain in chains(node):
-                pulled = g
-                for linear_map in chain:
-                    pulled = linear_map.pull(pulled, semiring)
-                _accumulate(cotangents, operand, pulled, semiring)
+                if route.opens(node, operand):
+                    _accumulate(cotangents, operand, semiring.pull(chain, g, node), semiring)
     return cotangents
 
 
-def push(start: Value, end: Value, semiring: Semiring, seed: Any) -> dict[Value, Any]:
+def push(start: Value, end: Value, semiring: Semiring, seed: Any, route: Route = EVERYWHERE) -> dict[Value, Any]:
     """The tangent, in a semiring, of every Value between ``start`` and ``end``: sums over the paths to ``start``."""
     tangents: dict[Value, Any] = {start: seed}
     with np.errstate(all="ignore"):
@@ -224,12 +237,39 @@ def push(start: Value, end: Value, semiring: Semiring, seed: Any) -> dict[Value,
             if node is start:
                 continue
             for _, operand, chain in chains(node):
-                if operand in tangents:
-                    pushed = tangents[operand]
-                    for linear_map in reversed(chain):
-                        pushed = linear_map.push(pushed, semiring)
-                    _accumulate(tangents, node, pushed, semiring)
+                if operand in tangents and route.opens(node, operand):
+                    _accumulate(tangents, node, semiring.push(chain, tangents[operand], node), semiring)
+            if node in tangents:
+                tangents[node] = route.gated(node, tangents[node], semiring)
     return tangents
+
+
+def check_local_derivatives(end: Value, reached: Container[Value], who: str) -> None:
+    """Raise ``NonFiniteError`` for the first local derivative between Values in ``reached`` that is infinite or NaN."""
+    with np.errstate(all="ignore"):
+        for node in topological(end):
+            if node not in reached:
+                continue
+            for k, operand, chain in chains(node):
+                if operand not in reached:
+                    continue
+                for linear_map in chain:
+                    weight = getattr(linear_map, "weight", getattr(linear_map, "operand", 1.0))
+                    if not np.isfinite(weight).all():
+                        _refuse(node, k, operand, np.asarray(weight), who)
+
+
+def _refuse(node: Value, k: int, operand: Value, weight: Any, who: str) -> None:
+    index = tuple(map(int, np.argwhere(~np.isfinite(weight))[0]))
+    element = f" at element {list(index)}" if index else ""
+    point = ""
+    if np.shape(operand.data) == weight.shape:
+        point = f", where the operand is {float(np.asarray(operand.data)[index]):.6g}"
+    assert node.op is not None
+    raise NonFiniteError(
+        f"{who}: a local derivative of {node.op.name!r}, which made {describe(node)}, with respect to operand {k}, "
+        f"{describe(operand)}, is {float(weight[index])}{element}{point}; keep the operand inside the op's domain"
+    )
 
 
 def _accumulate(totals: dict[Value, Any], node: Value, term: Any, semiring: Semiring) -> None:
@@ -244,7 +284,7 @@ def sweep(end: Value, semiring: Semiring, wrt: Any) -> Any:
     ``end`` has one element. ``wrt`` is a Value, a sequence of Values, a mapping by name, or a module; the result has
     the same form: an array of the Value's shape (a number for a scalar), a list, a dict, a dict by parameter name.
 
-    Raises ``ShapeError`` unless ``end`` has one element.
+    Raises ``ShapeError`` unless ``end`` has one element, ``NonFiniteError`` for an infinite local derivative or NaN.
 
     >>> from tinygrad_lite import semirings
     >>> a = Value(3.0)
@@ -261,14 +301,15 @@ def sweep(end: Value, semiring: Semiring, wrt: Any) -> Any:
             f"sweep: the end has one element, got shape {end.shape} of {describe(end)}; index or sum it first"
         )
     cotangents = reverse(end, semiring)
+    if semiring.reads_weights:
+        check_local_derivatives(end, cotangents, "sweep")
 
     def statistic(value: Value) -> Any:
         if not isinstance(value, Value):
             raise ArgumentError(f"sweep: wrt holds Values, got {type(value).__name__}; pass Values or a module")
         if value not in cotangents:
             return semiring.result(semiring.zero(value.shape))
-        found = semiring.result(cotangents[value])
-        return np.array(found) if isinstance(found, np.ndarray) else found
+        return _own(semiring.result(cotangents[value]))
 
     if isinstance(wrt, Value):
         return statistic(wrt)
@@ -277,6 +318,13 @@ def sweep(end: Value, semiring: Semiring, wrt: Any) -> Any:
     if isinstance(wrt, Mapping):
         return {name: statistic(value) for name, value in wrt.items()}
     return [statistic(value) for value in wrt]
+
+
+def _own(found: Any) -> Any:
+    """A result that nothing else holds."""
+    if isinstance(found, dict):
+        return {key: tuple(map(_own, of_group)) for key, of_group in found.items()}
+    return np.array(found) if isinstance(found, np.ndarray) else found
 
 
 def replay(end: Value | Sequence[Value], leaves: Mapping[Value, Any] | None = None) -> Any:

@@ -93,7 +93,7 @@ class Value(Methods):
     (5.0, 4.0)
     """
 
-    __slots__ = ("_a", "_b", "_da", "_data", "_db", "_grad", "_made_by", "name", "requires_grad")
+    __slots__ = ("_a", "_b", "_calls", "_da", "_data", "_db", "_grad", "_made_by", "name", "requires_grad")
 
     _data: Any
     _grad: Any
@@ -102,6 +102,7 @@ class Value(Methods):
     _b: Any  # the second operand
     _da: Any  # a scalar node's local derivatives (None for a constant operand); an array node's list of operand data
     _db: Any
+    _calls: Any  # at the result of a module, which calls made it of what (see calls.py); not set elsewhere
     name: str | None
     requires_grad: bool
 
@@ -269,7 +270,7 @@ class Value(Methods):
 
     def detach(self) -> Value:
         """A constant with the same data, cut off from the graph."""
-        return constant(self.data, self.name)
+        return cut(self.data, "detach()", self.name) if self.requires_grad else constant(self.data, self.name)
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
@@ -376,6 +377,10 @@ class Value(Methods):
         if self._made_by is not None:
             raise GraphError(f"{what}: {describe(self)} is part of a graph; {what} its leaves, or .detach() it first")
 
+    def __format__(self, spec: str) -> str:
+        """With a format such as ``.3f`` the one number in it, else its ``repr``."""
+        return format(self.item(), spec) if spec else repr(self)
+
     def __repr__(self) -> str:
         if self._data is None:
             return "Value(<freed by backward(keep='leaves')>)"
@@ -465,6 +470,13 @@ def constant(data: Any, name: str | None = None) -> Value:
     return node
 
 
+def cut(data: Any, by: str, name: str | None = None) -> Value:
+    """A constant that ends a graph: ``by`` is what cut it off, for messages about paths that are not there."""
+    node = constant(data, name)
+    node._b = by
+    return node
+
+
 def record(op: Op, operands: tuple[Any, ...]) -> Any:
     """Apply ``op`` and remember it. Where no operand is a Value the result is plain data."""
     saved: list[Any] = []
@@ -493,7 +505,7 @@ def record(op: Op, operands: tuple[Any, ...]) -> Any:
     if type(out) is not float and not out.ndim:
         out = float(out)
     if blocks_open[0] and paused():
-        return constant(out)
+        return cut(out, "no_grad()")
     node = new(Value)
     node._data = out
     node._made_by = op

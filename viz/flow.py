@@ -15,7 +15,6 @@ import numpy as np
 from tinygrad_lite.maps import Chain, Index
 from tinygrad_lite.paths import GradientPaths
 from tinygrad_lite.semirings import MAGNITUDE, Semiring
-from tinygrad_lite.sweeping import push, reverse
 from tinygrad_lite.value import Value
 
 __all__ = ["Flow", "Sums"]
@@ -38,8 +37,8 @@ class Sums:
 
     def __init__(self, paths: GradientPaths, semiring: Semiring) -> None:
         self.semiring = semiring
-        self.behind = push(paths.wrt, paths.end, semiring, _seed(paths.wrt, paths.at, semiring))
-        self.ahead = reverse(paths.end, semiring, _seed(paths.end, paths.end_at, semiring))
+        self.behind = {value: semiring.result(a) for value, a in paths.tangents(semiring).items()}
+        self.ahead = {value: semiring.result(a) for value, a in paths.cotangents(semiring).items()}
         self.of_all = self._at(self.behind, paths.end, paths.end_at)
 
     def reach(self, value: Value) -> Any:
@@ -124,12 +123,3 @@ class Flow:
         with np.errstate(all="ignore"):
             shares = np.divide(magnitude, self.magnitude)
         return np.where(np.isfinite(shares), shares, 0.0)
-
-
-def _seed(value: Value, index: Index, semiring: Semiring) -> Any:
-    """The semiring's one at one element of a value, its zero at all others."""
-    if not value.shape:
-        return semiring.one(())
-    seed = semiring.zero(value.shape)
-    seed[index] = semiring.one(())
-    return seed

@@ -35,9 +35,6 @@ LIMIT = 2_000
 ELEMENTS, ELEMENT_EDGES = 150, 400
 """As many elements and elementary edges of arrays as can still be told apart: above, whole arrays are drawn."""
 
-RANKED = 100_000
-"""Paths that are listed to find the largest."""
-
 
 @dataclass(frozen=True, slots=True)
 class PathNode:
@@ -113,7 +110,7 @@ def paths_records(
         raise ArgumentError(f'paths: level is "elements" or "values", or left out, got {level!r}')
     if top is not None and top < 1:
         raise ArgumentError(f"paths: top is how many paths get colours of their own, at least 1, got {top}")
-    ranked = _largest(paths, top) if top else []
+    ranked = paths.top(top) if top else []
     counts = Sums(paths, COUNT)
     values = [value for value in dict.fromkeys((paths.wrt, *topological(paths.end))) if np.any(counts.reach(value))]
     drawn = _drawn(paths, counts, values, level, limit)
@@ -152,15 +149,6 @@ def _check_drawn(nodes: int, limit: int) -> None:
 
 def _text(value: Value, index: Index) -> str:
     return element_name(value, index) or ""
-
-
-def _largest(paths: GradientPaths, k: int) -> list[Path]:
-    """The ``k`` largest paths by |contribution|, ties in the order of listing."""
-    if paths.count > RANKED:
-        raise ArgumentError(
-            f"paths: the largest are found among at most {RANKED:,} paths, there are {paths.count:,}; leave out top="
-        )
-    return sorted(paths, key=lambda path: -abs(path.contribution))[:k]
 
 
 Place = tuple[Value, Index | None]

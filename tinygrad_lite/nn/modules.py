@@ -7,12 +7,14 @@ deep.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
 
 from .. import naming
+from ..calls import note
 from ..errors import ArgumentError, IndexRangeError, UnknownNameError, ValueTypeError
 from ..value import Value
 
@@ -38,6 +40,11 @@ class Module:
 
     training: bool = True
     """Whether layers that behave differently in training do so; ``train()`` and ``eval()`` set it."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__call__" in vars(cls):
+            setattr(cls, "__call__", _noted(vars(cls)["__call__"]))  # noqa: B010  (mypy knows no other way)
 
     # ---- what it contains
 
@@ -184,6 +191,18 @@ class Module:
             return f"{type(self).__name__}()"
         lines = [f"  {name}: {member!r}".replace("\n", "\n  ") for name, member in inner]
         return "\n".join([f"{type(self).__name__}(", *lines, ")"])
+
+
+def _noted(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A module's ``__call__`` that leaves at its results which module made them."""
+
+    @functools.wraps(call)
+    def noted(self: Module, *inputs: Any, **named: Any) -> Any:
+        result = call(self, *inputs, **named)
+        note(self, (*inputs, named) if named else inputs, result)
+        return result
+
+    return noted
 
 
 def _members(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import naming
+from ..calls import note
 from ..elementwise import weighted_sum
 from ..errors import ShapeError
 from ..value import Value, constant, describe
@@ -207,7 +208,8 @@ class MLP(Module):
             return self.batch(x)
         values = _inputs(x, self, self.dims[0], sample)
         for layer in self.layers:
-            values = layer._outputs(values, sample)
+            inputs, values = values, layer._outputs(values, sample)
+            note(layer, (inputs,), values)
         return _one_or_all(values)
 
     def batch(self, rows: Any) -> list[Any]:

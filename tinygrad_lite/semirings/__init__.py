@@ -8,9 +8,11 @@ Axes before those of the data belong to the semiring (its components), so ``sum`
 
 from __future__ import annotations
 
-from .base import Linear, Semiring
+from .base import Semiring
 from .counts import Count
+from .grouped import Grouped
 from .logarithms import Entropy, Largest, LogMagnitude
+from .scaled import Scaled
 
 __all__ = [
     "ACTIVE_COUNT",
@@ -22,23 +24,29 @@ __all__ = [
     "MAX",
     "MOST_NEGATIVE",
     "MOST_POSITIVE",
+    "SPECTRUM",
     "Semiring",
 ]
 
-GRADIENT: Semiring = Linear("GRADIENT", lambda weight: weight)
-"""The gradient: + and ×. Units: those of the end per unit of the value."""
+# Cost: each takes one sweep over the graph, as a backward pass does. How much longer one takes than one of GRADIENT is
+# measured in benchmarks/. Sources: the sum over paths is F. L. Bauer's (1974), and W. Baur's and
+# V. Strassen's (1983); that other sums and products answer other questions is M. Mohri's (2002).
 
-MAGNITUDE: Semiring = Linear("MAGNITUDE", abs)
+GRADIENT: Scaled = Scaled("GRADIENT", lambda weight: weight)
+"""The gradient: the sum of all contributions, + and ×. Units: those of the end per unit of the value."""
+
+MAGNITUDE: Scaled = Scaled("MAGNITUDE", abs)
 """The sum of the absolute contributions of all paths: what flows before anything cancels. Units: the gradient's."""
 
 COUNT: Semiring = Count("COUNT", structural=True)
-"""How many paths there are, each local derivative counting as one. Exact integers of any size."""
+"""How many paths there are, each local derivative counting as one. Exact integers of any size: ``int64`` arrays, and
+arrays of Python's own integers where those do not hold them."""
 
 ACTIVE_COUNT: Semiring = Count("ACTIVE_COUNT", structural=False)
 """How many paths have every local derivative different from zero. Exact integers of any size."""
 
 MAX: Semiring = Largest("MAX", "size")
-"""The largest absolute contribution of a single path. Units: the gradient's."""
+"""The largest absolute contribution of a single path (max, ×), found in logarithms. Units: the gradient's."""
 
 MOST_POSITIVE: Semiring = Largest("MOST_POSITIVE", "positive")
 """The largest contribution of a single path that is positive, 0 if none is. Units: the gradient's."""
@@ -47,7 +55,15 @@ MOST_NEGATIVE: Semiring = Largest("MOST_NEGATIVE", "negative")
 """The smallest contribution of a single path that is negative, 0 if none is. Units: the gradient's."""
 
 ENTROPY: Semiring = Entropy()
-"""The entropy of |contribution| / magnitude over all paths, in nats: 0 for one that carries all, ln n for n equal."""
+"""The entropy of p = |contribution| / magnitude over all paths, -Σ p ln p, in nats: 0 for one that carries all, ln n
+for n equal ones, 0 where nothing flows. Source: the expectation semiring of J. Eisner, *Parameter estimation for
+probabilistic finite-state transducers*, 2002, and Z. Li and J. Eisner, 2009."""
 
 LOG_MAGNITUDE: Semiring = LogMagnitude()
 """The natural logarithm of the magnitude, which does not underflow: -inf where nothing flows."""
+
+SPECTRUM: Semiring = Grouped(
+    "SPECTRUM", (COUNT, GRADIENT, MAGNITUDE), start=0, extended=lambda length, node: length + 1
+)
+"""By the length of the paths, in ops: ``{length: (count, total, magnitude)}``, each an array of the value's shape, the
+shortest first. Its elements are polynomials in the length. Cost: three sweeps for each length that occurs."""

@@ -27,6 +27,8 @@ class Semiring:
 
     name = "semiring"
     linear = False
+    reads_weights = True
+    """Whether the sizes of local derivatives matter, so that infinite ones and NaN are refused."""
 
     def lift(self, weight: Any) -> Any:
         """The element that a local derivative (a number or an array of them) stands for."""
@@ -90,6 +92,10 @@ class Semiring:
             out = out.astype(object)
         out[(..., *index)] = a
         return out
+
+    def masked(self, a: Any, mask: Any, shape: tuple[int, ...]) -> Any:
+        """``a`` where ``mask`` is true, nothing elsewhere; for data of this shape, or a single truth for a scalar."""
+        return np.where(mask, a, self.zero(shape)) if shape else a if mask else self.zero(())
 
     def contract(self, a: Any, weight: Any) -> Any:
         """The matrix products of elements ``(..., m, k)`` and weights ``(..., k, n)``, in pieces of bounded size."""

@@ -18,6 +18,8 @@ _FLOAT_EXACT = 2**53  # a float64 holds every integer up to here
 class Count(Semiring):
     """Numbers of paths: exact integers, ``int64`` as long as they fit and Python's own after that."""
 
+    reads_weights = False
+
     def __init__(self, name: str, structural: bool) -> None:
         self.name = name
         self.structural = structural

@@ -1,0 +1,149 @@
+"""Paths told apart while they are summed: a statistic for each group, by what the paths went through.
+
+An element maps keys to elements of other semirings: for each group of paths, what they sum to. An edge changes the key.
+The spectrum's key is the length of the path, so that its elements are polynomials in the length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..errors import ArgumentError
+from .base import Semiring
+from .scaled import Floating
+
+if TYPE_CHECKING:
+    from ..maps import Chain
+    from ..value import Value
+
+__all__ = ["Grouped", "Groups"]
+
+Extended = Callable[[Any, "Value"], Any]
+
+
+class Groups(NamedTuple):
+    """For each key, and each of the semirings, what the paths of the group sum to.
+
+    ``sums`` has an array for each semiring, in which the keys are the first axis.
+    """
+
+    keys: tuple[Any, ...]
+    sums: tuple[Any, ...]
+
+
+class Grouped(Semiring):
+    """Several statistics at once for each group of paths.
+
+    ``semirings`` are those of the statistics: their elements are numbers. ``start`` is the key of the empty path, and
+    ``extended(key, node)`` that of a path with key ``key`` and one more edge, of the op that made ``node``. Raises
+    ``ArgumentError`` when there are more than ``at_most`` groups.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        semirings: Sequence[Semiring],
+        start: Hashable,
+        extended: Extended,
+        at_most: int = 1_000_000,
+        instead: str = "",
+    ) -> None:
+        self.name = name
+        self.semirings = tuple(semirings)
+        self.start = start
+        self.extended = extended
+        self.at_most = at_most
+        self.instead = instead
+
+    def pull(self, chain: Chain, g: Groups, node: Value) -> Groups:
+        return self._carried(g, node, [s.pull(chain, a, node) for s, a in zip(self.semirings, g.sums, strict=True)])
+
+    def push(self, chain: Chain, t: Groups, node: Value) -> Groups:
+        return self._carried(t, node, [s.push(chain, a, node) for s, a in zip(self.semirings, t.sums, strict=True)])
+
+    def _carried(self, before: Groups, node: Value, sums: list[Any]) -> Groups:
+        """The sums under their new keys. Groups whose keys have become equal are one."""
+        keys = [self.extended(key, node) for key in before.keys]
+        distinct = tuple(dict.fromkeys(keys))
+        if len(distinct) == len(keys):
+            return Groups(tuple(keys), tuple(sums))
+        whole: Groups | None = None
+        for k, key in enumerate(keys):
+            one = Groups((key,), tuple(_part(a, slice(k, k + 1)) for a in sums))
+            whole = one if whole is None else self.add(whole, one)
+        assert whole is not None
+        return whole
+
+    def add(self, a: Groups, b: Groups) -> Groups:
+        if a.keys == b.keys:
+            return Groups(a.keys, tuple(s.add(x, y) for s, x, y in zip(self.semirings, a.sums, b.sums, strict=True)))
+        keys = tuple(dict.fromkeys(a.keys + b.keys))
+        if len(keys) > self.at_most:
+            raise ArgumentError(
+                f"{self.name}: more than {self.at_most} groups of paths; {self.instead or 'ask for coarser ones'}"
+            )
+        place: dict[Any, int] = {key: k for k, key in enumerate(keys)}
+        return Groups(
+            keys,
+            tuple(
+                s.add(
+                    _spread(s, x, [place[key] for key in a.keys], len(keys)),
+                    _spread(s, y, [place[key] for key in b.keys], len(keys)),
+                )
+                for s, x, y in zip(self.semirings, a.sums, b.sums, strict=True)
+            ),
+        )
+
+    def one(self, shape: tuple[int, ...]) -> Groups:
+        return Groups((self.start,), tuple(np.asarray(s.one(shape))[None] for s in self.semirings))
+
+    def zero(self, shape: tuple[int, ...]) -> Groups:
+        return Groups((), tuple(np.asarray(s.zero((0, *shape))) for s in self.semirings))
+
+    def at(self, a: Groups, index: tuple[int, ...]) -> Groups:
+        return Groups(a.keys, tuple(s.at(x, index) for s, x in zip(self.semirings, a.sums, strict=True)))
+
+    def only(self, a: Groups, index: tuple[int, ...], shape: tuple[int, ...]) -> Groups:
+        sums = []
+        for s, x in zip(self.semirings, a.sums, strict=True):
+            out: Any = np.broadcast_to(s.zero(shape), (len(a.keys), *shape)).astype(np.asarray(x).dtype)
+            out[(..., *index)] = x
+            sums.append(out)
+        return Groups(a.keys, tuple(sums))
+
+    def masked(self, a: Groups, mask: Any, shape: tuple[int, ...]) -> Groups:
+        stacked = (len(a.keys), *shape)
+        return Groups(
+            a.keys,
+            tuple(
+                s.masked(x, np.broadcast_to(mask, stacked), stacked)
+                for s, x in zip(self.semirings, a.sums, strict=True)
+            ),
+        )
+
+    def result(self, a: Groups) -> dict[Any, Any]:
+        """``{key: (one statistic, …)}``, in the order of the keys if they have one."""
+        found = [s.result(x) for s, x in zip(self.semirings, a.sums, strict=True)]
+        groups = {key: tuple(_plain(x[k]) for x in found) for k, key in enumerate(a.keys)}
+        return dict(sorted(groups.items())) if all(isinstance(key, int) for key in groups) else groups
+
+
+def _part(a: Any, where: slice) -> Any:
+    return Floating(a.mantissa[where], a.exponent) if type(a) is Floating else a[where]
+
+
+def _spread(semiring: Semiring, a: Any, places: list[int], size: int) -> Any:
+    """The groups of ``a`` at their places among ``size`` groups."""
+    if type(a) is Floating:
+        return Floating(_spread(semiring, a.mantissa, places, size), a.exponent)
+    out = np.array(semiring.zero((size, *a.shape[1:]))).astype(a.dtype, copy=False)
+    out[places] = a
+    return out
+
+
+def _plain(a: Any) -> Any:
+    """A number of the kind that Python has, an array as it is."""
+    return a.item() if isinstance(a, np.generic) else a
