@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from .sweeping import ancestors
 from .value import Value
 
-__all__ = ["modules_of", "note"]
+__all__ = ["Region", "modules_of", "note", "regions_of"]
 
 Call = tuple[Any, tuple[Any, ...], Any]
 """A module, what it was given, and the calls noted at the same result before, or ``None``."""
@@ -41,14 +42,12 @@ def _values(items: Iterable[Any]) -> Iterator[Value]:
             yield from _values(item.values())
 
 
-def _calls_at(value: Value) -> Iterator[tuple[Any, set[Value]]]:
-    """The calls whose result a Value is: the module, and the Values that it was given. Not where it only passed on."""
-    call = None if value.is_leaf else getattr(value, "_calls", None)
-    while call is not None:
-        module, given, call = call
-        inputs = set(_values(given))
-        if value not in inputs:
-            yield module, inputs
+@dataclass(frozen=True, eq=False)
+class Region:
+    """What one call of a module made. ``name`` is empty for an only outermost module that contains others."""
+
+    name: str
+    module: Any
 
 
 def modules_of(end: Value) -> dict[Value, tuple[str, ...]]:
@@ -58,24 +57,40 @@ def modules_of(end: Value) -> dict[Value, tuple[str, ...]]:
     left out if it is the only one and contains others; else it goes by the prefix of its parameters' names, or by its
     type.
     """
+    return {node: tuple(region.name for region in within if region.name) for node, within in regions_of(end).items()}
+
+
+def regions_of(end: Value) -> dict[Value, tuple[Region, ...]]:
+    """For every Value that was made inside modules, the calls that it belongs to, from outermost to innermost."""
     calls = [(value, *call) for value in ancestors(end) for call in _calls_at(value)]
     inside = {id(module): {id(m): path for path, m in module.named_modules().items()} for _, module, _ in calls}
-    names = _names(calls, inside)
-    found: dict[Value, list[int]] = {}
-    for value, module, inputs in calls:
-        for node in _between(value, inputs, inside[id(module)]):
-            if id(module) not in (within := found.setdefault(node, [])):
-                within.append(id(module))
-    stacks: dict[Value, tuple[str, ...]] = {}
-    for node, within in found.items():
-        within.sort(key=lambda module: -len(inside[module]))  # what contains more is further out
-        stacks[node] = tuple(names[module] for module in within if names[module])
-    return stacks
+    names = _names([module for _, module, _ in calls], inside)
+    regions: dict[tuple[int, int], Region] = {}  # a call is known by its module and what it was given
+    found: dict[Value, list[Region]] = {}
+    for value, module, given in calls:
+        region = regions.setdefault((id(module), id(given)), Region(names[id(module)], module))
+        for node in _between(value, set(_values(given)), inside[id(module)]):
+            within = found.setdefault(node, [])
+            if all(other.module is not module for other in within):
+                within.append(region)
+    return {
+        node: tuple(sorted(within, key=lambda region: -len(inside[id(region.module)])))  # what contains more is outer
+        for node, within in found.items()
+    }
+
+
+def _calls_at(value: Value) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """The calls whose result a Value is: the module, and what it was given. Not where it only passed on."""
+    call = None if value.is_leaf else getattr(value, "_calls", None)
+    while call is not None:
+        module, given, call = call
+        if not any(value is x for x in _values(given)):
+            yield module, given
 
 
 def _between(result: Value, inputs: set[Value], own: Mapping[int, str]) -> list[Value]:
     """What was computed for a result from the inputs of the call, not by modules that do not belong to it."""
-    seen: set[Value] = set(inputs)
+    seen = inputs
     region, stack = [], [result]
     while stack:
         node = stack.pop()
@@ -89,21 +104,19 @@ def _between(result: Value, inputs: set[Value], own: Mapping[int, str]) -> list[
     return region
 
 
-def _names(calls: list[tuple[Value, Any, set[Value]]], inside: dict[int, dict[int, str]]) -> dict[int, str]:
+def _names(called: list[Any], inside: dict[int, dict[int, str]]) -> dict[int, str]:
     """The name of each module that was called; empty for an only root that contains others."""
-    modules = {id(module): module for _, module, _ in calls}
+    modules = {id(module): module for module in called}
     roots = [key for key in modules if not any(key in within and key != other for other, within in inside.items())]
+    alone = len(roots) == 1 and len(modules) > 1
     names: dict[int, str] = {}
-    for root in roots:
-        names |= {key: path for key, path in inside[root].items() if path and key in modules}
-    alone = len(roots) == 1 and bool(names)
     used: Counter[str] = Counter()
     for root in roots:
         name = "" if alone else _own_name(modules[root])
         used[name] += 1
         names[root] = f"{name} {used[name]}" if used[name] > 1 else name
-        if not alone:
-            names |= {key: f"{names[root]}.{path}" for key, path in inside[root].items() if path and key in modules}
+        start = f"{names[root]}." if names[root] else ""
+        names |= {key: start + path for key, path in inside[root].items() if path and key in modules}
     return names
 
 

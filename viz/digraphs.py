@@ -21,6 +21,7 @@ __all__ = [
     "edge_label",
     "effort",
     "new_digraph",
+    "new_frame",
     "share_width",
     "sign_label",
     "tip",
@@ -55,6 +56,12 @@ def new_digraph(caption: str = "", **attributes: Any) -> graphviz.Digraph:
         node_attr=font | {"color": INK, "fontsize": "11", "style": "filled", "fillcolor": WHITE},
         edge_attr=font | {"color": FAINT, "fontsize": "9", "arrowsize": "0.6"},
     )
+
+
+def new_frame(id: str, label: str) -> graphviz.Digraph:
+    """An empty frame, with a plain text as its heading, to be put into a digraph when it is full."""
+    looks = {"labeljust": "l", "color": "#c8c8c8", "style": "rounded", "margin": "10", "class": "module"}
+    return graphviz.Digraph(name=id, graph_attr=looks | {"id": id, "label": escape_label(label), "tooltip": tip(label)})
 
 
 def tip(*lines: str) -> str:

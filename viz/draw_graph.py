@@ -6,18 +6,22 @@ DOT. Nothing recurses over the graph.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import graphviz
 import numpy as np
 
-from tinygrad_lite.errors import ValueTypeError
+from tinygrad_lite.calls import Region, regions_of
+from tinygrad_lite.errors import ArgumentError, ValueTypeError
 from tinygrad_lite.sweeping import ancestors, chains
 from tinygrad_lite.value import Value
+from viz.collapsing import Group, calls_merged, chains_folded, deepest, fits, hidden, modules_collapsed, start_folded
 from viz.colours import CONSTANT, INK, MIXED, NEGATIVE, OP, POSITIVE, WHITE, shade
-from viz.digraphs import Direction, check_direction, check_size, edge_label, effort, new_digraph, sign_label, tip
+from viz.digraphs import Direction, check_direction, edge_label, effort, new_digraph, new_frame, sign_label, tip
 from viz.drawing import Drawing
 from viz.escape import escape_label
 from viz.formulas import local_derivative
@@ -29,12 +33,17 @@ LIMIT = 2_000
 """Nodes that are drawn, ops among them. As many, in layers, are 4.5 m wide on paper."""
 
 
+STRIPES = 16
+"""Elements of an array that are shown as stripes."""
+
+
 @dataclass(frozen=True, slots=True)
 class ValueNode:
     """A value of the graph. A constant, to which no gradient flows, may be a leaf or computed from constants.
 
     ``data`` and ``grad`` are what it shows of them; ``grad`` is "–" before a backward pass and empty for a constant.
-    ``low`` and ``high`` bound the gradient's elements, ``None`` where there is no gradient.
+    ``low`` and ``high`` bound the gradient's elements, ``None`` where there is no gradient; ``elements`` are those of a
+    small array, row by row.
     """
 
     id: str
@@ -46,6 +55,7 @@ class ValueNode:
     leaf: bool
     low: float | None
     high: float | None
+    elements: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,33 +87,66 @@ class LocalEdge:
 
 
 @dataclass(frozen=True, slots=True)
+class BoxNode:
+    """Ops and values that are drawn as one box: what it is called, how many ops, and the values that come out of it."""
+
+    id: str
+    label: str
+    ops: int
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The frame around what one call of a module made; ``parent`` is the frame around it, or empty."""
+
+    id: str
+    label: str
+    parent: str
+
+
+@dataclass(frozen=True, slots=True)
 class GraphScene:
     """Everything that the picture of a graph shows; ``values`` and ``ops`` each after what they read.
 
     ``scale`` is the largest size of a gradient among the leaves (among all values, if no leaf has one), 0 if none has.
+    An edge's ``op`` may be a box. ``framed`` maps the ids of nodes to their innermost frame. ``note`` says what was
+    left out.
     """
 
     values: tuple[ValueNode, ...]
     ops: tuple[OpNode, ...]
     edges: tuple[LocalEdge, ...]
     scale: float
+    boxes: tuple[BoxNode, ...] = ()
+    frames: tuple[Frame, ...] = ()
+    framed: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
 
 
-def graph(value: Value, *, direction: Direction = "LR", limit: int = LIMIT) -> Drawing:
+def graph(
+    value: Value, *, direction: Direction = "LR", depth: int | None = None, fold: bool = True, limit: int = LIMIT
+) -> Drawing:
     """Draw the computation graph of a value.
 
     Values are boxes, with square corners the leaves and with round ones the results; each with its name, its number (of
-    an array the shape and the extent) and its gradient, "–" until a backward pass has been. Ops are circles. On every
-    arrow from a value to an op stands the local derivative, and an operand that is used twice has two arrows. The fill
-    shows the sign and the size of the gradient. Constants are pale, their arrows dotted.
+    an array the shape and the extent; a small one is striped by its elements) and its gradient, "–" until a backward
+    pass has been. Ops are circles. On every arrow from a value to an op stands the local derivative, and an operand
+    that is used twice has two arrows. The fill shows the sign and the size of the gradient. Constants are pale, their
+    arrows dotted. Modules have frames around what they made.
+
+    A graph too large for the limit is made smaller until it fits: modules are drawn as one box each, the innermost
+    first, then what lies furthest from the end; the caption says so.
 
     Args:
         value: the end of the graph.
         direction: "LR", from left to right, or "TB", top down.
+        depth: how many levels of modules are open; 0 draws each outermost one as a box. All of them if left out.
+        fold: whether the middle of a long chain of ops is drawn as one box.
         limit: how many nodes are drawn at most.
 
     Raises:
-        DrawingTooLargeError: more nodes than the limit.
+        ArgumentError: a depth below 0, or a limit below 10.
         FormatError: another direction.
         GraphError: the graph was freed.
 
@@ -112,10 +155,10 @@ def graph(value: Value, *, direction: Direction = "LR", limit: int = LIMIT) -> D
     <Drawing: 5 nodes, 6 edges; .save("picture.svg") writes it>
     """
     check_direction("graph", direction)
-    return Drawing(graph_digraph(graph_records(value, limit=limit), direction))
+    return Drawing(graph_digraph(graph_records(value, depth=depth, fold=fold, limit=limit), direction))
 
 
-def graph_records(value: Value, *, limit: int = LIMIT) -> GraphScene:
+def graph_records(value: Value, *, depth: int | None = None, fold: bool = True, limit: int = LIMIT) -> GraphScene:
     """The records of the picture.
 
     >>> x = Value(3.0, name="x")
@@ -125,33 +168,138 @@ def graph_records(value: Value, *, limit: int = LIMIT) -> GraphScene:
     """
     if not isinstance(value, Value):
         raise ValueTypeError(f"graph: draws the graph of a Value, got {type(value).__name__}; pass a loss, for example")
+    for what, number_given, least in (("depth", depth, 0), ("limit", limit, 10)):
+        whole = isinstance(number_given, int) and not isinstance(number_given, bool)
+        if number_given is not None and (not whole or number_given < least):
+            raise ArgumentError(f"graph: {what} is a whole number of at least {least}, got {number_given!r}")
     order = ancestors(value)
-    count = sum(1 if node.is_leaf else 2 for node in order)
-    check_size(
-        "graph",
-        "this graph",
-        count,
-        limit,
-        "draw one sample, or what lies before one value with viz.paths(end, value), or pass a larger limit=",
-    )
+    regions = regions_of(value)
+    depth, groups, note = _collapsed(order, value, regions, depth, fold, limit)
+    gone = hidden(order, value, groups)
+    shown = [node for node in order if node not in gone]
     numbers = {node: k for k, node in enumerate(order)}
-    ops: list[OpNode] = []
-    edges: list[LocalEdge] = []
-    for node, k in numbers.items():
+    boxes = {group: f"g{k}" for k, group in enumerate(dict.fromkeys(groups[node] for node in order if node in groups))}
+    ops = tuple(
+        OpNode(f"o{numbers[node]}", node.op.name, node.op.sign, f"v{numbers[node]}")
+        for node in shown
+        if node.op is not None and node not in groups
+    )
+    values = tuple(_value_node(node, f"v{numbers[node]}") for node in shown)
+    made: defaultdict[Group, list[str]] = defaultdict(list)
+    for node in shown:
+        if node in groups:
+            made[groups[node]].append(f"v{numbers[node]}")
+    frames, framed = _frames(shown, numbers, regions, depth, groups, boxes)
+    return GraphScene(
+        values,
+        ops,
+        tuple(_edges(order, numbers, groups, boxes, gone)),
+        _scale(values),
+        tuple(BoxNode(id, group.label, group.ops, tuple(made[group])) for group, id in boxes.items()),
+        frames,
+        framed,
+        note,
+    )
+
+
+Regions = Mapping[Value, tuple[Region, ...]]
+
+
+def _collapsed(
+    order: list[Value], end: Value, regions: Regions, depth: int | None, fold: bool, limit: int
+) -> tuple[int, dict[Value, Group], str]:
+    """How many levels of modules are open, the groups that are drawn as boxes, and a note if that was not asked for."""
+
+    levels = deepest(regions)
+    wanted = levels if depth is None else min(depth, levels)
+    attempts = [(level, modules_collapsed(regions, level)) for level in range(wanted, -1, -1)]
+    attempts.append((0, calls_merged(order, attempts[-1][1])))
+    for open_levels, modules in attempts:
+        groups = modules | chains_folded(order, modules) if fold else modules
+        if fits(order, end, groups, limit):
+            what = "each module is one box, whatever it was called for"
+            if modules is not attempts[-1][1]:
+                what = f"modules are boxes from level {open_levels + 1} on"
+            note = "" if modules is attempts[0][1] else f"too large for {limit:,} nodes: {what}"
+            return open_levels, groups, note
+    keep = limit // 3
+    while keep > 1 and not fits(order, end, groups | start_folded(order, keep), limit):
+        keep //= 2
+    count = sum(2 - node.is_leaf for node in order)
+    note = f"{count:,} nodes, at most {limit:,} are drawn: the {keep:,} last results one by one"
+    return 0, groups | start_folded(order, keep), note
+
+
+def _edges(
+    order: list[Value],
+    numbers: dict[Value, int],
+    groups: Mapping[Value, Group],
+    boxes: Mapping[Group, str],
+    gone: set[Value],
+) -> Iterator[LocalEdge]:
+    ids = map("e{}".format, itertools.count())
+    into_box: set[tuple[Value, Group]] = set()
+    for node in order:
         if node.op is None:
             continue
-        ops.append(OpNode(f"o{k}", node.op.name, node.op.sign, f"v{k}"))
+        group = groups.get(node)
+        if group is not None:
+            for parent in node.parents:
+                if parent not in gone and groups.get(parent) is not group and (parent, group) not in into_box:
+                    into_box.add((parent, group))
+                    ends = f"v{numbers[parent]}", boxes[group], 0
+                    yield LocalEdge(next(ids), *ends, "", "", None, parent.requires_grad)
+            continue
         with np.errstate(all="ignore"):  # a local derivative may overflow, as it may in a sweep
             live = {position: (operand, chain) for position, operand, chain in chains(node)}
             for position, parent in enumerate(node.parents):
-                ends = f"e{len(edges)}", f"v{numbers[parent]}", f"o{k}", position
+                ends = f"v{numbers[parent]}", f"o{numbers[node]}", position
                 if position in live:
                     local = local_derivative(node, position, *live[position])
-                    edges.append(LocalEdge(*ends, local.text, local.formula, local.value, True))
+                    yield LocalEdge(next(ids), *ends, local.text, local.formula, local.value, True)
                 else:
-                    edges.append(LocalEdge(*ends, "", "", None, False))
-    values = tuple(_value_node(node, f"v{k}") for node, k in numbers.items())
-    return GraphScene(values, tuple(ops), tuple(edges), _scale(values))
+                    yield LocalEdge(next(ids), *ends, "", "", None, False)
+
+
+def _frames(
+    shown: list[Value],
+    numbers: dict[Value, int],
+    regions: Regions,
+    depth: int,
+    groups: Mapping[Value, Group],
+    boxes: Mapping[Group, str],
+) -> tuple[tuple[Frame, ...], dict[str, str]]:
+    """The frames of the modules that are open, and which nodes stand in which. Parameters stand with their readers."""
+    frames: dict[Region, Frame] = {}
+    frames_of: dict[str, str] = {}  # the whole name that the label of a frame is the end of
+    framed: dict[str, str] = {}
+    readers: defaultdict[Value, list[tuple[Region, ...]]] = defaultdict(list)
+
+    def innermost(around: tuple[Region, ...]) -> str:
+        parent = ""
+        for region in around:
+            if region not in frames:
+                label = region.name.removeprefix(f"{frames_of[parent]}.") if parent else region.name
+                frames[region] = Frame(f"cluster_{len(frames)}", label, parent)
+                frames_of[frames[region].id] = region.name
+            parent = frames[region].id
+        return parent
+
+    visible = {*shown}
+    for node in numbers:
+        around = tuple(region for region in regions.get(node, ()) if region.name)[:depth]
+        for parent in node.parents:
+            readers[parent].append(around)
+        if around and node in groups:
+            framed[boxes[groups[node]]] = innermost(around)
+        if around and node in visible:
+            framed[f"v{numbers[node]}"] = innermost(around)
+            if node not in groups:
+                framed[f"o{numbers[node]}"] = innermost(around)
+    for node in shown:
+        if node.is_leaf and node.requires_grad and len({*readers[node]}) == 1 and readers[node][0]:
+            framed[f"v{numbers[node]}"] = innermost(readers[node][0])
+    return tuple(frames.values()), framed
 
 
 def _value_node(node: Value, id: str) -> ValueNode:
@@ -160,7 +308,8 @@ def _value_node(node: Value, id: str) -> ValueNode:
         kind = "constant"
     grad = "" if not node.requires_grad else summary(node.grad) if node.has_grad else "–"
     low, high = extent(node.grad) if node.has_grad else (None, None)
-    return ValueNode(id, node.name or "", node.shape, summary(node.data), grad, kind, node.is_leaf, low, high)
+    elements = tuple(map(float, np.ravel(node.grad))) if node.has_grad and 1 < node.size <= STRIPES else ()
+    return ValueNode(id, node.name or "", node.shape, summary(node.data), grad, kind, node.is_leaf, low, high, elements)
 
 
 def _scale(values: tuple[ValueNode, ...]) -> float:
@@ -182,32 +331,67 @@ def graph_digraph(scene: GraphScene, direction: Direction = "LR") -> graphviz.Di
     for edge in scene.edges:
         into[edge.op].append((edge.value, edge.op))
     joins = [join for op in scene.ops for join in (*into[op.id], (op.id, op.value))]
-    digraph = new_digraph(rankdir=direction, ranksep=ranksep, nodesep=nodesep, **effort(joins))
+    joins += [join for box in scene.boxes for join in (*into[box.id], *((box.id, value) for value in box.values))]
+    digraph = new_digraph(scene.note, rankdir=direction, ranksep=ranksep, nodesep=nodesep, **effort(joins))
+    places = {frame.id: new_frame(frame.id, frame.label) for frame in scene.frames} | {"": digraph}
+
+    def place(id: str) -> graphviz.Digraph:
+        return places[scene.framed.get(id, "")]
+
     for value in scene.values:
-        _write_value(digraph, value, scene.scale, direction)
+        _write_value(place(value.id), value, scene.scale, direction)
     for op in scene.ops:
-        digraph.node(
-            op.id,
-            label=sign_label(op.sign),
-            shape="circle" if len(op.sign) <= 2 else "ellipse",
-            id=op.id,
-            **{"class": "op"},
-            tooltip=tip(op.name),
-            fillcolor=OP,
-            color=OP,
-            fontsize="12",
-            width="0.3",
-            height="0.3",
-            margin="0.03",
-        )
-        join = f"{op.id}-{op.value}"
-        digraph.edge(op.id, op.value, id=join, arrowhead="none", weight="8", penwidth="1.5", tooltip=" ")
+        _write_op(place(op.id), op)
+    for box in scene.boxes:
+        _write_box(place(box.id), box)
+    for frame in reversed(scene.frames):  # a frame comes after the one around it
+        places[frame.parent].subgraph(places[frame.id])
+    for op in scene.ops:
+        _write_join(digraph, op.id, op.value)
+    for box in scene.boxes:
+        for made in box.values:
+            _write_join(digraph, box.id, made)
     room = _room(scene)
     for edge in scene.edges:
-        _write_edge(digraph, edge, room[edge.op])
+        _write_edge(digraph, edge, room.get(edge.op, "1"))
     if scene.scale:
         _write_legend(digraph, scene)
     return digraph
+
+
+def _write_op(digraph: graphviz.Digraph, op: OpNode) -> None:
+    digraph.node(
+        op.id,
+        label=sign_label(op.sign),
+        shape="circle" if len(op.sign) <= 2 else "ellipse",
+        id=op.id,
+        **{"class": "op"},
+        tooltip=tip(op.name),
+        fillcolor=OP,
+        color=OP,
+        fontsize="12",
+        width="0.3",
+        height="0.3",
+        margin="0.03",
+    )
+
+
+def _write_box(digraph: graphviz.Digraph, box: BoxNode) -> None:
+    ops = f"{box.ops:,} op{'s' if box.ops != 1 else ''}"
+    digraph.node(
+        box.id,
+        label=rf"{escape_label(box.label)}\n{ops}",
+        shape="box3d",
+        id=box.id,
+        **{"class": "box"},
+        tooltip=tip(box.label, f"{ops}, drawn as one box"),
+        fillcolor=OP,
+        margin="0.15,0.08",
+    )
+
+
+def _write_join(digraph: graphviz.Digraph, op: str, value: str) -> None:
+    digraph.edge(op, value, id=f"{op}-{value}", arrowhead="none", weight="8", penwidth="1.5", tooltip=" ")
 
 
 def _write_value(digraph: graphviz.Digraph, value: ValueNode, scale: float, direction: Direction) -> None:
@@ -221,11 +405,17 @@ def _write_value(digraph: graphviz.Digraph, value: ValueNode, scale: float, dire
     if direction == "TB":  # braces turn the direction in which fields follow, which starts along the ranks
         label = f"{{{label}}}"
     fill = WHITE if value.low is None or value.high is None else shade(value.low, value.high, scale)
+    shaped = {"shape": "record" if value.leaf else "Mrecord"}
+    if value.elements and scale:  # a box of stripes, one for each element, has no fields
+        lines = value.name, f"{shape_text(value.shape)}: {value.data}", f"grad {value.grad}"
+        label = r"\n".join(escape_label(line) for line in lines if line)
+        fill = ":".join(shade(g, g, scale) for g in value.elements)
+        shaped = {"shape": "box", "style": "striped", "penwidth": "0.6"}
     ink = CONSTANT if constant else INK
     digraph.node(
         value.id,
         label=label,
-        shape="record" if value.leaf else "Mrecord",
+        **shaped,
         id=value.id,
         **{"class": f"value {value.kind}"},
         tooltip=tip(
@@ -235,7 +425,7 @@ def _write_value(digraph: graphviz.Digraph, value: ValueNode, scale: float, dire
             f"gradient {value.grad}" if value.grad else "a constant: no gradient",
         ),
         fillcolor=fill,
-        color=ink if not constant else "#bbbbbb",
+        color="#bbbbbb" if constant else "#8a8a8a" if "penwidth" in shaped else ink,
         fontcolor=ink,
         height="0.28",
         margin="0.11,0.03",
@@ -294,7 +484,8 @@ def _write_legend(digraph: graphviz.Digraph, scene: GraphScene) -> None:
         margin="0.06,0.02",
         **shared,
     )
-    if any(value.low is not None and value.high is not None and value.low < 0 < value.high for value in scene.values):
+    whole = [(value.low, value.high) for value in scene.values if not value.elements]
+    if any(low is not None and high is not None and low < 0 < high for low, high in whole):
         digraph.node(
             "legend-mixed",
             label="an array of both signs",

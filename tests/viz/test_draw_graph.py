@@ -16,7 +16,7 @@ from tests.viz.svg import HOSTILE, Picture, colours
 from tinygrad_lite import Value, datasets, nn
 from tinygrad_lite.derivatives import TABLE
 from tinygrad_lite.elementary import __all__ as ELEMENTARY
-from tinygrad_lite.errors import GraphError, ValueTypeError
+from tinygrad_lite.errors import ArgumentError, GraphError, ValueTypeError
 from viz.colours import MIXED, NEGATIVE, POSITIVE, WHITE, shade
 from viz.draw_graph import GraphScene, LocalEdge, graph_records
 from viz.formulas import LONGEST
@@ -143,7 +143,22 @@ def test_arrays_show_shape_and_extent() -> None:
     y.backward()
     value = graph_records(y).values[0]
     assert (value.shape, value.data, value.grad, value.low, value.high) == ((3, 4), "0 … 11", "0 … 22", 0.0, 22.0)
-    assert Picture(viz.graph(y)).texts("v0") == ["w", "3×4", "0 … 11", "grad 0 … 22"]
+    assert Picture(viz.graph(y)).texts("v0") == ["w", "3×4: 0 … 11", "grad 0 … 22"]
+    big = Value(np.arange(40.0).reshape(4, 10), name="w")
+    y = (big * big).sum()
+    y.backward()
+    assert Picture(viz.graph(y)).texts("v0") == ["w", "4×10", "0 … 39", "grad 0 … 78"]
+
+
+def test_a_small_array_is_striped_by_its_elements() -> None:
+    w = Value([[3.0, -3.0], [0.001, 0.0]], name="w")
+    y = (w * w).sum()
+    y.backward()
+    scene = graph_records(y)
+    assert scene.values[0].elements == (6.0, -6.0, 0.002, 0.0)
+    line = next(line for line in viz.graph(y).source.splitlines() if line.lstrip().startswith("v0 "))
+    assert f'fillcolor="{POSITIVE[2]}:{NEGATIVE[2]}:{POSITIVE[0]}:{WHITE}"' in line
+    assert "style=striped" in line
 
 
 @pytest.mark.parametrize(
@@ -237,7 +252,7 @@ def test_leaves_are_compared_with_leaves() -> None:
 
 
 def test_a_legend_says_what_the_fills_mean() -> None:
-    w = Value([1.0, -1.0], name="w")
+    w = Value(np.resize([1.0, -1.0], 20), name="w")
     y = (w * w).sum()
     y.backward()
     picture = Picture(viz.graph(y))
@@ -283,7 +298,7 @@ def test_a_deep_graph_needs_no_recursion() -> None:
     y = x
     for _ in range(20_000):
         y = y + 0.5
-    scene = graph_records(y, limit=10**6)
+    scene = graph_records(y, fold=False, limit=10**6)
     assert len(scene.ops) == 20_000
     assert len(scene.edges) == 40_000
 
@@ -298,23 +313,148 @@ def test_a_value_used_all_along_a_deep_graph_is_drawn_in_time() -> None:
     assert "splines" not in viz.graph(half_adder()).source
 
 
-def test_a_graph_too_large_is_refused_with_its_size_and_a_way_out() -> None:
-    y = Value(1.0)
-    for _ in range(2_000):
-        y = y * y
-    with pytest.raises(
-        viz.DrawingTooLargeError,
-        match=r"graph: at most 2,000 nodes are drawn, this graph has 4,001; .*viz\.paths.*limit=",
-    ):
-        viz.graph(y)
-    assert "v1999" in viz.graph(y, limit=5_000).source
+# ---- made smaller ----------------------------------------------------------------------------------------------------
+
+
+class Block(nn.Module):
+    def __init__(self, rng: np.random.Generator) -> None:
+        self.inner = nn.Sequential(nn.Linear(3, 3, rng=rng), tg.tanh)
+
+    def __call__(self, x: Value) -> Value:
+        return x + self.inner(x)
+
+
+class Residual(nn.Module):
+    def __init__(self, blocks: int, rng: np.random.Generator) -> None:
+        self.blocks = [Block(rng) for _ in range(blocks)]
+
+    def __call__(self, x: Value) -> Value:
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+def residual(blocks: int = 2) -> Value:
+    rng = np.random.default_rng(0)
+    return nn.losses.mse(Residual(blocks, rng)(Value(rng.normal(size=(4, 3)), name="x")), np.zeros((4, 3)))
+
+
+def depths(scene: GraphScene) -> dict[str, int]:
+    """The longest way to each node of a picture; fails where there is a cycle."""
+    into = defaultdict(list)
+    for edge in scene.edges:
+        into[edge.op].append(edge.value)
+    for maker in (*scene.ops, *scene.boxes):
+        for value in [maker.value] if hasattr(maker, "value") else maker.values:
+            into[value].append(maker.id)
+    found: dict[str, int] = {}
+    waiting = [node.id for node in (*scene.values, *scene.ops, *scene.boxes)]
+    while waiting:
+        ready = [id for id in waiting if all(source in found for source in into[id])]
+        assert ready, "a cycle"
+        for id in ready:
+            found[id] = 1 + max((found[source] for source in into[id]), default=0)
+        waiting = [id for id in waiting if id not in found]
+    return found
+
+
+def test_modules_have_frames_one_inside_the_other() -> None:
+    scene = graph_records(residual())
+    names = {frame.id: frame for frame in scene.frames}
+    assert sorted(frame.label for frame in scene.frames) == ["blocks.0", "blocks.1", *["inner"] * 2, *["layers.0"] * 2]
+
+    def path(id: str) -> list[str]:
+        frame = scene.framed.get(id, "")
+        found = []
+        while frame:
+            found.append(names[frame].label)
+            frame = names[frame].parent
+        return found[::-1]
+
+    weights = [value for value in scene.values if value.name == "layers.0.w"]
+    assert sorted(map(path, (value.id for value in weights))) == [
+        ["blocks.0", "inner", "layers.0"],
+        ["blocks.1", "inner", "layers.0"],
+    ]
+    assert path(next(value.id for value in scene.values if value.name == "x")) == []
+    svg = viz.graph(residual()).svg()
+    assert len(re.findall(r'class="cluster module"', svg)) == 6
+
+
+@pytest.mark.parametrize(("depth", "boxes"), [(0, ["blocks.0", "blocks.1"]), (1, ["blocks.0.inner", "blocks.1.inner"])])
+def test_modules_are_boxes_below_the_chosen_depth(depth: int, boxes: list[str]) -> None:
+    scene = graph_records(residual(), depth=depth)
+    assert [box.label for box in scene.boxes] == boxes
+    assert [box.ops for box in scene.boxes] == [3 - depth, 3 - depth]
+    assert not any(value.name.startswith("layers") for value in scene.values)  # parameters are inside
+    assert not scene.note
+    depths(scene)
+    assert f"{3 - depth} ops" in Picture(viz.graph(residual(), depth=depth)).texts("g0")
+
+
+def test_a_long_chain_is_folded_in_the_middle() -> None:
+    y = Value(1.0, name="x")
+    for _ in range(100):
+        y = y.sin()
+    scene = graph_records(y)
+    assert [(box.label, box.ops) for box in scene.boxes] == [("one after the other", 92)]
+    assert len(scene.ops) == 8
+    depths(scene)
+    assert len(graph_records(y, fold=False).ops) == 100
+    shared = Value(1.0)
+    y = shared
+    for _ in range(100):
+        y = y.sin() * shared  # a chain all the same: only the leaf is read again and again
+    assert sum(box.ops for box in graph_records(y).boxes) == 192
+
+
+def test_a_graph_too_large_is_made_smaller_until_it_fits_and_says_so() -> None:
+    deep = residual(30)
+    scene = graph_records(deep, limit=100)
+    assert len(scene.values) + len(scene.ops) + len(scene.boxes) <= 100
+    assert scene.note == "too large for 100 nodes: modules are boxes from level 1 on"
+    assert scene.note in viz.graph(deep, limit=100).svg()
+    depths(scene)
+    y = x = Value(1.1, name="x")
+    z = Value(0.5, name="z")
+    for _ in range(3_000):  # neither modules nor chains
+        y, z = y * z, z + y
+    scene = graph_records(y + z)
+    assert len(scene.values) + len(scene.ops) + len(scene.boxes) <= 2_000
+    assert [box.label for box in scene.boxes] == ["what came before"]
+    assert scene.note.startswith("12,004 nodes, at most 2,000 are drawn: the ")
+    assert sum(box.ops for box in scene.boxes) + len(scene.ops) == 6_001
+    depths(scene)
+    assert viz.graph(y + z, limit=200).svg()
+    assert x.name in {value.name for value in graph_records(x * 2.0).values}
+
+
+def test_calls_of_one_module_that_do_not_feed_each_other_are_one_box() -> None:
+    net = nn.scalar.MLP(2, [3, 1], rng=0)
+    rows = np.random.default_rng(0).normal(size=(40, 2))
+    loss = nn.losses.mse(net(rows), np.zeros(40))
+    scene = graph_records(loss, limit=500)
+    assert scene.note == "too large for 500 nodes: each module is one box, whatever it was called for"
+    assert [box.label for box in scene.boxes] == ["layers.0 ×40", "layers.1 ×40"]
+    depths(scene)
+    layer = nn.Linear(2, 2, rng=0)
+    x = Value(np.ones((1, 2)), name="x")
+    again = layer(tg.tanh(layer(tg.tanh(layer(x))))).sum()
+    assert [box.label for box in graph_records(again, depth=0).boxes] == ["Linear"] * 3
+    depths(graph_records(again, depth=0, limit=10))
+
+
+@pytest.mark.parametrize(("what", "least", "given"), [("depth", 0, -1), ("depth", 0, "all"), ("limit", 10, 3)])
+def test_bad_sizes_are_refused(what: str, least: int, given: object) -> None:
+    with pytest.raises(ArgumentError, match=f"graph: {what} is a whole number of at least {least}, got {given!r}"):
+        viz.graph(residual(), **{what: given})  # type: ignore[arg-type]
 
 
 def test_a_shared_subgraph_is_drawn_once() -> None:
     y = Value(1.1)
     for _ in range(60):  # 2^60 paths
         y = y + y
-    assert len(graph_records(y).edges) == 120
+    assert len(graph_records(y, fold=False).edges) == 120
 
 
 def test_wrong_arguments() -> None:
