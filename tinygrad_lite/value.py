@@ -11,6 +11,7 @@ At an *array node* the operands' data are kept, and the op makes its chain of li
 from __future__ import annotations
 
 import dis
+import html
 import reprlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ from .errors import GraphError, ShapeError, TinygradError, ValueTypeError
 from .maps import ndim_of, shape_of
 from .recording import blocks_open, paused
 from .semirings import GRADIENT
+from .showing import array_table
 
 if TYPE_CHECKING:
     from .maps import Chain
@@ -405,6 +407,12 @@ class Value(Methods):
         if not self.requires_grad:
             parts.append("requires_grad=False")
         return f"Value({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        if self._data is None or not 1 <= self.ndim <= 2 or not self.size:
+            return f"<pre>{html.escape(repr(self))}</pre>"
+        shown = array_table(repr(self) if self.name is None else self.name, self._data)
+        return shown + (array_table("gradient", self._grad) if self._grad is not None else "")
 
 
 _FLOAT64 = np.dtype(np.float64)

@@ -16,6 +16,7 @@ import numpy as np
 from .. import naming
 from ..calls import note
 from ..errors import ArgumentError, IndexRangeError, UnknownNameError, ValueTypeError
+from ..showing import Cell, table
 from ..value import Value
 
 __all__ = ["Module"]
@@ -185,12 +186,33 @@ class Module:
 
     # ---- display
 
+    def _repr_html_(self) -> str:
+        parameters = self.named_parameters()
+        rows: list[list[Cell]] = [
+            [
+                name,
+                str(p.shape) if p.shape else "scalar",
+                p.size,
+                f"|grad| {np.linalg.norm(p.grad):.4g}" if p.has_grad else "–",
+            ]
+            for name, p in list(parameters.items())[:_LISTED]
+        ]
+        count = sum(p.size for p in parameters.values())
+        more = len(parameters) - len(rows)
+        note = f"and {more} more parameters" if more > 0 else ""
+        title = f"{type(self).__name__}: {count:,} numbers in {len(parameters)} parameters"
+        return table(title, ["parameter", "shape", "size", "gradient"], rows, note)
+
     def __repr__(self) -> str:
         inner = [(name, member) for name, member in _members(vars(self)) if isinstance(member, Module)]
         if not inner:
             return f"{type(self).__name__}()"
         lines = [f"  {name}: {member!r}".replace("\n", "\n  ") for name, member in inner]
         return "\n".join([f"{type(self).__name__}(", *lines, ")"])
+
+
+_LISTED = 40
+"""Parameters that a notebook lists."""
 
 
 def _noted(call: Callable[..., Any]) -> Callable[..., Any]:
