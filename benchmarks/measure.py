@@ -83,6 +83,8 @@ class Growing:
 
     make: Callable[[int], Program]
     smallest: int = 1_000
+    beyond: int = 1
+    """The largest size is so many times that of the effort."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,7 @@ def fitted_exponent(sizes: Sequence[float], seconds: Sequence[float]) -> tuple[f
 def growth(program: Growing, effort: Effort = FULL, clock: Clock = time.perf_counter) -> Measurement:
     """The exponent with which time grows with size, from two sizes in each decade, each the median of three samples."""
     sizes = [program.smallest]
-    while sizes[-1] < effort.largest:
+    while sizes[-1] < program.beyond * effort.largest:
         sizes.append(round(program.smallest * 10 ** (len(sizes) / 2)))
     seconds = []
     for size in sizes:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from . import peers, scalars, training
+from . import peers, scalars, sweeps, training
 from .measure import Effort, Growing, Measurement, Pair, growth, kept_ratio, peak_ratio, time_ratio
+from .sweeps import FAMILIES, SWEPT
 from .training import PROBLEMS, Problem, Trainer
 
 __all__ = ["ROWS", "Row", "named"]
@@ -65,19 +66,17 @@ def the_same_twice() -> Pair:
     return Pair(training.by_hand(PROBLEMS["small"]).step, training.by_hand(PROBLEMS["small"]).step)
 
 
-def sweeps(semiring: str) -> Pair:
-    """One statistic of all paths to every parameter against the gradient, by sweeps over the same recorded graph."""
-    import tinygrad_lite as tg
+def _limits() -> dict[str, float]:
+    """For each statistic, how many gradient sweeps its own may take in time: whatever is in ``semirings`` has rows."""
+    from tinygrad_lite import semirings
 
-    loss, parameters = training.recorded(SWEPT)
-    statistic = getattr(tg.semirings, semiring)
-    return Pair(
-        lambda: tg.sweep(loss, statistic, wrt=parameters),
-        lambda: tg.sweep(loss, tg.semirings.GRADIENT, wrt=parameters),
-    )
+    names = [name for name in semirings.__all__ if name not in ("Semiring", "GRADIENT")]
+    return {name: 35.0 if name in EXTREMES else 6.0 for name in names}
 
 
-SWEPT = Problem((64, 128, 10), 64, "classifier")
+EXTREMES = ("MAX", "MOST_POSITIVE", "MOST_NEGATIVE")  # BLAS has no product of matrices with a maximum for the sum
+COUNTING = ("COUNT", "ACTIVE_COUNT", "SPECTRUM")  # exact: with depth their numbers grow too, to thousands of digits
+LIMITS = _limits()
 
 MICROGRAD = "micrograd, same program"
 BY_HAND = "hand-written NumPy"
@@ -116,10 +115,34 @@ ROWS: tuple[Row, ...] = (
     ),
     # statistics of paths
     *(
-        Row(f"sweep-{name}{ending}", f"sweep {SWEPT}: {name}{what}", GRADIENT, limit, measure, partial(sweeps, name))
-        for name in ("COUNT", "MAGNITUDE")
-        for ending, what, limit, measure in (("", "", 6.0, time_ratio), ("-peak", ", peak memory", 4.0, peak_ratio))
+        Row(
+            f"sweep-{name}-{size}{ending}",
+            f"sweep {SWEPT[size]}: {name}{what}",
+            GRADIENT,
+            limit or time_limit,
+            measure,
+            partial(sweeps.against_gradient, name, size),
+        )
+        for name, time_limit in LIMITS.items()
+        for size in SWEPT
+        for ending, what, limit, measure in (("", "", None, time_ratio), ("-peak", ", peak memory", 4.0, peak_ratio))
     ),
+    *(
+        Row(
+            f"growth-{name}-{family}",
+            f"sweep, 10^5 to 10^7 edges by {family}: {name}",
+            "edges",
+            None if name in COUNTING and family == "depth" else 1.1,
+            growth,
+            partial(sweeps.growing, name, family),
+        )
+        for name in ("GRADIENT", *LIMITS)
+        for family in FAMILIES
+        if name in COUNTING or family != "thin"
+    ),
+    Row("count-chain", "COUNT of a chain of 100,000 scalar ops", GRADIENT, None, time_ratio, sweeps.chain_counted),
+    Row("count-doublings", "COUNT of 2^1000 paths", GRADIENT, None, time_ratio, sweeps.doublings),
+    Row("top", "top(100) of 10^30 paths", "top(1)", None, time_ratio, sweeps.top),
     # the same training steps elsewhere
     *(
         Row(f"{name}-{size}", f"step {PROBLEMS[size]}", against, None, time_ratio, partial(steps, side, size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_lite as tg
 from tests.cases import CASES, LABELS, Case, recorded
-from tests.oracles.brute_force import STATISTICS, every_path
+from tests.oracles.brute_force import STATISTICS, Trail, spectrum, trails
 from tests.test_maps import GENERIC
 from tinygrad_lite import Value, semirings
 from tinygrad_lite.semirings import ACTIVE_COUNT, COUNT, GRADIENT, MAGNITUDE, Semiring
@@ -84,20 +85,23 @@ OF_THE_PROJECT = [found for found in vars(semirings).values() if isinstance(foun
 
 def assert_statistics(end: Value) -> None:
     """Every semiring at every element of every Value that a gradient reaches, against every path one by one."""
-    paths = every_path(end)
+    to: dict[Value, dict[int, list[Trail]]] = {}
+    for trail in trails(end):
+        to.setdefault(trail.nodes[-1], defaultdict(list))[trail.elements[-1]].append(trail)
     found = {semiring: reverse(end, semiring) for semiring in OF_THE_PROJECT}
     for toy in (GENERIC, MaxTimes(), LogToy(), Pair()):
         found[toy] = reverse(end, toy)
     for value in ancestors(end):
-        reached = value in paths
         if not value.requires_grad:
-            assert not reached
+            assert value not in to
             assert all(value not in totals for totals in found.values())
             continue
         elements = range(int(np.prod(value.shape)))
 
-        def expected(name: str, value: Value = value, elements: range = elements) -> Any:
-            one_by_one = [STATISTICS[name](paths[value].get(i, []) if value in paths else []) for i in elements]
+        reached = [to.get(value, {}).get(i, []) for i in elements]
+
+        def expected(name: str, value: Value = value, reached: list[list[Trail]] = reached) -> Any:
+            one_by_one = [STATISTICS[name]([trail.product for trail in some]) for some in reached]
             dtype = None if one_by_one else int if "COUNT" in name else float
             return np.array(one_by_one, dtype=dtype).reshape(value.shape)
 
@@ -113,8 +117,11 @@ def assert_statistics(end: Value) -> None:
                     assert_array_equal(total, expected(semiring.name), err_msg=who, strict=bool(value.shape))
                 case "GRADIENT" | "MAGNITUDE" | "GENERIC":
                     name = "GRADIENT" if semiring is GENERIC else semiring.name
-                    assert np.shape(total) == value.shape, who
-                    assert_allclose(total, expected(name), rtol=1e-7, atol=1e-7, err_msg=who)
+                    got = semiring.result(total)
+                    assert np.shape(got) == value.shape, who
+                    assert_allclose(got, expected(name), rtol=1e-7, atol=1e-7, err_msg=who)
+                case "SPECTRUM":
+                    assert_spectra(semiring.result(total), list(map(spectrum, reached)), value, who)
                 case "MAX" | "MOST_POSITIVE" | "MOST_NEGATIVE" | "ENTROPY" | "LOG_MAGNITUDE":
                     with np.errstate(over="ignore"):
                         got = semiring.result(total)
@@ -128,6 +135,19 @@ def assert_statistics(end: Value) -> None:
                     assert np.shape(total) == (2, *value.shape), who
                     assert_allclose(total[0], expected("GRADIENT"), rtol=1e-7, atol=1e-7, err_msg=who)
                     assert_allclose(total[1], expected("MAGNITUDE"), rtol=1e-7, atol=1e-7, err_msg=who)
+
+
+def assert_spectra(found: Any, expected: list[dict[int, Any]], value: Value, who: str) -> None:
+    """Of every element the same number of paths of each length, the same total and the same magnitude."""
+    assert list(found) == sorted(found), who
+    assert {length for one in expected for length in one} <= set(found), who
+    for length, (count, total, magnitude) in found.items():
+        one_by_one = [one.get(length, (0, 0.0, 0.0)) for one in expected]
+        assert np.shape(count) == np.shape(total) == np.shape(magnitude) == value.shape, who
+        assert np.asarray(count).dtype.kind in "iO", who
+        assert_array_equal(np.ravel(count), [n for n, _, _ in one_by_one], err_msg=who)
+        assert_allclose(np.ravel(total), [t for _, t, _ in one_by_one], rtol=1e-7, atol=1e-7, err_msg=who)
+        assert_allclose(np.ravel(magnitude), [m for _, _, m in one_by_one], rtol=1e-7, atol=1e-7, err_msg=who)
 
 
 WEIGHTS = np.array([1.0, -0.5, 0.0, 2.0, -1.5])

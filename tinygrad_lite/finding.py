@@ -52,7 +52,7 @@ def place(end: Value, what: Any, who: str) -> tuple[Value, Index]:
         return what, ()
     if isinstance(what, tuple) and len(what) == 2 and isinstance(what[0], Value):
         value, index = what
-        return value, element_of(value, index, who, "the index")
+        return value, element_of(value, index, who, "index=")
     raise ValueTypeError(f"{who}: needs a Value, a name, or a pair (Value, index), got {type(what).__name__}")
 
 

@@ -46,7 +46,18 @@ class Path:
     @property
     def contribution(self) -> float:
         """The product of the local derivatives: this path's part of the gradient."""
-        return math.prod(self.locals) + 0.0  # a product of zeros is 0, never -0
+        found = math.prod(self.locals) + 0.0  # a product of zeros is 0, never -0
+        if found and math.isfinite(found):
+            return found
+        parts = [math.frexp(local) for local in self.locals]  # it may have left the range half-way only
+        mantissa, exponent = 1.0, 0
+        for part, power in parts:
+            mantissa, shift = math.frexp(mantissa * part)
+            exponent += power + shift
+        try:
+            return math.ldexp(mantissa, exponent) + 0.0
+        except OverflowError:
+            return math.copysign(math.inf, mantissa)
 
     def __len__(self) -> int:
         return len(self.locals)

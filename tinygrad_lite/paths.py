@@ -11,6 +11,7 @@ algorithms for shortest-distance problems*, 2002, for one sweep that answers man
 
 from __future__ import annotations
 
+import decimal
 import itertools
 import math
 from collections.abc import Iterable, Iterator
@@ -28,7 +29,17 @@ from .ranking import Step, ranked
 from .routes import Restricted
 from .samples import samples_of
 from .sampling import drawn
-from .semirings import ACTIVE_COUNT, COUNT, ENTROPY, GRADIENT, MAGNITUDE, MAX, SPECTRUM, Semiring
+from .semirings import (
+    ACTIVE_COUNT,
+    COUNT,
+    ENTROPY,
+    GRADIENT,
+    LOG_MAGNITUDE,
+    MAGNITUDE,
+    MOST_POSITIVE,
+    SPECTRUM,
+    Semiring,
+)
 from .semirings.grouped import Grouped
 from .showing import Cell, table
 from .sweeping import EVERYWHERE, Route, ancestors, chains, check_local_derivatives, push, reverse, topological
@@ -87,7 +98,7 @@ class GradientPaths:
 
     @cached_property
     def _finite(self) -> bool:
-        check_local_derivatives(self.end, self._counts, "gradient_paths")
+        check_local_derivatives(self.end, self._counts, "gradient_paths", self._route)
         return True
 
     @cached_property
@@ -339,7 +350,8 @@ class GradientPaths:
     def _ranked(self, sign: int) -> Iterator[Path]:
         if not self.count:
             return
-        for steps in ranked((self.end, self.end_at), self.wrt, self._edges, self.tangents(MAX), sign):
+        tails = {value: MOST_POSITIVE.logarithms(a) for value, a in self.tangents(MOST_POSITIVE).items()}
+        for steps in ranked((self.end, self.end_at), self.wrt, self._edges, tails, sign):
             yield self._path(steps)
         if not sign and self.count > self.active_count:
             yield from self._idle()
@@ -398,9 +410,11 @@ class GradientPaths:
             raise ValueTypeError(f"sample: rng is a NumPy Generator or a seed, got {type(rng).__name__}")
         if not isinstance(rng, np.random.Generator) and rng < 0:
             raise ArgumentError(f"sample: a seed is at least 0, got {rng}")
-        if not self._magnitude or not self.active_count:
+        _ = self._finite
+        if not self.active_count:
             raise GraphError("sample: no path carries anything, every one has a local derivative of zero on it")
-        paths = drawn((self.end, self.end_at), self.wrt, self._edges, self._magnitudes, np.random.default_rng(rng))
+        tails = {value: LOG_MAGNITUDE.result(a) for value, a in self.tangents(LOG_MAGNITUDE).items()}
+        paths = drawn((self.end, self.end_at), self.wrt, self._edges, tails, np.random.default_rng(rng))
         return [self._path(steps) for steps in itertools.islice(paths, n)]
 
     def _edges(self, node: Value, index: Index) -> Iterator[tuple[Value, Index, float]]:
@@ -465,11 +479,9 @@ def _whole(n: Any, what: str) -> int:
 
 def _many(count: int) -> str:
     """A number of paths; a very large one rounded, as ``1.14e30``."""
-    digits = str(count) if count < 10**15 else ""
-    if digits:
-        return digits
-    power = math.floor(math.log10(count))
-    return f"{count // 10 ** (power - 2) / 100:.2f}e{power}"
+    if count < 10**15:
+        return str(count)
+    return f"{decimal.Context(Emax=decimal.MAX_EMAX).create_decimal(count):.2e}".replace("e+", "e")
 
 
 def _instead(first: str) -> str:

@@ -1,9 +1,9 @@
 """The k largest paths, exactly, however many there are.
 
 Every candidate is a *complete* path: it follows the best path up to some depth, leaves it there by another edge, and
-goes on from there by the best tail, which the MAX sweep knows. When a path is taken, the paths that deviate from it
-once more become candidates; each path is the deviation of exactly one other, so none comes twice. Ranking partial
-paths instead is exact as well, but explodes where many are equally good.
+goes on from there by the best tail, which the sweep of MOST_POSITIVE knows. When a path is taken, the paths that
+deviate from it once more become candidates; each path is the deviation of exactly one other, so none comes twice.
+Ranking partial paths instead is exact as well, but explodes where many are equally good.
 
 Source: W. Hoffman and R. Pavley, *A method for the solution of the Nth best path problem*, J. ACM 6 (1959); the lazy
 k-best algorithm of L. Huang and D. Chiang, *Better k-best parsing*, 2005.
@@ -22,7 +22,6 @@ from .value import Value
 __all__ = ["Step", "ranked"]
 
 _TIE = 1e-12  # relative differences of contributions below this are ties
-_NO_MORE = (0,)  # deviations: the best edges to the goal
 
 Edges = Callable[[Value, Index], Iterator[tuple[Value, Index, float]]]
 
@@ -65,7 +64,7 @@ def ranked(
 ) -> Iterator[list[Step]]:
     """The paths from ``start`` to ``goal`` whose contribution is not zero, the largest first.
 
-    ``edges`` lists the elementary edges at an element that lead on; ``tails`` are the tangents of the MAX sweep: at
+    ``edges`` lists the elementary edges at an element that lead on; ``tails`` come of the MOST_POSITIVE sweep: at
     each element the logarithms of the most positive and of the most negative rest. ``sign`` is 1 or -1 for the
     contributions of that sign only, 0 for all by size.
     """
@@ -95,9 +94,9 @@ def ranked(
         return steps, states
 
     first = _State(*start, sign)
-    if first.node is not goal and not onwards(first):
+    if sign < 0 if first.node is goal else not onwards(first):  # the empty path contributes 1
         return
-    later = [_Candidate(0.0, (_NO_MORE,), [], [first], 0, 0)]
+    later = [_Candidate(0.0, (), [], [first], 0, 0)]
     tied: list[tuple[tuple[tuple[int, ...], ...], _Candidate]] = []  # those as large as the largest left, by position
     least = 0.0
     while tied or later:
@@ -113,11 +112,11 @@ def ranked(
             rank = candidate.rank + 1 if depth == candidate.depth else 1
             if rank >= len(here):
                 continue
-            before = candidate.position[: -2 if depth == candidate.depth and candidate.rank else -1]
+            before = candidate.position[:-1] if depth == candidate.depth and candidate.rank else candidate.position
             loss = candidate.loss + here[rank - 1 if depth == candidate.depth else 0][0] - here[rank][0]
             place, best = here[rank][1].place, here[0][1].place
             deviation = (-1, depth, place) if place < best else (1, -depth, place)
-            heapq.heappush(later, _Candidate(loss, (*before, deviation, _NO_MORE), steps, states, depth, rank))
+            heapq.heappush(later, _Candidate(loss, (*before, deviation), steps, states, depth, rank))
 
 
 def _ties_by_place(found: list[tuple[float, Step, _State]]) -> list[tuple[float, Step, _State]]:

@@ -48,6 +48,8 @@ class Restricted(Route):
         return bisect_right(self._stops, self._order.get(value, -1))
 
     def opens(self, node: Value, operand: Value) -> bool:
+        if not (np.any(self._open.get(node, True)) and np.any(self._open.get(operand, True))):
+            return False
         return not self._stops or self._stage(operand) == self._stage(node) - (node in self._required)
 
     def gated(self, node: Value, a: Any, semiring: Semiring) -> Any:

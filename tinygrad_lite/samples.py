@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from . import naming
-from .errors import ArgumentError
+from .errors import ArgumentError, GraphError
 from .semirings import Semiring
 from .sweeping import ancestors
-from .value import Value
+from .value import Value, describe
 
 __all__ = ["MIXED", "NONE", "samples_of"]
 
@@ -50,9 +50,10 @@ def samples_of(end: Value, data: Iterable[Value] | None) -> dict[Value, Any]:
     ``data`` are the Values whose first axis is the samples; without it the constant arrays are, if their first axes
     are of one length (those of two and more axes, if there are any), and scalars whose name ends in ``@`` and a number.
 
-    Raises ``ArgumentError`` where that does not say what the samples are.
+    Raises ``ArgumentError`` where that does not say what the samples are, ``GraphError`` for data not in the graph.
     """
     values = ancestors(end)
+    known = set(values)
     read: dict[Value, Any] = {}
     for value in values:
         parsed = naming.parse(value.name) if value.is_leaf and value.name is not None and not value.shape else None
@@ -61,6 +62,10 @@ def samples_of(end: Value, data: Iterable[Value] | None) -> dict[Value, Any]:
     for value in _data(values, end) if data is None and not read else data or ():
         if not isinstance(value, Value) or not value.shape:
             raise ArgumentError(f"by: data= holds Values whose first axis is the samples, got {value!r}")
+        if value not in known:
+            raise GraphError(
+                f"by: {describe(end)} was not computed from {describe(value)}; data= holds Values that are in the graph"
+            )
         rows = np.arange(float(value.shape[0])).reshape(-1, *(1,) * (value.ndim - 1))
         read[value] = np.broadcast_to(rows, (2, *value.shape))
     for value in values:

@@ -1,7 +1,7 @@
 """Paths drawn at random, each with a probability proportional to the size of its contribution.
 
-The MAGNITUDE sweep knows, for every element, the sum over the rest of the way. So a path can be drawn edge by edge: the
-probability of an edge is the share of |local derivative · what is behind it|.
+The LOG_MAGNITUDE sweep knows, for every element, the sum over the rest of the way. So a path can be drawn edge by edge:
+the probability of an edge is the share of |local derivative · what is behind it|.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ import numpy as np
 
 from .maps import Index
 from .ranking import Edges, Step
-from .semirings import MAGNITUDE
-from .semirings.scaled import Floating
 from .value import Value
 
 __all__ = ["drawn"]
@@ -28,14 +26,17 @@ State = tuple[Value, Index]
 def drawn(
     start: State, goal: Value, edges: Edges, tails: dict[Value, Any], rng: np.random.Generator
 ) -> Iterator[list[Step]]:
-    """Independent draws without end. ``tails`` are the tangents of the MAGNITUDE sweep; not all may be zero."""
+    """Independent draws without end. ``tails`` are results of the LOG_MAGNITUDE sweep; not all may be -inf."""
     known: dict[State, tuple[list[Step], list[float]]] = {}
 
     def onwards(state: State) -> tuple[list[Step], list[float]]:
         """The edges at a state that carry anything, and their cumulative shares."""
         if state not in known:
             found = [Step(node, index, weight, k) for k, (node, index, weight) in enumerate(edges(*state)) if weight]
-            logs = [math.log(abs(step.weight)) + _log(MAGNITUDE.at(tails[step.node], step.element)) for step in found]
+            logs = [
+                math.log(abs(weight)) + (tails[node][element] if element else tails[node])
+                for node, element, weight, _ in found
+            ]
             top = max(logs)
             known[state] = found, list(accumulate(math.exp(log - top) for log in logs))
         return known[state]
@@ -50,9 +51,3 @@ def drawn(
             steps.append(step)
             state = (step.node, step.element)
         yield steps
-
-
-def _log(a: Any) -> float:
-    """The logarithm of one element; -inf for zero."""
-    mantissa, exponent = a if type(a) is Floating else (a, 0)
-    return math.log(mantissa) + exponent * math.log(2.0) if mantissa else -math.inf

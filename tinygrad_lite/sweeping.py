@@ -244,14 +244,14 @@ def push(start: Value, end: Value, semiring: Semiring, seed: Any, route: Route =
     return tangents
 
 
-def check_local_derivatives(end: Value, reached: Container[Value], who: str) -> None:
+def check_local_derivatives(end: Value, reached: Container[Value], who: str, route: Route = EVERYWHERE) -> None:
     """Raise ``NonFiniteError`` for the first local derivative between Values in ``reached`` that is infinite or NaN."""
     with np.errstate(all="ignore"):
         for node in topological(end):
             if node not in reached:
                 continue
             for k, operand, chain in chains(node):
-                if operand not in reached:
+                if operand not in reached or not route.opens(node, operand):
                     continue
                 for linear_map in chain:
                     weight = getattr(linear_map, "weight", getattr(linear_map, "operand", 1.0))

@@ -255,3 +255,14 @@ def test_growth_of_a_program(clock: Clock, k: int) -> None:
     assert found.theirs is None
     assert prepared == [1_000, 3_162, 10_000, 31_623, 100_000]
     assert found.samples == len(prepared)
+
+
+def test_growth_beyond_the_usual_size(clock: Clock) -> None:
+    prepared: list[int] = []
+
+    def make(size: int) -> Callable[[], None]:
+        prepared.append(size)
+        return clock.program(1e-9 * size)
+
+    growth(Growing(make, smallest=100_000, beyond=10), EFFORT, clock)
+    assert prepared == [100_000, 316_228, 1_000_000]

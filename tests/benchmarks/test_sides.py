@@ -10,8 +10,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from benchmarks import handwritten, peers, scalars, training
+from benchmarks import handwritten, peers, scalars, sweeps, training
 from benchmarks.training import PROBLEMS, Disagreement, Problem, Trainer
+from tinygrad_lite.semirings import COUNT
+from tinygrad_lite.sweeping import chains, topological
 
 SMALL = [Problem((3, 5, 4, 2), 6, "logistic"), Problem((3, 5, 4, 4), 6, "classifier"), Problem((3, 2), 1, "classifier")]
 NAMES = [f"{problem.kind}-{problem}" for problem in SMALL]
@@ -121,6 +123,44 @@ def test_problems_are_those_of_the_table() -> None:
         "[64,128,64,10]×64",
         "[784,512,256,10]×256",
     ]
+
+
+# ---- sweeps ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", sweeps.FAMILIES)
+@pytest.mark.parametrize("n", [1, 3])
+def test_edges_from_shapes_are_those_of_the_graph(family: str, n: int) -> None:
+    problem = sweeps.FAMILIES[family](n)
+    loss, _ = training.recorded(problem)
+    of_ops = [
+        np.sum(COUNT.pull(chain, COUNT.one(node.shape), node))  # in how many ways its elements reach an operand
+        for node in topological(loss)
+        for _, _, chain in chains(node)
+    ]
+    assert sweeps.edges(problem) == sum(of_ops)
+
+
+@pytest.mark.parametrize("family", sweeps.FAMILIES)
+def test_networks_have_about_as_many_edges_as_asked_for(family: str) -> None:
+    assert sweeps.edges(sweeps.sized(family, 10**5)) == pytest.approx(10**5, rel=0.25)
+    assert sweeps.edges(sweeps.sized(family, 10**7)) == pytest.approx(10**7, rel=0.02)
+
+
+def test_every_statistic_has_its_rows() -> None:
+    from benchmarks.rows import ROWS
+    from tinygrad_lite import semirings
+
+    names = {row.name: row for row in ROWS}
+    for statistic in set(semirings.__all__) - {"Semiring", "GRADIENT"}:
+        assert names[f"sweep-{statistic}-small"].limit in (6.0, 35.0)
+        assert names[f"sweep-{statistic}-large-peak"].limit == 4.0
+        assert names[f"growth-{statistic}-batch"].limit == 1.1
+
+
+def test_exact_numbers_are_checked_before_they_are_timed() -> None:
+    pair = sweeps.doublings()
+    assert (pair.ours(), pair.theirs()) == (2**1000, 1.0)
 
 
 # ---- scalars ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -111,29 +112,79 @@ def elementary(node: Any) -> list[tuple[int, Any, list[list[tuple[int, float]]]]
     return found
 
 
-def every_path(end: Any, at_most: int = 200_000) -> dict[Any, dict[int, list[float]]]:
-    """For every Value and each of its elements that a path from the one element of ``end`` leads to: the products of
-    the weights along each path."""
-    products: dict[Any, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+class Trail(NamedTuple):
+    """One path of the elementary graph: the nodes, the flat element in each, the weight of each edge between them."""
+
+    nodes: tuple[Any, ...]
+    elements: tuple[int, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def product(self) -> float:
+        return math.prod(self.weights)
+
+
+def trails(end: Any, start: int = 0, at_most: int = 200_000) -> Iterator[Trail]:
+    """Every trail from one element of ``end`` to every element of every Value that one leads to, by plain recursion.
+
+    Those to one element come in the order of their edges: operands from left to right, elements in the order of memory.
+    """
     graph: dict[Any, Any] = {}
     walked = 0
 
-    def walk(node: Any, element: int, product: float) -> None:
+    def walk(trail: Trail) -> Iterator[Trail]:
         nonlocal walked
         walked += 1
         if walked > at_most:
             raise TooManyPaths
-        products[node][element].append(product)
+        yield trail
+        node, element = trail.nodes[-1], trail.elements[-1]
         if node.op is None:
             return
         if node not in graph:
             graph[node] = elementary(node)
         for _, operand, rows in graph[node]:
             for i, weight in rows[element]:
-                walk(operand, i, product * weight)
+                yield from walk(
+                    Trail((*trail.nodes, operand), (*trail.elements, i), (*trail.weights, weight)),
+                )
 
-    walk(end, 0, 1.0)
+    yield from walk(Trail((end,), (start,), ()))
+
+
+def every_path(end: Any, at_most: int = 200_000) -> dict[Any, dict[int, list[float]]]:
+    """For every Value and each of its elements that a path from the one element of ``end`` leads to: the products of
+    the weights along each path."""
+    products: dict[Any, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for trail in trails(end, 0, at_most):
+        products[trail.nodes[-1]][trail.elements[-1]].append(trail.product)
     return products
+
+
+def spectrum(some: Iterable[Trail]) -> dict[int, tuple[int, float, float]]:
+    """How many trails there are of each length, what they sum to, and what they sum to without their signs."""
+    found: dict[int, tuple[int, float, float]] = {}
+    for trail in some:
+        count, total, magnitude = found.get(len(trail.weights), (0, 0.0, 0.0))
+        found[len(trail.weights)] = count + 1, total + trail.product, magnitude + abs(trail.product)
+    return found
+
+
+def entropy(some: Iterable[Trail]) -> float:
+    """How spread out the sizes of the products are, in nats."""
+    return _entropy([abs(trail.product) for trail in some])
+
+
+def cancellation(some: Iterable[Trail]) -> float:
+    """1 - |Σ products| / Σ |products|; 0 of nothing."""
+    products = [trail.product for trail in some]
+    magnitude = sum(map(abs, products))
+    return 1 - abs(sum(products)) / magnitude if magnitude else 0.0
+
+
+def largest_first(some: Iterable[Trail]) -> list[Trail]:
+    """By size, those of equal size as they came, those that carry nothing last."""
+    return sorted(some, key=lambda trail: -abs(trail.product))
 
 
 STATISTICS = {

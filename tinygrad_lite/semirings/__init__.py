@@ -11,7 +11,8 @@ from __future__ import annotations
 from .base import Semiring
 from .counts import Count
 from .grouped import Grouped
-from .logarithms import Entropy, Largest, LogMagnitude
+from .largest import Largest, MostExtreme
+from .logarithms import Entropy, LogMagnitude
 from .scaled import Scaled
 
 __all__ = [
@@ -45,13 +46,13 @@ arrays of Python's own integers where those do not hold them."""
 ACTIVE_COUNT: Semiring = Count("ACTIVE_COUNT", structural=False)
 """How many paths have every local derivative different from zero. Exact integers of any size."""
 
-MAX: Semiring = Largest("MAX", "size")
-"""The largest absolute contribution of a single path (max, ×), found in logarithms. Units: the gradient's."""
+MAX: Semiring = Largest("MAX")
+"""The largest absolute contribution of a single path (max, ×). Units: the gradient's."""
 
-MOST_POSITIVE: Semiring = Largest("MOST_POSITIVE", "positive")
+MOST_POSITIVE: MostExtreme = MostExtreme("MOST_POSITIVE", 1)
 """The largest contribution of a single path that is positive, 0 if none is. Units: the gradient's."""
 
-MOST_NEGATIVE: Semiring = Largest("MOST_NEGATIVE", "negative")
+MOST_NEGATIVE: MostExtreme = MostExtreme("MOST_NEGATIVE", -1)
 """The smallest contribution of a single path that is negative, 0 if none is. Units: the gradient's."""
 
 ENTROPY: Semiring = Entropy()

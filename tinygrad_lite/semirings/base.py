@@ -99,8 +99,8 @@ class Semiring:
 
     def contract(self, a: Any, weight: Any) -> Any:
         """The matrix products of elements ``(..., m, k)`` and weights ``(..., k, n)``, in pieces of bounded size."""
-        rows, inner, columns = a.shape[-2], a.shape[-1], weight.shape[-1]
-        if 0 in (rows, inner, columns):
+        rows, columns = a.shape[-2], weight.shape[-1]
+        if not a.size or not weight.size:
             shape = (*np.broadcast_shapes(a.shape[:-2], weight.shape[:-2]), rows, columns)
             return np.broadcast_to(self.zero((*weight.shape[:-2], rows, columns)), shape)  # components stand in front
         lifted = self.lift(weight)[..., None, :, :]

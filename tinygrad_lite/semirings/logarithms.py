@@ -1,4 +1,4 @@
-"""Semirings of logarithms, in which nothing underflows: magnitude, the largest path, entropy."""
+"""The magnitude without underflow, and how spread out it is: each on ordinary numbers, and on logarithms."""
 
 from __future__ import annotations
 
@@ -8,17 +8,117 @@ from typing import Any
 
 import numpy as np
 
-from .base import Semiring
+from .base import Linear
+from .ranged import Logarithms, Numbers, Ranged, checked
 
-__all__ = ["Entropy", "Largest", "LogMagnitude"]
+__all__ = ["Entropy", "LogMagnitude"]
 
 _BLOCK = 1 << 20  # elements that are computed anew at once
+_LN2 = float(np.log(2.0))
+_TINY = 2.0**-500  # no number in range is smaller, except 0
+_NOTHING = 1e-12  # nats: what rounding leaves of the entropy of a single path
 
 
-class LogMagnitude(Semiring):
+class LogMagnitude(Ranged):
+    """The logarithm of the magnitude, which does not underflow."""
+
+    def __init__(self) -> None:
+        super().__init__("LOG_MAGNITUDE", _Magnitudes(), _LogMagnitudes())
+
+
+class Entropy(Ranged):
+    """How spread out the contributions are: the entropy of |contribution| / magnitude, in nats.
+
+    It is the expectation semiring of J. Eisner, *Parameter estimation for probabilistic finite-state transducers*,
+    2002: an element has two components, the magnitude m = Σ |c| and t = Σ |c| ln |c|, of which the entropy is
+    ln m - t / m, whatever the scale of the contributions c. 0 · ln 0 is 0.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("ENTROPY", _Expectations(), _LogExpectations())
+
+
+# ---- numbers ---------------------------------------------------------------------------------------------------------
+
+
+class _Magnitudes(Linear, Numbers):
+    """Sums of magnitudes."""
+
+    def __init__(self) -> None:
+        super().__init__("magnitudes", lambda weight: checked(np.abs(weight, dtype=float)))
+
+    def statistic(self, a: Any, exponent: int) -> Any:
+        found = np.log(a)
+        return found + exponent * _LN2 if exponent else found
+
+
+class _Expectations(Numbers):
+    """m = Σ |c| and t = Σ |c| ln |c|: in a product m = m₁ m₂ and t = m₁ t₂ + t₁ m₂."""
+
+    def lift(self, weight: Any) -> Any:
+        found = np.empty((2, *np.shape(weight)))
+        np.abs(weight, out=found[0, ...])
+        found[1] = _times_log(checked(found[0, ...]))
+        return found
+
+    def times(self, a: Any, b: Any) -> Any:
+        found = a * b[0]
+        found[1] += a[0] * b[1]
+        return found
+
+    def sum(self, a: Any, axis: tuple[int, ...]) -> Any:
+        return np.add.reduce(a, axis=axis)
+
+    def add(self, a: Any, b: Any) -> Any:
+        return a + b
+
+    def zero(self, shape: tuple[int, ...]) -> Any:
+        return np.zeros((2, *shape))
+
+    def contract(self, a: Any, weight: Any) -> Any:
+        size = checked(np.abs(weight, dtype=float))
+        a = a.reshape(2, *(1,) * (size.ndim - a.ndim + 1), *a.shape[1:])  # components stand before a batch
+        found = np.matmul(a, size)
+        found[1] += np.matmul(a[0], _times_log(size))
+        return found
+
+    def sizes(self, a: Any) -> Any:
+        return a[0]
+
+    def shifted(self, a: Any, by: int) -> Any:
+        a = np.ldexp(a, by)
+        a[1] += by * _LN2 * a[0]
+        return a
+
+    def statistic(self, a: Any, exponent: int) -> Any:
+        m, t = np.maximum(a[0, None], _TINY), a[1, None]  # where nothing flows t is 0, and what is found is negative
+        found = np.log(m)
+        found -= np.divide(t, m, out=m)
+        np.copyto(found, 0.0, where=found < _NOTHING)
+        return found[0]
+
+    def logarithms(self, a: Any) -> Any:
+        return np.stack([np.log(a[0]), self.statistic(a, 0)])
+
+    def numbers(self, logarithms: Any) -> Any:
+        size, entropy = logarithms
+        m = np.exp(size)
+        return np.stack([m, np.where(m > 0.0, m * (size - entropy), 0.0)])
+
+
+def _times_log(size: Any) -> Any:
+    """The product x ln x, 0 at 0."""
+    found = np.maximum(size[None], _TINY)
+    np.log(found, out=found)
+    found *= size
+    return found[0]
+
+
+# ---- logarithms ------------------------------------------------------------------------------------------------------
+
+
+class _LogMagnitudes(Logarithms):
     """Logarithms of magnitudes: products are sums, sums are log-sum-exp, and nothing underflows."""
-
-    name = "LOG_MAGNITUDE"
 
     def lift(self, weight: Any) -> Any:
         with np.errstate(divide="ignore"):
@@ -49,49 +149,13 @@ class LogMagnitude(Semiring):
         return product.log
 
 
-class Largest(Semiring):
-    """The largest contribution of one path, of any sign, or the most positive or most negative one.
-
-    An element has two components, the logarithms of the most positive and of the most negative product so far: a
-    negative factor exchanges them. ``which`` says what ``result`` makes of them.
-    """
-
-    def __init__(self, name: str, which: str) -> None:
-        self.name = name
-        self.which = which
-
-    def lift(self, weight: Any) -> Any:
-        with np.errstate(divide="ignore"):
-            size = np.log(np.abs(weight))
-        return np.stack([np.where(np.greater(weight, 0), size, -np.inf), np.where(np.less(weight, 0), size, -np.inf)])
-
-    def times(self, a: Any, b: Any) -> Any:
-        return np.stack([np.maximum(a[0] + b[0], a[1] + b[1]), np.maximum(a[0] + b[1], a[1] + b[0])])
-
-    def sum(self, a: Any, axis: tuple[int, ...]) -> Any:
-        return np.max(a, axis=axis, initial=-np.inf)
-
-    def add(self, a: Any, b: Any) -> Any:
-        return np.maximum(a, b)
-
-    def zero(self, shape: tuple[int, ...]) -> Any:
-        return np.full((2, *shape), -np.inf)
-
-    def result(self, a: Any) -> Any:
-        positive, negative = np.exp(a)
-        found = {"size": np.maximum(positive, negative), "positive": positive, "negative": -negative}[self.which]
-        return found if found.ndim else float(found)
-
-
-class Entropy(Semiring):
+class _LogExpectations(Logarithms):
     """How spread out the contributions are: the entropy of |contribution| / magnitude, in nats.
 
     An element has two components, the logarithm of the magnitude and the entropy so far: over a product entropies add,
     over a sum of parts in proportions q they are Σ q (H - ln q). This is the expectation semiring (J. Eisner, 2002),
     normalised so that nothing underflows; 0 · ln 0 is 0.
     """
-
-    name = "ENTROPY"
 
     def lift(self, weight: Any) -> Any:
         with np.errstate(divide="ignore"):
@@ -127,6 +191,9 @@ class Entropy(Semiring):
 
         product.again(again)
         return np.stack([product.log, found])
+
+    def sizes(self, a: Any) -> Any:
+        return a[0, ...]
 
     def result(self, a: Any) -> Any:
         found = np.where(np.isneginf(a[0]), 0.0, np.maximum(a[1], 0.0))
