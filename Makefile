@@ -32,6 +32,7 @@ test: $(VENV)/.test  ## lint, format, types and tests
 	part lint ruff check .; \
 	part format ruff format --check .; \
 	part types mypy; \
+	export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1; \
 	part tests pytest -q -n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS); \
 	if [ -n "$$failed" ]; then echo "make test: failed:$$failed"; exit 1; fi; \
 	echo "make test: lint, format, types and tests pass"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import math
 import re
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -246,3 +248,191 @@ def test_polynomials_fail_where_they_differ(folder: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "lagrange", lambda x, y: lagrange(x, y) * 1.0005)
     with pytest.raises(SystemExit, match="gradient descent did not find Lagrange's coefficients: they differ by"):
         module.main()
+
+
+# ---- digits, residual networks, the vanishing gradient ---------------------------------------------------------------
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Matrices this small are no work for many threads, and where tests run side by side these wait for each other."""
+    limits = pytest.importorskip("threadpoolctl", reason="comes with scikit-learn, the extra digits")
+    with limits.threadpool_limits(1):
+        yield
+
+
+def few_lines(shown: str) -> bool:
+    """Whether what was printed fits a screen, its blank lines and the rules under headings not counted."""
+    return len([line for line in shown.splitlines() if line.strip("═ ")]) < 40
+
+
+def drawn(name: str, *parts: str) -> set[str]:
+    return {f"{name}_{part}.svg" for part in parts}
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_digits(folder: Path, capsys: pytest.CaptureFixture[str], one_thread: None, seed: int) -> None:
+    pytest.importorskip("sklearn", reason="the extra digits")
+    pytest.importorskip("matplotlib", reason="the extra plots")
+    loaded("digits").main(seed)
+    shown = capsys.readouterr().out
+    assert few_lines(shown)
+    ((percent, wrong, tested),) = re.findall(r"^test accuracy (\S+)%: (\d+) of (\d+) read wrongly$", shown, re.M)
+    assert float(percent) > 97.5
+    assert float(percent) == pytest.approx(100 * (1 - int(wrong) / int(tested)), abs=0.01)
+    ((right, answer),) = re.findall(r"^Test image \d+: a (\d), read as a (\d)$", shown, re.M)
+    assert right != answer
+    ((margin, pixels, biases),) = re.findall(r"^margin (\S+) logits .* = pixels (\S+) \+ biases (\S+), ", shown, re.M)
+    assert float(margin) > 0
+    assert float(pixels) + float(biases) == pytest.approx(float(margin), abs=2e-4)
+    through = re.findall(r"^through the .*  ?(\S+), backward\(\) (\S+)$", shown, re.M)
+    assert len(through) == 3
+    for layer, gradient in through:
+        assert float(layer) == pytest.approx(float(gradient), rel=1e-9)
+        assert float(layer) == pytest.approx(float(pixels), abs=1e-4)
+    paths = re.findall(r"^  x\[.*\] → n1\[\d+\] → n2\[\d+\] → n3\[\d\]: (.*) = (\S+)$", shown, re.M)
+    assert len(paths) == 3
+    for factors, contribution in paths:
+        product = np.prod([float(factor) for factor in factors.split(" · ")])
+        assert product == pytest.approx(float(contribution), rel=0.02)
+    ((said, now),) = re.findall(r"^without \d+ neurons? of n2: paths say (\S+), the network (\S+):", shown, re.M)
+    assert said == now
+    assert float(said) <= 0
+    assert pictures(folder) == drawn("digits", "pixels", "neurons", "paths", "training")
+
+
+def test_digits_fail_where_contributions_do_not_add_up(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
+) -> None:
+    pytest.importorskip("sklearn", reason="the extra digits")
+    module = loaded("digits")
+    margin_of = module.margin_of
+    monkeypatch.setattr(module, "EPOCHS", 2)
+    monkeypatch.setattr(module, "NEEDED", 0.5)
+    monkeypatch.setattr(module, "margin_of", lambda *arguments: margin_of(*arguments) + 1e-3)
+    with pytest.raises(SystemExit, match="digits: pixels and biases do not add up to the margin: "):
+        module.main()
+
+
+def test_digits_fail_where_too_few_are_read(folder: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
+    pytest.importorskip("sklearn", reason="the extra digits")
+    module = loaded("digits")
+    monkeypatch.setattr(module, "EPOCHS", 1)
+    with pytest.raises(SystemExit, match=r"digits: a test accuracy of \d\d\.\d\d%, needed above 97%; try another seed"):
+        module.main()
+
+
+def test_residual(folder: Path, capsys: pytest.CaptureFixture[str], one_thread: None) -> None:
+    pytest.importorskip("matplotlib", reason="the extra plots")
+    module = loaded("residual")
+    module.main()
+    shown = capsys.readouterr().out
+    assert few_lines(shown)
+    assert len(re.findall(r"below the goal of 0.01; 200 of 200 points right", shown)) == 2
+    assert "all of length 27 ops, through all 12 blocks" in shown
+    rows = re.findall(r"^ +(\d+) +(\d+) +(\S+)% +(\S+) +(\S+)% +(\S+)$", shown, re.M)
+    assert [int(taken) for taken, *_ in rows] == list(range(13))
+    assert [int(ways) for _, ways, *_ in rows] == [math.comb(12, taken) for taken in range(13)]
+    assert sum(float(row[2]) for row in rows) == pytest.approx(100, abs=0.1)
+    parts = np.array([float(row[4]) for row in rows])
+    assert parts.sum() == pytest.approx(100, abs=0.1)
+    assert parts[:5].sum() > 80  # the short ones, a fifth of the ways, carry most of it
+    sizes = np.array([float(row[5]) for row in rows])
+    assert (np.diff(sizes) < 0).all()
+    ways = re.findall(r"^head ← .*stem +([+-]\S+)$", shown, re.M)
+    assert len(ways) == 2**3
+    ((total, by_paths),) = re.findall(r"^their sum +(\S+), the sum over all [\d,]+ paths (\S+)$", shown, re.M)
+    assert total == by_paths
+    assert sum(map(float, ways)) == pytest.approx(float(total), abs=1e-5)
+    assert pictures(folder) == drawn("residual", "spectrum", "wires", "training", "modules")
+
+
+def test_residual_fails_where_the_ways_are_not_the_binomial(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
+) -> None:
+    module = loaded("residual")
+    monkeypatch.setattr(module, "BLOCKS", 4)
+    monkeypatch.setattr(module, "comb", lambda n, k: math.comb(n, k) + (k == 2))
+    with pytest.raises(SystemExit, match=r"residual: \d+ ops long there are not C\(4, 2\) ways: 6 is not 7"):
+        module.main()
+
+
+def test_vanishing_gradient(folder: Path, capsys: pytest.CaptureFixture[str], one_thread: None) -> None:
+    pytest.importorskip("sklearn", reason="the extra digits")
+    pytest.importorskip("matplotlib", reason="the extra plots")
+    loaded("vanishing_gradient").main()
+    shown = capsys.readouterr().out
+    assert few_lines(shown)
+    rows = re.findall(
+        r"^ ?(\d+) layers: .* a factor of (\S+) for each layer; mean a\(1 - a\) (\S+), bound (\S+)$", shown, re.M
+    )
+    assert [int(depth) for depth, *_ in rows] == [2, 4, 8, 16]
+    for _, factor, slope, bound in rows:
+        assert 0.15 < float(factor) < 0.3
+        assert float(factor) <= float(bound)
+        assert float(slope) <= 0.25
+    cures = {
+        kind: (float(factor), float(accuracy))
+        for kind, factor, accuracy in re.findall(
+            r"^(sigmoid|relu|sigmoid \+ skips) +\S+e\S+ +\S+e\S+ +(\S+) +\S+ +(\S+)%$", shown, re.M
+        )
+    }
+    assert cures["sigmoid"][0] < 0.3
+    assert cures["sigmoid"][1] < 50  # ten layers of sigmoids have hardly begun to learn when the others can read
+    for kind in ("relu", "sigmoid + skips"):
+        assert 0.8 < cures[kind][0] < 1.25
+        assert cures[kind][1] > 85
+    ((first, last),) = re.findall(r"^sigmoid +10 +\S+ +(\S+) .*\n.*\nsigmoid +1 +\S+ +(\S+) ", shown, re.M)
+    assert float(last) > float(first)  # the magnitude does not vanish
+    assert "what flows does not vanish, it cancels" in shown
+    assert pictures(folder) == drawn("vanishing_gradient", "depth", "training", "cancellation")
+
+
+def test_vanishing_gradient_fails_above_the_bound(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
+) -> None:
+    pytest.importorskip("sklearn", reason="the extra digits")
+    module = loaded("vanishing_gradient")
+    measured = module.measured
+    monkeypatch.setattr(module, "measured", lambda *arguments: (*measured(*arguments)[:2], 0.1))
+    with pytest.raises(
+        SystemExit, match=r"vanishing_gradient: a factor of 0\.2.* for each layer, more than ¼‖w‖ = 0\.1"
+    ):
+        module.main()
+
+
+@pytest.mark.parametrize("name", ["digits", "vanishing_gradient"])
+def test_examples_without_scikit_learn(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(SystemExit, match=re.escape('pip install "tinygrad_lite[digits]"')):
+        loaded(name).main()
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "last_words"),
+    [
+        ("digits", {"EPOCHS": 2, "NEEDED": 0.5}, "of n2: paths say"),
+        ("residual", {"BLOCKS": 3, "WIDTH": 4}, "their sum"),
+        ("vanishing_gradient", {"STEPS": 20, "DEPTHS": (2,)}, "what flows does not vanish"),
+    ],
+)
+def test_examples_without_matplotlib(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    one_thread: None,
+    name: str,
+    sizes: dict[str, object],
+    last_words: str,
+) -> None:
+    pytest.importorskip("sklearn", reason="the extra digits")
+    module = loaded(name)
+    for constant, size in sizes.items():
+        monkeypatch.setattr(module, constant, size)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "viz.figures", raising=False)
+    with pytest.raises(SystemExit, match=re.escape('pip install "tinygrad_lite[plots]"')):
+        module.main()
+    assert last_words in capsys.readouterr().out  # only the pictures are left out
+    assert not (folder / "out").exists()
