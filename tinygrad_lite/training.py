@@ -67,7 +67,8 @@ def train(
     ``loss`` runs the forward pass and returns a scalar Value, on all samples or on a batch that it chooses.
     ``progress`` shows a bar on stderr, with the cost. ``after(step, cost)`` is called after every step, with the cost
     before it. At the end the cost is computed once more, so ``history.cost`` belongs to the parameters as they are
-    left; the gradients are those of the last step (``zero_grad`` forgets them). Whether the goal or the limit ended it, ``str(history)`` says.
+    left; the gradients are those of the last step (``zero_grad`` forgets them). Whether the goal or the limit ended
+    it, ``str(history)`` says.
 
     Raises ``ArgumentError`` for bad settings, and when the cost becomes infinite or NaN: the parameters are left as
     they were before the step that would have used it. ``ValueTypeError`` if ``loss`` does not return a Value.

@@ -1,6 +1,7 @@
 """Pictures of what tinygrad_lite computes: computation graphs, gradient paths, networks.
 
-Each function returns a ``Drawing``, which shows itself in a notebook and saves itself as SVG, PNG, PDF or DOT.
+Each function returns a ``Drawing``, which shows itself in a notebook and saves itself as SVG, PNG, PDF or DOT. Curves,
+bars and heat maps are in ``viz.plots``.
 
 >>> import tempfile
 >>> import viz
@@ -14,6 +15,7 @@ Each function returns a ``Drawing``, which shows itself in a notebook and saves 
 <Drawing: 3 nodes, 4 edges; .save("picture.svg") writes it>
 """
 
+from viz import plots
 from viz.draw_graph import graph
 from viz.draw_network import network
 from viz.draw_paths import paths
@@ -30,4 +32,5 @@ __all__ = [
     "graph",
     "network",
     "paths",
+    "plots",
 ]
