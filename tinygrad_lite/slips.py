@@ -1,0 +1,249 @@
+"""The slip behind a wrong gradient: each of those that people make is tried, until one gives the same wrong numbers.
+
+A slip is a change of what some edges of the graph carry back: a term of a sum is missing, a factor is missing or there
+twice, a sign is wrong, a matrix is transposed. People make the same slip at every neuron of a layer and every sample,
+so edges are changed one by one and in such groups. Each attempt is one reverse sweep.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import naming
+from .maps import Chain, Contract, Scale, SumOver, shape_of
+from .semirings import GRADIENT
+from .sweeping import chains, topological
+from .value import Value, describe
+
+__all__ = ["Slip", "find_slip", "first_wrong"]
+
+AT_MOST = 4_000
+"""Sweeps that are tried."""
+
+Edge = tuple[Value, int]
+"""A reader and the position of the operand."""
+
+Change = Callable[[Chain, Any, Value], Any]
+"""What an edge carries back instead: of the chain, the reader's cotangent, and the reader."""
+
+
+@dataclass(frozen=True)
+class Slip:
+    """What went wrong, and the first node, from the end, at which it does."""
+
+    text: str
+    node: Value
+
+
+def find_slip(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6) -> Slip | None:
+    """The slip after which the gradients of the Values in ``manual`` are what they are there; ``None`` if none fits.
+
+    >>> x, w = Value(2.0, name="x"), Value(0.5, name="w")
+    >>> n = (w * x).sigmoid()
+    >>> n.name = "n"
+    >>> print(find_slip(n * 3.0, {w: 3.0 * 2.0}).text)           # without n(1 - n)
+    the factor of 'n' with respect to a nameless result of 'mul' (1) is missing
+    """
+    graph = [(node, list(chains(node))) for node in reversed(topological(end))]
+    right = _swept(end, graph, frozenset(), None)
+    if _agrees(right, manual, tolerance):
+        return None
+    scaled = _scaled(end, graph, right, manual, tolerance)
+    if scaled is not None:
+        return scaled
+    groups = _groups(graph)
+    tried = 0
+    for description, change, suits in _CHANGES:
+        for group, (node, operand, several) in groups.items():
+            if not all(suits(chain) for reader, edges in graph for k, _, chain in edges if (reader, k) in group):
+                continue
+            tried += 1
+            if tried > AT_MOST:
+                return None
+            if _agrees(_swept(end, graph, group, change), manual, tolerance):
+                return Slip(description.format(node=_called(node, several), operand=_called(operand, several)), node)
+    return None
+
+
+def first_wrong(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6) -> Value | None:
+    """Of the Values in ``manual`` whose gradients are wrong, the first on the way from the end.
+
+    >>> w = Value(2.0, name="w")
+    >>> y = w * 3.0
+    >>> loss = y * y
+    >>> first_wrong(loss, {w: 1.0, y: 12.0}) is w
+    True
+    """
+    graph = [(node, list(chains(node))) for node in reversed(topological(end))]
+    right = _swept(end, graph, frozenset(), None)
+    order = {node: k for k, (node, _) in enumerate(graph)}
+    depth: dict[Value, int] = {}
+    for node, edges in graph:
+        for _, operand, _ in edges:
+            depth.setdefault(operand, order[node] + 1)
+    wrong = [value for value, m in manual.items() if not _close(m, right.get(value, 0.0), value, tolerance)]
+    return min(wrong, key=lambda value: (depth.get(value, 0), order.get(value, len(order))), default=None)
+
+
+Graph = list[tuple[Value, list[tuple[int, Value, Chain]]]]
+
+
+def _swept(end: Value, graph: Graph, changed: frozenset[Edge], change: Change | None) -> dict[Value, Any]:
+    """The reverse sweep, with what the changed edges carry replaced."""
+    cotangents: dict[Value, Any] = {end: GRADIENT.one(end.shape)}
+    with np.errstate(all="ignore"):
+        for node, edges in graph:
+            if node not in cotangents:
+                continue
+            g = GRADIENT.result(cotangents[node])
+            for k, operand, chain in edges:
+                if change is not None and (node, k) in changed:
+                    pulled = change(chain, g, node)
+                else:
+                    pulled = GRADIENT.result(GRADIENT.pull(chain, g, node))
+                pulled = float(pulled) if not operand.shape else pulled
+                cotangents[operand] = cotangents[operand] + pulled if operand in cotangents else pulled
+    return cotangents
+
+
+def _groups(graph: Graph) -> dict[frozenset[Edge], tuple[Value, Value, bool]]:
+    """Edges to change together, each group with its first reader and operand: one edge, one neuron, one layer."""
+    found: dict[frozenset[Edge], tuple[Value, Value, bool]] = {}
+    sorts: list[Callable[[Value, Value], Any]] = [
+        lambda node, operand: (_kind(node, False), _kind(operand, False)),  # the same neuron in every sample
+        lambda node, operand: (_kind(node, True), _kind(operand, True)),  # every neuron of the layer
+    ]
+    for node, edges in graph:
+        for k, operand, _ in edges:
+            found.setdefault(frozenset({(node, k)}), (node, operand, False))
+    for sort in sorts:
+        by_kind: dict[Any, list[tuple[Value, int, Value]]] = {}
+        for node, edges in graph:
+            for k, operand, _ in edges:
+                by_kind.setdefault(sort(node, operand), []).append((node, k, operand))
+        for members in by_kind.values():
+            node, _, operand = members[0]
+            found.setdefault(frozenset((node, k) for node, k, _ in members), (node, operand, True))
+    return found
+
+
+def _kind(value: Value, layer: bool) -> Any:
+    """What values of the same place in all samples, or of the same layer, have in common."""
+    if value.name is None:
+        return (value.op.name if value.op is not None else "", value.shape)
+    element = naming.parse(value.name)
+    if element is None:
+        return value.name
+    return (element.prefix, element.kind, element.layer, () if layer else element.index)
+
+
+def _called(value: Value, several: bool) -> str:
+    if value.name is None:
+        return describe(value)
+    return repr(re.sub(r"@\d+$", "", value.name)) + (" and its like" if several else "")
+
+
+# ---- the slips, in the order in which they are tried
+
+
+def _missing(chain: Chain, g: Any, node: Value) -> Any:
+    return 0.0 * GRADIENT.result(GRADIENT.pull(chain, g, node))
+
+
+def _negated(chain: Chain, g: Any, node: Value) -> Any:
+    return -GRADIENT.result(GRADIENT.pull(chain, g, node))
+
+
+def _reweighted(power: int) -> Change:
+    def change(chain: Chain, g: Any, node: Value) -> Any:
+        changed: Chain = tuple(_with_weight(m, power) for m in chain)
+        return GRADIENT.result(GRADIENT.pull(changed, g, node))
+
+    return change
+
+
+def _with_weight(m: Any, power: int) -> Any:
+    if isinstance(m, Scale):
+        return Scale(np.asarray(m.weight, dtype=float) ** power if power else np.ones(shape_of(m.weight)), m.ndim)
+    if isinstance(m, SumOver):
+        return SumOver(m.in_shape, m.axes, m.keepdims, m.weight**power if power else 1.0)
+    return m
+
+
+def _turned(chain: Chain, g: Any, node: Value) -> Any:
+    changed = tuple(
+        Contract(m.out_labels, m.in_labels, m.operand_labels, m.operand.T) if isinstance(m, Contract) else m
+        for m in chain
+    )
+    return GRADIENT.result(GRADIENT.pull(changed, g, node))
+
+
+def _weighted(chain: Chain) -> bool:
+    return any(isinstance(m, Scale | SumOver) and np.any(np.asarray(m.weight) != 1.0) for m in chain)
+
+
+def _square(chain: Chain) -> bool:
+    shapes = [shape_of(m.operand) for m in chain if isinstance(m, Contract)]
+    return bool(shapes) and all(len(shape) == 2 and shape[0] == shape[1] for shape in shapes)
+
+
+_CHANGES: list[tuple[str, Change, Callable[[Chain], bool]]] = [
+    ("the factor of {node} with respect to {operand} is missing", _reweighted(0), _weighted),
+    ("the term of {node} is missing from the sum over paths at {operand}", _missing, lambda chain: True),
+    ("the sign of {node} with respect to {operand} is wrong", _negated, lambda chain: True),
+    ("the matrix between {node} and {operand} is transposed", _turned, _square),
+    ("the factor of {node} with respect to {operand} is there twice", _reweighted(2), _weighted),
+]
+
+
+def _scaled(
+    end: Value, graph: Graph, right: Mapping[Value, Any], manual: Mapping[Value, Any], tolerance: float
+) -> Slip | None:
+    """Slips at the very end, which scale every gradient by one number, and gradients that are only turned."""
+    pairs = [(np.asarray(m, float), np.asarray(right.get(v, 0.0), float)) for v, m in manual.items()]
+    if any(m.shape != g.shape for m, g in pairs):
+        if all(
+            m.shape in (g.shape, g.T.shape) and _near(m if m.shape == g.shape else m.T, g, tolerance) for m, g in pairs
+        ):
+            first = next(v for v, m in manual.items() if np.shape(m) != v.shape)
+            return Slip(f"the gradient of {_called(first, False)} is transposed", first)
+        return None
+    flat = [np.concatenate([np.ravel(pair[k]) for pair in pairs]) for k in (0, 1)] if pairs else [np.zeros(0)] * 2
+    size = float(flat[1] @ flat[1])
+    factor = float(flat[0] @ flat[1]) / size if size else 1.0
+    if not factor or not _near(flat[0], factor * flat[1], tolerance) or _near(flat[0], flat[1], tolerance):
+        return None
+    for n in {value.shape[0] for node, _ in graph for value in node.parents if value.shape} | _samples(graph):
+        if n > 1 and abs(factor - n) < tolerance * n:
+            return Slip(f"every gradient is {n} times too large: was the mean over {n} samples forgotten?", end)
+        if n > 1 and abs(factor * n - 1) < tolerance:
+            return Slip(f"every gradient is {n} times too small: was the mean over {n} samples taken twice?", end)
+    if abs(factor + 1) < tolerance:
+        return Slip("every gradient has the wrong sign", end)
+    return Slip(f"every gradient is multiplied by {factor:.6g}", end)
+
+
+def _samples(graph: Graph) -> set[int]:
+    """How many samples there are in a graph of scalars, by their names."""
+    parsed = (naming.parse(value.name) for node, _ in graph for value in node.parents if value.name is not None)
+    numbers = {element.sample for element in parsed if element is not None and element.sample is not None}
+    return {len(numbers)} if numbers else set()
+
+
+def _agrees(found: Mapping[Value, Any], manual: Mapping[Value, Any], tolerance: float) -> bool:
+    return all(_close(m, found.get(value, 0.0), value, tolerance) for value, m in manual.items())
+
+
+def _close(manual: Any, found: Any, value: Value, tolerance: float) -> bool:
+    m = np.asarray(manual, float)
+    return m.shape == value.shape and _near(m, np.asarray(found, float), tolerance)
+
+
+def _near(a: Any, b: Any, tolerance: float) -> bool:
+    scale = np.max(np.abs(b), initial=0.0)
+    return bool(np.all(np.abs(a - b) <= tolerance * scale + 1e-300))
