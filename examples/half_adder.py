@@ -1,7 +1,7 @@
 """The half adder: a network of 18 parameters, trained, and every one of its gradients taken apart.
 
 Two inputs, two hidden layers of two neurons, two outputs, sigmoid everywhere, a bias on every neuron. It learns to add
-two bits: the first output is their sum, the second the carry. Then each gradient is computed in four ways, the paths
+two bits: the first output is their sum, the second the carry. Then each gradient is computed in five ways, the paths
 from the cost to two weights are listed one by one, and the pictures are drawn.
 
 Run it with ``make demo``, or ``python examples/half_adder.py``; the pictures are written under ``out/``.
@@ -40,7 +40,7 @@ def main() -> None:
     net.zero_grad()
     loss.backward()
 
-    heading("All 18 gradients, in four ways")
+    heading("All 18 gradients, in five ways")
     comparison = tg.compare(loss, manual=by_hand(net.state_dict(), inputs, targets), wrt=net)
     print(comparison)
     comparison.raise_if_different()

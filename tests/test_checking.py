@@ -12,7 +12,7 @@ import tinygrad_lite as tg
 from tinygrad_lite import Value, nn
 from tinygrad_lite.checking import DifferentGradientsError
 from tinygrad_lite.elementwise import OPS
-from tinygrad_lite.errors import ArgumentError, GraphError, ShapeError
+from tinygrad_lite.errors import ArgumentError, GraphError, ShapeError, ValueTypeError
 
 
 @pytest.fixture
@@ -73,10 +73,15 @@ def test_a_wrong_derivative_in_the_table_is_found_by_differences(problem: Any, m
 def test_the_table_of_text(problem: Any) -> None:
     loss, net, manual = problem
     lines = str(tg.compare(loss, manual=manual, wrt=net)).splitlines()
-    assert lines[0].split() == ["autodiff", "sum", "over", "paths", "manual", "finite", "difference"]
+    assert lines[0].split() == ["autodiff", "sum", "over", "paths", "manual", "finite", "difference", "complex", "step"]
     assert [line.split("[")[0] for line in lines[2:6]] == ["w1", "b1", "w2", "b2"]
     assert len({len(line) for line in lines[2:6]}) == 1
     assert lines[7].startswith("worst relative difference")
+    assert lines[-1] == "All agree."
+    wrong = tg.compare(loss, manual={**manual, "b2": -manual["b2"]}, wrt=net)
+    marked = [line for line in str(wrong).splitlines() if "✗" in line]
+    assert [line.split("[")[0] for line in marked] == ["b2", "THEY DIFFER: manual (✗)."]
+    assert "✗" in wrong._repr_html_()
 
 
 def test_named_leaves_and_functions() -> None:
@@ -94,7 +99,7 @@ def test_what_is_left_out_is_said() -> None:
     comparison = tg.compare(x.sum(), wrt=[w])
     assert comparison.rows[0].paths is None
     assert "paths are too many to list" in str(comparison)
-    assert "finite differences of 256 of its 400 elements" in str(comparison)
+    assert "w: differences and steps of 256 of its 400 elements" in str(comparison)
     assert comparison
 
 
@@ -124,3 +129,96 @@ def test_float32_is_held_to_what_float32_can_tell(seed: int) -> None:
     assert tg.compare(loss, wrt=net)
     gradients = [row.autodiff for row in tg.compare(loss, wrt=net).rows]
     assert not tg.compare(loss, wrt=net, manual=[1.001 * g for g in gradients])
+
+
+# ---- manual gradients in other forms, and what is wrong with them ----------------------------------------------------
+
+
+def layer_by_layer(net: nn.MLP, x: Any, t: Any, slip: str = "") -> dict[str, Any]:
+    w = net.state_dict()
+    a = np.tanh(x @ w["w1"] + w["b1"])
+    delta2 = (a @ w["w2"] + w["b2"] - t) / 5
+    back = delta2 @ w["w2"].T
+    delta1 = back if slip == "factor" else back * (1 - a * a)
+    return {
+        "w1": x.T @ delta1,
+        "b1": delta1.sum(axis=0),
+        "w2": a.T @ delta2,
+        "b2": delta2.sum(axis=0),
+        "delta2": delta2,
+        "n1": back,
+        "δ1": delta1,
+    }
+
+
+@pytest.fixture
+def layers() -> tuple[Value, nn.MLP, Any, Any]:
+    net = nn.MLP(3, [4, 2], activation="tanh", output="linear", rng=0)
+    rng = np.random.default_rng(1)
+    x, t = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+    return nn.losses.half_squared_error(net(x), t), net, x, t
+
+
+def test_a_layer_by_layer_backward_with_its_deltas(layers: Any) -> None:
+    loss, net, x, t = layers
+    comparison = tg.compare(loss, manual=lambda: layer_by_layer(net, x, t), wrt=net)
+    assert comparison
+    assert [row.name for row in comparison.rows] == ["w1", "b1", "w2", "b2", "delta2", "n1", "δ1"]
+    assert comparison.diagnosis == ()
+    wrong = tg.compare(loss, manual=layer_by_layer(net, x, t, "factor"), wrt=net)
+    assert wrong.diagnosis == (
+        "first wrong at 'n1' (of shape (5, 4)), coming from the end",
+        "the likely slip: the factor of 'n1' with respect to 'z1' is missing",
+    )
+    assert wrong.diagnosis[1] in str(wrong)
+    with pytest.raises(DifferentGradientsError, match="the likely slip: the factor of 'n1'"):
+        wrong.raise_if_different()
+
+
+def test_names_of_either_form_and_functions_of_the_parameters() -> None:
+    net = nn.scalar.MLP(2, [2, 1], activation="sigmoid", output="sigmoid", rng=0)
+    arrays = nn.MLP(2, [2, 1], rng=0)
+    arrays.load_state_dict(net.state_dict())
+    of_scalars = nn.losses.half_squared_error(net([0.5, -1.0]), 1.0)
+    of_arrays = nn.losses.half_squared_error(arrays([[0.5, -1.0]]), [[1.0]])
+    of_arrays.backward()
+    gradients = {name: p.grad for name, p in arrays.named_parameters().items()}
+    assert tg.compare(of_scalars, manual=gradients, wrt=net)
+    of_scalars.backward()
+    assert tg.compare(of_arrays, manual={name: p.grad for name, p in net.named_parameters().items()}, wrt=arrays)
+    a, b = Value(2.0, name="a"), Value(3.0, name="b")
+    assert tg.compare(a * b, manual=lambda b, a: {"a": b, "b": a})
+    assert tg.compare(a * b, manual=lambda data: {"a": data["b"], "b": data["a"]})
+    with pytest.raises(ArgumentError, match="the function asks for z, which is no parameter; it may ask for a, b"):
+        tg.compare(a * b, manual=lambda a, z: {})
+
+
+def test_the_complex_step_agrees_or_says_which_op_takes_none(rng: np.random.Generator) -> None:
+    x = Value(rng.normal(size=4), name="x")
+    mixed = tg.abs(x) * tg.relu(x) + tg.softplus(x) * np.maximum(x, 0.3)
+    assert tg.compare(mixed.sum()).worst["complex_step"] < 1e-13
+    assert tg.compare(np.linalg.norm(x)).worst["complex_step"] < 1e-13
+    scalar = Value(-2.0, name="s")
+    assert tg.compare(tg.abs(scalar) * scalar.sigmoid() + np.linalg.norm(scalar)).worst["complex_step"] < 1e-13
+    erf = tg.compare(tg.erf(scalar))  # math.erf takes none, SciPy's does
+    assert erf
+    assert "complex_step" in erf.worst or "'erf' does not take complex numbers" in str(erf)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"loss": 3.0}, "needs a recorded loss or a function of nothing, got float"),
+        ({"loss": lambda: 3.0}, "the function must return a Value, got float"),
+        ({"wrt": 5}, "wrt is a module, Values or names, got int"),
+        ({"manual": 5}, "manual gradients are a dict by name, a list or a function of them, got int"),
+        ({"manual": "two"}, "manual gradients are a dict by name, a list or a function of them, got str"),
+        ({"manual": {"a": "two"}}, "the manual gradient of a is a number or an array, got str"),
+        ({"manual": {"a": None}}, "the manual gradient of a is a number or an array, got NoneType"),
+        ({"manual": {"a": {}}}, "the manual gradient of a is a number or an array, got dict"),
+    ],
+)
+def test_other_types_are_refused(arguments: Any, message: str) -> None:
+    a = Value(2.0, name="a")
+    with pytest.raises(ValueTypeError, match=re.escape(f"compare: {message}")):
+        tg.compare(**({"loss": a * a} | arguments))

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, GraphError, ShapeError, TinygradError
+from . import naming
+from .differences import NotAnalyticError, central_differences, complex_steps
+from .errors import ArgumentError, GraphError, ShapeError, TinygradError, ValueTypeError
 from .finding import find
 from .path import element_name
 from .paths import gradient_paths
 from .semirings import COUNT, GRADIENT
+from .showing import table
+from .slips import find_slip, first_wrong
 from .sweeping import ancestors, replay, reverse
 from .value import Value, describe, raw, shape_of
 
@@ -21,6 +27,11 @@ __all__ = ["Comparison", "DifferentGradientsError", "Row", "compare"]
 
 _PATHS_LISTED = 20_000  # per parameter: listing takes about 10 µs a path
 _ELEMENTS_DIFFERENCED = 256  # per parameter: each takes four evaluations
+_SHOWN_IN_HTML = 60  # lines
+
+
+_SAMPLED = ("difference", "complex_step")
+"""Columns of which some elements may be left out, as NaN."""
 
 
 class DifferentGradientsError(TinygradError, RuntimeError):
@@ -36,6 +47,7 @@ class Row:
     paths: Any
     manual: Any
     difference: Any
+    complex_step: Any
     n_paths: int
 
     def worst(self, column: str, scale: float) -> tuple[float, tuple[int, ...]]:
@@ -44,7 +56,7 @@ class Row:
         if other is None:
             return 0.0, ()
         ours, theirs = np.asarray(self.autodiff, dtype=float), np.asarray(other, dtype=float)
-        there = ~np.isnan(theirs) if column == "difference" else np.ones(ours.shape, dtype=bool)
+        there = ~np.isnan(theirs) if column in _SAMPLED else np.ones(ours.shape, dtype=bool)
         with np.errstate(invalid="ignore", divide="ignore"):
             size = np.maximum(np.maximum(np.abs(ours), np.abs(theirs)), scale)
             relative = np.where(ours == theirs, 0.0, np.abs(ours - theirs) / size)
@@ -60,14 +72,25 @@ class Comparison:
     """The gradients of one loss by several ways. True if all agree.
 
     ``rows`` has one ``Row`` per parameter; ``worst[column]`` is the largest relative difference from autodiff in it.
+    ``diagnosis`` says where manual gradients go wrong first, and which slip explains them, if one does.
     Differences are relative to the larger of the two, but never to less than 1e-7 of the largest gradient of all; a
     finite difference never to a number that rounding of the loss hides: ``rounding`` / its tolerance.
     """
 
-    columns: Mapping[str, str] = {"paths": "sum over paths", "manual": "manual", "difference": "finite difference"}
+    columns: Mapping[str, str] = {
+        "paths": "sum over paths",
+        "manual": "manual",
+        "difference": "finite difference",
+        "complex_step": "complex step",
+    }
 
     def __init__(
-        self, rows: Sequence[Row], tolerances: Mapping[str, float], notes: Sequence[str], rounding: float = 0.0
+        self,
+        rows: Sequence[Row],
+        tolerances: Mapping[str, float],
+        notes: Sequence[str],
+        rounding: float = 0.0,
+        diagnose: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self.rows = tuple(rows)
         self.tolerances = dict(tolerances)
@@ -81,6 +104,8 @@ class Comparison:
             column: max((row.worst(column, self._scales[column])[0] for row in rows), default=0.0)
             for column in self._used
         }
+        wrong = self.worst.get("manual", 0.0) > self.tolerances["manual"]
+        self.diagnosis = diagnose() if wrong else ()
 
     @property
     def _used(self) -> list[str]:
@@ -104,19 +129,39 @@ class Comparison:
                 f"(relative difference {worst:.2g}, allowed {self.tolerances[column]:.2g})"
             )
         if complaints:
-            raise DifferentGradientsError("compare: the gradients differ. " + "; ".join(complaints))
+            raise DifferentGradientsError(
+                "compare: the gradients differ. " + ". ".join(["; ".join(complaints), *self.diagnosis])
+            )
 
-    def __str__(self) -> str:
+    def _table(self) -> list[list[str]]:
+        """The heading, a line for each parameter, with a mark where it differs, and the worst differences."""
         used = self._used
         table = [["", "autodiff", *(self.columns[column] for column in used)]]
         for row in self.rows:
-            index = max((row.worst(column, self._scales[column]) for column in used), default=(0.0, ()))[1]
-            index = index or (0,) * len(shape_of(row.autodiff))
             if np.size(row.autodiff) == 0:
                 continue
+            index = max((row.worst(column, self._scales[column]) for column in used), default=(0.0, ()))[1]
+            index = index or (0,) * len(shape_of(row.autodiff))
             name = row.name + (f"[{','.join(map(str, index))}]" if index else "")
-            table.append([name, *(_shown(getattr(row, column), index) for column in ("autodiff", *used))])
+            line = [name, _shown(row.autodiff, index)]
+            for column in used:
+                differs = row.worst(column, self._scales[column])[0] > self.tolerances[column]
+                line.append(_shown(getattr(row, column), index) + (" ✗" if differs else ""))
+            table.append(line)
         table.append(["worst relative difference", "", *(f"{self.worst[column]:.1e}" for column in used)])
+        return table
+
+    def _remarks(self) -> list[str]:
+        arrays = any(np.ndim(row.autodiff) for row in self.rows)
+        remarks = ["Of each array the element with the largest difference is shown."] if arrays else []
+        wrong = [self.columns[column] for column, worst in self.worst.items() if worst > self.tolerances[column]]
+        verdict = f"THEY DIFFER: {', '.join(wrong)} (✗)." if wrong else "All agree."
+        return [*remarks, *self.notes, verdict, *(f"{line}." for line in self.diagnosis)]
+
+    def __str__(self) -> str:
+        table = self._table()
+        if any(cell.endswith("✗") for line in table for cell in line):  # keep the digits below one another
+            table = [[line[0], *(cell if cell.endswith("✗") else f"{cell}  " for cell in line[1:])] for line in table]
         widths = [max(len(line[k]) for line in table) for k in range(len(table[0]))]
         lines = [
             "  ".join(
@@ -125,9 +170,14 @@ class Comparison:
             for line in table
         ]
         rule = "─" * len(max(lines, key=len))
-        arrays = any(np.ndim(row.autodiff) for row in self.rows)
-        note = ["Of each array the element with the largest difference is shown."] if arrays else []
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *note, *self.notes])
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *self._remarks()])
+
+    def _repr_html_(self) -> str:
+        heading, *lines = self._table()
+        most = lines if len(lines) <= _SHOWN_IN_HTML else [*lines[:_SHOWN_IN_HTML], lines[-1]]
+        left_out = len(lines) - len(most)
+        remarks = self._remarks() + ([f"{left_out} more parameters are not shown."] if left_out else [])
+        return table("Gradients by several ways", heading, most, "\n".join(remarks))
 
     def __repr__(self) -> str:
         worst = ", ".join(f"{self.columns[column]} {worst:.1e}" for column, worst in self.worst.items())
@@ -139,28 +189,36 @@ def _at(values: Any, index: tuple[int, ...]) -> float:
 
 
 def _shown(values: Any, index: tuple[int, ...]) -> str:
-    return "–" if values is None or math.isnan(value := _at(values, index)) else f"{value: .10f}"
+    return "–" if values is None or math.isnan(value := _at(values, index)) else f"{value + 0.0:.8g}"
 
 
 def compare(
     loss: Value | Callable[[], Value],
-    manual: Mapping[str, Any] | Sequence[Any] | Callable[[], Any] | None = None,
+    manual: Any = None,
     wrt: Any = None,
     tolerance: float | None = None,
     difference_tolerance: float | None = None,
 ) -> Comparison:
-    """The gradients of ``loss`` by autodiff, summed path by path, by hand, and by finite differences.
+    """The gradients of ``loss`` by autodiff, summed path by path, by hand, by finite differences and complex step.
 
-    ``loss`` is a recorded scalar, or a function of nothing that records one. ``manual`` are the hand-made gradients: a
-    mapping by parameter name, a sequence in the order of ``wrt``, or a function that returns either. ``wrt`` are the
-    parameters: a module, a mapping by name, a Value or name, or a sequence of those; by default every named leaf.
+    ``loss`` is a recorded scalar, or a function of nothing that records one. ``wrt`` are the parameters: a module, a
+    mapping by name, a Value or name, or a sequence of those; by default every named leaf. ``manual`` are the hand-made
+    gradients: a mapping by name, a sequence in the order of ``wrt``, or a function that returns either. The function
+    is given the parameters' data, by name, for the arguments that it names, or all of them in a dict if it has one
+    argument. Names may have either form (``w201``, ``w2[0,1]``). A mapping may also hold the gradients of what lies
+    between, as a layer-by-layer backward computes them: by the name of the value (``z2``, ``n1``), or as ``delta2``,
+    ``d2`` or ``δ2`` that of layer 2's weighted sums.
+
+    Where the manual gradients are wrong, ``diagnosis`` says the first node, from the end, at which they go wrong, and
+    the likely slip: a missing term of a sum over paths, a missing factor, a transposed operand, a wrong sign, a batch
+    mean forgotten: each is tried.
 
     Relative differences up to ``tolerance`` are allowed, and up to ``difference_tolerance`` to finite differences: by
     default eps**0.6 and eps**0.4 of the coarsest parameter's dtype, 4e-10 and 5e-7 in float64.
 
     The sum over paths lists every path, of a parameter that has at most 20,000. Finite differences replay the recorded
-    graph: central, extrapolated once (Richardson), of at most 256 elements of each parameter. What is left out is said
-    in ``notes``.
+    graph: central, extrapolated once (Richardson), of at most 256 elements of each parameter; the complex step does so
+    with complex numbers, where every op takes them. What is left out is said in ``notes``.
 
     Raises ``ArgumentError`` for manual gradients that are missing or too many, ``ShapeError`` for one of another shape,
     ``GraphError`` if a leaf was changed after the loss was recorded.
@@ -169,13 +227,19 @@ def compare(
     >>> c = compare(a * b + a, manual={"a": b.data + 1, "b": a.data}, wrt=[a, b])
     >>> bool(c), c.worst["manual"]
     (True, 0.0)
+    >>> compare(a * b + a, manual={"a": b.data, "b": a.data}, wrt=[a, b]).diagnosis[1]
+    "the likely slip: the term of a nameless result of 'add' (8) is missing from the sum over paths at 'a'"
     """
     if not isinstance(loss, Value):
+        if not callable(loss):
+            raise ValueTypeError(f"compare: needs a recorded loss or a function of nothing, got {type(loss).__name__}")
         loss = loss()
+        if not isinstance(loss, Value):
+            raise ValueTypeError(f"compare: the function must return a Value, got {type(loss).__name__}")
     if loss.size != 1:
         raise ShapeError(f"compare: needs a loss with one element, got {describe(loss)}; .sum() it first")
     parameters = _parameters(loss, wrt)
-    by_hand = _by_hand(manual, parameters)
+    by_hand = _by_hand(manual, parameters, loss)
     if not np.array_equal(replay(loss), loss.data, equal_nan=True):
         raise GraphError(
             f"compare: a leaf of {describe(loss)} was changed after it was recorded; "
@@ -186,25 +250,50 @@ def compare(
     rows = []
     eps = max((float(np.finfo(value.dtype).eps) for value in parameters.values()), default=float(np.finfo(float).eps))
     step = eps**0.2  # truncation and rounding of an extrapolated central difference are about equal there
-    for name, value in parameters.items():
+    for name, value in (parameters | by_hand.between).items():
         n_paths = int(np.sum(np.asarray(counts.get(value, 0), dtype=object)))
-        gradient = np.array(gradients.get(value, np.zeros(value.shape)))
-        listed = None
-        if n_paths <= _PATHS_LISTED:
-            listed = _path_sums(loss, value, n_paths)
-        else:
-            notes.append(f"{name}: {n_paths} paths are too many to list (at most {_PATHS_LISTED}).")
-        if value.size > _ELEMENTS_DIFFERENCED:
-            notes.append(f"{name}: finite differences of {_ELEMENTS_DIFFERENCED} of its {value.size} elements.")
-        rows.append(Row(name, gradient, listed, by_hand.get(name), _differences(loss, value, step), n_paths))
+        gradient = np.array(GRADIENT.result(gradients[value])) if value in gradients else np.zeros(value.shape)
+        listed = differences = steps = None
+        if name in parameters:
+            if n_paths <= _PATHS_LISTED:
+                listed = _path_sums(loss, value, n_paths)
+            else:
+                notes.append(f"{name}: {n_paths} paths are too many to list (at most {_PATHS_LISTED}).")
+            if value.size > _ELEMENTS_DIFFERENCED:
+                notes.append(f"{name}: differences and steps of {_ELEMENTS_DIFFERENCED} of its {value.size} elements.")
+            differences = central_differences(loss, value, step, _ELEMENTS_DIFFERENCED)
+            try:
+                steps = complex_steps(loss, value, _ELEMENTS_DIFFERENCED)
+            except NotAnalyticError as error:
+                notes.append(f"{name}: no {error}.")
+        rows.append(Row(name, gradient, listed, by_hand.gradients.get(name), differences, steps, n_paths))
     exact = eps**0.6 if tolerance is None else tolerance
     tolerances = {
         "paths": exact,
         "manual": exact,
         "difference": eps**0.4 if difference_tolerance is None else difference_tolerance,
+        "complex_step": exact,
+    }
+    known = {
+        value: by_hand.gradients[name]
+        for name, value in (parameters | by_hand.between).items()
+        if name in by_hand.gradients
     }
     rounding = 10 * eps / step  # of a finite difference, per unit of the loss: 3e-12 in float64; 1e-12 was met
-    return Comparison(rows, tolerances, notes, rounding * abs(loss.item()))
+    return Comparison(
+        rows, tolerances, notes, rounding * abs(loss.item()), lambda: _diagnosis(loss, known, max(exact, 1e-6))
+    )
+
+
+def _diagnosis(loss: Value, manual: Mapping[Value, Any], tolerance: float) -> tuple[str, ...]:
+    """Where manual gradients go wrong first, and the slip that explains them."""
+    slip = find_slip(loss, manual, tolerance)
+    if slip is not None:
+        return f"first wrong at {describe(slip.node)}, coming from the end", f"the likely slip: {slip.text}"
+    wrong = first_wrong(loss, manual, tolerance)
+    if wrong is None:
+        return ()
+    return f"first wrong at {describe(wrong)}, coming from the end", "no single slip explains it"
 
 
 def _parameters(loss: Value, wrt: Any) -> dict[str, Value]:
@@ -216,9 +305,11 @@ def _parameters(loss: Value, wrt: Any) -> dict[str, Value]:
         wrt = dict(wrt.named_parameters())
     if isinstance(wrt, Mapping):
         return dict(wrt)
+    if not isinstance(wrt, Value | str | Iterable):
+        raise ValueTypeError(f"compare: wrt is a module, Values or names, got {type(wrt).__name__}")
     parameters: dict[str, Value] = {}
     for k, item in enumerate([wrt] if isinstance(wrt, Value | str) else wrt):
-        value, index = (find(loss, item)) if isinstance(item, str) else (item, ())
+        value, index = find(loss, item, "compare") if isinstance(item, str) else (item, ())
         if not isinstance(value, Value):
             raise ArgumentError(f"compare: wrt holds Values or names, got {type(value).__name__}")
         if index:
@@ -230,11 +321,26 @@ def _parameters(loss: Value, wrt: Any) -> dict[str, Value]:
     return parameters
 
 
-def _by_hand(manual: Any, parameters: Mapping[str, Value]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _ByHand:
+    """Manual gradients by name, and the values between that some of them are of."""
+
+    gradients: dict[str, Any]
+    between: dict[str, Value]
+
+
+_DELTA = re.compile(r"(?:delta|δ|d_?)z?(?P<place>\d.*)")
+
+
+def _by_hand(manual: Any, parameters: Mapping[str, Value], loss: Value) -> _ByHand:
     if manual is None:
-        return {}
+        return _ByHand({}, {})
     if callable(manual):
-        manual = manual()
+        manual = _called(manual, parameters)
+    if isinstance(manual, str) or not isinstance(manual, Mapping | Iterable):
+        raise ValueTypeError(
+            f"compare: manual gradients are a dict by name, a list or a function of them, got {type(manual).__name__}"
+        )
     if not isinstance(manual, Mapping):
         given = list(manual)
         if len(given) != len(parameters):
@@ -242,21 +348,82 @@ def _by_hand(manual: Any, parameters: Mapping[str, Value]) -> dict[str, Any]:
                 f"compare: {len(given)} manual gradients for {len(parameters)} parameters; give one for each"
             )
         manual = dict(zip(parameters, given, strict=True))
-    missing, extra = [k for k in parameters if k not in manual], [k for k in manual if k not in parameters]
+    places = naming.Places({name: value.shape for name, value in parameters.items()})
+    gradients = {name: np.full(value.shape, math.nan) for name, value in parameters.items()}
+    given_of: set[str] = set()
+    between: dict[str, Value] = {}
+    extra = []
+    for name, given_gradient in manual.items():
+        gradient = _array(given_gradient, name)
+        moves = places.put(str(name), gradient.shape)
+        if str(name) in parameters and isinstance(moves, str):
+            raise ShapeError(
+                f"compare: the manual gradient of {name} has shape {gradient.shape}, "
+                f"the parameter {parameters[str(name)].shape}"
+                + ("; is it transposed?" if gradient.T.shape == parameters[str(name)].shape else "")
+            )
+        if not isinstance(moves, str):
+            for own, index, source in moves:
+                gradients[own][index] = gradient[source]
+                given_of.add(own)
+            continue
+        value = _between(loss, str(name))
+        if value is None:
+            extra.append(str(name))
+            continue
+        if gradient.shape != value.shape:
+            raise ShapeError(
+                f"compare: the manual gradient of {name} has shape {gradient.shape}, the value {value.shape}"
+            )
+        between[str(name)], gradients[str(name)] = value, gradient
+    missing = [name for name in parameters if name not in given_of]
     if missing or extra:
         raise ArgumentError(
             f"compare: manual gradients must be given for the parameters in wrt; missing: {_listing(missing)}, "
             f"not a parameter: {_listing(extra)}"
         )
-    found = {}
-    for name, value in parameters.items():
-        gradient = np.asarray(raw(manual[name]), dtype=float)
-        if gradient.shape != value.shape:
-            raise ShapeError(
-                f"compare: the manual gradient of {name} has shape {gradient.shape}, the parameter {value.shape}"
-            )
-        found[name] = gradient
-    return found
+    return _ByHand(gradients, between)
+
+
+def _called(manual: Callable[..., Any], parameters: Mapping[str, Value]) -> Any:
+    """What a function of hand-made gradients returns, given the data that it asks for."""
+    data = {name: value.data for name, value in parameters.items()}
+    asked = [
+        p
+        for p in inspect.signature(manual).parameters.values()
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    unknown = [p.name for p in asked if p.name not in data]
+    if not unknown:
+        return manual(**{p.name: data[p.name] for p in asked})
+    if len(asked) == 1:
+        return manual(data)
+    raise ArgumentError(
+        f"compare: the function asks for {_listing(unknown)}, which is no parameter; it may ask for "
+        f"{_listing(data)}, or for one dict of them all"
+    )
+
+
+def _array(gradient: Any, name: Any) -> Any:
+    try:
+        if gradient is None:
+            raise TypeError
+        return np.asarray(raw(gradient), dtype=float)
+    except (TypeError, ValueError):
+        raise ValueTypeError(
+            f"compare: the manual gradient of {name} is a number or an array, got {type(gradient).__name__}"
+        ) from None
+
+
+def _between(loss: Value, name: str) -> Value | None:
+    """The value between loss and parameters that a manual gradient of this name is of."""
+    named = {value.name: value for value in ancestors(loss) if value.name is not None and value.requires_grad}
+    if name in named:
+        return named[name]
+    delta = _DELTA.fullmatch(name)
+    if delta is None:
+        return None
+    return named.get(f"z{delta['place']}", named.get(f"n{delta['place']}"))
 
 
 def _listing(names: Iterable[str]) -> str:
@@ -270,23 +437,3 @@ def _path_sums(loss: Value, value: Value, n_paths: int) -> Any:
         for index in np.ndindex(value.shape):
             total[index] = math.fsum(path.contribution for path in gradient_paths(loss, value, at=index))
     return total
-
-
-def _differences(loss: Value, value: Value, relative_step: float) -> Any:
-    """Central differences of step h and h/2, extrapolated (L. F. Richardson, 1911); nan where one is left out."""
-    x = np.array(value.data, dtype=float)
-    found = np.full(x.shape, math.nan)
-    every = max(1, math.ceil(x.size / _ELEMENTS_DIFFERENCED))
-    for flat in range(0, x.size, every):
-        index = np.unravel_index(flat, x.shape)
-        step = relative_step * max(1.0, abs(float(x[index])))
-
-        def moved(distance: float, index: Any = index) -> float:
-            other = x.copy()
-            other[index] += distance
-            return float(np.asarray(replay(loss, {value: other})).reshape(()))
-
-        coarse = (moved(step) - moved(-step)) / (2 * step)
-        fine = (moved(step / 2) - moved(-step / 2)) / step
-        found[index] = (4 * fine - coarse) / 3
-    return found

@@ -26,8 +26,8 @@ class HalfSquaredError(Op):
     sign = "½Σ(y-t)²"
 
     def forward(self, *data: Any) -> Any:
-        difference = data[0] - data[1]
-        return np.vdot(difference, difference) / (2.0 * self.divisor)
+        difference = np.asarray(data[0] - data[1]).reshape(-1)
+        return difference.dot(difference) / (2.0 * self.divisor)  # not vdot, which would conjugate a complex step
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         shape = shape_of(operands[k])

@@ -199,7 +199,7 @@ class Norm(_Reduction):
     def forward(self, *data: Any) -> Any:
         x = data[0]
         if not ndim_of(x):
-            return abs(x)
+            return abs(x) if type(x) is float else np.where(np.real(x) < 0, -x, x)  # a complex step goes on from there
         top = np.max(np.abs(x), axis=self.axes, keepdims=True, initial=0.0)
         scale = np.where((top > 0) & np.isfinite(top), top, 1.0).astype(x.dtype, copy=False)  # squares may overflow
         total = np.sqrt(np.add.reduce(np.square(x / scale), axis=self.axes, keepdims=True)) * scale
