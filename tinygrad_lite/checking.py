@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import naming
-from .differences import NotAnalyticError, central_differences, complex_steps
+from .differences import Allowed, NotAnalyticError, central_differences, complex_steps
 from .errors import ArgumentError, GraphError, ShapeError, TinygradError, ValueTypeError
 from .finding import find
 from .path import element_name
@@ -249,7 +249,7 @@ def compare(
     notes: list[str] = []
     rows = []
     eps = max((float(np.finfo(value.dtype).eps) for value in parameters.values()), default=float(np.finfo(float).eps))
-    step = eps**0.2  # truncation and rounding of an extrapolated central difference are about equal there
+    allowed = Allowed.of(eps)
     for name, value in (parameters | by_hand.between).items():
         n_paths = int(np.sum(np.asarray(counts.get(value, 0), dtype=object)))
         gradient = np.array(GRADIENT.result(gradients[value])) if value in gradients else np.zeros(value.shape)
@@ -261,17 +261,17 @@ def compare(
                 notes.append(f"{name}: {n_paths} paths are too many to list (at most {_PATHS_LISTED}).")
             if value.size > _ELEMENTS_DIFFERENCED:
                 notes.append(f"{name}: differences and steps of {_ELEMENTS_DIFFERENCED} of its {value.size} elements.")
-            differences = central_differences(loss, value, step, _ELEMENTS_DIFFERENCED)
+            differences = central_differences(loss, value, allowed.step, _ELEMENTS_DIFFERENCED)
             try:
                 steps = complex_steps(loss, value, _ELEMENTS_DIFFERENCED)
             except NotAnalyticError as error:
                 notes.append(f"{name}: no {error}.")
         rows.append(Row(name, gradient, listed, by_hand.gradients.get(name), differences, steps, n_paths))
-    exact = eps**0.6 if tolerance is None else tolerance
+    exact = allowed.exact if tolerance is None else tolerance
     tolerances = {
         "paths": exact,
         "manual": exact,
-        "difference": eps**0.4 if difference_tolerance is None else difference_tolerance,
+        "difference": allowed.difference if difference_tolerance is None else difference_tolerance,
         "complex_step": exact,
     }
     known = {
@@ -279,9 +279,8 @@ def compare(
         for name, value in (parameters | by_hand.between).items()
         if name in by_hand.gradients
     }
-    rounding = 10 * eps / step  # of a finite difference, per unit of the loss: 3e-12 in float64; 1e-12 was met
     return Comparison(
-        rows, tolerances, notes, rounding * abs(loss.item()), lambda: _diagnosis(loss, known, max(exact, 1e-6))
+        rows, tolerances, notes, allowed.rounding * abs(loss.item()), lambda: _diagnosis(loss, known, max(exact, 1e-6))
     )
 
 

@@ -12,7 +12,7 @@ from .axes import all_axes
 from .errors import ArgumentError, ShapeError
 from .maps import Chain, SumOver
 from .reductions import softmax
-from .value import Op, Value, describe, raw, record, shape_of
+from .value import Op, Value, describe, ndim_of, plain, raw, record, shape_of
 
 __all__ = ["CrossEntropy", "HalfSquaredError", "cross_entropy", "half_squared_error"]
 
@@ -26,7 +26,10 @@ class HalfSquaredError(Op):
     sign = "½Σ(y-t)²"
 
     def forward(self, *data: Any) -> Any:
-        difference = np.asarray(data[0] - data[1]).reshape(-1)
+        difference = data[0] - data[1]
+        if not ndim_of(difference):
+            return difference * difference / (2.0 * self.divisor)
+        difference = difference.reshape(-1)
         return difference.dot(difference) / (2.0 * self.divisor)  # not vdot, which would conjugate a complex step
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
@@ -66,9 +69,10 @@ class CrossEntropy(Op):
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
         if k == 1:
             return None
-        logits, labels = operands[0], raw(operands[1])
-        if type(logits) is Value:
-            weight = softmax(logits) - np.eye(logits.shape[-1])[labels]
+        logits, labels = operands
+        if isinstance(logits, Value):
+            n, dtype = logits.shape[-1], logits.dtype
+            weight = softmax(logits) - plain(lambda labels: np.eye(n, dtype=dtype)[labels], labels)
         else:
             if self._kept is None or self._kept[0] is not logits:
                 self.forward(logits, labels)

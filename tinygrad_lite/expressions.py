@@ -24,6 +24,7 @@ from .value import Value
 
 __all__ = [
     "PRIME",
+    "Block",
     "Symbol",
     "add",
     "built",
@@ -37,6 +38,7 @@ __all__ = [
     "product",
     "quotient",
     "ratio",
+    "substituted",
     "subtract",
     "symbols",
     "total",
@@ -51,8 +53,10 @@ class Symbol(ast.Name):
     """One element of a Value as a variable; all of an array where ``index`` is ``None``.
 
     Its identity is the Value's own, so two Values of one name are two symbols. ``shown`` replaces the name, where an
-    expression speaks of "each sample" and not of one.
+    expression speaks of "each sample" and not of one; ``full`` does in LaTeX, if it is another there.
     """
+
+    full: str | None = None
 
     def __init__(self, value: Value, index: Index | None = (), shown: str | None = None) -> None:
         super().__init__(id=f"v{id(value)}{'' if index is None else list(index)}{shown or ''}", ctx=ast.Load())
@@ -66,6 +70,18 @@ class Symbol(ast.Name):
         return self.value.data[self.index] if self.index else self.value.data
 
 
+class Block(Symbol):
+    """A piece that is written already, a product of matrices for example, in the place of a variable.
+
+    ``level`` is how tightly it binds, as in ``writing``.
+    """
+
+    def __init__(self, text: str, latex: str, python: str, level: int) -> None:
+        ast.Name.__init__(self, id=f"block:{python}", ctx=ast.Load())
+        self.text, self.latex, self.python, self.level = text, latex, python, level
+        self.shown = text
+
+
 def key(expression: ast.expr) -> str:
     """Equal for equal expressions."""
     return ast.dump(expression)
@@ -77,10 +93,28 @@ def symbols(expression: ast.expr) -> list[Symbol]:
     stack: list[ast.AST] = [expression]
     while stack:
         node = stack.pop()
-        if isinstance(node, Symbol):
+        if isinstance(node, Symbol) and not isinstance(node, Block):
             found.setdefault(node.id, node)
         stack += reversed(list(ast.iter_child_nodes(node)))
     return list(found.values())
+
+
+def substituted(e: ast.expr, change: Callable[[Symbol], ast.expr]) -> ast.expr:
+    """The expression with other symbols in it, written as it was."""
+    match e:
+        case Block():
+            return e
+        case Symbol():
+            return change(e)
+        case ast.UnaryOp(op=minus, operand=operand):
+            return ast.UnaryOp(minus, substituted(operand, change))
+        case ast.BinOp(left=left, op=op, right=right):
+            return ast.BinOp(substituted(left, change), op, substituted(right, change))
+        case ast.Compare(left=left, ops=ops, comparators=[right]):
+            return ast.Compare(substituted(left, change), ops, [substituted(right, change)])
+        case ast.Call(func=function, args=arguments, keywords=keywords):
+            return ast.Call(function, [substituted(argument, change) for argument in arguments], keywords)
+    return e
 
 
 # ---- numbers --------------------------------------------------------------------------------------------------------

@@ -25,6 +25,9 @@ __all__ = ["Slip", "find_slip", "first_wrong"]
 AT_MOST = 4_000
 """Sweeps that are tried."""
 
+_MULTIPLIED = "every gradient is multiplied by"
+"""Said only if nothing else explains the numbers: one gradient alone is always a multiple of what it should be."""
+
 Edge = tuple[Value, int]
 """A reader and the position of the operand."""
 
@@ -54,7 +57,7 @@ def find_slip(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6) 
     if _agrees(right, manual, tolerance):
         return None
     scaled = _scaled(end, graph, right, manual, tolerance)
-    if scaled is not None:
+    if scaled is not None and not scaled.text.startswith(_MULTIPLIED):
         return scaled
     groups = _groups(graph)
     tried = 0
@@ -64,10 +67,10 @@ def find_slip(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6) 
                 continue
             tried += 1
             if tried > AT_MOST:
-                return None
+                return scaled
             if _agrees(_swept(end, graph, group, change), manual, tolerance):
                 return Slip(description.format(node=_called(node, several), operand=_called(operand, several)), node)
-    return None
+    return scaled
 
 
 def first_wrong(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6) -> Value | None:
@@ -225,7 +228,7 @@ def _scaled(
             return Slip(f"every gradient is {n} times too small: was the mean over {n} samples taken twice?", end)
     if abs(factor + 1) < tolerance:
         return Slip("every gradient has the wrong sign", end)
-    return Slip(f"every gradient is multiplied by {factor:.6g}", end)
+    return Slip(f"{_MULTIPLIED} {factor:.6g}", end)
 
 
 def _samples(graph: Graph) -> set[int]:

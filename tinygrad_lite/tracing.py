@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import Context
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,17 +72,35 @@ class Tracer:
 
         Raises ``TooLongError``, also where there is no such edge.
         """
-        self._left = self.limit
         op = node.op
-        if isinstance(op, Elementwise):
-            return self._line(node, _derivative(op, position), index)
-        if index is None:
-            weights = [weight for _, weight in self._chain(node, position)]
+        if index is None and not isinstance(op, Elementwise):
+            self._left = self.limit
+            weights = [weight for _, weight in self.chain(node, position)]
             return product(*(self._weight(weight, None) for weight in weights if weight is not None))
-        for at, factors in self._edges(node, position, index):
+        if index is None or isinstance(op, Elementwise):
+            return self._of_line(node, position, index)
+        for at, expression in self.locals(node, position, index):
             if at == inner:
-                return product(*(self._weight(weight, place) for weight, place in factors))
+                return expression()
         raise TooLongError
+
+    def locals(self, node: Value, position: int, index: Index) -> Iterator[tuple[Index, Callable[[], ast.expr]]]:
+        """The elements of an operand that are read at ``index``, each with what makes the local derivative there."""
+
+        def multiplied(factors: tuple[Factor, ...]) -> ast.expr:
+            self._left = self.limit
+            return product(*(self._weight(weight, place) for weight, place in factors))
+
+        for inner, factors in self._edges(node, position, index):
+            if isinstance(node.op, Elementwise):
+                yield inner, partial(self._of_line, node, position, index)
+            else:
+                yield inner, partial(multiplied, factors)
+
+    def _of_line(self, node: Value, position: int, index: Index | None) -> ast.expr:
+        self._left = self.limit
+        assert isinstance(node.op, Elementwise)
+        return self._line(node, _derivative(node.op, position), index)
 
     # ---- what an element was computed as
 
@@ -95,7 +114,8 @@ class Tracer:
         if value.name is not None or (op is None and value.requires_grad):
             return Symbol(value, index)
         if op is None:
-            return self._weight(value.data, index)
+            alike = index is not None or not value.shape or _alike(value.data)
+            return self._weight(value.data, index) if alike else Symbol(value, None)
         if isinstance(op, Elementwise):
             return self._line(value, _worked_out(op), index)
         if index is None:
@@ -131,9 +151,12 @@ class Tracer:
     def _whole(self, op: Op, value: Value) -> ast.expr:
         """A structured op on whole arrays, by its name; axes of length 1 are not worth a word."""
         operands = [self._element(parent, None) for parent in value.parents]
+        found = call(op.name, *operands)
         if isinstance(op, ReshapeOp) and _without_ones(value) == _without_ones(value.parents[0]):
-            return operands[0]
-        return call(op.name, *operands)
+            found.keywords = _options(shape=value.shape)  # type: ignore[attr-defined]
+        elif isinstance(op, LogSumExp) and len(op.axes) == 1:
+            found.keywords = _options(axis=op.axes[0], keepdims=op.keepdims)  # type: ignore[attr-defined]
+        return found
 
     def _elements(self, node: Value, index: Index) -> list[ast.expr]:
         """The elements of the operand that a reduction reads."""
@@ -156,20 +179,25 @@ class Tracer:
 
     # ---- weights
 
+    def weight(self, weight: Any) -> ast.expr:
+        """All of a weight of a map, as ``chain`` has it, as an expression of whole arrays. Raises ``TooLongError``."""
+        self._left = self.limit
+        return self._weight(weight, None)
+
     def _weight(self, weight: Any, place: Index | None) -> ast.expr:
         """One element of a weight, or all of it: of an array of one number that number."""
         if isinstance(weight, Value):
             return self._element(weight, place)
         if place is None and shape_of(weight):
-            alike = weight.size and np.all(weight == weight.flat[0])
-            return number(weight.flat[0]) if alike else Symbol(constant(weight), None)
+            return number(weight.flat[0]) if _alike(weight) else Symbol(constant(weight), None)
         return number(weight[place] if place else weight)
 
     def _edges(self, node: Value, position: int, index: Index) -> Iterator[tuple[Index, tuple[Factor, ...]]]:
         """The elements of an operand that are read at ``index``, each with the weights of the edge."""
-        return _joined_edges(self._chain(node, position), index, ())
+        return _joined_edges(self.chain(node, position), index, ())
 
-    def _chain(self, node: Value, position: int) -> list[tuple[Map, Any]]:
+    def chain(self, node: Value, position: int) -> list[tuple[Map, Any]]:
+        """The maps of one operand, each with its weights; ``None`` for those that have none."""
         if (node, position) not in self._chains:
             self._chains[node, position] = [_numbered(linear_map) for linear_map in _chain_of_values(node, position)]
         return self._chains[node, position]
@@ -253,6 +281,15 @@ def _reduced(op: Op, elements: list[ast.expr]) -> ast.expr:
     if len(elements) == 1:
         return call("abs", *elements) if isinstance(op, Norm) else elements[0]
     return call(op.name, *elements)
+
+
+def _options(**options: Any) -> list[ast.keyword]:
+    return [ast.keyword(name, ast.Constant(value)) for name, value in options.items()]
+
+
+def _alike(data: Any) -> bool:
+    """Whether an array is one number, everywhere."""
+    return bool(data.size and np.all(data == data.flat[0]))
 
 
 def _without_ones(value: Value) -> list[int]:

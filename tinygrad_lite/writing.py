@@ -13,11 +13,12 @@ import keyword
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from .derivatives import ARRAY_FUNCTIONS, TABLE
 from .errors import ArgumentError
-from .expressions import PRIME, Symbol, built, key
+from .expressions import PRIME, Block, Symbol, built, key
 from .maps import Index
 from .value import Value
 
@@ -98,6 +99,8 @@ class Writer:
                 return f"{self.within(left, SUM)} {self.compared(comparison)} {self.within(right, SUM)}", CHOICE
             case ast.Call(func=ast.Name(id="where"), args=[condition, yes, no]):
                 return self.choice(condition, yes, no)
+            case ast.Call(func=ast.Name(id=name), args=[whole], keywords=[_, *_] as options):
+                return self.call_of_whole(name, whole, {str(o.arg): o.value.value for o in options})  # type: ignore[attr-defined]
             case ast.Call(func=ast.Name(id=name), args=arguments):
                 return self.call(name, arguments)
         raise ArgumentError(f"writing: takes expressions of the table's language, got {ast.dump(e)}; see expressions")
@@ -148,6 +151,10 @@ class Writer:
         """A function of one argument, or of many elements."""
         raise NotImplementedError
 
+    def call_of_whole(self, name: str, whole: ast.expr, options: Mapping[str, Any]) -> tuple[str, int]:
+        """A function of a whole array along some axes; to people another shape is no other array."""
+        return self._written(whole) if name == "reshape" else self.call(name, [whole])
+
 
 # ---- text -----------------------------------------------------------------------------------------------------------
 
@@ -166,6 +173,8 @@ class Text(Writer):
     dot = "·"
 
     def symbol(self, e: Symbol) -> tuple[str, int]:
+        if isinstance(e, Block):
+            return e.text, e.level
         text = e.shown or element_text(e.value, e.index)
         if text is not None:
             return text, ATOM
@@ -205,12 +214,14 @@ class Text(Writer):
 def collected(elements: Sequence[ast.expr]) -> str | None:
     """Elements that are a whole array, or slices of it, by its name: ``z``, ``z[3,:]``; ``None`` if they are not."""
     first = elements[0] if elements else None
-    if len(elements) < 2 or not isinstance(first, Symbol) or first.value.name is None or first.shown:
+    if len(elements) < 2 or not isinstance(first, Symbol) or isinstance(first, Block) or first.value.name is None:
         return None
-    if not all(isinstance(e, Symbol) and e.value is first.value and e.index for e in elements):
+    if not all(isinstance(e, Symbol) and not isinstance(e, Block) and e.value is first.value for e in elements):
         return None
-    indices = [e.index for e in elements if isinstance(e, Symbol) and e.index]
-    axes = ["".join({str(i) for i in along}) if len({*along}) == 1 else ":" for along in zip(*indices, strict=True)]
+    indices = [_labels(e) for e in elements if isinstance(e, Symbol)]
+    if not all(indices):
+        return None
+    axes = ["".join({*along}) if len({*along}) == 1 else ":" for along in zip(*indices, strict=True)]
     free = math.prod(n for n, axis in zip(first.value.shape, axes, strict=True) if axis == ":")
     if free != len({*indices}) or free != len(indices):
         return None
@@ -218,18 +229,26 @@ def collected(elements: Sequence[ast.expr]) -> str | None:
     return name if all(axis == ":" for axis in axes) else f"{name}[{','.join(axes)}]"
 
 
+def _labels(e: Symbol) -> tuple[str, ...]:
+    """The index of an element as it is written: of a row of any sample ``s`` and the rest."""
+    row = getattr(e, "row", None)
+    return tuple(row.split(",")) if row else () if e.shown else tuple(map(str, e.index or ()))
+
+
 def softmax_of(difference: ast.expr) -> tuple[str, str] | None:
     """Of ``z[3] - logsumexp(z)``: the array and the element of it. Its exponential is a softmax."""
     match difference:
+        case ast.BinOp(left=left, op=ast.Sub(), right=ast.Call(func=ast.Name(id="reshape"), args=[inner])):
+            return softmax_of(ast.BinOp(left, ast.Sub(), inner))
         case ast.BinOp(left=Symbol() as one, op=ast.Sub(), right=ast.Call(func=ast.Name(id="logsumexp"), args=many)):
             row = collected(many)
-            if row is None and len(many) == 1 and key(many[0]) == key(one) and one.value.name is not None:
-                return quoted(one.value.name), ""  # of whole arrays
+            if len(many) == 1 and key(many[0]) == key(one) and (one.shown or one.value.name is not None):
+                return one.shown or quoted(one.value.name or ""), ""  # of whole arrays
             if row is None or not any(key(one) == key(other) for other in many):
                 return None
             axes = row.rpartition("[")[2].rstrip("]") if row.endswith("]") else ""
-            kept = [":"] * len(one.index or ()) if not axes else axes.split(",")
-            along = [str(i) for i, axis in zip(one.index or (), kept, strict=True) if axis == ":"]
+            kept = axes.split(",") if axes else [":"] * len(_labels(one))
+            along = [i for i, axis in zip(_labels(one), kept, strict=True) if axis == ":"]
             return row, f"[{','.join(along)}]"
     return None
 
@@ -295,7 +314,7 @@ _ESCAPES = {c: f"\\{c}" for c in "_#%&${}"} | {
     "|": r"{\vert}",
     "`": r"{\prime}",
 }
-_PARTS = re.compile(r"(?P<stem>[^\W\d_])(?P<number>\d+(?:_\d+)*)?(?:\[(?P<index>\d+(?:,\d+)*)\])?(?:@(?P<sample>\w+))?")
+_PARTS = re.compile(r"(?P<stem>[^\W\d_])(?P<number>\d+(?:_\d+)*)?(?:\[(?P<index>\w+(?:,\w+)*)\])?(?:@(?P<sample>\w+))?")
 
 
 def latex_name(name: str) -> str:
@@ -308,7 +327,7 @@ def latex_name(name: str) -> str:
     if found is None:
         return rf"\mathrm{{{''.join(map(_latex_character, name))}}}"
     digits = (found["number"] or "").replace("_", ",")
-    text = _latex_character(found["stem"]) + (f"_{{{digits}}}" if digits else "")
+    text = _latex_character(found["stem"]).rstrip() + (f"_{{{digits}}}" if digits else "")
     if found["sample"]:
         text += f"^{{({found['sample']})}}".replace("_", r"\_")
     return text + (f"[{found['index']}]" if found["index"] else "")
@@ -318,7 +337,7 @@ def _latex_character(c: str) -> str:
     if c in _ESCAPES:
         return _ESCAPES[c]
     if c in _GREEK:
-        return rf"\{_GREEK[c]} ".rstrip() + "{}"
+        return rf"\{_GREEK[c]} "
     if c.isascii() and c.isprintable():
         return c
     base, accent = unicodedata.normalize("NFD", c)[:1], unicodedata.normalize("NFD", c)[1:]
@@ -336,9 +355,11 @@ class Latex(Writer):
     """
 
     def symbol(self, e: Symbol) -> tuple[str, int]:
+        if isinstance(e, Block):
+            return e.latex, e.level
         if e.shown or e.value.name is not None:
             index = f"[{','.join(map(str, e.index))}]" if e.index and not e.shown else ""
-            return latex_name(e.shown or e.value.name or "") + index, ATOM
+            return latex_name(e.full or e.shown or e.value.name or "") + index, ATOM
         text = r"\dots" if e.index is None and e.value.shape else self.number(float(e.data))
         return text, SUM if text.startswith("-") else ATOM
 
@@ -371,6 +392,9 @@ class Latex(Writer):
         return rf"\begin{{cases}} {cases} \end{{cases}}", CHOICE
 
     def call(self, name: str, arguments: Sequence[ast.expr]) -> tuple[str, int]:
+        found = softmax_of(arguments[0]) if name == "exp" else None
+        if found is not None:
+            return rf"\operatorname{{softmax}}\left({latex_name(found[0])}\right){found[1]}", ATOM
         listed = ", ".join(map(self.write, arguments))
         if name == "sqrt":
             return rf"\sqrt{{{listed}}}", ATOM
@@ -387,6 +411,7 @@ class Latex(Writer):
 
 _PYTHON_COMPARED = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<=", ast.Eq: "=="}
 _NUMPY = frozenset(ARRAY_FUNCTIONS) - {"sigmoid", "erf", "erfc", "where"}
+_OF_WHOLE = {"logsumexp": "np.logaddexp.reduce", "reshape": "np.reshape"}
 _RESERVED = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "np", "math"}
 
 
@@ -421,7 +446,7 @@ class Python(Writer):
         self.name = name
 
     def symbol(self, e: Symbol) -> tuple[str, int]:
-        return self.name(e), ATOM
+        return (e.python, e.level) if isinstance(e, Block) else (self.name(e), ATOM)
 
     def number(self, x: float) -> str:
         if not math.isfinite(x):
@@ -443,6 +468,10 @@ class Python(Writer):
     def choice(self, condition: ast.expr, yes: ast.expr, no: ast.expr) -> tuple[str, int]:
         return f"np.where({', '.join(map(self.write, (condition, yes, no)))})", ATOM
 
+    def call_of_whole(self, name: str, whole: ast.expr, options: Mapping[str, Any]) -> tuple[str, int]:
+        rest = ", ".join(f"{option}={value!r}" for option, value in options.items())
+        return f"{_OF_WHOLE[name]}({self.write(whole)}, {rest})", ATOM
+
     def call(self, name: str, arguments: Sequence[ast.expr]) -> tuple[str, int]:
         if name == "sigmoid":
             one = ast.Constant(1.0)
@@ -457,7 +486,8 @@ class Python(Writer):
         if name in _NUMPY:
             return f"np.{name}({', '.join(shown)})", ATOM
         if name in ("erf", "erfc"):
-            return f"math.{name}({shown[0]})", ATOM
+            whole = any(isinstance(node, Symbol) and node.index is None for node in ast.walk(arguments[0]))
+            return f"np.vectorize(math.{name})({shown[0]})" if whole else f"math.{name}({shown[0]})", ATOM
         op = name.rstrip(PRIME)
         rule = TABLE[op]
         text = rule.written[len(name) - len(op) - 1] if op != name else rule.forward

@@ -1,0 +1,161 @@
+"""The terminal: what each command prints, what it refuses in one line, and with which exit status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinygrad_lite.cli import main
+
+ROWS = "height,width,tall,wide\n1.0,2.0,0,1\n3.0,1.0,1,0\n2.5,2.0,1,0\n"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> str:
+    path = tmp_path / "table.csv"
+    path.write_text(ROWS)
+    return str(path)
+
+
+def run(capsys: Any, *arguments: str) -> tuple[int, str, str]:
+    status = main(list(arguments))
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_derive_in_every_form(capsys: Any) -> None:
+    status, text, _ = run(capsys, "derive", "half-adder", "--wrt", "w200")
+    assert status == 0
+    assert "· n20(1 - n20) · n10" in text
+    assert run(capsys, "derive", "half-adder", "--wrt", "w200", "--latex")[1].startswith(r"\begin{aligned}")
+    assert "w300" in run(capsys, "derive", "half-adder", "--wrt", "w200", "--python")[1]
+    assert "s=3:" in run(capsys, "derive", "half-adder", "--wrt", "w200", "--numbers")[1]
+    found = json.loads(run(capsys, "derive", "half-adder", "--wrt", "w200", "--json")[1])
+    assert found["value"] == pytest.approx(0.00716760, rel=1e-5)
+    assert "δ1     = ∂C/∂z1 = (δ2 w2ᵀ) ⊙ n1(1 - n1)" in run(capsys, "derive", "xor", "--wrt", "w1")[1]
+
+
+def test_compare(capsys: Any, table: str) -> None:
+    status, text, _ = run(capsys, "compare", "half-adder")
+    assert (status, text.splitlines()[-1]) == (0, "All agree.")
+    found = json.loads(run(capsys, "compare", "--data", table, "--targets", "2", "--json")[1])
+    assert found["agree"]
+    assert found["worst"]["manual"] < 1e-12
+    assert [row["name"] for row in found["rows"]] == ["w1", "b1", "w2", "b2"]
+
+
+def test_a_difference_is_status_one(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygrad_lite.cli.manual_backprop", lambda loss, wrt: "gradients = {}")
+    assert run(capsys, "compare", "half-adder")[0] == 2
+    monkeypatch.setattr(
+        "tinygrad_lite.cli.manual_backprop",
+        lambda loss, wrt: f"gradients = {dict.fromkeys(wrt.named_parameters(), 1.0)!r}",
+    )
+    assert run(capsys, "compare", "half-adder")[0] == 1
+
+
+def test_paths(capsys: Any, table: str) -> None:
+    status, text, _ = run(capsys, "paths", "xor", "--wrt", "w1[0,3]", "--top", "5")
+    assert status == 0
+    lines = text.splitlines()
+    assert lines[0] == "8 paths from C to w1[0,3], 4 of them active"
+    assert sum(line.startswith("  C ← ") for line in lines) == 5
+    assert lines[-1] == "  3 more are not listed; --top says how many are"
+    found = json.loads(run(capsys, "paths", "--data", table, "--targets", "2", "--wrt", "b1[0]", "--json")[1])
+    assert sum(path["contribution"] for path in found["paths"]) == pytest.approx(found["total"], rel=1e-9)
+    one = run(capsys, "paths", "half-adder", "--wrt", "w300", "--sample", "3")[1]
+    assert one.startswith("1 path from C to w300, 1 of them active")
+
+
+def test_train(capsys: Any, table: str) -> None:
+    status, text, errors = run(capsys, "train", "xor", "--dims", "2,10,2", "--steps", "2000", "--lr", "0.5")
+    assert (status, errors) == (0, "")
+    assert text.startswith("2,000 steps: cost 0.1")
+    assert len(text.splitlines()) == 6
+    found = json.loads(
+        run(capsys, "train", "--data", table, "--targets", "2", "--dims", "2,4,2", "--steps", "50", "--json")[1]
+    )
+    assert found["steps"] == 50
+    assert np.shape(found["outputs"]) == (3, 2)
+    assert np.shape(found["weights"]["w1"]) == (2, 4)
+    scalar = run(capsys, "train", "--data", table, "--scalar", "--dims", "3,2,1", "--steps", "5")
+    assert scalar[0] == 0
+
+
+def test_training_that_diverges_is_status_one(capsys: Any) -> None:
+    status, _, errors = run(capsys, "train", "xor", "--activation", "linear", "--lr", "1e6", "--steps", "100")
+    assert status == 1
+    assert "the cost became" in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["derive", "half-adder", "--wrt", "w2000"], "the nearest names are 'w200'"),
+        (["derive", "half-adder"], "the following arguments are required: --wrt"),
+        (["derive", "half-adder", "--wrt", "w200", "--latex", "--python"], "not allowed with"),
+        (["paths", "half-adder", "--wrt", "w200", "--top", "0"], "top: k is a whole number of at least 1, got 0"),
+        (["paths", "half-adder", "--wrt", "w200", "--top", "many"], "invalid int value: 'many'"),
+        (["train", "halfadder"], "there is no problem 'halfadder'; the known ones are half-adder, xor"),
+        (["train"], "name a problem (half-adder, xor) or a file with --data"),
+        (["train", "xor", "--data", "x.csv"], "one of them"),
+        (["train", "xor", "--dims", "2,x"], "widths are whole numbers with commas between"),
+        (["train", "xor", "--dims", "3,4,2"], "the data have 2 inputs and 2 targets"),
+        (["train", "xor", "--dims", "2"], "at least two widths"),
+        (["train", "xor", "--activation", "sigmoyd"], "sigmoid"),
+        (["train", "xor", "--steps", "0"], "steps is a whole number of at least 1"),
+        (["compare", "xor", "--sample", "4"], "there are samples 0 to 3"),
+        (["train", "--data", "missing.csv"], "missing.csv: there is no such file"),
+        (["explore"], "invalid choice: 'explore'"),
+        ([], "the following arguments are required: command"),
+    ],
+)
+def test_wrong_input_is_one_line_and_status_two(capsys: Any, arguments: list[str], message: str) -> None:
+    status, out, errors = run(capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert message in errors
+    assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "no row of numbers"),
+        (b"a,b\n", "no row of numbers"),
+        (b"1,2\n3,four\n", "line 2, column 2: 'four' is not a finite number"),
+        (b"1,2\n3,nan\n", "line 2, column 2: 'nan' is not a finite number"),
+        (b"1,2\n\n3\n", "line 3: 1 columns, the lines before have 2"),
+        (b"1\n2\n", "1 columns, of which --targets 1 leaves none for the inputs"),
+        (b"\xff\xfe\x00", "not a CSV file of text"),
+    ],
+)
+def test_a_bad_file_is_named_with_line_and_column(capsys: Any, tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_bytes(content)
+    status, _, errors = run(capsys, "train", "--data", str(path), "--steps", "1")
+    assert status == 2
+    assert message in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_help_shows_examples(capsys: Any) -> None:
+    for arguments in (["--help"], ["derive", "--help"], ["train", "--help"]):
+        status, text, _ = run(capsys, *arguments)
+        assert status == 0
+        assert "tinygrad-lite derive half-adder --wrt w200" in text
+
+
+def test_as_a_program_with_a_closed_pipe() -> None:
+    command = [sys.executable, "-m", "tinygrad_lite", "derive", "xor", "--wrt", "w1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait() == 0
+        assert process.stderr.read() == ""

@@ -1,0 +1,348 @@
+"""From the terminal: ``tinygrad-lite derive``, ``compare``, ``paths``, ``train``.
+
+Each works on a problem that is known by name (a network and its data) or on a CSV file of the user's own. What a
+program would read is JSON on request; errors are one line on stderr. The exit status is 0 where all went well, 1 where
+gradients differ or training fails, 2 for wrong input, 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from . import datasets, nn, optim, training
+from .backprop_source import manual_backprop
+from .checking import compare
+from .derivation import derive
+from .errors import TinygradError
+from .paths import gradient_paths
+from .value import Value
+
+__all__ = ["main"]
+
+OK, DIFFERENT, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class _InputError(Exception):
+    """What the user gave cannot be used; ``str`` is the line to print."""
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """Data, and the network that is used where none is described."""
+
+    data: Callable[[], tuple[Any, Any]]
+    hidden: tuple[int, ...]
+    scalar: bool
+
+
+PROBLEMS = {
+    "half-adder": _Problem(datasets.half_adder, (2, 2), True),
+    "xor": _Problem(datasets.xor, (10,), False),
+}
+
+EXAMPLES = """examples:
+  tinygrad-lite derive half-adder --wrt w200             the chain rule written out
+  tinygrad-lite derive half-adder --wrt w200 --latex     the same for a paper
+  tinygrad-lite compare half-adder                       every gradient in five ways
+  tinygrad-lite paths xor --wrt "w1[0,3]" --top 5        the five largest paths of one weight
+  tinygrad-lite train xor --dims 2,10,2 --steps 5000 --lr 0.5
+  tinygrad-lite train --data flowers.csv --targets 2 --dims 4,8,2
+  tinygrad-lite paths --data flowers.csv --targets 2 --wrt b1[0] --json
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG_INPUT, f"{self.prog}: {message}; {self.prog} --help shows examples\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command, and return the exit status.
+
+    >>> main(["paths", "half-adder", "--wrt", "w300", "--top", "1", "--sample", "3"])
+    1 path from C to w300, 1 of them active
+    ...
+    0
+    """
+    try:
+        arguments = _parser().parse_args(argv)
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+        return status
+    except SystemExit as stop:  # argparse, after --help or an error
+        return int(stop.code or 0)
+    except (_InputError, TinygradError, OSError) as error:
+        if isinstance(error, BrokenPipeError):  # `| head` has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return OK
+        print(f"tinygrad-lite: {' '.join(str(error).split())}", file=sys.stderr)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        print("tinygrad-lite: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    how: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": EXAMPLES}
+    parser = _Parser(prog="tinygrad-lite", description="Every gradient, path by path.", **how)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    shared = _shared()
+
+    def command(name: str, run: Callable[[Any], int], what: str) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = commands.add_parser(name, parents=[shared], help=what, description=what, **how)
+        made.set_defaults(run=run)
+        return made
+
+    one = command("derive", _derive, "write the chain rule out for one weight, or a whole array of them")
+    one.add_argument("--wrt", required=True, metavar="NAME", help="the weight: w200, w2[0,1], or w2 for all of it")
+    form = one.add_mutually_exclusive_group()
+    form.add_argument("--latex", action="store_true", help="LaTeX")
+    form.add_argument("--python", action="store_true", help="a Python expression that is the gradient")
+    form.add_argument("--numbers", action="store_true", help="with the numbers underneath")
+    command("compare", _compare, "compare gradients by autodiff, paths, hand-written code and numerically")
+    some = command("paths", _paths, "list the largest paths of the gradient of one weight")
+    some.add_argument("--wrt", required=True, metavar="NAME", help="the weight: w200 or w2[0,1]")
+    some.add_argument("--top", type=int, default=10, metavar="K", help="how many (10)")
+    some.add_argument("--sign", choices=["positive", "negative"], help="only contributions of this sign")
+    command("train", _train, "train the network, and show what it learned")
+    return parser
+
+
+def _shared() -> Any:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("problem", nargs="?", metavar="problem", help=f"one of {', '.join(PROBLEMS)}; or give --data")
+    shared.add_argument("--data", metavar="FILE", help="a CSV file of numbers, a row for each sample")
+    shared.add_argument(
+        "--targets", type=int, default=1, metavar="N", help="how many of its last columns are targets (1)"
+    )
+    shared.add_argument("--dims", metavar="A,B,…", help="widths of the network, inputs first")
+    shared.add_argument("--activation", default="sigmoid", help="of the hidden layers and of the outputs (sigmoid)")
+    shared.add_argument("--scalar", action="store_true", help="one value for each weight, w200 and not w2[0,0]")
+    shared.add_argument("--seed", type=int, default=0, help="of the first weights (0)")
+    shared.add_argument("--steps", type=int, metavar="N", help="train for at most so many steps first (train: 5000)")
+    shared.add_argument("--lr", type=float, default=0.5, help="learning rate (0.5)")
+    shared.add_argument("--goal", type=float, metavar="COST", help="stop training below this cost")
+    shared.add_argument("--sample", type=int, metavar="K", help="the loss of this sample only, from 0")
+    shared.add_argument("--json", action="store_true", help="print JSON")
+    return shared
+
+
+# ---- the network and its data ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Setup:
+    net: Any
+    inputs: Any
+    targets: Any
+    sample: int | None
+
+    def loss(self) -> Value:
+        if self.sample is None:
+            outputs = self.net(self.inputs)
+            shape = (
+                (len(outputs),) if isinstance(outputs, list) and isinstance(outputs[0], Value) else self.targets.shape
+            )
+            return nn.losses.half_squared_error(outputs, np.reshape(self.targets, shape))
+        outputs = self.net(self.inputs[self.sample])
+        targets = self.targets[self.sample]
+        return nn.losses.half_squared_error(outputs, targets if not _is_one(outputs) else float(targets[0]))
+
+
+def _is_one(outputs: Any) -> bool:
+    return isinstance(outputs, Value) and not outputs.shape
+
+
+def _setup(arguments: Any, train: bool = True) -> _Setup:
+    if (arguments.problem is None) == (arguments.data is None):
+        raise _InputError(f"name a problem ({', '.join(PROBLEMS)}) or a file with --data, one of them")
+    if arguments.data is not None:
+        inputs, targets = _read(Path(arguments.data), arguments.targets)
+        known = _Problem(lambda: (inputs, targets), (4,), False)
+    elif arguments.problem in PROBLEMS:
+        known = PROBLEMS[arguments.problem]
+        inputs, targets = known.data()
+    else:
+        raise _InputError(f"there is no problem {arguments.problem!r}; the known ones are {', '.join(PROBLEMS)}")
+    dims = [inputs.shape[1], *known.hidden, targets.shape[1]]
+    if arguments.dims is not None:
+        dims = _widths(arguments.dims)
+        if (dims[0], dims[-1]) != (inputs.shape[1], targets.shape[1]):
+            raise _InputError(
+                f"--dims {arguments.dims}: the data have {inputs.shape[1]} inputs and {targets.shape[1]} targets, "
+                "which the first and the last width have to be"
+            )
+    if arguments.sample is not None and not 0 <= arguments.sample < len(inputs):
+        raise _InputError(f"--sample {arguments.sample}: there are samples 0 to {len(inputs) - 1}")
+    kind = nn.scalar.MLP if known.scalar or arguments.scalar else nn.MLP
+    net = kind(dims, activation=arguments.activation, output=arguments.activation, rng=arguments.seed)
+    setup = _Setup(net, inputs, targets, arguments.sample)
+    if train and arguments.steps:
+        _trained(setup, arguments, arguments.steps)
+    return setup
+
+
+def _widths(text: str) -> list[int]:
+    try:
+        dims = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise _InputError(f"--dims {text!r}: widths are whole numbers with commas between, as 2,10,2") from None
+    if len(dims) < 2 or min(dims) < 1:
+        raise _InputError(f"--dims {text!r}: at least two widths, each at least 1, as 2,10,2")
+    return dims
+
+
+def _read(path: Path, targets: int) -> tuple[Any, Any]:
+    """Inputs and targets of a CSV file; a first line of names is left out."""
+    if targets < 1:
+        raise _InputError(f"--targets {targets}: at least one column is a target")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [(k, row) for k, row in enumerate(csv.reader(file), start=1) if any(cell.strip() for cell in row)]
+    except FileNotFoundError:
+        raise _InputError(f"{path}: there is no such file") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _InputError(f"{path}: not a CSV file of text ({error})") from None
+    if rows and not any(_is_number(cell) for cell in rows[0][1]):
+        rows = rows[1:]
+    if not rows:
+        raise _InputError(f"{path}: no row of numbers")
+    width = len(rows[0][1])
+    numbers = []
+    for line, row in rows:
+        if len(row) != width:
+            raise _InputError(f"{path}, line {line}: {len(row)} columns, the lines before have {width}")
+        for column, cell in enumerate(row, start=1):
+            if not _is_number(cell):
+                raise _InputError(f"{path}, line {line}, column {column}: {cell.strip()!r} is not a finite number")
+        numbers.append([float(cell) for cell in row])
+    if targets >= width:
+        raise _InputError(f"{path}: {width} columns, of which --targets {targets} leaves none for the inputs")
+    data = np.array(numbers)
+    return data[:, :-targets], data[:, -targets:]
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return math.isfinite(float(cell))
+    except ValueError:
+        return False
+
+
+# ---- the commands ----------------------------------------------------------------------------------------------------
+
+
+def _derive(arguments: Any) -> int:
+    loss = _setup(arguments).loss()
+    derivation = derive(loss, arguments.wrt)
+    if arguments.json:
+        value = np.asarray(derivation.value).tolist()
+        found = {"wrt": arguments.wrt, "text": derivation.text, "latex": derivation.latex, "python": derivation.python}
+        print(json.dumps(found | {"value": value}))
+    elif arguments.latex:
+        print(derivation.latex)
+    elif arguments.python:
+        print(derivation.python)
+    else:
+        print(derivation.numbers if arguments.numbers else derivation.text)
+    return OK
+
+
+def _compare(arguments: Any) -> int:
+    setup = _setup(arguments)
+    loss = setup.loss()
+
+    def by_hand() -> Any:
+        made: dict[str, Any] = {}
+        exec(manual_backprop(loss, setup.net), made)  # source that names cannot inject anything into
+        return made["gradients"]
+
+    comparison = compare(loss, manual=by_hand, wrt=setup.net)
+    if arguments.json:
+        columns = ("autodiff", *comparison.columns)
+        rows = [
+            {"name": row.name} | {column: _plain(getattr(row, column)) for column in columns} for row in comparison.rows
+        ]
+        print(json.dumps({"agree": bool(comparison), "worst": comparison.worst, "rows": rows}))
+    else:
+        print(comparison)
+    return OK if comparison else DIFFERENT
+
+
+def _plain(data: Any) -> Any:
+    return None if data is None else np.asarray(data).tolist()
+
+
+def _paths(arguments: Any) -> int:
+    found = gradient_paths(_setup(arguments).loss(), arguments.wrt)
+    listed = found.top(arguments.top, sign=arguments.sign)
+    if arguments.json:
+        numbers = {
+            name: getattr(found, name)
+            for name in ("count", "active_count", "total", "magnitude", "cancellation", "entropy")
+        }
+        paths = [
+            {"path": str(path), "locals": list(path.locals), "contribution": path.contribution, "length": path.length}
+            for path in listed
+        ]
+        print(json.dumps(numbers | {"paths": paths}))
+        return OK
+    print("\n".join(str(found).splitlines()[:2]))
+    for path in listed:
+        print(f"  {path}")
+    if found.count > len(listed):
+        print(f"  {found.count - len(listed)} more are not listed; --top says how many are")
+    return OK
+
+
+def _train(arguments: Any) -> int:
+    setup = _setup(arguments, train=False)
+    try:
+        history = _trained(setup, arguments, 5_000 if arguments.steps is None else arguments.steps)
+    except TinygradError as error:
+        if "the cost became" not in str(error):
+            raise
+        print(f"tinygrad-lite: {error}", file=sys.stderr)
+        return DIFFERENT
+    outputs = _numbers(setup.net(setup.inputs)).reshape(setup.targets.shape)
+    if arguments.json:
+        state = {name: np.asarray(data).tolist() for name, data in setup.net.state_dict().items()}
+        print(json.dumps({"steps": history.steps, "cost": history.cost, "outputs": outputs.tolist(), "weights": state}))
+        return OK
+    print(history)
+    shown = min(len(outputs), 20)
+    print(f"{'inputs':24}  {'outputs':24}  targets")
+    for x, y, t in zip(setup.inputs[:shown], outputs, setup.targets, strict=False):
+        print(f"{_row(x):24}  {_row(y):24}  {_row(t)}")
+    if shown < len(outputs):
+        print(f"and {len(outputs) - shown} more samples")
+    return OK
+
+
+def _trained(setup: _Setup, arguments: Any, steps: int) -> training.History:
+    optimizer = optim.SGD(setup.net.parameters(), lr=arguments.lr)
+    with np.errstate(all="ignore"):  # a cost that is not finite is an error of its own
+        return training.train(setup.loss, optimizer, steps=steps, goal=arguments.goal, progress=sys.stderr.isatty())
+
+
+def _numbers(outputs: Any) -> Any:
+    if isinstance(outputs, Value):
+        return np.asarray(outputs.data)
+    return np.array([_numbers(one) for one in outputs])
+
+
+def _row(numbers: Any) -> str:
+    return " ".join(f"{x:.4g}" for x in numbers)
