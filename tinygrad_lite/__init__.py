@@ -17,31 +17,48 @@ C ← x : 2(x·w + x) = 16
 """
 
 from . import elementary, functions, methods, numpy_functions, semirings  # noqa: F401  (methods, numpy_functions: they fill Value in)
+from .backprop_source import manual_backprop
 from .checking import Comparison, DifferentGradientsError, compare
+from .compiler import CompiledStep, compile
+from .derivation import Derivation, derive
 from .elementary import *  # noqa: F403
 from .elementwise import weighted_sum
 from .errors import TinygradError
 from .finding import find
+from .function_checks import check_grads
 from .functions import *  # noqa: F403
 from .path import Path
 from .paths import GradientPaths, gradient_paths
 from .recording import no_grad
 from .sweeping import replay, sweep
+from .transforms import elementwise_grad, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .value import Value
 
 from . import datasets, nn, optim, training  # isort: skip  (networks are made of all of the above)
 
 __all__ = [
     "Comparison",
+    "CompiledStep",
+    "Derivation",
     "DifferentGradientsError",
     "GradientPaths",
     "Path",
     "TinygradError",
     "Value",
+    "check_grads",
     "compare",
+    "compile",
     "datasets",
+    "derive",
+    "elementwise_grad",
     "find",
+    "grad",
     "gradient_paths",
+    "manual_backprop",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "nn",
     "no_grad",
     "optim",
@@ -49,6 +66,8 @@ __all__ = [
     "semirings",
     "sweep",
     "training",
+    "value_and_grad",
+    "vjp",
     "weighted_sum",
     *elementary.__all__,
     *functions.__all__,

@@ -22,9 +22,11 @@ import numpy as np
 from .semirings import Semiring
 
 __all__ = [
+    "Adjoint",
     "Broadcast",
     "Chain",
     "Contract",
+    "Each",
     "Gather",
     "Map",
     "Reshape",
@@ -381,6 +383,45 @@ def _scattered(semiring: Semiring, g: Any, gather: Gather, lead: Shape) -> Any:
     out = _zeros_like(semiring, lead, (size,), flat)
     out[..., target] = flat
     return out.reshape(lead + gather.in_shape)
+
+
+class Adjoint:
+    """The transpose of a ``Gather``: ``out.flat[i]`` is the sum of all ``x.flat[j]`` that it took from ``i``."""
+
+    __slots__ = ("gather",)
+
+    def __init__(self, gather: Gather) -> None:
+        self.gather = gather
+
+    def pull(self, g: Any, semiring: Semiring) -> Any:
+        return self.gather.push(g, semiring)
+
+    def push(self, t: Any, semiring: Semiring) -> Any:
+        return self.gather.pull(t, semiring)
+
+    def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
+        for j in np.flatnonzero(self.gather.source == _ravel(index, self.gather.in_shape)):
+            yield _unravel(int(j), self.gather.out_shape), 1.0
+
+
+class Each:
+    """Another map at each element of ``lead`` axes that stand in front of its own."""
+
+    __slots__ = ("lead", "map")
+
+    def __init__(self, map: Map, lead: int) -> None:
+        self.map = map
+        self.lead = lead
+
+    def pull(self, g: Any, semiring: Semiring) -> Any:
+        return self.map.pull(g, semiring)
+
+    def push(self, t: Any, semiring: Semiring) -> Any:
+        return self.map.push(t, semiring)
+
+    def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
+        for inner, weight in self.map.edges(index[self.lead :]):
+            yield (*index[: self.lead], *inner), weight
 
 
 class Contract:
