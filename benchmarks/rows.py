@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from . import peers, scalars, sweeps, training
+from .compiled import COMPILED, COMPILED_PEERS
 from .measure import Effort, Growing, Measurement, Pair, growth, kept_ratio, peak_ratio, time_ratio
 from .sweeps import FAMILIES, SWEPT
 from .training import PROBLEMS, Problem, Trainer
@@ -143,6 +144,8 @@ ROWS: tuple[Row, ...] = (
     Row("count-chain", "COUNT of a chain of 100,000 scalar ops", GRADIENT, None, time_ratio, sweeps.chain_counted),
     Row("count-doublings", "COUNT of 2^1000 paths", GRADIENT, None, time_ratio, sweeps.doublings),
     Row("top", "top(100) of 10^30 paths", "top(1)", None, time_ratio, sweeps.top),
+    # compiled
+    *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in COMPILED),
     # the same training steps elsewhere
     *(
         Row(f"{name}-{size}", f"step {PROBLEMS[size]}", against, None, time_ratio, partial(steps, side, size))
@@ -153,4 +156,5 @@ ROWS: tuple[Row, ...] = (
         )
         for size in PROBLEMS
     ),
+    *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in COMPILED_PEERS),
 )

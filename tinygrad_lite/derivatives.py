@@ -29,6 +29,7 @@ __all__ = [
     "array_source",
     "compiled",
     "float_source",
+    "value_source",
 ]
 
 
@@ -294,7 +295,8 @@ class _ForArrays(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         if _is_call(node, "where") and _is_number(node.args[1], 1) and _is_number(node.args[2], 0):
-            return node.args[0]
+            mask = node.args[0]  # of where itself it may be numbers, of which any but 0 is true
+            return ast.Compare(mask, [ast.NotEq()], [ast.Constant(0)]) if isinstance(mask, ast.Name) else mask
         if (
             _is_call(node, "sigmoid")
             and isinstance(node.args[0], ast.UnaryOp)
@@ -302,6 +304,22 @@ class _ForArrays(ast.NodeTransformer):
         ):
             return ast.Call(ast.Name("sigmoid_of_minus", ast.Load()), [node.args[0].operand], [])
         return node
+
+
+class _ForValues(ast.NodeTransformer):
+    """Comparisons, which Values answer with plain data, become constants that know what they were made of."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if _is_call(node, "where") and _is_number(node.args[1], 1) and _is_number(node.args[2], 0):
+            mask = node.args[0]  # of where itself it may be numbers, of which any but 0 is true
+            return ast.Compare(mask, [ast.NotEq()], [ast.Constant(0)]) if isinstance(mask, ast.Name) else mask
+        return node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        name = {ast.Gt: "greater", ast.GtE: "greater_equal", ast.Lt: "less", ast.LtE: "less_equal", ast.Eq: "equal"}
+        return ast.Call(ast.Name(name[type(node.ops[0])], ast.Load()), [node.left, *node.comparators], [])
 
 
 class _Rename(ast.NodeTransformer):
@@ -330,6 +348,15 @@ def array_source(expression: str) -> str:
     'x > 0'
     """
     return ast.unparse(ast.fix_missing_locations(_ForArrays().visit(ast.parse(expression, mode="eval"))))
+
+
+def value_source(expression: str) -> str:
+    """A local derivative as Python source on Values.
+
+    >>> value_source("where(x > 0, 1, slope)"), value_source("where(x > 0, 1, 0)")
+    ('where(greater(x, 0), 1, slope)', 'greater(x, 0)')
+    """
+    return ast.unparse(ast.fix_missing_locations(_ForValues().visit(ast.parse(expression, mode="eval"))))
 
 
 def compiled(rule: Rule, source: str, functions: dict[str, Any]) -> Callable[..., Any]:

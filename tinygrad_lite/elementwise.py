@@ -22,11 +22,12 @@ from .derivatives import (
     array_source,
     compiled,
     float_source,
+    value_source,
 )
 from .errors import ShapeError
 from .maps import Broadcast, Chain, Scale
 from .recording import blocks_open, paused
-from .value import Op, Value, as_data, constant, cut, describe, new, record, shape_of
+from .value import Op, Value, as_data, constant, describe, new, plain, record, shape_of, unrecorded
 
 __all__ = ["FUNCTIONS", "OPS", "Elementwise", "WeightedSum", "weighted_sum"]
 
@@ -52,7 +53,7 @@ class Elementwise(Op):
         self._local_floats = {k: on_floats(e) for k, e in given.items()}
         self._local_arrays = {k: compiled(rule, array_source(e), LOCAL_FUNCTIONS) for k, e in given.items()}
         self._unit = {k for k, e in given.items() if e == "1"}  # no factor at all
-        self._local_values = {k: compiled(rule, e, FUNCTIONS) for k, e in given.items()}
+        self._local_values = {k: compiled(rule, value_source(e), VALUE_FUNCTIONS) for k, e in given.items()}
 
     def forward(self, *data: Any) -> Any:
         for x in data:
@@ -109,12 +110,12 @@ class Elementwise(Op):
 # The templates: {x} and {y} are the operands, a and b their data, da and db the local derivatives, None for a constant.
 
 _GENERAL = """
-def {name}({parameters}):
+def recorded({parameters}):
     return apply(op, ({names}))
 """
 
 _UNARY = """
-def {name}({parameters}):
+def recorded({parameters}):
     if type({x}) is Value:
         a = {x}._data
         if type(a) is float:
@@ -124,7 +125,7 @@ def {name}({parameters}):
             except REFUSED:
                 return apply(op, ({x},))
             if blocks_open[0] and paused():
-                return cut(out, 'no_grad()')
+                return unrecorded(op, ({x},), out)
             node = new(Value)
             node._data = out
             node._made_by = op
@@ -139,7 +140,7 @@ def {name}({parameters}):
 """
 
 _BINARY = """
-def {name}({parameters}):
+def recorded({parameters}):
     if type({x}) is Value:
         a = {x}._data
         live_a = {x}.requires_grad
@@ -161,7 +162,7 @@ def {name}({parameters}):
             return apply(op, ({x}, {y}))
         if {regular}:
             if blocks_open[0] and paused():
-                return cut(out, 'no_grad()')
+                return unrecorded(op, ({x}, {y}), out)
             node = new(Value)
             node._data = out
             node._made_by = op
@@ -186,7 +187,6 @@ def _generated(op: Elementwise) -> Callable[..., Any]:
     names = dict(zip(operands, "abc", strict=False))
     locals_ = [e and float_source(e, names) for e in rule.derivatives]
     source = (_UNARY, _BINARY, _GENERAL)[len(operands) - 1].format(
-        name=rule.name,
         parameters=", ".join(
             name if k < required else f"{name}=float('{rule.defaults[k - required]}')"
             for k, name in enumerate(operands)
@@ -204,15 +204,15 @@ def _generated(op: Elementwise) -> Callable[..., Any]:
         "Value": Value,
         "apply": apply,
         "blocks_open": blocks_open,
-        "cut": cut,
         "ndarray": np.ndarray,
         "new": new,
         "op": op,
         "paused": paused,
         "record": record,
+        "unrecorded": unrecorded,
     }
     exec(compile(source, f"<generated from the table: {rule.name}>", "exec"), namespace)
-    return _finished(namespace[rule.name], rule)
+    return _finished(namespace["recorded"], rule)  # not by its name, which calls the float function inside
 
 
 def _finished(function: Callable[..., Any], rule: Rule) -> Callable[..., Any]:
@@ -233,7 +233,7 @@ def apply(op: Elementwise, operands: tuple[Any, ...]) -> Any:
         return record(op, operands)
     out = op.forward(*saved)
     if paused():
-        return cut(out, "no_grad()")
+        return unrecorded(op, operands, out)
     data = tuple(saved)
     return scalar_node(
         op,
@@ -261,10 +261,21 @@ def scalar_node(op: Op, operands: tuple[Any, ...], out: float, locals_: tuple[fl
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
-"""The recording function of every op, by name. Expressions on Values call these."""
+"""The recording function of every op, by name."""
+
+
+def _comparison(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *operands: plain(function, *operands)
+
+
+VALUE_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    name: _comparison(getattr(np, name)) for name in ("greater", "greater_equal", "less", "less_equal", "equal")
+}
+"""What expressions on Values call: comparisons, whose results are constants, and every op."""
 
 OPS: dict[str, Elementwise] = {name: Elementwise(rule) for name, rule in TABLE.items()}
 FUNCTIONS.update({name: _generated(op) for name, op in OPS.items()})
+VALUE_FUNCTIONS.update(FUNCTIONS)
 
 
 class WeightedSum(Op):
@@ -322,7 +333,7 @@ def weighted_sum(weights: Any, inputs: Any, bias: Any = 0.0) -> Any:
     if not any(isinstance(x, Value) for x in operands):
         return out
     if blocks_open[0] and paused():
-        return cut(out, "no_grad()")
+        return unrecorded(_WEIGHTED_SUM, operands, out)
     locals_ = list(WeightedSum.partners(data))
     for k, x in enumerate(operands):
         if type(x) is not Value or not x.requires_grad:

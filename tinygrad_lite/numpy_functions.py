@@ -15,7 +15,7 @@ from . import functions
 from .derivatives import TABLE
 from .elementwise import FUNCTIONS
 from .errors import ValueTypeError
-from .value import Value, raw
+from .value import Value, on_data, raw
 
 __all__ = ["NUMPY_FUNCTIONS", "UFUNCS"]
 
@@ -116,7 +116,7 @@ def _array_ufunc(self: Value, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
             "with tinygrad_lite.stack([…]), or compute on .data"
         )
     if ufunc in _ON_DATA and method == "__call__":
-        return ufunc(*map(raw, inputs), **kwargs)
+        return on_data(ufunc, *inputs, **kwargs)
     if method == "reduce" and ufunc in _REDUCTIONS:
         return _called(_REDUCTIONS[ufunc], ufunc.__name__, inputs, {"axis": 0} | kwargs)
     if method == "outer" and ufunc is np.multiply:
@@ -140,7 +140,7 @@ def _array_function(
             "tinygrad_lite.stack([…]), or compute on .data"
         )
     if func in _ON_DATA:
-        return func(*(raw(x) for x in args), **{key: raw(x) for key, x in kwargs.items()})
+        return on_data(func, *args, **{key: raw(x) for key, x in kwargs.items()})
     if func not in NUMPY_FUNCTIONS:
         raise ValueTypeError(
             f"{name}: no derivative is known for it, so it does not take a Value; compose it of ops in "

@@ -1,4 +1,4 @@
-"""Whether operations are recorded: ``no_grad``.
+"""Whether operations are recorded (``no_grad``), and who wants to know what is read while they are (``compile``).
 
 The state belongs to the current thread or task (a context variable). Reading one for every scalar op would cost a
 tenth of the op, so a plain counter says first whether *anyone* is inside a ``no_grad`` block.
@@ -10,8 +10,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
-__all__ = ["no_grad", "paused"]
+__all__ = ["capturing", "captures_open", "mode_changes", "no_grad", "observer", "paused", "recording"]
 
 _off: ContextVar[bool] = ContextVar("tinygrad_lite_recording_off", default=False)
 _lock = threading.Lock()
@@ -45,3 +46,37 @@ def no_grad() -> Iterator[None]:
         _off.reset(token)
         with _lock:
             blocks_open[0] -= 1
+
+
+@contextmanager
+def recording() -> Iterator[None]:
+    """Operations inside the block are recorded, within ``no_grad`` too: a function is differentiated by its graph."""
+    token = _off.set(False)
+    try:
+        yield
+    finally:
+        _off.reset(token)
+
+
+_observer: ContextVar[Any] = ContextVar("tinygrad_lite_observer", default=None)
+captures_open = [0]  # as blocks_open: what is read asks whether anyone captures, which costs next to nothing
+mode_changes = [0]  # how often a module was set to training or evaluation
+
+
+def observer() -> Any:
+    """What captures a function here, or ``None``: it is told what is read from Values, and made of them unrecorded."""
+    return _observer.get() if captures_open[0] else None
+
+
+@contextmanager
+def capturing(who: Any) -> Iterator[None]:
+    """``who`` is told what is read inside the block, by this thread or task."""
+    with _lock:
+        captures_open[0] += 1
+    token = _observer.set(who)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
+        with _lock:
+            captures_open[0] -= 1

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import dis
 import html
+import operator
 import reprlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -22,7 +23,7 @@ import numpy as np
 from ._methods import Methods
 from .errors import GraphError, ShapeError, TinygradError, ValueTypeError
 from .maps import ndim_of, shape_of
-from .recording import blocks_open, paused
+from .recording import blocks_open, captures_open, observer, paused
 from .semirings import GRADIENT
 from .showing import array_table
 
@@ -134,6 +135,8 @@ class Value(Methods):
         """
         if self._data is None:
             raise GraphError(f"data: {describe(self)} was freed by backward(keep='leaves'); run the forward pass again")
+        if captures_open[0]:
+            _tell_of_data(self)
         return self._data
 
     @data.setter
@@ -266,13 +269,23 @@ class Value(Methods):
 
     def item(self) -> float:
         """The one element as a Python float; ``ShapeError`` if there are more or none."""
+        one = self._one()
+        if captures_open[0]:
+            tell_of_reading("item()", self, found=one)
+        return one
+
+    def _one(self) -> float:
         if self.size != 1:
             raise ShapeError(f"item: {describe(self)} has {self.size} elements, not one; index it first")
-        return float(self._data) if type(self._data) is float else float(self.data.reshape(()))
+        return float(self._data) if type(self._data) is float else float(self._data.reshape(()))
 
     def detach(self) -> Value:
         """A constant with the same data, cut off from the graph."""
-        return cut(self.data, "detach()", self.name) if self.requires_grad else constant(self.data, self.name)
+        data = self.data
+        detached = cut(data, "detach()", self.name) if self.requires_grad else constant(data, self.name)
+        if captures_open[0]:
+            tell_of_making(detached, Plain(lambda x: x), (self,))
+        return detached
 
     def zero_grad(self) -> None:
         """Forget the gradient."""
@@ -320,7 +333,7 @@ class Value(Methods):
             raise ShapeError(
                 f"bool: {describe(self)} has {self.size} elements, not one; ask .data.any() or .data.all()"
             )
-        return bool(self.data)
+        return bool(on_data(bool, self))
 
     def __len__(self) -> int:
         if not self.shape:
@@ -345,22 +358,22 @@ class Value(Methods):
         )
 
     def __eq__(self, other: object) -> Any:
-        return self.data == raw(other)
+        return on_data(operator.eq, self, other)
 
     def __ne__(self, other: object) -> Any:
-        return self.data != raw(other)
+        return on_data(operator.ne, self, other)
 
     def __lt__(self, other: Any) -> Any:
-        return self.data < raw(other)
+        return on_data(operator.lt, self, other)
 
     def __le__(self, other: Any) -> Any:
-        return self.data <= raw(other)
+        return on_data(operator.le, self, other)
 
     def __gt__(self, other: Any) -> Any:
-        return self.data > raw(other)
+        return on_data(operator.gt, self, other)
 
     def __ge__(self, other: Any) -> Any:
-        return self.data >= raw(other)
+        return on_data(operator.ge, self, other)
 
     def __copy__(self) -> Value:
         return self.__deepcopy__({})
@@ -381,7 +394,7 @@ class Value(Methods):
 
     def __format__(self, spec: str) -> str:
         """With a format such as ``.3f`` the one number in it, else its ``repr``."""
-        return format(self.item(), spec) if spec else repr(self)
+        return format(self._one(), spec) if spec else repr(self)
 
     def __repr__(self) -> str:
         if self._data is None:
@@ -485,6 +498,68 @@ def cut(data: Any, by: str, name: str | None = None) -> Value:
     return node
 
 
+def unrecorded(op: Op, operands: tuple[Any, ...], out: Any) -> Value:
+    """The result of an op inside ``no_grad``."""
+    node = cut(out, "no_grad()")
+    if captures_open[0]:
+        tell_of_making(node, op, operands)
+    return node
+
+
+# ---- what is read of Values, as far as somebody captures it (see capturing.py) --------------------------------------
+
+
+class Plain(Op):
+    """Plain NumPy on the data of Values, or on nothing: its result is a constant."""
+
+    name = sign = "numpy"
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def forward(self, *data: Any) -> Any:
+        return self.function(*data)
+
+
+def plain(function: Callable[..., Any], *operands: Any, name: str | None = None) -> Value:
+    """A constant that ``function`` makes of the operands' data. A compiled step makes it anew each time.
+
+    >>> plain(np.round, Value([0.2, 0.8])).data
+    array([0., 1.])
+    """
+    who = observer()
+    found = who.noise(function) if who is not None and not operands else function(*map(raw, operands))
+    made = constant(as_data(found, keep_integers=True, copy=False), name)
+    if captures_open[0]:
+        tell_of_making(made, Plain(function), operands)
+    return made
+
+
+def on_data(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """A function of data alone, such as a comparison, applied to Values: its result is plain."""
+    found = function(*map(raw, args), **options)
+    if captures_open[0]:
+        tell_of_reading(function, *args, found=found, options=options)
+    return found
+
+
+def _tell_of_data(value: Value) -> None:
+    if (who := observer()) is not None:
+        who.saw_data(value, sys._getframe(2))
+
+
+def tell_of_reading(what: Any, *args: Any, found: Any, options: Any = None) -> None:
+    """Plain data were computed of Values: what depends on them is not in the graph."""
+    if (who := observer()) is not None:
+        who.saw_reading(what, args, options or {}, found, sys._getframe(2))
+
+
+def tell_of_making(made: Value, op: Op, operands: tuple[Any, ...]) -> None:
+    """A constant was made of Values without being recorded."""
+    if (who := observer()) is not None:
+        who.saw_making(made, op, operands)
+
+
 def record(op: Op, operands: tuple[Any, ...]) -> Any:
     """Apply ``op`` and remember it. Where no operand is a Value the result is plain data."""
     saved: list[Any] = []
@@ -513,7 +588,7 @@ def record(op: Op, operands: tuple[Any, ...]) -> Any:
     if type(out) is not float and not out.ndim:
         out = float(out)
     if blocks_open[0] and paused():
-        return cut(out, "no_grad()")
+        return unrecorded(op, operands, out)
     node = new(Value)
     node._data = out
     node._made_by = op

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from .. import functions
 from ..calls import note
 from ..errors import ArgumentError, ShapeError
-from ..value import Value, as_data, constant, describe
+from ..value import Value, as_data, constant, describe, plain
 from .activations import ActivationFunction, activation_function, activation_name, is_linear
 from .dims import checked_dims, checked_width
 from .initialisers import Initialiser, Seed, draw, generator, initialiser
@@ -66,7 +67,8 @@ class Linear(Module):
         if type(data) is np.ndarray and data.shape[-1] == self.n_in and data.dtype.kind == "f":
             return value
         if value.dtype.kind != "f":
-            value = Value(value.data.astype(self.w.dtype), name=value.name, requires_grad=False)
+            dtype = self.w.dtype
+            value = plain(lambda data: np.asarray(data, dtype), value, name=value.name)
         if not value.shape or value.shape[-1] != self.n_in:
             raise ShapeError(
                 f"Linear: {self.w.name!r} needs inputs of width {self.n_in} on the last axis, got {describe(value)}; "
@@ -129,8 +131,12 @@ class Dropout(Module):
             return x
         if not isinstance(x, Value):
             x = Value(x, requires_grad=False)
-        kept = np.asarray(self.rng.random(x.shape) >= self.p)
-        return x * Value((kept / (1.0 - self.p)).astype(x.dtype), name="kept", requires_grad=False)
+        return x * plain(partial(self._drawn, x.shape, x.dtype), name="kept")
+
+    def _drawn(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+        """1 / (1 - p) where an element is kept, 0 elsewhere."""
+        kept = np.asarray(self.rng.random(shape) >= self.p)
+        return (kept / (1.0 - self.p)).astype(dtype)
 
     def __repr__(self) -> str:
         return f"Dropout({self.p:g})"

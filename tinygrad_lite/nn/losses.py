@@ -19,7 +19,7 @@ from .. import elementary as E
 from .. import functions as F
 from ..elementwise import weighted_sum
 from ..errors import ArgumentError, ShapeError, ValueTypeError
-from ..value import Value, as_data, constant
+from ..value import Value, as_data, constant, plain
 
 __all__ = ["binary_cross_entropy", "cross_entropy", "half_squared_error", "hinge", "mse"]
 
@@ -318,7 +318,14 @@ def _chosen(z: Value, labels: Any) -> Any:
 def _picked(z: Value, labels: Any) -> Any:
     """The logit of the right class of each sample."""
     if z.ndim == 1:
-        return z[int(_target_data(labels))]
+        return z[int(labels) if isinstance(labels, Value) else int(_target_data(labels))]
     own = isinstance(labels, Value) and labels.dtype.kind in "iu"  # indexes as the Value that it is
-    index = labels if own else _target_data(labels).astype(np.intp)
+    index = labels if own else _class_numbers(labels)
     return z[(*np.indices(z.shape[:-1], sparse=True), index)]
+
+
+def _class_numbers(labels: Any) -> Any:
+    """Labels that are whole numbers of another dtype, as integers; a Value of them stays one."""
+    if isinstance(labels, Value):
+        return plain(lambda data: np.asarray(data).astype(np.intp), labels)
+    return _target_data(labels).astype(np.intp)

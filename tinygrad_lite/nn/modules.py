@@ -16,6 +16,7 @@ import numpy as np
 from .. import naming
 from ..calls import note
 from ..errors import ArgumentError, IndexRangeError, UnknownNameError, ValueTypeError
+from ..recording import mode_changes, observer
 from ..showing import Cell, table
 from ..value import Value
 
@@ -39,8 +40,18 @@ class Module:
     {'slope': 3.0, 'height': 1.0}
     """
 
-    training: bool = True
-    """Whether layers that behave differently in training do so; ``train()`` and ``eval()`` set it."""
+    @property
+    def training(self) -> bool:
+        """Whether layers that behave differently in training do so; ``train()`` and ``eval()`` set it."""
+        mode: bool = vars(self).get("training", True)
+        if (who := observer()) is not None:
+            who.saw_mode(self, mode)
+        return mode
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        vars(self)["training"] = mode
+        mode_changes[0] += 1
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
