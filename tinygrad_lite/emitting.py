@@ -99,7 +99,7 @@ def stepped(optimizer: Any) -> None:
 def _real(x: Any) -> float:
     """A power, unless it is complex: where eager has nan."""
     if type(x) is not float:
-        raise ArithmeticError("complex")
+        raise OverflowedError("complex")
     return x
 
 

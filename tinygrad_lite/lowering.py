@@ -21,6 +21,7 @@ from .capturing import Capture, Guard, Node
 from .costs import CrossEntropy
 from .derivatives import FLOAT_FUNCTIONS, float_source
 from .elementwise import Elementwise, WeightedSum
+from .errors import IndexRangeError
 from .moves import GetItem
 from .products import LinearOp
 from .semirings.base import Linear
