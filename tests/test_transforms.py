@@ -162,6 +162,20 @@ def test_values_give_values_that_are_part_of_the_graph() -> None:
     assert tg.gradient_paths(gradient.sum(), x, at=(1,)).total == pytest.approx(12.0)
 
 
+def test_paths_through_jacobians_of_values() -> None:
+    """Several rows at a time are ops with an axis in front, whose edges are those of each row."""
+    for mode in ("forward", "reverse"):
+        for f in (lambda x: x[[0, 0, 2]] ** 3, lambda x: np.cumsum(x) * x, lambda x: np.concatenate([x, x * x])[1:4]):
+            x = Value([1.0, 2.0, 3.0], name="x")
+            whole = tg.jacobian(f, mode=mode)(x).sum()
+            whole.backward()
+            for k in range(3):
+                paths = tg.gradient_paths(whole, x, at=k)
+                listed = [path.contribution for path in paths]
+                assert len(listed) == paths.count
+                assert math.fsum(listed) == pytest.approx(x.grad[k])
+
+
 def test_a_gradient_penalty_reaches_the_parameters() -> None:
     w, x = Value(2.0), Value(3.0)
     penalty = tg.grad(lambda x: w * x * x)(x) ** 2  # 4w²x²

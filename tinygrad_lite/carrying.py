@@ -10,6 +10,7 @@ Cotangents and tangents may have one axis in front: as many at a time, which is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 
 from . import moves, products, reductions
 from .errors import GraphError
-from .maps import Adjoint, Chain, Each, Gather, Map, Scale
+from .maps import Adjoint, Chain, Gather, Map, Scale
 from .recording import observer
 from .semirings.base import Linear
 from .sweeping import _check_current
@@ -122,21 +123,25 @@ class _Values(_Numbers):
         return reductions.cumsum(a, axis)
 
     def pull(self, chain: Chain, g: Any, node: Value) -> Any:
-        for linear_map in chain:
-            if isinstance(linear_map, Gather | Adjoint | Each):  # they write into arrays
+        for m in chain:
+            if isinstance(m, Gather):  # it writes into arrays
                 _refuse_moving_index(node)
-                g = record(_Mapped(_turned(linear_map, g)), (g,))
+                g = record(_Mapped(Adjoint(_stacked(m, g.shape[: g.ndim - len(m.out_shape)]))), (g,))
+            elif isinstance(m, Adjoint):
+                g = record(_Mapped(_stacked(m.gather, g.shape[: g.ndim - len(m.gather.in_shape)])), (g,))
             else:
-                g = linear_map.pull(g, self)
+                g = m.pull(g, self)
         return g
 
     def push(self, chain: Chain, t: Any, node: Value) -> Any:
-        for linear_map in reversed(chain):
-            if isinstance(linear_map, Gather | Adjoint | Each):
+        for m in reversed(chain):
+            if isinstance(m, Gather):
                 _refuse_moving_index(node)
-                t = record(_Mapped(_led(linear_map, t.ndim - _ndims(linear_map)[0])), (t,))
+                t = record(_Mapped(_stacked(m, t.shape[: t.ndim - len(m.in_shape)])), (t,))
+            elif isinstance(m, Adjoint):
+                t = record(_Mapped(Adjoint(_stacked(m.gather, t.shape[: t.ndim - len(m.gather.out_shape)]))), (t,))
             else:
-                t = linear_map.push(t, self)
+                t = m.push(t, self)
         return t
 
 
@@ -153,26 +158,16 @@ def _refuse_moving_index(node: Value) -> None:
         )
 
 
-def _ndims(m: Any) -> tuple[int, int]:
-    """How many axes the input and the output of a map have."""
-    if isinstance(m, Each):
-        before, after = _ndims(m.map)
-        return m.lead + before, m.lead + after
-    if isinstance(m, Adjoint):
-        return _ndims(m.gather)[::-1]
-    return len(m.in_shape), len(m.out_shape)
+def _stacked(gather: Gather, lead: tuple[int, ...]) -> Gather:
+    """The same move at each element of axes in front."""
+    if not lead:
+        return gather
 
+    def move(a: Any) -> Any:
+        each = [np.asarray(gather.move(x)) for x in a.reshape((math.prod(lead), *gather.in_shape))]
+        return np.stack(each).reshape(lead + gather.out_shape)
 
-def _led(m: Map, lead: int) -> Map:
-    return Each(m, lead) if lead else m
-
-
-def _turned(m: Any, g: Any) -> Map:
-    """The transpose of a map, for a ``g`` that may have axes in front."""
-    lead = g.ndim - _ndims(m)[1]
-    if isinstance(m, Each):
-        m, lead = m.map, lead + m.lead
-    return _led(m.gather if isinstance(m, Adjoint) else Adjoint(m), lead)
+    return Gather(lead + gather.in_shape, lead + gather.out_shape, move, gather.back, gather.repeats)
 
 
 # ---- the two sweeps

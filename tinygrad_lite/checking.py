@@ -405,13 +405,13 @@ def _called(manual: Callable[..., Any], parameters: Mapping[str, Value]) -> Any:
 
 def _array(gradient: Any, name: Any) -> Any:
     try:
-        if gradient is None:
-            raise TypeError
-        return np.asarray(raw(gradient), dtype=float)
+        if gradient is not None:  # which NumPy takes for a nan
+            return np.asarray(raw(gradient), dtype=float)
     except (TypeError, ValueError):
-        raise ValueTypeError(
-            f"compare: the manual gradient of {name} is a number or an array, got {type(gradient).__name__}"
-        ) from None
+        pass
+    raise ValueTypeError(
+        f"compare: the manual gradient of {name} is a number or an array, got {type(gradient).__name__}"
+    )
 
 
 def _between(loss: Value, name: str) -> Value | None:

@@ -26,7 +26,6 @@ __all__ = [
     "Broadcast",
     "Chain",
     "Contract",
-    "Each",
     "Gather",
     "Map",
     "Reshape",
@@ -402,26 +401,6 @@ class Adjoint:
     def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
         for j in np.flatnonzero(self.gather.source == _ravel(index, self.gather.in_shape)):
             yield _unravel(int(j), self.gather.out_shape), 1.0
-
-
-class Each:
-    """Another map at each element of ``lead`` axes that stand in front of its own."""
-
-    __slots__ = ("lead", "map")
-
-    def __init__(self, map: Map, lead: int) -> None:
-        self.map = map
-        self.lead = lead
-
-    def pull(self, g: Any, semiring: Semiring) -> Any:
-        return self.map.pull(g, semiring)
-
-    def push(self, t: Any, semiring: Semiring) -> Any:
-        return self.map.push(t, semiring)
-
-    def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
-        for inner, weight in self.map.edges(index[self.lead :]):
-            yield (*index[: self.lead], *inner), weight
 
 
 class Contract:

@@ -14,7 +14,7 @@ from .axes import axes_of, one_axis
 from .errors import ArgumentError, ShapeError
 from .maps import Chain, Gather, Scan, SumOver
 from .moves import concatenate, flattened, reshape, transpose
-from .value import Op, describe, ndim_of, raw, record, shape_of
+from .value import Op, Value, describe, ndim_of, plain, raw, record, shape_of
 
 __all__ = [
     "CumSum",
@@ -94,10 +94,13 @@ class Extremum(_Reduction):
     """The largest or smallest: k equal ones share 1/k each."""
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
-        x = operands[0]
-        ties = np.equal(raw(x), raw(self.spread(out, shape_of(x))))
+        x, top = operands[0], self.spread(out, shape_of(operands[0]))
+        return (self.sum_over(x, plain(self._share, x, top) if isinstance(x, Value) else self._share(x, top)),)
+
+    def _share(self, x: Any, top: Any) -> Any:
+        ties = np.equal(x, top)
         share = ties / np.maximum(np.add.reduce(ties, axis=self.axes, keepdims=True), 1)
-        return (self.sum_over(x, _like(share, x)),)
+        return share.astype(x.dtype, copy=False) if hasattr(x, "dtype") else share  # float32 stays float32
 
 
 class Max(Extremum):
@@ -210,12 +213,13 @@ class Norm(_Reduction):
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         x = operands[0]
         length = self.spread(out, shape_of(x))
-        return (self.sum_over(x, x / elementary.where(raw(length) == 0, 1.0, length)),)
+        if isinstance(length, Value):
+            return (self.sum_over(x, x / elementary.where(plain(_is_zero, length), 1.0, length)),)
+        return (self.sum_over(x, x / elementary.where(_is_zero(length), 1.0, length)),)
 
 
-def _like(weight: Any, x: Any) -> Any:
-    """A constant weight in the dtype of ``x``, so that float32 stays float32."""
-    return weight.astype(raw(x).dtype, copy=False) if hasattr(raw(x), "dtype") and hasattr(weight, "astype") else weight
+def _is_zero(x: Any) -> Any:
+    return x == 0
 
 
 @dataclass(slots=True)
