@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -102,7 +103,10 @@ def test_training_that_diverges_is_status_one(capsys: Any) -> None:
         (["derive", "half-adder", "--wrt", "w200", "--latex", "--python"], "not allowed with"),
         (["paths", "half-adder", "--wrt", "w200", "--top", "0"], "top: k is a whole number of at least 1, got 0"),
         (["paths", "half-adder", "--wrt", "w200", "--top", "many"], "invalid int value: 'many'"),
-        (["train", "halfadder"], "there is no problem 'halfadder'; the known ones are half-adder, xor"),
+        (["train", "halfadder"], "'halfadder'; the known ones are half-adder, xor, did you mean half-adder?"),
+        (["train", "."], "there is no problem '.'; the known ones are half-adder, xor; to read a file: --data ."),
+        (["train", "--data", "."], ".: cannot be read (is a directory)"),
+        (["paths", "xor", "--wrt", "w1"], "--wrt w1: it has shape (2, 10); name one element, as --wrt 'w1[0,0]'"),
         (["train"], "name a problem (half-adder, xor) or a file with --data"),
         (["train", "xor", "--data", "x.csv"], "one of them"),
         (["train", "xor", "--dims", "2,x"], "widths are whole numbers with commas between"),
@@ -131,6 +135,7 @@ def test_wrong_input_is_one_line_and_status_two(capsys: Any, arguments: list[str
         (b"1,2\n3,four\n", "line 2, column 2: 'four' is not a finite number"),
         (b"1,2\n3,nan\n", "line 2, column 2: 'nan' is not a finite number"),
         (b"1,2\n\n3\n", "line 3: 1 columns, the lines before have 2"),
+        (b"1;2\n3;4\n", "line 2, column 1: '3;4' is not a finite number; columns are separated by commas"),
         (b"1\n2\n", "1 columns, of which --targets 1 leaves none for the inputs"),
         (b"\xff\xfe\x00", "not a CSV file of text"),
     ],
@@ -149,6 +154,22 @@ def test_help_shows_examples(capsys: Any) -> None:
         status, text, _ = run(capsys, *arguments)
         assert status == 0
         assert "tinygrad-lite derive half-adder --wrt w200" in text
+
+
+def test_a_terminal_without_the_signs() -> None:
+    command = [sys.executable, "-m", "tinygrad_lite", "derive", "half-adder", "--wrt", "w300", "--sample", "0"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, env=environment, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("?C/?w300 = ")
+
+
+def test_an_interrupt_is_one_line(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinygrad_lite.cli.training.train", interrupted)
+    assert run(capsys, "train", "xor") == (130, "", "tinygrad-lite: interrupted\n")
 
 
 def test_as_a_program_with_a_closed_pipe() -> None:

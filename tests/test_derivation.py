@@ -221,11 +221,11 @@ def test_all_18_of_the_half_adder_by_sympy() -> None:
     points = [{s: float(rng.uniform(-1, 1)) for s in symbolic.point} for _ in range(2)]
     assert len(net.named_parameters()) == 18
     for name, parameter in net.named_parameters().items():
-        expected = symbolic.derivative(parameter)
-        for form in ("grouped", "deltas"):
-            ours = in_leaves(derive(loss, name, form=form), symbolic)  # type: ignore[arg-type]
-            for point in points:
-                assert symbolic.at(ours, point) == pytest.approx(symbolic.at(expected, point), rel=1e-12, abs=1e-16)
+        forms: tuple[Any, ...] = ("grouped", "deltas")
+        ours = [in_leaves(derive(loss, name, form=form), symbolic) for form in forms]
+        for grouped, deltas, expected in symbolic.all_at([*ours, symbolic.derivative(parameter)], points):
+            assert grouped == pytest.approx(expected, rel=1e-12, abs=1e-16)
+            assert deltas == pytest.approx(expected, rel=1e-12, abs=1e-16)
 
 
 def test_the_deltas_of_xor_by_sympy() -> None:

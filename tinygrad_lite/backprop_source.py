@@ -38,7 +38,7 @@ __all__ = ["manual_backprop"]
 WIDTH = 100
 OPS = 2_000
 """Lines of forward code that somebody may still read."""
-NUMBERS = 20_000
+NUMBERS = 50_000
 """Elements of arrays that are written out as the data."""
 
 _SIGMOID = """def sigmoid(z):
@@ -54,7 +54,7 @@ def manual_backprop(loss: Value, wrt: Any = None) -> str:
     named leaf. ``d_z2`` is the derivative of the loss with respect to ``z2``, and the comment beside it the path, or
     the last steps of the paths, that the line carries. Scalars with a value for each sample are one array.
 
-    Raises ``ArgumentError`` for an op that has no source, and for more than 2,000 ops or 20,000 numbers of data;
+    Raises ``ArgumentError`` for an op that has no source, and for more than 2,000 ops or 50,000 numbers of data;
     ``GraphError`` for a graph that was freed, or does not depend on a parameter.
 
     >>> w, x = Value(0.5, name="w"), Value(2.0, name="x", requires_grad=False)

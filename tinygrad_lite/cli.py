@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
 import math
 import os
+import re
+import reprlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,11 +23,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import datasets, nn, optim, training
+from . import datasets, naming, nn, optim, training
 from .backprop_source import manual_backprop
 from .checking import compare
 from .derivation import derive
 from .errors import TinygradError
+from .finding import find
 from .paths import gradient_paths
 from .value import Value
 
@@ -77,6 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     ...
     0
     """
+    for stream in (sys.stdout, sys.stderr):  # a terminal that has no ∂ gets a question mark
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         arguments = _parser().parse_args(argv)
         status: int = arguments.run(arguments)
@@ -176,7 +183,11 @@ def _setup(arguments: Any, train: bool = True) -> _Setup:
         known = PROBLEMS[arguments.problem]
         inputs, targets = known.data()
     else:
-        raise _InputError(f"there is no problem {arguments.problem!r}; the known ones are {', '.join(PROBLEMS)}")
+        near = naming.closest(arguments.problem, PROBLEMS)
+        hint = f", did you mean {near[0]}?" if near else ""
+        if Path(arguments.problem).exists():
+            hint = f"; to read a file: --data {arguments.problem}"
+        raise _InputError(f"there is no problem {arguments.problem!r}; the known ones are {', '.join(PROBLEMS)}{hint}")
     dims = [inputs.shape[1], *known.hidden, targets.shape[1]]
     if arguments.dims is not None:
         dims = _widths(arguments.dims)
@@ -214,6 +225,8 @@ def _read(path: Path, targets: int) -> tuple[Any, Any]:
             rows = [(k, row) for k, row in enumerate(csv.reader(file), start=1) if any(cell.strip() for cell in row)]
     except FileNotFoundError:
         raise _InputError(f"{path}: there is no such file") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise _InputError(f"{path}: cannot be read ({(error.strerror or 'no permission').lower()})") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise _InputError(f"{path}: not a CSV file of text ({error})") from None
     if rows and not any(_is_number(cell) for cell in rows[0][1]):
@@ -227,7 +240,10 @@ def _read(path: Path, targets: int) -> tuple[Any, Any]:
             raise _InputError(f"{path}, line {line}: {len(row)} columns, the lines before have {width}")
         for column, cell in enumerate(row, start=1):
             if not _is_number(cell):
-                raise _InputError(f"{path}, line {line}, column {column}: {cell.strip()!r} is not a finite number")
+                hint = "" if width > 1 or not re.search(r"\d\s*[;\t]", cell) else "; columns are separated by commas"
+                raise _InputError(
+                    f"{path}, line {line}, column {column}: {reprlib.repr(cell.strip())} is not a finite number{hint}"
+                )
         numbers.append([float(cell) for cell in row])
     if targets >= width:
         raise _InputError(f"{path}: {width} columns, of which --targets {targets} leaves none for the inputs")
@@ -287,7 +303,12 @@ def _plain(data: Any) -> Any:
 
 
 def _paths(arguments: Any) -> int:
-    found = gradient_paths(_setup(arguments).loss(), arguments.wrt)
+    loss = _setup(arguments).loss()
+    value, index = find(loss, arguments.wrt, "paths")
+    if not index and value.size > 1:
+        one = f"{arguments.wrt}[{','.join('0' * value.ndim)}]"
+        raise _InputError(f"--wrt {arguments.wrt}: it has shape {value.shape}; name one element, as --wrt {one!r}")
+    found = gradient_paths(loss, arguments.wrt)
     listed = found.top(arguments.top, sign=arguments.sign)
     if arguments.json:
         numbers = {

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import mpmath
 import numpy as np
 import sympy
 
@@ -181,5 +182,11 @@ class Symbolic:
 
     def at(self, expression: Any, point: dict[Any, float] | None = None) -> float:
         """The number of an expression at a point, of 30 digits on the way."""
-        values = self.point if point is None else point
-        return float(sympy.sympify(expression).evalf(30, subs={s: sympy.Float(x, 30) for s, x in values.items()}))
+        ((found,),) = self.all_at([expression], [self.point if point is None else point])
+        return found
+
+    def all_at(self, expressions: list[Any], points: list[dict[Any, float]]) -> list[list[float]]:
+        """The numbers of some expressions at each of some points."""
+        function = sympy.lambdify(list(self.point), [sympy.sympify(e) for e in expressions], "mpmath", cse=True)
+        with mpmath.workdps(30):
+            return [list(map(float, function(*(mpmath.mpf(point[s]) for s in self.point)))) for point in points]

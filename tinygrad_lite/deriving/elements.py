@@ -33,6 +33,10 @@ AT_MOST = 20_000
 """Elementary edges between the two ends."""
 
 
+MOST_IN_DELTAS = 400
+"""Terms of one line of δs: a long one is still a plain sum."""
+
+
 class Sampled(Symbol):
     """A number of each sample: ``base`` in a network of scalars, where samples are Values of their own, or a row."""
 
@@ -230,7 +234,11 @@ class Elements:
                 start.append(Edge(place, delta, self.cotangent(place)))
                 within[place] = [edge for edge in sources[place] if edge.to in inner]
         within[target] = []
-        graph = Graph(within, self.graph.order, lambda place: place not in deltas and self.graph.merges(place))
+
+        def merges(place: Place) -> bool:
+            return place not in deltas and self.graph.merges(place)
+
+        graph = Graph(within, self.graph.order, merges, most_terms=MOST_IN_DELTAS)
         return graph.segment(start, target) if start else None
 
     @cached_property

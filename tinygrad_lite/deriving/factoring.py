@@ -112,7 +112,7 @@ class Graph:
     order: Sequence[Place]
     merges: Callable[[Place], bool] = field(default=lambda place: False)
     """Whether the factors on both sides of an element are multiplied into one: of those without a name."""
-    most_terms: int = 100
+    most_terms: int = 40
     """Terms of one factored sum; beyond them ``TooLongError`` is raised."""
     deepest: int = 12
     """Brackets inside brackets; the same beyond them."""
@@ -171,7 +171,7 @@ class Graph:
     def _between(self, first: Sequence[Edge], cut: Place) -> list[Factor | Sum | Samples]:
         """The paths to the next element that all of them pass."""
         terms = []
-        self._terms += len(first) - 1
+        self._terms += len({edge.to for edge in first}) - 1  # parallel edges are mostly one factor
         self._depth += 1
         if self._terms > self.most_terms or self._depth > self.deepest:
             raise TooLongError
