@@ -54,6 +54,9 @@ def manual_backprop(loss: Value, wrt: Any = None) -> str:
     named leaf. ``d_z2`` is the derivative of the loss with respect to ``z2``, and the comment beside it the path, or
     the last steps of the paths, that the line carries. Scalars with a value for each sample are one array.
 
+    The source is right at the recorded data. Derivatives that depend on which element was chosen (of ``max``, ``min``)
+    are written as constants taken there, so with other data ``backprop`` may be wrong: write the source anew for those.
+
     Raises ``ArgumentError`` for an op that has no source, and for more than 2,000 ops or 50,000 numbers of data;
     ``GraphError`` for a graph that was freed, or does not depend on a parameter.
 
