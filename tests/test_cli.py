@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinygrad_lite import ManualBackprop, nn
 from tinygrad_lite.cli import main
 
 ROWS = "height,width,tall,wide\n1.0,2.0,0,1\n3.0,1.0,1,0\n2.5,2.0,1,0\n"
@@ -52,12 +53,14 @@ def test_compare(capsys: Any, table: str) -> None:
 
 
 def test_a_difference_is_status_one(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinygrad_lite.cli.manual_backprop", lambda loss, wrt: "gradients = {}")
+    def fake(gradients: dict[str, float]) -> Any:
+        source = f"def backprop():\n    return 0.0, {gradients!r}\n"
+        return lambda loss, wrt: ManualBackprop(source, {})
+
+    monkeypatch.setattr("tinygrad_lite.cli.manual_backprop", fake({}))
     assert run(capsys, "compare", "half-adder")[0] == 2
-    monkeypatch.setattr(
-        "tinygrad_lite.cli.manual_backprop",
-        lambda loss, wrt: f"gradients = {dict.fromkeys(wrt.named_parameters(), 1.0)!r}",
-    )
+    net = nn.scalar.MLP(2, [2, 2, 2])
+    monkeypatch.setattr("tinygrad_lite.cli.manual_backprop", fake(dict.fromkeys(net.named_parameters(), 1.0)))
     assert run(capsys, "compare", "half-adder")[0] == 1
 
 

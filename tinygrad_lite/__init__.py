@@ -17,7 +17,6 @@ C ← x : 2(x·w + x) = 16
 """
 
 from . import elementary, functions, methods, numpy_functions, semirings  # noqa: F401  (methods, numpy_functions: they fill Value in)
-from .backprop_source import manual_backprop
 from .checking import Comparison, DifferentGradientsError, compare
 from .compiler import CompiledStep, compile
 from .derivation import Derivation, derive
@@ -27,6 +26,7 @@ from .errors import TinygradError
 from .finding import find
 from .function_checks import check_grads
 from .functions import *  # noqa: F403
+from .manual import ManualBackprop, manual_backprop
 from .path import Path
 from .paths import GradientPaths, gradient_paths
 from .recording import no_grad
@@ -42,6 +42,7 @@ __all__ = [
     "Derivation",
     "DifferentGradientsError",
     "GradientPaths",
+    "ManualBackprop",
     "Path",
     "TinygradError",
     "Value",
@@ -54,11 +55,11 @@ __all__ = [
     "find",
     "grad",
     "gradient_paths",
-    "manual_backprop",
     "hessian",
     "hvp",
     "jacobian",
     "jvp",
+    "manual_backprop",
     "nn",
     "no_grad",
     "optim",

@@ -24,11 +24,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import datasets, naming, nn, optim, training
-from .backprop_source import manual_backprop
 from .checking import compare
 from .derivation import derive
 from .errors import TinygradError
 from .finding import find
+from .manual import manual_backprop
 from .paths import gradient_paths
 from .value import Value
 
@@ -281,12 +281,8 @@ def _compare(arguments: Any) -> int:
     setup = _setup(arguments)
     loss = setup.loss()
 
-    def by_hand() -> Any:
-        made: dict[str, Any] = {}
-        exec(manual_backprop(loss, setup.net), made)  # source that names cannot inject anything into
-        return made["gradients"]
-
-    comparison = compare(loss, manual=by_hand, wrt=setup.net)
+    by_hand = manual_backprop(loss, setup.net)  # source that names cannot inject anything into
+    comparison = compare(loss, manual=lambda: by_hand.run()[1], wrt=setup.net)
     if arguments.json:
         columns = ("autodiff", *comparison.columns)
         rows = [
