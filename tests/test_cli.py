@@ -115,7 +115,10 @@ def test_a_goal_that_is_missed_is_status_one(capsys: Any) -> None:
         (["derive", "half-adder"], "the following arguments are required: --wrt"),
         (["derive", "half-adder", "--wrt", "w200", "--latex", "--python"], "not allowed with"),
         (["paths", "half-adder", "--wrt", "w200", "--top", "0"], "--top: '0' is not a whole number of at least 1"),
-        (["paths", "half-adder", "--wrt", "w200", "--top", "many"], "--top: 'many' is not a whole number of at least 1"),
+        (
+            ["paths", "half-adder", "--wrt", "w200", "--top", "many"],
+            "--top: 'many' is not a whole number of at least 1",
+        ),
         (["train", "halfadder"], "'halfadder'; the known ones are half-adder, xor, did you mean half-adder?"),
         (["train", "."], "there is no problem '.'; the known ones are half-adder, xor; to read a file: --data ."),
         (["train", "--data", "."], ".: cannot be read (is a directory)"),

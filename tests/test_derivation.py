@@ -59,6 +59,10 @@ def checked(d: Derivation) -> Derivation:
     assert d.latex.count(r"\left") == d.latex.count(r"\right")
     assert d._repr_latex_() == f"$$\n{d.latex}\n$$"
     assert str(d) == d.text
+    for term in d.terms:
+        with np.errstate(all="ignore"):
+            found = eval(term.python, d.symbols)
+        np.testing.assert_allclose(found, term.value, rtol=1e-12, atol=1e-14)
     if not several:
         np.testing.assert_allclose(sum(term.value for term in d.terms), d.value, rtol=1e-12, atol=1e-14)
     return d

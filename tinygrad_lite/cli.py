@@ -164,7 +164,9 @@ def _shared() -> Any:
         "--steps", type=_at_least(1), metavar="N", help="train for at most so many steps first (train: 5000)"
     )
     shared.add_argument("--lr", type=_positive, default=0.5, help="learning rate (0.5)")
-    shared.add_argument("--goal", type=_positive, metavar="COST", help="stop training below this cost; train exits with 1 above it")
+    shared.add_argument(
+        "--goal", type=_positive, metavar="COST", help="stop training below this cost; train exits with 1 above it"
+    )
     shared.add_argument("--sample", type=int, metavar="K", help="the loss of this sample only, from 0")
     shared.add_argument("--json", action="store_true", help="print JSON")
     return shared

@@ -215,25 +215,28 @@ class _Numbers:
         if self.main is not None:
             return python_tree(self.main.tree, self.python_writer)[0]
         assert self.final is not None
-        tree = self.final.tree
+        return self._python_by_deltas(self.final.tree)
+
+    def _python_by_deltas(self, tree: Product) -> str:
         which = tree.factors[0].which if is_samples(tree) and isinstance(tree.factors[0], Samples) else ()
 
-        def body(line: Line) -> str:
-            one = line.tree.factors[0] if which else line.tree
+        def body(tree: Product) -> str:
+            one = tree.factors[0] if which else tree
             one = one.bodies[0] if isinstance(one, Samples) else one
             assert isinstance(one, Product)
             return python_tree(one, self.python_writer)[0]
 
-        steps = [f"{line.python} := {body(line)}" for line in self.lines] + [body(self.final)]
+        steps = [f"{line.python} := {body(line.tree)}" for line in self.lines] + [body(tree)]
         joined = f"({', '.join(steps)})[-1]"
         return f"sum({joined} for s in {range_python(which)})" if which else joined
 
     def _terms(self, tree: Product) -> list[Term]:
-        writer = self.python_writer
-        return [
-            Term(inline(term), latex_tree(term, False), python_tree(term, writer)[0], term.number)
-            for term in summands(tree)
-        ]
+        by_deltas = self.main is None
+
+        def python(term: Product) -> str:
+            return self._python_by_deltas(term) if by_deltas else python_tree(term, self.python_writer)[0]
+
+        return [Term(inline(term), latex_tree(term, False), python(term), term.number) for term in summands(tree)]
 
 
 def _partial(
