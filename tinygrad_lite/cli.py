@@ -16,6 +16,7 @@ import os
 import re
 import reprlib
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,7 @@ def _at_least(least: int) -> Callable[[str], int]:
         except ValueError:
             number = least - 1
         if number < least:
-            raise argparse.ArgumentTypeError(f"{reprlib.repr(text)} is not a whole number of at least {least}")
+            raise ArgumentTypeError(f"{reprlib.repr(text)} is not a whole number of at least {least}")
         return number
 
     return whole
@@ -83,7 +84,7 @@ def _at_least(least: int) -> Callable[[str], int]:
 
 def _positive(text: str) -> float:
     if not _is_number(text) or float(text) <= 0:
-        raise argparse.ArgumentTypeError(f"{reprlib.repr(text)} is not a number above 0")
+        raise ArgumentTypeError(f"{reprlib.repr(text)} is not a number above 0")
     return float(text)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..errors import ArgumentError
 from .source import called, literal, method, subscript
 
 __all__ = ["Noted", "Notebook", "noted"]
@@ -67,7 +68,8 @@ class Noted(np.ndarray):
     @property
     def source(self) -> ast.expr:
         """The expression."""
-        assert self.expr is not None, "an array was made by an operation that is not noted"
+        if self.expr is None:
+            raise _unnoted("makes a view of an array")
         return self.expr
 
     # ---- NumPy's functions
@@ -86,7 +88,8 @@ class Noted(np.ndarray):
             verb = _REDUCED[ufunc.__name__]
             value = self._reduction(verb, inputs[0], **options)
         else:
-            assert method == "__call__", f"{ufunc.__name__}.{method} is not noted"
+            if method != "__call__":
+                raise _unnoted(f"calls np.{ufunc.__name__}.{method}")
             verb = ufunc.__name__
             value = self._of_ufunc(verb, inputs)
         if out is None:
@@ -98,7 +101,7 @@ class Noted(np.ndarray):
             if before is not None and before[1] == "part" and verb in ("add", "subtract"):
                 target.made = before[0], "+=" if verb == "add" else "-=", self._expr(inputs[1])
             return target
-        raise AssertionError("out= of another shape is not noted")
+        raise _unnoted(f"calls np.{ufunc.__name__} with out= of another shape")
 
     def _of_ufunc(self, verb: str, inputs: Any) -> ast.expr:
         if verb == "multiply":  # by nothing but ones
@@ -127,7 +130,10 @@ class Noted(np.ndarray):
             value: ast.expr = self._reduction(name, *arguments, **options)
         else:
             given = [self._argument(x) for x in arguments]
-            value = called(f"np.{name}", *given, **{k: self._argument(v) for k, v in options.items() if v is not None})
+            module = "np.linalg" if function.__module__ == "numpy.linalg" else "np"
+            value = called(
+                f"{module}.{name}", *given, **{k: self._argument(v) for k, v in options.items() if v is not None}
+            )
         return self._made(found, value, name)
 
     def _reduction(self, name: str, x: Any, *arguments: Any, **options: Any) -> ast.expr:
@@ -243,6 +249,12 @@ def noted(data: Any, expr: ast.expr, book: Notebook) -> Noted:
     found = np.asarray(data).view(Noted)
     found.expr, found.book = expr, book
     return found
+
+
+def _unnoted(what: str) -> ArgumentError:
+    return ArgumentError(
+        f"manual_backprop: an op {what}, which cannot be written as source; write this part by hand, or use other ops"
+    )
 
 
 def _plain(x: Any) -> Any:

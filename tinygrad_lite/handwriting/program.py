@@ -143,7 +143,7 @@ class Passes:
         else:
             found = op.forward(*operands)
         if not isinstance(found, Noted):
-            raise self._unwritten(value)
+            raise _unwritten(value)
         return found.source
 
     def _table(self, name: str, operands: Sequence[ast.expr]) -> ast.expr:
@@ -153,14 +153,6 @@ class Passes:
         if value not in self._notes:
             self._notes[value] = noted(value.data, self._sources[value], self.program)
         return self._notes[value]
-
-    @staticmethod
-    def _unwritten(value: Value) -> TinygradError:
-        assert value.op is not None
-        return ArgumentError(
-            f"manual_backprop: the op {value.op.name!r}, which made {describe(value)}, does not say what it does to "
-            "arrays; write this part by hand, or use other ops"
-        )
 
     # ---- backward
 
@@ -338,6 +330,14 @@ class Passes:
     def start(self) -> str:
         """What the end is called in comments."""
         return quoted(self.names[self.end] or "loss")
+
+
+def _unwritten(value: Value) -> TinygradError:
+    assert value.op is not None
+    return ArgumentError(
+        f"manual_backprop: the op {value.op.name!r}, which made {describe(value)}, does not say what it does to "
+        "arrays; write this part by hand, or use other ops"
+    )
 
 
 def _weighted_terms(op: WeightedSum, operands: Sequence[ast.expr]) -> list[ast.expr]:

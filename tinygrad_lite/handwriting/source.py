@@ -200,7 +200,7 @@ class Source:
             case ast.Slice(lower=lower, upper=upper, step=step):
                 text = f"{self.write(lower) if lower else ''}:{self.write(upper) if upper else ''}"
                 return text + (f":{self.write(step)}" if step else ""), ATOM
-        raise AssertionError(f"no way to write {ast.dump(e)}")
+        raise NotImplementedError(f"no way to write {ast.dump(e)}")
 
     def _negated(self, operand: ast.expr) -> str:
         """``(x**2) / 2``: a formatter puts the power after a minus sign in parentheses."""
