@@ -18,9 +18,7 @@ def checked_width(width: Any, who: str, what: str) -> int:
     3
     """
     try:
-        if isinstance(width, bool):
-            raise TypeError
-        number = operator.index(width)
+        number = operator.index(None if isinstance(width, bool) else width)
     except TypeError:
         raise ArgumentError(f"{who}: {what} is a whole number of at least 1, got {width!r}; pass an int") from None
     if number < 1:
