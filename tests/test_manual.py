@@ -219,6 +219,25 @@ def test_networks_of_scalars_and_of_arrays(
         agrees(manual_backprop(one, net), one, net.named_parameters())
 
 
+def test_booleans_are_not_negated() -> None:
+    t = Value(np.array([1.0, -1.0]), name="t", requires_grad=False)
+    y = Value(np.array([0.5, 0.2]), name="y")
+    loss = tg.relu(1.0 - t * y).sum()
+    agrees(manual_backprop(loss, y), loss, {"y": y})
+    net = nn.MLP([2, 3, 2], activation="tanh", output="linear", rng=0)
+    loss = nn.losses.hinge(net(np.eye(2)), np.array([[1.0, -1.0], [-1.0, 1.0]]))
+    agrees(manual_backprop(loss, net), loss, net.named_parameters())
+
+
+def test_derivatives_of_nameless_values_are_deltas(rng: np.random.Generator) -> None:
+    a, b = nn.Linear(3, 4, rng=0), nn.Linear(4, 1, rng=1)
+    loss = ((b(tg.tanh(a(rng.normal(size=(5, 3))))) - 1.0) ** 2).mean()
+    source = manual_backprop(loss, {"a.w": a.w, "b.w": b.w})
+    agrees(source, loss, {"a.w": a.w, "b.w": b.w})
+    assert "d_h" not in source
+    assert "(delta @ w_2.T) * (1 - h**2)" in source
+
+
 @pytest.mark.parametrize(
     "labels", [np.array([0, 2, 1, 1]), np.array([[1.0, 0, 0], [0, 0, 1], [0, 1, 0], [0.5, 0.5, 0]])]
 )
@@ -479,6 +498,9 @@ def test_a_linter_and_a_formatter_change_nothing(tmp_path: Path, rng: np.random.
     scalars = nn.scalar.MLP(11, [10, 2], activation="tanh", rng=0)
     sources["wide"] = manual_backprop(
         nn.losses.mse(scalars(rng.standard_normal((3, 11))), rng.standard_normal((3, 2))), scalars
+    )
+    sources["classes"] = manual_backprop(
+        nn.losses.cross_entropy(scalars(rng.standard_normal((3, 11))), np.array([0, 1, 1])), scalars
     )
     loss, wrt = named_graph([name for name in NASTY if name != "\ud800"])
     sources["names"] = manual_backprop(loss, wrt)

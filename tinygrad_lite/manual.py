@@ -87,7 +87,8 @@ def manual_backprop(loss: Value, wrt: Any = None) -> ManualBackprop:
 
     ``wrt`` are the parameters: a module, a mapping by name, a Value or name, or a sequence of those; by default every
     leaf that requires a gradient. In the source ``d_z20`` is the derivative of the loss with respect to ``z20``, and a
-    comment says which paths a line carries. A value without a name, ``h`` for example, gets one where it is read twice.
+    comment says which paths a line carries. A value without a name, ``h`` for example, gets one where it is read twice;
+    a derivative with respect to one is a ``delta``.
 
     A graph of scalars that computes the same for several samples, told by their names (``n30@0``, ``n30@1``, …), and
     adds up their costs, is written for one sample, in a loop over ``samples``; any other graph is written out. Numbers
@@ -107,10 +108,10 @@ def manual_backprop(loss: Value, wrt: Any = None) -> ManualBackprop:
         C = (y - 1) ** 2
     <BLANKLINE>
         # backward: d_x is dC/dx
-        d_h = 2 * (y - 1) * (1 - y**2)  # C ← y
+        delta = 2 * (y - 1) * (1 - y**2)  # C ← y
         gradients = {
-            "w": d_h * x,  # C ← y ← w
-            "b": d_h,  # C ← y ← b
+            "w": delta * x,  # C ← y ← w
+            "b": delta,  # C ← y ← b
         }
         return C, gradients
     <BLANKLINE>

@@ -74,18 +74,24 @@ class Page:
 
     def _change(self, line: Line, comment: str) -> None:
         assert line.key is not None
-        target, value = name_of(line.target), line.value
-        for value in (line.value, self.part(line.value)):
-            if line.how.startswith("np."):
-                sliced = any(isinstance(part, ast.Slice) for part in ast.walk(line.key))
-                key = ast.Subscript(name_of("np.s_"), line.key, ast.Load()) if sliced else line.key
-                text = self.source.write(called(line.how, target, key, value))
-            else:
-                place = self.source.write(ast.Subscript(target, line.key, ast.Load()))
-                text = f"{place} {line.how} {self.source.write(value)}"
-            if self._fits(text) or not names_in([line.value]):
-                break
+        text = self._changed(line, line.key, line.value)
+        if not self._fits(text) and names_in([line.value]):
+            line.value = self.part(line.value)
+            text = self._changed(line, line.key, line.value)
+        if not self._fits(text) and isinstance(line.key, ast.Tuple):
+            simple = ast.Name | ast.Constant | ast.Slice
+            parts = [part if isinstance(part, simple) else self._named("index", part) for part in line.key.elts]
+            text = self._changed(line, ast.Tuple(parts, ast.Load()), line.value)
         self.put(text, comment)
+
+    def _changed(self, line: Line, key: ast.expr, value: ast.expr) -> str:
+        target = name_of(line.target)
+        if not line.how.startswith("np."):
+            return f"{self.source.write(ast.Subscript(target, key, ast.Load()))} {line.how} {self.source.write(value)}"
+        sliced = any(isinstance(part, ast.Slice) for part in ast.walk(key))
+        return self.source.write(
+            called(line.how, target, ast.Subscript(name_of("np.s_"), key, ast.Load()) if sliced else key, value)
+        )
 
     def _fits(self, text: str) -> bool:
         return self.indent + len(text) <= WIDTH
@@ -94,7 +100,10 @@ class Page:
         """A variable for a part of a line that is too long; a variable or a number stands for itself."""
         if isinstance(value, ast.Name | ast.Constant) or self._fits(f"part[...] = {self.source.write(value)}"):
             return value
-        target = self.program.named("part")
+        return self._named("part", value)
+
+    def _named(self, name: str, value: ast.expr) -> ast.expr:
+        target = self.program.named(name)
         self.assign(target, value)
         return name_of(target)
 

@@ -199,10 +199,10 @@ class Passes:
             kept = False
         source = self._sources[value]
         if name is not None or len(expressions) > TERMS:
-            target = self.program.named(f"d_{source.id if isinstance(source, ast.Name) and name else 'h'}")
+            target = self.program.named(f"d_{source.id}" if isinstance(source, ast.Name) and name else "delta")
         else:
             target = self.program.nameless()
-        verb = f"d_{source.id}" if isinstance(source, ast.Name) else "d_h"
+        verb = f"d_{source.id}" if isinstance(source, ast.Name) else "delta"
         found = self.program.define(target, first, verb, kept or len(expressions) > TERMS, of=value)
         for start in range(TERMS, len(expressions), TERMS):
             self.program.extend(target, total(expressions[start : start + TERMS]))

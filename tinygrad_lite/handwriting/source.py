@@ -169,6 +169,8 @@ class Source:
             case ast.Constant(value=value):
                 text = self._constant(value)
                 return text, SUM if text.startswith("-") else ATOM
+            case ast.UnaryOp(operand=operand) if not self.scalar and isinstance(_first(operand), ast.Compare):
+                return self._written(ast.BinOp(name_of("-1.0"), ast.Mult(), operand))  # NumPy negates no booleans
             case ast.UnaryOp(operand=operand):
                 return f"-{self._negated(operand)}", SUM
             case ast.BinOp(left=left, op=ast.Add() | ast.Sub()):
@@ -204,9 +206,7 @@ class Source:
 
     def _negated(self, operand: ast.expr) -> str:
         """``(x**2) / 2``: a formatter puts the power after a minus sign in parentheses."""
-        text, first = self._within(operand, PRODUCT), operand
-        while isinstance(first, ast.BinOp) and isinstance(first.op, ast.Mult | ast.Div):
-            first = first.left
+        text, first = self._within(operand, PRODUCT), _first(operand)
         power = self.write(first)
         if isinstance(first, ast.BinOp) and isinstance(first.op, ast.Pow) and text.startswith(power):
             return f"({power}){text[len(power) :]}"
@@ -247,6 +247,13 @@ class Source:
                 return f"{module}.nan" if value != value else f"{module}.inf" if value > 0 else f"-{module}.inf"
             return str(int(value)) if abs(value) < 1e15 and value == int(value) else repr(value)
         return repr(value)
+
+
+def _first(e: ast.expr) -> ast.expr:
+    """The first factor of a product, as it is written."""
+    while isinstance(e, ast.BinOp) and isinstance(e.op, ast.Mult | ast.Div):
+        e = _mask(e.left) if isinstance(e.op, ast.Mult) else e.left
+    return e
 
 
 def _is_simple(e: ast.expr) -> bool:

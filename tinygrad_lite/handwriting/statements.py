@@ -258,7 +258,7 @@ class Program:
             if line.target.startswith("%") and line.target not in names:
                 word = line.verb
                 if word.startswith("d_"):
-                    word = f"d_{names.get(word[2:], 'h')}"
+                    word = f"d_{names[word[2:]]}" if word[2:] in names else "delta"
                 elif word in TABLE and word not in WORDS:  # tanh_x
                     read = names_in(line.value.args) if isinstance(line.value, ast.Call) else []
                     word = f"{word}_{names.get(read[0], read[0])}" if len(read) == 1 else "h"
