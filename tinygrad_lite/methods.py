@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import functions
+from . import constants, functions
 from .derivatives import TABLE
 from .elementwise import FUNCTIONS
-from .errors import ValueTypeError
-from .value import Value, describe
+from .value import Value
 
 __all__ = ["METHODS", "OPERATORS"]
 
 OPERATORS = {
-    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow", "matmul": "matmul",
+    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow", "mod": "mod", "matmul": "matmul",
 }  # fmt: skip
 
 _STRUCTURED = (
@@ -35,24 +34,18 @@ def _reflected(function: Any) -> Any:
     return operator
 
 
-def _not_in_reach(symbol: str) -> Any:
-    def refuse(self: Value, *others: Any) -> Any:
-        raise ValueTypeError(
-            f"{symbol}: it has no derivative, so a Value does not take part in it ({describe(self)}); compute on .data"
-        )
-
-    return refuse
-
-
 for _name, _function in METHODS.items():
     setattr(Value, _name, _function)
 for _operator, _name in OPERATORS.items():
     _function = getattr(functions, _name) if _name == "matmul" else FUNCTIONS[_name]
     setattr(Value, f"__{_operator}__", _function)
     setattr(Value, f"__r{_operator}__", _reflected(_function))
-for _operator, _symbol in {"floordiv": "//", "mod": "%", "divmod": "divmod"}.items():
-    setattr(Value, f"__{_operator}__", _not_in_reach(_symbol))
-    setattr(Value, f"__r{_operator}__", _not_in_reach(_symbol))
+for _operator, _function in {
+    "floordiv": constants.floor_divide,
+    "divmod": lambda x, y: (constants.floor_divide(x, y), FUNCTIONS["mod"](x, y)),
+}.items():
+    setattr(Value, f"__{_operator}__", _function)
+    setattr(Value, f"__r{_operator}__", _reflected(_function))
 for _name, _attribute in {
     "__neg__": FUNCTIONS["neg"],
     "__pos__": lambda self: self,
