@@ -19,11 +19,13 @@ import numpy as np
 
 from .costs import CrossEntropy, HalfSquaredError
 from .derivatives import LOCAL_FUNCTIONS, compiled
+from .dense import Dense
 from .einsums import Einsum
 from .elementwise import Elementwise, WeightedSum
 from .errors import ArgumentError, GraphError, ValueTypeError
 from .expressions import Block, Symbol, built
 from .finding import find
+from .linalg import Det, Inv, LogAbsDet, Solve
 from .maps import Broadcast, Chain, Contract, Gather, Map, Reshape, Scale, Scan, SumOver, Transpose, shape_of
 from .moves import BroadcastTo, Concatenate, GetItem, ReshapeOp, Stack, TransposeOp
 from .products import LinearOp, MatMul
@@ -301,6 +303,12 @@ class _Source:
                 return f"np.trace({x[0]}, {offset})"
             case CumSum(axis=axis):
                 return f"np.cumsum({x[0]}, axis={axis})"
+            case Inv() | Det():
+                return f"np.linalg.{op.name}({x[0]})"
+            case LogAbsDet():
+                return f"np.linalg.slogdet({x[0]})[1]"
+            case Solve():
+                return f"np.linalg.solve({x[0]}, {x[1]})"
             case Einsum(labels=labels, out_labels=out):
                 return f"np.einsum({','.join(labels) + '->' + out!r}, {', '.join(x)})"
             case ReshapeOp():
@@ -420,6 +428,8 @@ class _Source:
                 shape = partner.shape if isinstance(partner, _Variable) else ()
                 g = g.times(self._text(partner), np.broadcast_shapes(g.shape, shape))
         else:
+            if any(isinstance(linear_map, Dense) for linear_map in chain):
+                raise ArgumentError(f"manual_backprop: {reader.value.op!r} has no source yet; write that part by hand")
             return self._through_maps(reader, k, operand, g)
         if operand.samples:
             g = g.spread((operand.samples,))

@@ -93,7 +93,9 @@ def line(
     )
 
 
-_SQUARE = "(3.141592653589793 * where(abs(x) < 0.3, x, 0))**2"  # of πx near 0; further out it is not read, nor overflows
+_SQUARE = (
+    "(3.141592653589793 * where(abs(x) < 0.3, x, 0))**2"  # of πx near 0; further out it is not read, nor overflows
+)
 
 # fmt: off
 #    op         operands  value            derivative with respect to each operand

@@ -16,10 +16,16 @@ OPERATORS = {
 }  # fmt: skip
 
 _STRUCTURED = (
-    "sum", "mean", "max", "min", "prod", "var", "std", "logsumexp", "log_softmax", "softmax", "norm", "cumsum",
-    "matmul", "dot", "outer", "tensordot", "reshape", "ravel", "expand_dims", "squeeze", "transpose", "swapaxes",
-    "moveaxis", "broadcast_to", "take", "split", "pad", "flip", "roll", "repeat", "tile", "diag", "trace", "tril",
-    "triu", "gelu",
+    "sum", "mean", "max", "min", "ptp", "prod", "var", "std", "median", "quantile", "percentile", "nansum", "nanmean",
+    "nanmax", "nanmin", "nanprod", "nanvar", "nanstd", "logsumexp", "log_softmax", "softmax", "norm", "cumsum",
+    "cumprod", "nancumsum", "sort", "partition", "diff", "gradient", "trapezoid", "nan_to_num",
+    "matmul", "dot", "inner", "vdot", "vecdot", "outer", "kron", "cross", "tensordot", "convolve", "correlate",
+    "reshape", "ravel", "expand_dims", "squeeze", "transpose", "swapaxes", "moveaxis", "rollaxis", "broadcast_to",
+    "atleast_1d", "atleast_2d", "atleast_3d", "astype",
+    "take", "take_along_axis", "sliding_window_view", "append", "split", "array_split", "hsplit", "vsplit", "dsplit",
+    "pad", "flip", "fliplr", "flipud", "rot90", "roll", "repeat", "tile", "diag", "diagonal", "trace", "tril", "triu",
+    "inv", "pinv", "det", "slogdet", "matrix_power", "matrix_norm", "vector_norm", "cholesky", "eigh", "eigvalsh",
+    "svd", "svdvals", "qr", "gelu",
 )  # fmt: skip
 
 METHODS: dict[str, Any] = {name: FUNCTIONS[name] for name, rule in TABLE.items() if name != "where"} | {

@@ -13,8 +13,8 @@ from . import elementary
 from .axes import axes_of, one_axis
 from .errors import ArgumentError, ShapeError
 from .maps import Chain, Gather, Scan, SumOver
-from .moves import concatenate, flattened, reshape, transpose
-from .value import Op, Value, describe, ndim_of, plain, raw, record, shape_of
+from .moves import concatenate, diagonal, flattened, reshape, transpose
+from .value import Op, Value, describe, ndim_of, on_constants, plain, raw, record, shape_of
 
 __all__ = [
     "CumSum",
@@ -27,14 +27,24 @@ __all__ = [
     "Prod",
     "Sum",
     "Trace",
+    "cumprod",
     "cumsum",
     "log_softmax",
     "logsumexp",
     "max",
     "mean",
     "min",
+    "nancumsum",
+    "nanmax",
+    "nanmean",
+    "nanmin",
+    "nanprod",
+    "nanstd",
+    "nansum",
+    "nanvar",
     "norm",
     "prod",
+    "ptp",
     "softmax",
     "std",
     "sum",
@@ -259,46 +269,102 @@ def _nonempty(x: Any, axes: Shape, who: str) -> None:
         raise ShapeError(f"{who}: {describe(x)} has no elements along the axes {axes}, so there is none to choose")
 
 
-def sum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The sum along ``axis`` (all axes by default).
+def _masked(x: Any, where: Any, instead: float, who: str) -> Any:
+    """``x`` with a number in the place of what ``where`` leaves out; ``None`` leaves out nothing."""
+    if where is None:
+        return x
+    return elementary.where(_mask(x, where, who), x, instead)
+
+
+def _mask(x: Any, where: Any, who: str) -> Any:
+    """``where`` as a mask of the shape of ``x``: an array, or a constant."""
+    try:
+        return on_constants(lambda mask: np.broadcast_to(np.asarray(mask, dtype=bool), shape_of(x)), where)
+    except ValueError:
+        raise ShapeError(
+            f"{who}: where of shape {shape_of(where)} does not fit {describe(x)}; it must broadcast to its shape"
+        ) from None
+
+
+def _extreme(op: type[Extremum], x: Any, axis: Any, keepdims: bool, initial: Any, where: Any) -> Any:
+    who = op.name
+    axes = axes_of(x, axis, who)
+    least, joined = (-math.inf, elementary.maximum) if op is Max else (math.inf, elementary.minimum)
+    if where is not None and initial is None:
+        raise ArgumentError(f"{who}: where= may leave nothing of {describe(x)}; pass initial= as well")
+    if initial is None:
+        _nonempty(x, axes, who)
+        return record(op(axes, keepdims), (x,))
+    if 0 in [shape_of(x)[axis] for axis in axes]:
+        return elementary.add(sum(x, axes, keepdims), initial)  # a sum of nothing
+    return joined(record(op(axes, keepdims), (_masked(x, where, least, who),)), initial)
+
+
+def sum(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
+) -> Any:
+    """The sum along ``axis`` (all axes by default), of what the mask ``where`` keeps, added to ``initial``.
 
     >>> from tinygrad_lite import Value
     >>> sum(Value([[1.0, 2.0], [3.0, 4.0]]), axis=0).data
     array([4., 6.])
     """
-    return record(Sum(axes_of(x, axis, "sum"), keepdims), (x,))
+    total = record(Sum(axes_of(x, axis, "sum"), keepdims), (_masked(x, where, 0.0, "sum"),))
+    return total if initial is None else elementary.add(total, initial)
 
 
-def mean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The mean along ``axis`` (all axes by default)."""
+def mean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, where: Any = None) -> Any:
+    """The mean along ``axis`` (all axes by default), of what the mask ``where`` keeps."""
     axes = axes_of(x, axis, "mean")
     _nonempty(x, axes, "mean")
-    return record(Mean(axes, keepdims), (x,))
+    if where is None:
+        return record(Mean(axes, keepdims), (x,))
+    return sum(x, axes, keepdims, where=where) / _kept(_mask(x, where, "mean"), axes, keepdims)
 
 
-def max(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The largest element along ``axis``; k equal ones share the gradient, 1/k each."""
-    axes = axes_of(x, axis, "max")
-    _nonempty(x, axes, "max")
-    return record(Max(axes, keepdims), (x,))
+def _kept(mask: Any, axes: Shape, keepdims: bool) -> Any:
+    """How many elements a mask keeps along ``axes``."""
+    return on_constants(lambda m: np.sum(m, axis=axes, keepdims=keepdims, dtype=float), mask)
 
 
-def min(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The smallest element along ``axis``; k equal ones share the gradient, 1/k each."""
-    axes = axes_of(x, axis, "min")
-    _nonempty(x, axes, "min")
-    return record(Min(axes, keepdims), (x,))
+def max(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
+) -> Any:
+    """The largest element along ``axis``, at least ``initial``; k equal ones share the gradient, 1/k each."""
+    return _extreme(Max, x, axis, keepdims, initial, where)
 
 
-def prod(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The product along ``axis`` (all axes by default)."""
-    return record(Prod(axes_of(x, axis, "prod"), keepdims), (x,))
+def min(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
+) -> Any:
+    """The smallest element along ``axis``, at most ``initial``; k equal ones share the gradient, 1/k each."""
+    return _extreme(Min, x, axis, keepdims, initial, where)
 
 
-def var(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: int = 0) -> Any:
+def ptp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The largest element less the smallest, along ``axis``."""
+    return max(x, axis, keepdims) - min(x, axis, keepdims)
+
+
+def prod(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
+) -> Any:
+    """The product along ``axis`` (all axes by default), of what the mask ``where`` keeps, times ``initial``."""
+    product = record(Prod(axes_of(x, axis, "prod"), keepdims), (_masked(x, where, 1.0, "prod"),))
+    return product if initial is None else elementary.mul(product, initial)
+
+
+def var(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: float = 0, *, where: Any = None
+) -> Any:
     """The variance along ``axis``, with divisor n - ``ddof``: a composition, Σ(x - mean)² / (n - ddof)."""
     axes = axes_of(x, axis, "var")
     _nonempty(x, axes, "var")
+    if where is not None:
+        mask = _mask(x, where, "var")
+        x = _masked(x, mask, 0.0, "var")  # what is left out may be NaN, of which 0 times is NaN
+        away = _masked(x - mean(x, axes, keepdims=True, where=mask), mask, 0.0, "var")
+        return sum(elementary.square(away), axes, keepdims) / (_kept(mask, axes, keepdims) - ddof)
     n = math.prod(shape_of(x)[k] for k in axes)
     if n <= ddof:
         raise ArgumentError(
@@ -307,9 +373,71 @@ def var(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False,
     return sum(elementary.square(x - mean(x, axes, keepdims=True)), axes, keepdims) / (n - ddof)
 
 
-def std(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: int = 0) -> Any:
+def std(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: float = 0, *, where: Any = None
+) -> Any:
     """The standard deviation along ``axis``: √var."""
-    return elementary.sqrt(var(x, axis, keepdims, ddof))
+    return elementary.sqrt(var(x, axis, keepdims, ddof, where=where))
+
+
+# ---- without NaN
+
+
+def _numbers(x: Any) -> Any:
+    """Where ``x`` is not NaN."""
+    return on_constants(lambda data: ~np.isnan(data), x)
+
+
+def nansum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The sum of what is not NaN.
+
+    >>> from tinygrad_lite import Value
+    >>> x = Value([1.0, float("nan"), 3.0])
+    >>> y = nansum(x)
+    >>> y.backward()
+    >>> y.data, x.grad
+    (4.0, array([1., 0., 1.]))
+    """
+    return sum(x, axis, keepdims, where=_numbers(x))
+
+
+def nanprod(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The product of what is not NaN."""
+    return prod(x, axis, keepdims, where=_numbers(x))
+
+
+def nanmean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The mean of what is not NaN."""
+    return mean(x, axis, keepdims, where=_numbers(x))
+
+
+def nanvar(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: float = 0) -> Any:
+    """The variance of what is not NaN."""
+    return var(x, axis, keepdims, ddof, where=_numbers(x))
+
+
+def nanstd(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: float = 0) -> Any:
+    """The standard deviation of what is not NaN."""
+    return std(x, axis, keepdims, ddof, where=_numbers(x))
+
+
+def nanmax(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The largest element that is not NaN; NaN where there is none."""
+    return _nan_extreme(Max, x, axis, keepdims)
+
+
+def nanmin(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The smallest element that is not NaN; NaN where there is none."""
+    return _nan_extreme(Min, x, axis, keepdims)
+
+
+def _nan_extreme(op: type[Extremum], x: Any, axis: Any, keepdims: bool) -> Any:
+    axes = axes_of(x, axis, f"nan{op.name}")
+    _nonempty(x, axes, f"nan{op.name}")
+    numbers = _numbers(x)
+    out = record(op(axes, keepdims), (_masked(x, numbers, -math.inf if op is Max else math.inf, op.name),))
+    some = on_constants(lambda m: np.any(m, axis=axes, keepdims=keepdims), numbers)
+    return elementary.where(some, out, math.nan)
 
 
 def logsumexp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
@@ -346,8 +474,35 @@ def cumsum(x: Any, axis: int | None = None) -> Any:
     return record(CumSum(one_axis(x, axis, ndim_of(x), "cumsum")), (x,))
 
 
-def trace(x: Any, offset: int = 0) -> Any:
-    """The sum of a matrix's diagonal, as one op."""
-    if ndim_of(x) != 2:
+def nancumsum(x: Any, axis: int | None = None) -> Any:
+    """The running sum of what is not NaN."""
+    return cumsum(_masked(x, _numbers(x), 0.0, "nancumsum"), axis)
+
+
+def cumprod(x: Any, axis: int | None = None) -> Any:
+    """The running product along ``axis``, of the flattened array by default; right at zeros too, to any order.
+
+    A composition: log2(n) rounds, each multiplying products of neighbouring stretches of 1, 2, 4, … factors. One path
+    leads from each product to each of its factors.
+
+    Source: W. D. Hillis and G. L. Steele, *Data parallel algorithms*, 1986.
+    """
+    if axis is None or not ndim_of(x):
+        x, axis = flattened(x), -1
+    k = one_axis(x, axis, ndim_of(x), "cumprod")
+    n, distance = shape_of(x)[k], 1
+    rest = (slice(None),) * (-k - 1)
+    while distance < n:
+        first, later = x[(..., slice(None, distance), *rest)], x[(..., slice(distance, None), *rest)]
+        x = concatenate([first, later * x[(..., slice(None, n - distance), *rest)]], axis=k)
+        distance *= 2
+    return x if distance > 1 else elementary.mul(x, 1.0)  # never the operand itself
+
+
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The sum of a matrix's diagonal, as one op; of the diagonals of matrices along two axes of more."""
+    if ndim_of(x) < 2:
         raise ShapeError(f"trace: needs a matrix, got {describe(x)}")
+    if ndim_of(x) > 2 or (axis1, axis2) not in ((0, 1), (-2, -1)):
+        return sum(diagonal(x, offset, axis1, axis2), -1)
     return record(Trace(offset), (x,))
