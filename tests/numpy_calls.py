@@ -61,16 +61,19 @@ NEW: dict[str, list[Call]] = {
         (lambda xp, x: xp.median(x, axis=1, keepdims=True), (X,)),
     ],
     "quantile": [
-        (lambda xp, x: xp.quantile(x, np.array([0.1, 0.5, 1.0])), ((5,),)), (lambda xp, x: xp.quantile(x, 0.3, axis=1), (X,)),
+        (lambda xp, x: xp.quantile(x, np.array([0.1, 0.5, 1.0])), ((5,),)),
+        (lambda xp, x: xp.quantile(x, 0.3, axis=1), (X,)),
         (lambda xp, x: xp.quantile(x, [0.2, 0.7], axis=0, keepdims=True), (X,)),
         *[(lambda xp, x, way=way: xp.quantile(x, 0.4, method=way), ((4,),))
           for way in ("lower", "higher", "nearest", "midpoint")],
     ],
-    "percentile": [(lambda xp, x: xp.percentile(x, 30.0), ((5,),)), (lambda xp, x: xp.percentile(x, 100, axis=0), (X,))],
+    "percentile": [(lambda xp, x: xp.percentile(x, 30.0), ((5,),)),
+        (lambda xp, x: xp.percentile(x, 100, axis=0), (X,))],
     "trace": [(lambda xp, x: xp.trace(x, 1, 1, 2), ((2, 3, 3),)), (lambda xp, x: xp.trace(x, axis1=1, axis2=0), (X,))],
     # order
     "sort": [(lambda xp, x: xp.sort(x), (X,)), (lambda xp, x: xp.sort(x, axis=None), (X,))],
-    "partition": [(lambda xp, x: xp.partition(x, 1)[..., 1], (X,)), (lambda xp, x: xp.partition(x, 1, axis=0)[1], (X,))],
+    "partition": [(lambda xp, x: xp.partition(x, 1)[..., 1], (X,)),
+        (lambda xp, x: xp.partition(x, 1, axis=0)[1], (X,))],
     # grids
     "diff": [
         (lambda xp, x: xp.diff(x), (X,)), (lambda xp, x: xp.diff(x, n=2, axis=0), ((4, 2),)),
@@ -90,8 +93,10 @@ NEW: dict[str, list[Call]] = {
         (lambda xp, x, y: xp.interp(x, np.arange(-1, 1, dtype=x.dtype), y, left=3.0, right=-3.0), ((2, 3), (2,))),
     ],
     "linspace": [
-        (lambda xp, a, b: xp.linspace(a, b, 4), (X, X)), (lambda xp, a: xp.linspace(a, 2.0, num=3, endpoint=False), ((2,),)),
-        (lambda xp, a: xp.linspace(0.0, a, 3, axis=-1), (X,)), (lambda xp, a: xp.linspace(0.0, a, 3, retstep=True)[1], ((2,),)),
+        (lambda xp, a, b: xp.linspace(a, b, 4), (X, X)),
+        (lambda xp, a: xp.linspace(a, 2.0, num=3, endpoint=False), ((2,),)),
+        (lambda xp, a: xp.linspace(0.0, a, 3, axis=-1), (X,)),
+        (lambda xp, a: xp.linspace(0.0, a, 3, retstep=True)[1], ((2,),)),
     ],
     # windows
     "convolve": [
@@ -117,7 +122,8 @@ NEW: dict[str, list[Call]] = {
     "reshape": [(lambda xp, x: xp.reshape(x, (3, 2), order="F"), (X,)), (lambda xp, x: xp.reshape(x, -1, "F"), (X,))],
     "ravel": [(lambda xp, x: xp.ravel(x, order="F"), (X,))],
     "pad": [(lambda xp, x: xp.pad(x, ((1, 0), (2, 1)), constant_values=2.0), (X,))],
-    "diagonal": [(lambda xp, x: xp.diagonal(x), (X,)), (lambda xp, x: xp.diagonal(x, 1, axis1=1, axis2=2), ((2, 3, 3),))],
+    "diagonal": [(lambda xp, x: xp.diagonal(x), (X,)),
+        (lambda xp, x: xp.diagonal(x, 1, axis1=1, axis2=2), ((2, 3, 3),))],
     "atleast_1d": [(lambda xp, x: xp.atleast_1d(x), (X,)), (lambda xp, x: xp.atleast_1d(x, x)[1], (V,))],
     "atleast_2d": [(lambda xp, x: xp.atleast_2d(x), (V,))],
     "atleast_3d": [(lambda xp, x: xp.atleast_3d(x), (V,)), (lambda xp, x: xp.atleast_3d(x), (X,))],
@@ -126,7 +132,8 @@ NEW: dict[str, list[Call]] = {
     "dstack": [(lambda xp, x, y: xp.dstack([x, y]), (X, X))],
     "column_stack": [(lambda xp, x, y: xp.column_stack([x, y]), ((2,), X))],
     "append": [(lambda xp, x, y: xp.append(x, y), (X, (2,))), (lambda xp, x, y: xp.append(x, y, axis=0), (X, (1, 3)))],
-    "array_split": [(lambda xp, x: xp.array_split(x, 3)[0], (V,)), (lambda xp, x: xp.array_split(x, [1], axis=1)[1], (X,))],
+    "array_split": [(lambda xp, x: xp.array_split(x, 3)[0], (V,)),
+        (lambda xp, x: xp.array_split(x, [1], axis=1)[1], (X,))],
     "hsplit": [(lambda xp, x: xp.hsplit(x, 3)[1], (X,)), (lambda xp, x: xp.hsplit(x, 2)[1], (V,))],
     "vsplit": [(lambda xp, x: xp.vsplit(x, 2)[1], (X,))],
     "dsplit": [(lambda xp, x: xp.dsplit(x, 2)[0], ((1, 2, 2),))],
@@ -154,7 +161,8 @@ NEW: dict[str, list[Call]] = {
         (lambda xp, a, b: xp.cross(a, b, axis=0), (Y, Y)),
     ],
     # linear algebra
-    "linalg.inv": [(lambda xp, x: xp.linalg.inv(well(x)), ((3, 3),)), (lambda xp, x: xp.linalg.inv(well(x)), ((2, 2, 2),))],
+    "linalg.inv": [(lambda xp, x: xp.linalg.inv(well(x)), ((3, 3),)),
+        (lambda xp, x: xp.linalg.inv(well(x)), ((2, 2, 2),))],
     "linalg.det": [(lambda xp, x: xp.linalg.det(well(x)), ((3, 3),)), (lambda xp, x: xp.linalg.det(x), ((2, 2, 2),))],
     "linalg.slogdet": [(lambda xp, x: xp.linalg.slogdet(well(x))[1], ((3, 3),)),
         (lambda xp, x: xp.linalg.slogdet(x).logabsdet, ((2, 3, 3),))],

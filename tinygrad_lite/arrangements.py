@@ -11,7 +11,7 @@ import numpy as np
 
 from . import elementary
 from .axes import one_axis
-from .errors import ArgumentError, ShapeError, ValueTypeError
+from .errors import ArgumentError, ShapeError
 from .moves import concatenate, flattened, flip, getitem, moveaxis, reshape, split, swapaxes, take, transpose
 from .products import tensordot
 from .reductions import sum as total

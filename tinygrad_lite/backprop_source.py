@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from .costs import CrossEntropy, HalfSquaredError
-from .derivatives import LOCAL_FUNCTIONS, compiled
 from .dense import Dense
+from .derivatives import LOCAL_FUNCTIONS, compiled
 from .einsums import Einsum
 from .elementwise import Elementwise, WeightedSum
 from .errors import ArgumentError, GraphError, ValueTypeError

@@ -36,7 +36,8 @@ def _quietly(function: Function, options: dict[str, Any], *data: Any) -> Any:
 CONSTANTS: dict[Any, Function] = {
     function: _constant(function)
     for function in (
-        np.floor, np.ceil, np.rint, np.trunc, np.fix, np.round, np.around, np.floor_divide, np.heaviside, np.imag, np.angle,
+        np.floor, np.ceil, np.rint, np.trunc, np.fix, np.round, np.around, np.floor_divide, np.heaviside, np.imag,
+        np.angle,
     )
 }  # fmt: skip
 """NumPy's functions whose results are numbers, by NumPy's own name."""

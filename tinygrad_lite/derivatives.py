@@ -114,8 +114,8 @@ line("log",     "x",      "log(x)",        "1 / x",                ufunc="log", 
 line("log1p",   "x",      "log1p(x)",      "1 / (1 + x)",          ufunc="log1p", domain=((-0.8, 3.0),))
 line("expm1",   "x",      "expm1(x)",      "exp(x)",               ufunc="expm1")
 line("exp2",    "x",      "2 ** x",        "0.6931471805599453 * out",     ufunc="exp2")              # ln 2
-line("log2",    "x",      "log2(x)",       "1.4426950408889634 / x",       ufunc="log2", domain=(POSITIVE,))   # 1 / ln 2
-line("log10",   "x",      "log10(x)",      "0.4342944819032518 / x",       ufunc="log10", domain=(POSITIVE,))  # 1 / ln 10
+line("log2",    "x",      "log2(x)",       "1.4426950408889634 / x",       ufunc="log2", domain=(POSITIVE,))  # 1/ln 2
+line("log10",   "x",      "log10(x)",      "0.4342944819032518 / x",       ufunc="log10", domain=(POSITIVE,)) # 1/ln 10
 line("logaddexp", "x y",  "logaddexp(x, y)", "sigmoid(x - y)", "sigmoid(y - x)", ufunc="logaddexp",
      doc="log(exp(x) + exp(y)), without overflow.")
 line("logaddexp2", "x y", "logaddexp2(x, y)",

@@ -9,10 +9,11 @@ import numpy as np
 
 from . import elementary
 from .axes import axes_of, one_axis
+from .carrying import astype
 from .errors import ArgumentError, ShapeError
 from .moves import broadcast_to, concatenate, getitem, moveaxis, reshape
 from .reductions import sum as total
-from .value import describe, ndim_of, on_constants, on_data, shape_of
+from .value import describe, ndim_of, on_constants, on_data, raw, shape_of
 
 __all__ = ["diff", "gradient", "interp", "linspace", "trapezoid"]
 
@@ -35,6 +36,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     for end in (prepend, append):
         if end is not None and not ndim_of(end):
             end = broadcast_to(end, tuple(1 if j == ndim_of(x) + k else m for j, m in enumerate(shape_of(x))))
+            end = astype(end, raw(x).dtype)
         ends.append(end)
     if prepend is not None or append is not None:
         x = concatenate([part for part in (ends[0], x, ends[1]) if part is not None], axis=k)
@@ -143,7 +145,8 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
         raise ArgumentError(f"linspace: num is how many numbers, at least 0; got {num}")
     parts = num - 1 if endpoint else num
     shape = np.broadcast_shapes(shape_of(start), shape_of(stop))
-    share = np.reshape(np.arange(num) / max(parts, 1), (num,) + (1,) * len(shape))
+    dtype = np.result_type(*(getattr(raw(end), "dtype", 0.0) for end in (start, stop)))
+    share = np.reshape(np.arange(num) / max(parts, 1), (num,) + (1,) * len(shape)).astype(dtype)
     out = elementary.add(elementary.mul(start, 1 - share), elementary.mul(stop, share))
     out = moveaxis(out, 0, axis) if shape else out
     if not retstep:

@@ -18,12 +18,12 @@ import numpy as np
 
 from . import elementary, reductions
 from .axes import LETTERS, one_axis
+from .carrying import cast
 from .dense import Dense
 from .errors import ArgumentError, ShapeError, ValueTypeError
 from .maps import Chain, Contract, SumOver
 from .moves import broadcast_to, concatenate, expand_dims, getitem, moveaxis, reshape, swapaxes, tril, triu
 from .products import matmul
-
 from .value import Op, Value, describe, ndim_of, on_constants, raw, record, shape_of
 
 __all__ = [
@@ -82,8 +82,8 @@ def _numerically(who: str, function: Callable[..., Any], *data: Any) -> Any:
         return function(*map(np.asarray, data))
     except np.linalg.LinAlgError as error:
         raise ArgumentError(
-            f"{who}: the matrix of shape {shape_of(data[0])} has none ({error}); look at its numbers, a little added to "
-            "the diagonal may help"
+            f"{who}: the matrix of shape {shape_of(data[0])} has none ({error}); look at its "
+            "numbers, a little added to the diagonal may help"
         ) from None
 
 
@@ -213,7 +213,7 @@ def matrix_power(x: Any, n: int) -> Any:
     if n < 0:
         x, n = inv(x), -n
     if n < 2:
-        return matmul(x, np.eye(size)) if n else elementary.mul(x, 0.0) + np.eye(size)
+        return elementary.mul(x, 1.0) if n else elementary.mul(x, 0.0) + np.eye(size, dtype=raw(x).dtype)
     power: Any = None
     while n:  # squares of squares: log2(n) products
         power = x if n % 2 and power is None else matmul(power, x) if n % 2 else power
@@ -282,7 +282,7 @@ def matrix_norm(x: Any, axis: Sequence[int] = (-2, -1), keepdims: bool = False, 
         out = (reductions.max if ord > 0 else reductions.min)(sums, (summed, chosen))
     else:
         raise ArgumentError(f"norm: ord={ord!r} is no order of a matrix's norm; use 'fro', 'nuc', ±1, ±2 or ±inf")
-    return expand_dims(out, sorted(k + ndim_of(x) for k in axes)) if keepdims else out
+    return cast(expand_dims(out, sorted(k + ndim_of(x) for k in axes)), x) if keepdims else out
 
 
 # ---- decompositions

@@ -85,7 +85,7 @@ def _clip(x: Any, a_min: Any = None, a_max: Any = None, min: Any = None, max: An
 
 def _full_like(x: Any, fill_value: Any) -> Any:
     if isinstance(fill_value, Value):
-        return functions.broadcast_to(fill_value, shape_of(x))
+        return functions.astype(functions.broadcast_to(fill_value, shape_of(x)), raw(x).dtype)
     return on_data(np.full_like, x, fill_value)
 
 

@@ -319,12 +319,13 @@ def mean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False
     _nonempty(x, axes, "mean")
     if where is None:
         return record(Mean(axes, keepdims), (x,))
-    return sum(x, axes, keepdims, where=where) / _kept(_mask(x, where, "mean"), axes, keepdims)
+    return sum(x, axes, keepdims, where=where) / _kept(_mask(x, where, "mean"), x, axes, keepdims)
 
 
-def _kept(mask: Any, axes: Shape, keepdims: bool) -> Any:
-    """How many elements a mask keeps along ``axes``."""
-    return on_constants(lambda m: np.sum(m, axis=axes, keepdims=keepdims, dtype=float), mask)
+def _kept(mask: Any, x: Any, axes: Shape, keepdims: bool) -> Any:
+    """How many elements of ``x`` a mask keeps along ``axes``, in its precision."""
+    dtype = getattr(raw(x), "dtype", float)
+    return on_constants(lambda m: np.sum(m, axis=axes, keepdims=keepdims, dtype=dtype), mask)
 
 
 def max(
@@ -364,7 +365,7 @@ def var(
         mask = _mask(x, where, "var")
         x = _masked(x, mask, 0.0, "var")  # what is left out may be NaN, of which 0 times is NaN
         away = _masked(x - mean(x, axes, keepdims=True, where=mask), mask, 0.0, "var")
-        return sum(elementary.square(away), axes, keepdims) / (_kept(mask, axes, keepdims) - ddof)
+        return sum(elementary.square(away), axes, keepdims) / (_kept(mask, x, axes, keepdims) - ddof)
     n = math.prod(shape_of(x)[k] for k in axes)
     if n <= ddof:
         raise ArgumentError(

@@ -75,7 +75,7 @@ def methods_stub() -> str:
 
 _RESULTS = (
     dict.fromkeys(("split", "array_split", "hsplit", "vsplit", "dsplit"), "list[Value]")
-    | {name: "tuple[Value, ...]" for name in ("slogdet", "eigh")}
+    | dict.fromkeys(("slogdet", "eigh"), "tuple[Value, ...]")
     | dict.fromkeys(("svd", "qr", "gradient"), "Any")
 )  # one Value or several, by their arguments
 """What methods return that is not one Value."""
@@ -95,7 +95,9 @@ def _method(name: str, function: Callable[..., Any]) -> str:
         if by_name and not any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
             rest.insert(by_name[0], "*")
     result = _RESULTS.get(name, "Value")
-    return f"    def {name}({', '.join(['self', *rest])}) -> {result}: ..."
+    arguments = ", ".join(["self", *rest])
+    line = f"    def {name}({arguments}) -> {result}: ..."
+    return line if len(line) <= 120 else f"    def {name}(\n        {arguments}\n    ) -> {result}: ..."  # as formatted
 
 
 def _parameter(parameter: inspect.Parameter) -> str:

@@ -65,10 +65,10 @@ class Windows(Op):
 def sliding_window_view(
     x: Any,
     window_shape: int | Sequence[int],
-    axis: int | Sequence[int] | None = None,
+    axis: Any = None,
     *,
-    strides: int | Sequence[int] = 1,
-    dilations: int | Sequence[int] = 1,
+    strides: Any = 1,
+    dilations: Any = 1,
 ) -> Any:
     """Every window of ``window_shape`` along ``axis`` (all axes by default), on new last axes.
 
