@@ -146,7 +146,13 @@ NEW: dict[str, list[Call]] = {
     "rollaxis": [
         *[(lambda xp, x, k=k: xp.rollaxis(x, *k), ((2, 3, 1),)) for k in ((2,), (0, 2), (1, 3), (-1, -2))],
     ],
+    "fft.fftshift": [(lambda xp, x: xp.fft.fftshift(x), (X,)), (lambda xp, x: xp.fft.fftshift(x, 1), (X,))],
+    "fft.ifftshift": [(lambda xp, x: xp.fft.ifftshift(x, axes=(1,)), (X,))],
     "full_like": [(lambda xp, x: xp.full_like(x, x[0, 0]), (X,))],
+    "select": [
+        (lambda xp, x, y: xp.select([MASK, ~MASK], [x, y]), (X, X)),
+        (lambda xp, x: xp.select([x > 0.5, x < 0.0], [x * x, x], default=2.0), (X,)),
+    ],
     "real": [(lambda xp, x: xp.real(x), (X,))],
     "real_if_close": [(lambda xp, x: x * 1.0 if xp.__name__.startswith("jax") else xp.real_if_close(x), (X,))],
     "sinc": [(lambda xp, x: xp.sinc(x), (X,))],

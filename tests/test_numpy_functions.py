@@ -196,7 +196,8 @@ def test_questions_about_the_data_have_plain_answers(call: Callable[..., Any], e
         (np.spacing, "spacing"), (lambda x: np.fmod(x, 2.0), "fmod"), (lambda x: np.ldexp(x, 2), "ldexp"),
         (lambda x: np.add.reduceat(x, [0]), r"add\.reduceat"), (np.subtract.accumulate, r"subtract\.accumulate"),
         (np.unique, "unique"), (np.fft.fft, "fft"), (lambda x: np.linalg.eig(np.outer(x, x)), "eig"),
-        (lambda x: np.add.at(np.zeros(2), [0], x[:1]), r"add\.at"), (lambda x: np.select([x > 0], [x]), "select"),
+        (lambda x: np.add.at(np.zeros(2), [0], x[:1]), r"add\.at"),
+        (lambda x: np.piecewise(x, [x > 0], [1.0]), "piecewise"),
         (lambda x: np.histogram(x), "histogram"),
     ],
 )  # fmt: skip

@@ -622,7 +622,7 @@ def test_repr_shows_the_gradient() -> None:
 def test_every_function_of_one_value_is_a_method() -> None:
     joined_or_operators = {
         "concatenate", "stack", "vstack", "hstack", "dstack", "column_stack", "multi_dot", "einsum", "linear", "solve",
-        "interp", "linspace", "cross_entropy", "half_squared_error", "where", "getitem",
+        "interp", "linspace", "select", "cross_entropy", "half_squared_error", "where", "getitem",
     }  # fmt: skip
     from tinygrad_lite import elementary, functions
 

@@ -19,8 +19,8 @@ from .value import describe, ndim_of, on_constants, raw, shape_of
 
 __all__ = [
     "append", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "column_stack", "cross", "dsplit", "dstack",
-    "fliplr", "flipud", "hsplit", "hstack", "inner", "kron", "nan_to_num", "rollaxis", "rot90", "take_along_axis",
-    "vdot", "vecdot", "vsplit", "vstack",
+    "fliplr", "flipud", "hsplit", "hstack", "inner", "kron", "nan_to_num", "rollaxis", "rot90", "select",
+    "take_along_axis", "vdot", "vecdot", "vsplit", "vstack",
 ]  # fmt: skip
 
 
@@ -177,6 +177,18 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
     finite = on_constants(np.isfinite, x)
     instead = on_constants(lambda data: np.nan_to_num(data, nan=nan, posinf=posinf, neginf=neginf), x)
     return elementary.where(finite, x, instead)
+
+
+def select(conditions: Sequence[Any], choices: Sequence[Any], default: Any = 0.0) -> Any:
+    """At each element the choice of the first condition that holds there, ``default`` where none does."""
+    if not conditions or len(conditions) != len(choices):
+        raise ArgumentError(
+            f"select: needs a choice for each condition, one at least; got {len(conditions)} and {len(choices)}"
+        )
+    out = default
+    for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
+        out = elementary.where(condition, choice, out)
+    return out
 
 
 # ---- products

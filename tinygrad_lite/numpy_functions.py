@@ -119,6 +119,12 @@ def _ravel(x: Any, order: str = "C") -> Any:
     return functions.ravel(x if order != "F" else functions.transpose(x))
 
 
+def _shifted(x: Any, axes: Any, sign: int) -> Any:
+    """The first half of each axis exchanged with the second."""
+    places = range(ndim_of(x)) if axes is None else (axes,) if isinstance(axes, int | np.integer) else tuple(axes)
+    return functions.roll(x, [sign * (shape_of(x)[k] // 2) for k in places], tuple(places))
+
+
 def _correction(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(x: Any, *, correction: Any = None, ddof: Any = 0, **rest: Any) -> Any:
         return function(x, ddof=ddof if correction is None else correction, **rest)
@@ -160,6 +166,7 @@ NUMPY_FUNCTIONS |= {
     np.transpose: lambda x, axes=None: functions.transpose(x, axes),
     np.clip: _clip,
     np.where: FUNCTIONS["where"],
+    np.select: functions.select,
     np.sinc: FUNCTIONS["sinc"],
     np.nan_to_num: lambda x, copy=True, **rest: functions.nan_to_num(x, **rest),
     np.full_like: _full_like,
@@ -167,6 +174,8 @@ NUMPY_FUNCTIONS |= {
     np.real_if_close: lambda x, tol=100: _same(x),
     np.matrix_transpose: lambda x: functions.swapaxes(x, -1, -2),
     np.lib.stride_tricks.sliding_window_view: functions.sliding_window_view,
+    np.fft.fftshift: lambda x, axes=None: _shifted(x, axes, 1),
+    np.fft.ifftshift: lambda x, axes=None: _shifted(x, axes, -1),
     np.linalg.norm: _norm,
     np.linalg.vector_norm: _vector_norm,
     np.linalg.matrix_norm: lambda x, keepdims=False, ord="fro": functions.matrix_norm(x, (-2, -1), keepdims, ord),
