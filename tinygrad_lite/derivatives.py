@@ -218,7 +218,7 @@ def _float_sigmoid(x: float) -> float:
 
 
 def _float_sign(x: float) -> float:
-    return math.copysign(1.0, x) if x < 0.0 or x > 0.0 else x  # a zero, or nan
+    return math.copysign(1.0, x) if x < 0.0 or x > 0.0 else x + 0.0  # 0 of both signs, or nan
 
 
 def _float_maximum(x: float, y: float) -> float:
@@ -230,11 +230,11 @@ def _float_minimum(x: float, y: float) -> float:
 
 
 def _float_fmax(x: float, y: float) -> float:
-    return x if x >= y or y != y else y
+    return x if x > y or y != y else y
 
 
 def _float_fmin(x: float, y: float) -> float:
-    return x if x <= y or y != y else y
+    return x if x < y or y != y else y
 
 
 def _float_mod(x: float, y: float) -> float:

@@ -249,7 +249,13 @@ def vector_norm(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool 
     if isinstance(ord, bool) or not isinstance(ord, int | float | np.number):
         raise ArgumentError(f"norm: ord={ord!r} is no order of a vector's norm; use a number, inf or -inf")
     scale = on_constants(_largest_along(axis), x)  # powers may overflow
-    total = reductions.sum(elementary.pow(size / scale, float(ord)), axis, keepdims=True)
+    powers = size / scale
+    if ord > 0:  # of 0 a power below 1 has an infinite slope
+        zero = on_constants(lambda data: data == 0, x)
+        powers = elementary.where(zero, 0.0, elementary.pow(elementary.where(zero, 1.0, powers), float(ord)))
+    else:
+        powers = elementary.pow(powers, float(ord))
+    total = reductions.sum(powers, axis, keepdims=True)
     nothing = on_constants(lambda data: data == 0, total)
     root = elementary.pow(elementary.where(nothing, 1.0, total), 1.0 / float(ord)) * scale
     out = elementary.where(nothing, 0.0, root)

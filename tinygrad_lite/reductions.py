@@ -484,7 +484,7 @@ def cumprod(x: Any, axis: int | None = None) -> Any:
     """The running product along ``axis``, of the flattened array by default; right at zeros too, to any order.
 
     A composition: log2(n) rounds, each multiplying products of neighbouring stretches of 1, 2, 4, … factors. One path
-    leads from each product to each of its factors.
+    leads from each product to each of its factors. The order is not NumPy's: what overflows there may not here.
 
     Source: W. D. Hillis and G. L. Steele, *Data parallel algorithms*, 1986.
     """
