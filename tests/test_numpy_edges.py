@@ -294,6 +294,7 @@ S = Value(np.array([[1.0, 2.0], [2.0, 4.0]]), name="s")
         (lambda: np.einsum(X, [0, 1]), ArgumentError, r"einsum: takes its subscripts as text"),
         (lambda: np.linspace(X, 1.0, -1), ArgumentError, r"linspace: num is how many"),
         (lambda: np.pad(X, (1, 2, 3)), ShapeError, r"pad: pad_width=\(1, 2, 3\) does not fit 'x'"),
+        (lambda: np.pad(X, 1, constant_values=Value(1.0)), ValueTypeError, r"pad: constant_values are constants"),
         (lambda: np.rollaxis(X, 0, 9), ArgumentError, r"rollaxis: start=9 does not fit 'x'"),
         (lambda: X.astype(int), ValueTypeError, r"astype: 'x' .* is of floats"),
         (lambda: tg.sliding_window_view(X, (2, 2, 2)), ArgumentError, r"sliding_window_view: window_shape \(2, 2, 2\)"),
@@ -308,3 +309,47 @@ def test_refusals(call: Callable[[], Any], error: type[Exception], message: str)
 
 def test_every_line_of_the_table_that_numpy_has_is_asked_at_the_edges() -> None:
     assert {rule.ufunc for rule in TABLE.values() if rule.ufunc} <= {ufunc.__name__ for ufunc in ELEMENTWISE}
+
+
+# ---- compiled, replayed, compared ------------------------------------------------------------------------------------
+
+COMPILED: dict[str, Callable[[Any, Any], Any]] = {
+    "sort": lambda w, x: (np.sort(w @ x, axis=0) * np.arange(9.0).reshape(3, 3)).sum(),
+    "median": lambda w, x: np.median(w @ x, axis=0).sum(),
+    "floor": lambda w, x: (w * np.floor(3.0 * (w @ x))).sum(),
+    "mod": lambda w, x: ((w @ x) % 0.7).sum(),
+    "inv": lambda w, x: np.linalg.inv(w @ x + 9.0 * np.eye(3)).sum(),
+    "det": lambda w, x: np.linalg.det(w @ x),
+    "svd": lambda w, x: np.linalg.svd(w @ x)[1].sum(),
+    "cholesky": lambda w, x: np.linalg.cholesky(w @ w.T + x @ x.T + np.eye(3)).sum(),
+    "interp": lambda w, x: np.interp(w @ x, [-2.0, 0.0, 2.0], [0.0, 1.0, 5.0]).sum(),
+    "convolve": lambda w, x: np.convolve((w @ x)[0], w[1]).sum(),
+}
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_compiled_and_replayed_with_other_numbers(name: str, rng: np.random.Generator) -> None:
+    """What is chosen by the numbers is chosen anew."""
+    w = Value(rng.standard_normal((3, 3)), name="w")
+    step = tg.compile(lambda x: COMPILED[name](w, x))
+    first = Value(rng.standard_normal((3, 3)), requires_grad=False)
+    recorded = COMPILED[name](w, first)
+    for _ in range(3):
+        x = rng.standard_normal((3, 3))
+        w.zero_grad()
+        loss, found = step(x), w.grad.copy()
+        w.zero_grad()
+        eager = COMPILED[name](w, Value(x, requires_grad=False))
+        eager.backward()
+        assert_allclose(loss, eager.item(), rtol=1e-12)
+        assert_allclose(found, w.grad, rtol=1e-10)
+        if name not in ("floor", "interp"):  # a constant, and a place in the grid, are recorded with their numbers
+            assert_allclose(tg.replay(recorded, {first: x}), eager.item(), rtol=1e-12)
+
+
+def test_compare_knows_what_has_no_complex_step() -> None:
+    x = Value(np.array([[2.0, 0.5], [0.25, 3.0]]), name="x")
+    assert tg.compare(np.linalg.inv(x).sum(), wrt=[x])
+    compared = tg.compare(np.linalg.cholesky(x).sum(), wrt=[x])
+    assert compared
+    assert "'cholesky' does not take complex numbers" in str(compared)

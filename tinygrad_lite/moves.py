@@ -18,9 +18,9 @@ import numpy as np
 
 from . import elementary
 from .axes import axes_of, one_axis
-from .errors import ArgumentError, IndexRangeError, ShapeError
+from .errors import ArgumentError, IndexRangeError, ShapeError, ValueTypeError
 from .maps import Broadcast, Chain, Gather, Reshape, Transpose
-from .value import Op, as_data, describe, ndim_of, raw, record, shape_of
+from .value import Op, Value, as_data, describe, ndim_of, raw, record, shape_of
 
 __all__ = [
     "BroadcastTo",
@@ -392,7 +392,11 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any 
 
     back = (lambda g, zeros: g[(..., *inside)]) if mode == "constant" else None
     out = record(Move("pad", "pad", padded, back), (x,))
-    values = as_data(constant_values, keep_integers=True, copy=False)  # refuses a Value
+    if isinstance(constant_values, Value):
+        raise ValueTypeError(
+            f"pad: constant_values are constants, got {describe(constant_values)}; join it with concatenate"
+        )
+    values = as_data(constant_values, keep_integers=True, copy=False)
     if not np.any(values):
         return out
     dtype = getattr(raw(x), "dtype", np.float64)
