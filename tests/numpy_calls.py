@@ -54,6 +54,11 @@ NEW: dict[str, list[Call]] = {
     "nanvar": [(lambda xp, x: xp.nanvar(holed(xp, x), axis=1), (X,)), (lambda xp, x: xp.nanvar(x, ddof=1), (X,))],
     "nanstd": [(lambda xp, x: xp.nanstd(holed(xp, x)), (X,))],
     "nancumsum": [(lambda xp, x: xp.nancumsum(holed(xp, x), axis=1), (X,))],
+    "cumsum": [
+        (lambda xp, x: xp.cumsum(x, axis=1), (X,)), (lambda xp, x: xp.add.accumulate(x), (X,)),
+        (lambda xp, x: xp.multiply.accumulate(x, axis=1), (X,)), (lambda xp, x: xp.logaddexp.reduce(x, axis=1), (X,)),
+        (lambda xp, a, b: xp.subtract.outer(a, b), (X, (2,))), (lambda xp, a, b: xp.multiply.outer(a, b), (X, (2,))),
+    ],
     "cumprod": [(lambda xp, x: xp.cumprod(x), (X,)), (lambda xp, x: xp.cumprod(x, axis=1), ((2, 5),)),
         (lambda xp, x: xp.cumprod(x, 0), ((1, 2),))],
     "median": [

@@ -35,26 +35,11 @@ from .arrangements import (
 )
 from .carrying import astype
 from .costs import cross_entropy, half_squared_error
+from .decompositions import cholesky, eigh, eigvalsh, pinv, qr, svd, svdvals
 from .einsums import einsum
 from .elementwise import FUNCTIONS
 from .grids import diff, gradient, interp, linspace, trapezoid
-from .linalg import (
-    cholesky,
-    det,
-    eigh,
-    eigvalsh,
-    inv,
-    matrix_norm,
-    matrix_power,
-    multi_dot,
-    pinv,
-    qr,
-    slogdet,
-    solve,
-    svd,
-    svdvals,
-    vector_norm,
-)
+from .linalg import det, inv, matrix_power, multi_dot, slogdet, solve
 from .moves import (
     broadcast_to,
     concatenate,
@@ -79,6 +64,8 @@ from .moves import (
     tril,
     triu,
 )
+from .nan_reductions import nancumsum, nanmax, nanmean, nanmin, nanprod, nanstd, nansum, nanvar
+from .norms import matrix_norm, vector_norm
 from .ordering import median, partition, percentile, quantile, sort
 from .products import dot, linear, matmul, outer, tensordot
 from .reductions import (
@@ -89,14 +76,6 @@ from .reductions import (
     max,
     mean,
     min,
-    nancumsum,
-    nanmax,
-    nanmean,
-    nanmin,
-    nanprod,
-    nanstd,
-    nansum,
-    nanvar,
     norm,
     prod,
     ptp,

@@ -31,17 +31,11 @@ __all__ = [
     "cumsum",
     "log_softmax",
     "logsumexp",
+    "masked",
     "max",
     "mean",
     "min",
-    "nancumsum",
-    "nanmax",
-    "nanmean",
-    "nanmin",
-    "nanprod",
-    "nanstd",
-    "nansum",
-    "nanvar",
+    "nonempty",
     "norm",
     "prod",
     "ptp",
@@ -264,12 +258,13 @@ class Trace(Op):
         return (SumOver(diagonal, (-1,), False), Gather(shape, diagonal, lambda a: np.diag(a, self.offset)))
 
 
-def _nonempty(x: Any, axes: Shape, who: str) -> None:
+def nonempty(x: Any, axes: Shape, who: str) -> None:
+    """Raises ``ShapeError`` where there is nothing along ``axes``."""
     if 0 in [shape_of(x)[axis] for axis in axes]:
         raise ShapeError(f"{who}: {describe(x)} has no elements along the axes {axes}, so there is none to choose")
 
 
-def _masked(x: Any, where: Any, instead: float, who: str) -> Any:
+def masked(x: Any, where: Any, instead: float, who: str) -> Any:
     """``x`` with a number in the place of what ``where`` leaves out; ``None`` leaves out nothing."""
     if where is None:
         return x
@@ -293,11 +288,11 @@ def _extreme(op: type[Extremum], x: Any, axis: Any, keepdims: bool, initial: Any
     if where is not None and initial is None:
         raise ArgumentError(f"{who}: where= may leave nothing of {describe(x)}; pass initial= as well")
     if initial is None:
-        _nonempty(x, axes, who)
+        nonempty(x, axes, who)
         return record(op(axes, keepdims), (x,))
     if 0 in [shape_of(x)[axis] for axis in axes]:
         return elementary.add(sum(x, axes, keepdims), initial)  # a sum of nothing
-    return joined(record(op(axes, keepdims), (_masked(x, where, least, who),)), initial)
+    return joined(record(op(axes, keepdims), (masked(x, where, least, who),)), initial)
 
 
 def sum(
@@ -309,14 +304,14 @@ def sum(
     >>> sum(Value([[1.0, 2.0], [3.0, 4.0]]), axis=0).data
     array([4., 6.])
     """
-    total = record(Sum(axes_of(x, axis, "sum"), keepdims), (_masked(x, where, 0.0, "sum"),))
+    total = record(Sum(axes_of(x, axis, "sum"), keepdims), (masked(x, where, 0.0, "sum"),))
     return total if initial is None else elementary.add(total, initial)
 
 
 def mean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, where: Any = None) -> Any:
     """The mean along ``axis`` (all axes by default), of what the mask ``where`` keeps."""
     axes = axes_of(x, axis, "mean")
-    _nonempty(x, axes, "mean")
+    nonempty(x, axes, "mean")
     if where is None:
         return record(Mean(axes, keepdims), (x,))
     return sum(x, axes, keepdims, where=where) / _kept(_mask(x, where, "mean"), x, axes, keepdims)
@@ -351,7 +346,7 @@ def prod(
     x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
 ) -> Any:
     """The product along ``axis`` (all axes by default), of what the mask ``where`` keeps, times ``initial``."""
-    product = record(Prod(axes_of(x, axis, "prod"), keepdims), (_masked(x, where, 1.0, "prod"),))
+    product = record(Prod(axes_of(x, axis, "prod"), keepdims), (masked(x, where, 1.0, "prod"),))
     return product if initial is None else elementary.mul(product, initial)
 
 
@@ -360,11 +355,11 @@ def var(
 ) -> Any:
     """The variance along ``axis``, with divisor n - ``ddof``: a composition, Σ(x - mean)² / (n - ddof)."""
     axes = axes_of(x, axis, "var")
-    _nonempty(x, axes, "var")
+    nonempty(x, axes, "var")
     if where is not None:
         mask = _mask(x, where, "var")
-        x = _masked(x, mask, 0.0, "var")  # what is left out may be NaN, of which 0 times is NaN
-        away = _masked(x - mean(x, axes, keepdims=True, where=mask), mask, 0.0, "var")
+        x = masked(x, mask, 0.0, "var")  # what is left out may be NaN, of which 0 times is NaN
+        away = masked(x - mean(x, axes, keepdims=True, where=mask), mask, 0.0, "var")
         return sum(elementary.square(away), axes, keepdims) / (_kept(mask, x, axes, keepdims) - ddof)
     n = math.prod(shape_of(x)[k] for k in axes)
     if n <= ddof:
@@ -381,66 +376,6 @@ def std(
     return elementary.sqrt(var(x, axis, keepdims, ddof, where=where))
 
 
-# ---- without NaN
-
-
-def _numbers(x: Any) -> Any:
-    """Where ``x`` is not NaN."""
-    return on_constants(lambda data: ~np.isnan(data), x)
-
-
-def nansum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The sum of what is not NaN.
-
-    >>> from tinygrad_lite import Value
-    >>> x = Value([1.0, float("nan"), 3.0])
-    >>> y = nansum(x)
-    >>> y.backward()
-    >>> y.data, x.grad
-    (4.0, array([1., 0., 1.]))
-    """
-    return sum(x, axis, keepdims, where=_numbers(x))
-
-
-def nanprod(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The product of what is not NaN."""
-    return prod(x, axis, keepdims, where=_numbers(x))
-
-
-def nanmean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The mean of what is not NaN."""
-    return mean(x, axis, keepdims, where=_numbers(x))
-
-
-def nanvar(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: float = 0) -> Any:
-    """The variance of what is not NaN."""
-    return var(x, axis, keepdims, ddof, where=_numbers(x))
-
-
-def nanstd(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: float = 0) -> Any:
-    """The standard deviation of what is not NaN."""
-    return std(x, axis, keepdims, ddof, where=_numbers(x))
-
-
-def nanmax(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The largest element that is not NaN; NaN where there is none."""
-    return _nan_extreme(Max, x, axis, keepdims)
-
-
-def nanmin(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The smallest element that is not NaN; NaN where there is none."""
-    return _nan_extreme(Min, x, axis, keepdims)
-
-
-def _nan_extreme(op: type[Extremum], x: Any, axis: Any, keepdims: bool) -> Any:
-    axes = axes_of(x, axis, f"nan{op.name}")
-    _nonempty(x, axes, f"nan{op.name}")
-    numbers = _numbers(x)
-    out = record(op(axes, keepdims), (_masked(x, numbers, -math.inf if op is Max else math.inf, op.name),))
-    some = on_constants(lambda m: np.any(m, axis=axes, keepdims=keepdims), numbers)
-    return elementary.where(some, out, math.nan)
-
-
 def logsumexp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
     """Log Σ exp(x) along ``axis``, right at any size of x.
 
@@ -449,7 +384,7 @@ def logsumexp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = 
     0.69314718...
     """
     axes = axes_of(x, axis, "logsumexp")
-    _nonempty(x, axes, "logsumexp")
+    nonempty(x, axes, "logsumexp")
     return record(LogSumExp(axes, keepdims), (x,))
 
 
@@ -473,11 +408,6 @@ def cumsum(x: Any, axis: int | None = None) -> Any:
     if axis is None or not ndim_of(x):
         x, axis = flattened(x), -1
     return record(CumSum(one_axis(x, axis, ndim_of(x), "cumsum")), (x,))
-
-
-def nancumsum(x: Any, axis: int | None = None) -> Any:
-    """The running sum of what is not NaN."""
-    return cumsum(_masked(x, _numbers(x), 0.0, "nancumsum"), axis)
 
 
 def cumprod(x: Any, axis: int | None = None) -> Any:
