@@ -120,8 +120,8 @@ def _paths(name: str) -> str:
 
 
 def _note(name: str) -> str:
-    note = _NOTES.get(name.rpartition(".")[2], "")
-    return "" if note and _orders(name) != "all" else note
+    name = name.rpartition(".")[2]
+    return _NOTES.get(name, "") if _orders(name) == "all" else ""
 
 
 def _row(*cells: str) -> str:

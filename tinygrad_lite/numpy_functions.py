@@ -125,11 +125,26 @@ def _shifted(x: Any, axes: Any, sign: int) -> Any:
     return functions.roll(x, [sign * (shape_of(x)[k] // 2) for k in places], tuple(places))
 
 
-def _correction(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(x: Any, *, correction: Any = None, ddof: Any = 0, **rest: Any) -> Any:
-        return function(x, ddof=ddof if correction is None else correction, **rest)
+def _spread_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A variance or a deviation: ``correction`` is another name of ``ddof``."""
+
+    def call(x: Any, axis: Any = None, keepdims: bool = False, ddof: Any = 0, correction: Any = None) -> Any:
+        return function(x, axis, keepdims, ddof if correction is None else correction)
 
     return call
+
+
+def _masked_spread_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(
+        x: Any, axis: Any = None, keepdims: bool = False, ddof: Any = 0, correction: Any = None, where: Any = None
+    ) -> Any:
+        return function(x, axis, keepdims, ddof if correction is None else correction, where=where)
+
+    return call
+
+
+def _nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    return functions.nan_to_num(x, nan, posinf, neginf)
 
 
 def _einsum(*operands: Any, optimize: Any = False) -> Any:
@@ -154,10 +169,10 @@ NUMPY_FUNCTIONS: dict[Any, Callable[..., Any]] = {
 NUMPY_FUNCTIONS |= {
     np.amax: functions.max,
     np.amin: functions.min,
-    np.var: _correction(functions.var),
-    np.std: _correction(functions.std),
-    np.nanvar: _correction(functions.nanvar),
-    np.nanstd: _correction(functions.nanstd),
+    np.var: _masked_spread_of(functions.var),
+    np.std: _masked_spread_of(functions.std),
+    np.nanvar: _spread_of(functions.nanvar),
+    np.nanstd: _spread_of(functions.nanstd),
     np.diff: _diff,
     np.einsum: _einsum,
     np.reshape: _reordered,
@@ -168,7 +183,7 @@ NUMPY_FUNCTIONS |= {
     np.where: FUNCTIONS["where"],
     np.select: functions.select,
     np.sinc: FUNCTIONS["sinc"],
-    np.nan_to_num: lambda x, copy=True, **rest: functions.nan_to_num(x, **rest),
+    np.nan_to_num: _nan_to_num,
     np.full_like: _full_like,
     np.real: _same,
     np.real_if_close: lambda x, tol=100: _same(x),
