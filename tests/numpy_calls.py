@@ -76,7 +76,8 @@ NEW: dict[str, list[Call]] = {
         (lambda xp, x: xp.percentile(x, 100, axis=0), (X,))],
     "trace": [(lambda xp, x: xp.trace(x, 1, 1, 2), ((2, 3, 3),)), (lambda xp, x: xp.trace(x, axis1=1, axis2=0), (X,))],
     # order
-    "sort": [(lambda xp, x: xp.sort(x), (X,)), (lambda xp, x: xp.sort(x, axis=None), (X,))],
+    "sort": [(lambda xp, x: xp.sort(x), (X,)), (lambda xp, x: xp.sort(x, 0, "stable"), (X,)),
+        (lambda xp, x: xp.sort(x, axis=None), (X,))],
     "partition": [(lambda xp, x: xp.partition(x, 1)[..., 1], (X,)),
         (lambda xp, x: xp.partition(x, 1, axis=0)[1], (X,))],
     # grids

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_lite as tg
 from tests.oracles.differences import slope
-from tinygrad_lite import Value
+from tinygrad_lite import Value, decompositions
 from tinygrad_lite.derivatives import TABLE
 from tinygrad_lite.errors import ArgumentError, ShapeError, ValueTypeError
 from tinygrad_lite.numpy_functions import UFUNCS
@@ -225,6 +225,29 @@ def test_gradients_of_large_decompositions_need_no_jacobian(n: int, rng: np.rand
     assert_allclose(tg.hvp(f, x.data, v), expected, rtol=1e-6, atol=1e-10)
     with pytest.raises(ArgumentError, match=r"cholesky: what is asked of paths .* at most 10,000,000 .*gradients"):
         tg.sweep(y, tg.semirings.COUNT, wrt=x)
+
+
+@pytest.mark.parametrize(
+    ("part", "function"),
+    [
+        ("_gaps", lambda v: np.linalg.eigh(v @ v.T + np.diag([1.0, 5.0, 9.0]))[1]),
+        ("_gaps", lambda v: np.linalg.svd(v)[0]),
+        ("_on_diagonal", lambda v: np.linalg.svd(v)[1]),
+        ("_half_diagonal", lambda v: np.linalg.cholesky(v @ v.T + np.diag([1.0, 5.0, 9.0]))),
+        ("_folded", lambda v: np.linalg.eigh(v @ v.T + np.diag([1.0, 5.0, 9.0]))[0]),
+        ("tril", lambda v: np.linalg.qr(v)[0]),
+        ("inv", lambda v: np.linalg.qr(v)[1]),
+    ],
+)
+def test_a_wrong_part_of_a_decomposition_is_caught(
+    part: str, function: Any, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    x = rng.standard_normal((3, 3))
+    held(function, x)
+    right = getattr(decompositions, part)
+    monkeypatch.setattr(decompositions, part, lambda *rest: right(*rest) * 1.0005)
+    with pytest.raises(AssertionError, match="Not equal"):
+        held(function, x)
 
 
 # ---- complex numbers and other refusals ------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from .elementwise import FUNCTIONS
 from .errors import ArgumentError, ValueTypeError
 from .value import Value, describe, ndim_of, on_data, raw, shape_of
 
-__all__ = ["LISTED", "NUMPY_FUNCTIONS", "ON_DATA", "UFUNCS"]
+__all__ = ["NUMPY_FUNCTIONS", "ON_DATA", "UFUNCS"]
 
 
 def _same(x: Any) -> Any:
@@ -220,8 +220,6 @@ NUMPY_FUNCTIONS |= {
 }
 if hasattr(np, "astype"):  # since NumPy 2.1
     NUMPY_FUNCTIONS[np.astype] = lambda x, dtype, copy=True: functions.astype(x, dtype)
-LISTED = {np.concatenate, np.stack, np.vstack, np.hstack, np.dstack, np.column_stack, np.linalg.multi_dot}
-"""Those that take a list of arrays."""
 
 _NO_EFFECT: dict[str, tuple[Any, ...]] = {
     "out": (None,),
@@ -232,7 +230,8 @@ _NO_EFFECT: dict[str, tuple[Any, ...]] = {
     "dtype": (None,),
     "overwrite_input": (True, False),
     "writeable": (False,),
-    "kind": ("introselect", None),
+    "kind": ("introselect", "quicksort", "stable", "mergesort", "heapsort", None),  # equal ones keep their order
+    "stable": (True, False, None),
     "hermitian": (False,),
 }
 """Arguments that say nothing here, with the values that say nothing."""
@@ -259,8 +258,6 @@ def _array_ufunc(self: Value, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
         return _called(_ACCUMULATIONS[ufunc], ufunc.__name__, inputs, {"axis": 0} | kwargs)
     if method == "outer" and ufunc in UFUNCS and ufunc.signature is None:
         a, b = inputs
-        if ufunc is np.multiply:
-            return _called(lambda a, b: functions.tensordot(a, b, axes=0), "multiply", inputs, kwargs)
         return _called(
             UFUNCS[ufunc], ufunc.__name__, (functions.reshape(a, shape_of(a) + (1,) * ndim_of(b)), b), kwargs
         )
