@@ -6,6 +6,7 @@ left out, the values that were asked for last, and ``notes`` says so.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections import Counter, defaultdict
@@ -14,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lite.calls import modules_of
 from tinygrad_lite.derivation import derive
 from tinygrad_lite.errors import ArgumentError, GraphError, ShapeError, ValueTypeError
 from tinygrad_lite.finding import place
 from tinygrad_lite.maps import Index
 from tinygrad_lite.path import many
-from tinygrad_lite.semirings import ACTIVE_COUNT, COUNT, ENTROPY, GRADIENT, MAGNITUDE, SPECTRUM
+from tinygrad_lite.semirings import ACTIVE_COUNT, COUNT, ENTROPY, GRADIENT, MAGNITUDE, SPECTRUM, Semiring
 from tinygrad_lite.sweeping import ancestors, chains, check_local_derivatives, reverse, topological
 from tinygrad_lite.value import Value, describe
 from viz.draw_graph import GraphScene, graph_records
@@ -41,8 +43,11 @@ GROUPS = 100_000
 DERIVATIONS, ARRAYS = 200, 40
 """Derivations of single elements, and of arrays as a whole."""
 
-WORK = 50_000
-"""Elementary edges that the derivations of all single elements may go through together: 3 s."""
+READABLE = 100
+"""Paths of an element whose derivation is written."""
+
+WORK = 10_000
+"""Values that the derivations of all single elements may go through together: some seconds."""
 
 _RANKED = 64  # of an array that are asked for one by one
 
@@ -73,7 +78,7 @@ class Contents:
         self.numbers = {node: k for k, node in enumerate(self.order)}
         asked = _asked(end, wrt, self.order)
         self.notes: list[str] = []
-        self.swept = {GRADIENT: reverse(end, GRADIENT)}
+        self.swept: dict[Semiring, dict[Value, Any]] = {GRADIENT: reverse(end, GRADIENT)}
         check_local_derivatives(end, self.swept[GRADIENT], "explore")
         self.swept |= {semiring: reverse(end, semiring) for semiring in (COUNT, ACTIVE_COUNT, MAGNITUDE, ENTROPY)}
         self.totals = {node: GRADIENT.result(a) for node, a in self.swept[GRADIENT].items()}
@@ -81,6 +86,7 @@ class Contents:
         self.scene: GraphScene = graph_records(end, gradients=self.totals, **options)
         self.shown = {value.id for value in self.scene.values}
         self.boxes = {**self.scene.inside, **{id: box.id for box in self.scene.boxes for id in box.values}}
+        self.modules = modules_of(end)
         self.made = {op.id: op.value for op in self.scene.ops}
 
     def records(self) -> dict[str, Any]:
@@ -92,9 +98,7 @@ class Contents:
         self.arrows = {(edge.op, edge.value, edge.position): k for k, edge in enumerate(self.scene.edges)}
         first = list(dict.fromkeys([*(value for value, _ in self.asked), *reversed(values)]))
         statistics, spectra = self._statistics(first), self._spectra(first)
-        derivations = self._derivations(
-            first, None if listed is not None else sum(len(arrow.locals) for arrow in edges)
-        )
+        derivations = self._derivations(first, listed is None)
         records = [
             self._value(node) | statistics.get(node, {}) | spectra.get(node, {}) | derivations.get(node, {})
             for node in values
@@ -129,6 +133,7 @@ class Contents:
             "shape": list(node.shape),
             "kind": kind,
             "drawn": id in self.shown,
+            "module": (self.modules.get(node) or ("",))[-1],
             "value": summary(node.data),
             "gradient": summary(self.totals[node]) if node in self.totals else "",
             "op": node.op.name if node.op is not None else "",
@@ -218,29 +223,26 @@ class Contents:
 
     # ---- the chain rule written out
 
-    def _derivations(self, values: Sequence[Value], edges: int | None) -> dict[Value, dict[str, Any]]:
-        """Derivations of arrays as a whole, and of single elements, those that were asked for first.
-
-        One of an element takes a time that grows with the elementary edges there are: in larger graphs are fewer.
-        """
+    def _derivations(self, values: Sequence[Value], single_too: bool) -> dict[Value, dict[str, Any]]:
+        """Derivations of arrays as a whole and of single elements, those that were asked for first."""
         counts = self.swept[COUNT]
-        single = [(node, (0,) * node.ndim) for node in values if node.size == 1]
+        known = [node for node in values if node in counts and node is not self.end]
+        single = [(node, (0,) * node.ndim) for node in known if node.size == 1]
         elements = [
             (node, index)
             for node, index in dict.fromkeys([*self.asked, *single])
-            if node in counts and node is not self.end and np.asarray(counts[node])[index] != 0
-        ]
-        arrays = [node for node in values if node.size > 1 and node in counts]
+            if node in counts and node is not self.end and 0 < np.asarray(counts[node])[index] <= READABLE
+        ][: max(8, min(DERIVATIONS, WORK // len(self.order))) if single_too else 0]
+        arrays = [node for node in known if node.size > 1][:ARRAYS]
         found: dict[Value, dict[str, str]] = defaultdict(dict)
-        for node in arrays[:ARRAYS]:
-            found[node]["all"] = _derived(self.end, node, None)
-        at_most = 0 if edges is None else min(DERIVATIONS, WORK // edges)
-        for node, index in elements[:at_most]:
-            found[node][str(_flat(node, index))] = _derived(self.end, node, index)
-        if len(elements) > at_most or len(arrays) > ARRAYS:
+        for node, index in [*((node, None) for node in arrays), *elements]:
+            with contextlib.suppress(ArgumentError):  # too much to write
+                found[node]["all" if index is None else str(_flat(node, index))] = derive(self.end, node, index).text
+        wanted = len(self.asked) + len(known)
+        written = sum(len(texts) for texts in found.values())
+        if written < wanted:
             self.notes.append(
-                "some derivations are left out, as they would take long: "
-                f"{min(at_most, len(elements)):,} of single elements are here; tg.derive writes any"
+                f"{written:,} derivations are written out; tg.derive writes the others, as far as they can be read"
             )
         return {node: {"derivation": texts} for node, texts in found.items()}
 
@@ -307,13 +309,6 @@ def _running(parts: Mapping[int, Any]) -> Iterator[list[Any]]:
     for arrow, part in parts.items():
         total = total + part
         yield [arrow, summary(part), summary(total)]
-
-
-def _derived(end: Value, node: Value, index: Index | None) -> str:
-    try:
-        return derive(end, node, index).text
-    except ArgumentError as error:  # too much to write
-        return f"Not written out: {error}"
 
 
 def _asked(end: Value, wrt: Any, order: Sequence[Value]) -> list[tuple[Value, Index]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,7 +73,7 @@ def edges_of_largest(end: Value, elements: Sequence[Element]) -> list[ArrowEdges
     for value, index in elements:
         for path in gradient_paths(end, value, index).top(SHOWN_PATHS):
             steps = list(zip(path.nodes, path.indices, strict=True))
-            for (node, head), step in zip(steps, steps[1:], strict=False):
+            for (node, head), step in itertools.pairwise(steps):
                 wanted[node].setdefault(head, set()).add(step)
     found = []
     for node in reversed(topological(end)):

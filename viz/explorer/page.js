@@ -53,11 +53,11 @@ function flat(value, index) {
 
 function size(value) { return value.shape.reduce((a, b) => a * b, 1); }
 
-function label(value) { return value.name || (value.op ? `${value.op} (nameless)` : "a nameless constant"); }
+function label(value) { return value.name || (value.op ? `${value.op}, nameless` : "a nameless constant"); }
 
 function nameOf(k, at) {
   const value = values[k];
-  const own = value.name || (k === data.end ? "end" : value.sign ? `(${value.sign})` : "?");
+  const own = value.name || (k === data.end ? "end" : value.sign ? `${value.module ? `${value.module}: ` : ""}(${value.sign})` : value.value);
   return value.shape.length && at !== null ? `${own}[${indexOf(value, at).join(",")}]` : own;
 }
 
@@ -146,17 +146,16 @@ function pathAlong(way) {
 
 // ---- lighting up
 
-const lit = [];
+const lit = {lit: [], best: [], chosen: [], now: [], arriving: []};  // what has each class
+
 function light(id, ...names) {
   const element = id && document.getElementById(id);
   if (!element || !picture.contains(element)) return;
-  element.classList.add(...names);
-  lit.push([element, names]);
+  for (const name of names) { element.classList.add(name); lit[name].push(element); }
 }
-function unlight(which) {
-  for (let i = lit.length - 1; i >= 0; i--) {
-    if (!which || lit[i][1].includes(which)) { lit[i][0].classList.remove(...lit[i][1]); lit.splice(i, 1); }
-  }
+
+function unlight(...names) {
+  for (const name of names) for (const element of lit[name].splice(0)) element.classList.remove(name);
 }
 
 const arrowsFrom = new Map();
@@ -193,13 +192,13 @@ function lightPath(path) {
   if (!path) return;
   for (const step of path.steps) {
     const value = values[step.k];
-    light(value.id, "best", "lit");
+    light(value.id, "best");
     const maker = value.drawn && makerOf.get(value.id);
     if (maker && step !== path.steps[path.steps.length - 1]) {
-      light(maker, "best", "lit");
-      light(`${maker}-${value.id}`, "best", "lit");
+      light(maker, "best");
+      light(`${maker}-${value.id}`, "best");
     }
-    if (step.arrow >= 0) light(arrows[step.arrow].id, "best", "lit");
+    if (step.arrow >= 0) light(arrows[step.arrow].id, "best");
   }
 }
 
@@ -211,11 +210,10 @@ function choose(k, at, from) {
   const value = values[k];
   if (at === undefined) at = size(value) === 1 ? 0 : null;
   chosen = {k, at};
-  unlight();
+  unlight("lit", "best", "chosen");
   picture.classList.add("choosing");
   lightWays(value.id);
-  light(value.id, "chosen", "lit");
-  showStepLights();
+  light(value.id, "lit", "chosen");
   show(k, at);
   if (from !== "graph" && value.id) reveal(document.getElementById(value.id));
   focusable(value.id);
@@ -227,9 +225,8 @@ function choose(k, at, from) {
 
 function clear() {
   chosen = null;
-  unlight();
+  unlight("lit", "best", "chosen");
   picture.classList.remove("choosing");
-  showStepLights();
   welcome();
   say("Nothing selected");
 }
@@ -269,6 +266,7 @@ function show(k, at) {
     }
     if (at !== null) parts.push(...pathList(k, at), ...spectrum(value, at));
   }
+  details.classList.remove("welcome");
   details.replaceChildren(...parts);
 }
 
@@ -335,10 +333,12 @@ function open(item, path, rank) {
   lightPath(opened && opened.path);
 }
 
-/** The named values of a path; nameless ones only where nothing else tells paths apart. */
+/** The named values of a path; where nothing between its ends has a name, the modules that it goes through. */
 function chain(path) {
-  const last = path.steps.length - 1;
-  return path.steps.filter((step, i) => i === 0 || i === last || values[step.k].name).map(step => nameOf(step.k, step.at)).join(" ← ");
+  const inner = path.steps.slice(1, -1), name = step => nameOf(step.k, step.at);
+  let between = inner.filter(step => values[step.k].name).map(name);
+  if (!between.length) between = inner.map(step => values[step.k].module).filter((module, i, all) => module && module !== all[i - 1]);
+  return [name(path.steps[0]), ...between, name(path.steps[path.steps.length - 1])].join(" ← ");
 }
 
 function running(path) {
@@ -442,6 +442,7 @@ function welcome() {
   const keys = [["Tab ← → ↑ ↓", "to the graph, from node to node"], ["Enter", "select"], ["+ − 0", "zoom in, out, fit"],
     [", .", "previous and next step"], ["/", "search"], ["Esc", "select nothing"]];
   const rows = keys.map(([key, what]) => make("tr", {}, make("td", {}, ...key.split(" ").flatMap((one, i) => i ? [" ", make("kbd", {}, one)] : [make("kbd", {}, one)])), make("td", {}, what)));
+  $("details").classList.add("welcome");
   put($("details"), heading(nameOf(data.end, 0), `= ${values[data.end].value}`),
     make("p", {}, "Select a weight, or any value, to see the paths that its gradient is the sum of. Or step through the passes below."),
     make("p", {class: "soft"}, `${grouped(String(drawn))} values are drawn. Boxes are filled by the sign and size of the gradient.`),
@@ -456,10 +457,11 @@ function showArrow(arrow) {
   clear();
   picture.classList.add("choosing");
   for (const id of [arrow.value, arrow.op, arrow.made, `${arrow.op}-${arrow.made}`]) light(id, "lit");
-  light(arrow.id, "chosen", "lit");
+  light(arrow.id, "lit", "chosen");
   const maker = made === undefined ? label(boxById.get(arrow.op) || {name: "a box"}) : nameOf(made, null);
   const local = data.edges.filter(edges => edges.arrow >= 0 && arrows[edges.arrow] === arrow);
   const one = local.length === 1 && local[0].locals.length === 1 ? number(local[0].locals[0]) : "";
+  $("details").classList.remove("welcome");
   put($("details"), heading(`∂${maker} / ∂${nameOf(k, null)}`), list([
     ["local derivative", one || arrow.text || "–"], arrow.formula && ["formula", arrow.formula]]),
     make("p", {class: "indices"}, make("button", {type: "button", onclick: () => choose(k)}, nameOf(k, null)),
@@ -472,8 +474,9 @@ function showBox(id) {
   clear();
   picture.classList.add("choosing");
   lightWays(id);
-  light(id, "chosen", "lit");
+  light(id, "lit", "chosen");
   const inside = values.map((value, k) => k).filter(k => values[k].id === id).slice(0, 60);
+  $("details").classList.remove("welcome");
   put($("details"), heading(box.label), make("p", {}, `${grouped(String(box.ops))} ops, drawn as one box.`),
     inside.length ? make("h3", {}, "In it") : null,
     make("p", {class: "indices"}, ...inside.map(k => make("button", {type: "button", onclick: () => choose(k)}, make("bdi", {}, label(values[k]))))));
@@ -506,12 +509,12 @@ function zoom(factor, x, y) {
   place();
 }
 
-/** Bring a node into view, large enough to be read. */
-function reveal(element) {
+/** Bring a node into view, and make it large enough to be read. */
+function reveal(element, larger = true) {
   if (!element || !picture.contains(element)) return;
   let box = element.getBoundingClientRect();
   const around = canvas.getBoundingClientRect();
-  if (at.scale < 0.6) { zoom(0.9 / at.scale, box.left + box.width / 2, box.top + box.height / 2); box = element.getBoundingClientRect(); }
+  if (larger && at.scale < 0.6) { zoom(0.9 / at.scale, box.left + box.width / 2, box.top + box.height / 2); box = element.getBoundingClientRect(); }
   const inside = box.left >= around.left + 8 && box.right <= around.right - 8 && box.top >= around.top + 8 && box.bottom <= around.bottom - 8;
   if (inside) return;
   at.x += around.left + around.width / 2 - (box.left + box.width / 2);
@@ -569,6 +572,17 @@ function activate(id) {
   if (arrow.op === id) return choose(byId.get(arrow.made), undefined, "graph");
   return arrow.live ? showArrow(arrow) : undefined;
 }
+
+// what is under the pointer, as a tooltip
+const tip = document.createElementNS("http://www.w3.org/2000/svg", "title");
+picture.addEventListener("pointerover", event => {
+  const group = event.target.closest("g.node, g.edge");
+  if (!group || tip.parentNode === group) return;
+  const arrow = arrowById.get(group.id), op = arrow ? null : arrows.find(one => one.op === group.id && one.made);
+  tip.textContent = arrow ? (arrow.live ? `local derivative ${[arrow.formula, arrow.text].filter(Boolean).join(" = ")}` : "no gradient flows back here")
+    : op ? values[byId.get(op.made)].op : group.getAttribute("aria-label") || "";
+  if (tip.textContent) group.prepend(tip); else tip.remove();
+});
 
 $("in").addEventListener("click", () => zoom(1.4));
 $("out").addEventListener("click", () => zoom(1 / 1.4));
@@ -681,8 +695,8 @@ document.addEventListener("pointerdown", event => { if (!event.target.closest("#
 // ---- step by step
 
 const step = {mode: "", k: 0, order: [], timer: 0};
-const gradientText = new Map();  // the line of each drawn value that tells its gradient, and what it says
-picture.querySelectorAll("text.grad").forEach(text => gradientText.set(text.parentNode.id, [text, text.textContent]));
+const gradientText = new Map();  // what each drawn value says of its gradient
+picture.querySelectorAll("text.grad").forEach(text => gradientText.set(text.parentNode.id, text.textContent));
 const arrowsInto = new Map();
 arrows.forEach(arrow => {
   if (!arrow.made) return;
@@ -691,8 +705,10 @@ arrows.forEach(arrow => {
 });
 
 function begin(mode) {
+  if (step.mode === mode) return endStepping();
   finish();
-  if (step.mode === mode) { step.mode = ""; return endStepping(); }
+  clear();
+  const near = at.scale < 0.6;
   step.mode = mode;
   step.order = mode === "forward" ? data.forward : data.backward.map(one => one.value);
   step.k = 0;
@@ -700,15 +716,16 @@ function begin(mode) {
   picture.classList.toggle("backward", mode === "backward");
   for (const k of step.order) setReached(k, false);
   $("position").max = step.order.length;
-  return go(1);
+  go(1);
+  if (near) reveal(document.getElementById(values[step.order[0]].id));
+  return undefined;
 }
 
 /** Everything as it was before any step. */
 function finish() {
   for (const k of step.order) setReached(k, true);
   picture.classList.remove("stepping", "backward");
-  unlight("now");
-  unlight("arriving");
+  unlight("now", "arriving");
   pause();
 }
 
@@ -723,14 +740,10 @@ function endStepping() {
 }
 
 function setReached(k, reached) {
-  const id = values[k].id, node = document.getElementById(id), maker = makerOf.get(id);
+  const id = values[k].id, node = document.getElementById(id), maker = makerOf.get(id), text = gradientText.get(id);
   node.classList.toggle("waiting", !reached);
-  if (step.mode === "forward" && maker) {
-    const op = document.getElementById(maker);
-    if (op && !boxById.has(maker)) op.classList.toggle("waiting", !reached);
-  }
-  const text = step.mode === "backward" && gradientText.get(id);
-  if (text) text[0].textContent = reached ? text[1] : "grad –";
+  if (step.mode === "forward" && maker && !boxById.has(maker)) document.getElementById(maker).classList.toggle("waiting", !reached);
+  if (step.mode === "backward" && text) node.querySelector("text.grad").textContent = reached ? text : "grad –";
 }
 
 function go(k) {
@@ -742,20 +755,20 @@ function go(k) {
   showStepLights();
   showStep();
   controls();
+  if (k) reveal(document.getElementById(values[step.order[k - 1]].id), false);
   if (k === step.order.length) pause();
 }
 
 function showStepLights() {
-  unlight("now");
-  unlight("arriving");
+  unlight("now", "arriving");
   if (!step.mode || !step.k) return;
   const k = step.order[step.k - 1], id = values[k].id;
-  light(id, "now", "lit");
+  light(id, "now");
   if (step.mode === "backward") {
-    for (const [arrow] of data.backward[step.k - 1].arrivals) if (arrow >= 0) light(arrows[arrow].id, "arriving", "lit");
+    for (const [arrow] of data.backward[step.k - 1].arrivals) if (arrow >= 0) light(arrows[arrow].id, "arriving");
   } else {
-    light(makerOf.get(id), "now", "lit");
-    for (const arrow of arrowsInto.get(id) || []) light(arrow.id, "arriving", "lit");
+    light(makerOf.get(id), "now");
+    for (const arrow of arrowsInto.get(id) || []) light(arrow.id, "arriving");
   }
 }
 
@@ -783,12 +796,12 @@ function showStep() {
       const from = !one ? "inside the box" : reader === undefined ? (boxById.get(one.op) || {label: "a box"}).label : nameOf(reader, null);
       const factors = reader === undefined || !one.text ? "" : `${values[reader].gradient} × ${one.text}`;
       rows.push(make("tr", {}, make("td", {}, make("bdi", {}, from), factors ? make("div", {class: "formula"}, factors) : null),
-        make("td", {class: "number"}, part), make("td", {class: "number"}, sum)));
+        make("td", {class: "number"}, part), arrivals.length > 1 ? make("td", {class: "number"}, sum) : null));
     }
-    if (k === data.end) rows.push(make("tr", {}, make("td", {}, "the end, by itself"), make("td", {class: "number"}, "1"), make("td", {class: "number"}, "1")));
+    if (k === data.end) rows.push(make("tr", {}, make("td", {}, "the end, by itself"), make("td", {class: "number"}, "1")));
     sentence = `gradient of ${nameOf(k, null)}: ${value.gradient}` + (arrivals.length > 1 ? `, the sum of ${arrivals.map(one => one[1]).join(" and ")}` : "");
   }
-  const head = step.mode === "forward" ? ["reads", "value"] : ["arrives from", "gradient × local", "sum so far"];
+  const head = step.mode === "forward" ? ["reads", "value"] : ["arrives from", "gradient × local", "sum so far"].slice(0, rows[0].cells.length);
   section.replaceChildren(
     make("h2", {}, `${name}: `, make("bdi", {}, nameOf(k, null)), make("span", {class: "soft"}, ` = ${step.mode === "forward" ? value.value : value.gradient}`)),
     make("div", {class: "scroll"}, make("table", {}, make("thead", {}, make("tr", {}, ...head.map((text, i) => make("th", {scope: "col", class: i ? "number" : false}, text)))), make("tbody", {}, ...rows))),

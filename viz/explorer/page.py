@@ -48,7 +48,10 @@ def explore(
         path: the file, with the suffix .html.
         wrt: what matters most: Values, names (``"w200"``, ``"w2[0,1]"``), a module, or several. Where the graph is so
             large that something has to be left out, theirs is left out last. All leaves if left out.
-        direction, depth, fold, limit: of the picture, as in ``viz.graph``.
+        direction: "LR", from left to right, or "TB", top down.
+        depth: how many levels of modules are open; 0 draws each outermost one as a box. All of them if left out.
+        fold: whether the middle of a long chain of ops is drawn as one box.
+        limit: how many nodes are drawn at most.
 
     Returns:
         The path written.

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 __all__ = ["for_page"]
 
 _SVG = "http://www.w3.org/2000/svg"
-_TITLE = "{http://www.w3.org/1999/xlink}title"
 _STYLED = ("font-family", "{http://www.w3.org/XML/1998/namespace}space")
+_COLOURS = ("fill", "stroke")
 
 ET.register_namespace("", _SVG)
 
@@ -18,7 +18,7 @@ def for_page(svg: str, labels: Mapping[str, str], title: str) -> str:
     """A picture of ``viz.graph`` made a part of a page.
 
     ``labels`` are what is read out for each node, by its id: those nodes become buttons, one of which is in the order
-    of the Tab key; everything else is decoration. Links become titles, fonts and the background are left to the page.
+    of the Tab key; everything else is decoration. Titles, fonts and the background are left to the page. A colour becomes a class, so that the page can have another by night.
     Outlines, and the line of a value's gradient, are marked, so that they can be written anew.
 
     >>> import viz
@@ -34,7 +34,7 @@ def for_page(svg: str, labels: Mapping[str, str], title: str) -> str:
     first = True
     for group in list(root.iter(f"{{{_SVG}}}g")):
         classes = group.get("class", "").split()
-        tooltip = _unlinked(group)
+        _unlink(group)
         if "graph" in classes:
             _without_background(group)
             continue
@@ -47,22 +47,20 @@ def for_page(svg: str, labels: Mapping[str, str], title: str) -> str:
         else:
             group.attrib |= {"role": "button", "aria-label": label, "tabindex": "0" if first else "-1"}
             first = False
-        if tooltip:
-            title_of = ET.Element(f"{{{_SVG}}}title")
-            title_of.text = tooltip
-            group.insert(0, title_of)
         if "node" in classes:
             _mark(group)
     for element in root.iter():
         element.tail = None
+        colours = [f"{name}-{element.get(name, '')[1:]}" for name in _COLOURS if element.get(name, "").startswith("#")]
+        if colours:
+            element.set("class", " ".join([*element.get("class", "").split(), *colours]))
         for name in _STYLED:
             element.attrib.pop(name, None)
     return ET.tostring(root, encoding="unicode")
 
 
-def _unlinked(group: ET.Element) -> str:
-    """Take the links and titles that Graphviz writes out of a group; what the links said."""
-    said = ""
+def _unlink(group: ET.Element) -> None:
+    """Take the links and titles that Graphviz writes out of a group."""
     for child in list(group):
         if child.tag == f"{{{_SVG}}}title":
             group.remove(child)
@@ -70,11 +68,9 @@ def _unlinked(group: ET.Element) -> str:
             place = list(group).index(child)
             group.remove(child)
             for link in child:
-                said = said or link.get(_TITLE, "").strip()
                 for inner in list(link):
                     group.insert(place, inner)
                     place += 1
-    return said
 
 
 def _without_background(graph: ET.Element) -> None:
