@@ -204,6 +204,15 @@ function lightPath(path) {
 
 // ---- selection
 
+let dimmed = false;
+
+/** Let everything else step back, a frame later than what was asked for comes: that takes longer in a large graph. */
+function dim(on) {
+  dimmed = on;
+  if (on) requestAnimationFrame(() => setTimeout(() => picture.classList.toggle("choosing", dimmed)));
+  else picture.classList.remove("choosing");
+}
+
 let chosen = null;  // {k, at}: a value, and the element of it, null for all of it
 
 function choose(k, at, from) {
@@ -211,7 +220,7 @@ function choose(k, at, from) {
   if (at === undefined) at = size(value) === 1 ? 0 : null;
   chosen = {k, at};
   unlight("lit", "best", "chosen");
-  picture.classList.add("choosing");
+  dim(true);
   lightWays(value.id);
   light(value.id, "lit", "chosen");
   show(k, at);
@@ -226,7 +235,7 @@ function choose(k, at, from) {
 function clear() {
   chosen = null;
   unlight("lit", "best", "chosen");
-  picture.classList.remove("choosing");
+  dim(false);
   welcome();
   say("Nothing selected");
 }
@@ -337,7 +346,10 @@ function open(item, path, rank) {
 function chain(path) {
   const inner = path.steps.slice(1, -1), name = step => nameOf(step.k, step.at);
   let between = inner.filter(step => values[step.k].name).map(name);
-  if (!between.length) between = inner.map(step => values[step.k].module).filter((module, i, all) => module && module !== all[i - 1]);
+  if (!between.length) {
+    between = inner.map(step => values[step.k].module).filter((module, i, all) => module && module !== all[i - 1]);
+    between = between.filter((module, i, all) => ![all[i - 1], all[i + 1]].some(other => other && other.startsWith(`${module}.`)));
+  }
   return [name(path.steps[0]), ...between, name(path.steps[path.steps.length - 1])].join(" ← ");
 }
 
@@ -455,7 +467,7 @@ function welcome() {
 function showArrow(arrow) {
   const k = byId.get(arrow.value), made = byId.get(arrow.made);
   clear();
-  picture.classList.add("choosing");
+  dim(true);
   for (const id of [arrow.value, arrow.op, arrow.made, `${arrow.op}-${arrow.made}`]) light(id, "lit");
   light(arrow.id, "lit", "chosen");
   const maker = made === undefined ? label(boxById.get(arrow.op) || {name: "a box"}) : nameOf(made, null);
@@ -472,7 +484,7 @@ function showArrow(arrow) {
 function showBox(id) {
   const box = boxById.get(id);
   clear();
-  picture.classList.add("choosing");
+  dim(true);
   lightWays(id);
   light(id, "lit", "chosen");
   const inside = values.map((value, k) => k).filter(k => values[k].id === id).slice(0, 60);
@@ -816,6 +828,7 @@ function controls() {
   $("next").disabled = $("play").disabled = !active || step.k === step.order.length;
   $("position").disabled = !active;
   $("position").value = step.k;
+  $("position").setAttribute("aria-valuetext", `${step.k} of ${step.order.length}`);
   $("count").textContent = active ? `${step.k} of ${step.order.length}` : "";
   $("stop").hidden = !active;
 }

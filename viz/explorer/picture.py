@@ -18,8 +18,9 @@ def for_page(svg: str, labels: Mapping[str, str], title: str) -> str:
     """A picture of ``viz.graph`` made a part of a page.
 
     ``labels`` are what is read out for each node, by its id: those nodes become buttons, one of which is in the order
-    of the Tab key; everything else is decoration. Titles, fonts and the background are left to the page. A colour becomes a class, so that the page can have another by night.
-    Outlines, and the line of a value's gradient, are marked, so that they can be written anew.
+    of the Tab key; everything else is decoration. Titles, fonts and the background are left to the page. A colour
+    becomes a class, so that the page can have another by night. Outlines, and the line of a value's gradient, are
+    marked, so that they can be written anew.
 
     >>> import viz
     >>> from tinygrad_lite import Value
