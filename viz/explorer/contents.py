@@ -46,8 +46,8 @@ DERIVATIONS, ARRAYS = 200, 40
 READABLE = 100
 """Paths of an element whose derivation is written."""
 
-WORK = 10_000
-"""Values that the derivations of all single elements may go through together: some seconds."""
+WORK = 1_000
+"""Paths of all elements together whose derivations are written: one takes 1 ms or more for each."""
 
 _RANKED = 64  # of an array that are asked for one by one
 
@@ -225,19 +225,25 @@ class Contents:
 
     def _derivations(self, values: Sequence[Value], single_too: bool) -> dict[Value, dict[str, Any]]:
         """Derivations of arrays as a whole and of single elements, those that were asked for first."""
+        if any(len(node.name or "") > NAME for node in self.order):
+            self.notes.append(f"no derivations are written out, as a name has more than {NAME} characters")
+            return {}
         counts = self.swept[COUNT]
         known = [node for node in values if node in counts and node is not self.end]
         single = [(node, (0,) * node.ndim) for node in known if node.size == 1]
-        elements = [
-            (node, index)
-            for node, index in dict.fromkeys([*self.asked, *single])
-            if node in counts and node is not self.end and 0 < np.asarray(counts[node])[index] <= READABLE
-        ][: max(8, min(DERIVATIONS, WORK // len(self.order))) if single_too else 0]
+        elements: list[Element] = []
+        most, left = max(8, min(DERIVATIONS, 20_000 // len(self.order))) if single_too else 0, WORK
+        for node, index in dict.fromkeys([*self.asked, *single]):
+            paths = int(np.asarray(counts[node])[index]) if node in counts and node is not self.end else 0
+            if 0 < paths <= min(READABLE, left) and len(elements) < most:
+                elements.append((node, index))
+                left -= paths
         arrays = [node for node in known if node.size > 1][:ARRAYS]
         found: dict[Value, dict[str, str]] = defaultdict(dict)
-        for node, index in [*((node, None) for node in arrays), *elements]:
+        wholes: list[tuple[Value, Index | None]] = [(node, None) for node in arrays]
+        for node, at in [*wholes, *elements]:
             with contextlib.suppress(ArgumentError):  # too much to write
-                found[node]["all" if index is None else str(_flat(node, index))] = derive(self.end, node, index).text
+                found[node]["all" if at is None else str(_flat(node, at))] = derive(self.end, node, at).text
         wanted = len(self.asked) + len(known)
         written = sum(len(texts) for texts in found.values())
         if written < wanted:
