@@ -98,11 +98,15 @@ class BoxNode:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The frame around what one call of a module made; ``parent`` is the frame around it, or empty."""
+    """The frame around what one call of a module made.
+
+    ``name`` is the module's; the ``label`` leaves out what that of the frame around it, ``parent`` (or empty), says.
+    """
 
     id: str
     label: str
     parent: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +302,7 @@ def _frames(
 ) -> tuple[tuple[Frame, ...], dict[str, str]]:
     """The frames of the modules that are open, and which nodes stand in which. Parameters stand with their readers."""
     frames: dict[Region, Frame] = {}
-    frames_of: dict[str, str] = {}  # the whole name that the label of a frame is the end of
+    names: dict[str, str] = {}
     framed: dict[str, str] = {}
     readers: defaultdict[Value, list[tuple[Region, ...]]] = defaultdict(list)
 
@@ -306,9 +310,9 @@ def _frames(
         parent = ""
         for region in around:
             if region not in frames:
-                label = region.name.removeprefix(f"{frames_of[parent]}.") if parent else region.name
-                frames[region] = Frame(f"cluster_{len(frames)}", label, parent)
-                frames_of[frames[region].id] = region.name
+                label = region.name.removeprefix(f"{names[parent]}.") if parent else region.name
+                frames[region] = Frame(f"cluster_{len(frames)}", label, parent, region.name)
+                names[frames[region].id] = region.name
             parent = frames[region].id
         return parent
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.calls import modules_of
 from tinygrad_lite.derivation import derive
 from tinygrad_lite.errors import ArgumentError, GraphError, ShapeError, ValueTypeError
 from tinygrad_lite.finding import place
@@ -40,19 +39,21 @@ EDGES = 60_000
 GROUPS = 100_000
 """Numbers of all spectra together, and those that their sweep goes through at once."""
 
-DERIVATIONS, ARRAYS = 200, 40
-"""Derivations of single elements, and of arrays as a whole."""
+ARRAYS = 40
+"""Derivations of arrays as a whole."""
 
-READABLE = 100
-"""Paths of an element whose derivation is written."""
-
-WORK = 1_000
-"""Paths of all elements together whose derivations are written: one takes 1 ms or more for each."""
+READABLE, WORK = 1_000, 5_000
+"""Local derivatives on all paths of an element whose derivation is written, and of all such elements together: some
+seconds. Its sweeps over the graph count as one for 50 values."""
 
 _RANKED = 64  # of an array that are asked for one by one
 
 NAME = 200
 """Characters of a name."""
+
+
+Lengths = Mapping[Value, tuple[int, int]]
+"""The lengths of the shortest and of the longest path from the end to each value."""
 
 
 class Contents:
@@ -86,7 +87,7 @@ class Contents:
         self.scene: GraphScene = graph_records(end, gradients=self.totals, **options)
         self.shown = {value.id for value in self.scene.values}
         self.boxes = {**self.scene.inside, **{id: box.id for box in self.scene.boxes for id in box.values}}
-        self.modules = modules_of(end)
+        self.modules = {frame.id: frame.name for frame in self.scene.frames}
         self.made = {op.id: op.value for op in self.scene.ops}
 
     def records(self) -> dict[str, Any]:
@@ -97,8 +98,9 @@ class Contents:
         self.places = {node: k for k, node in enumerate(values)}
         self.arrows = {(edge.op, edge.value, edge.position): k for k, edge in enumerate(self.scene.edges)}
         first = list(dict.fromkeys([*(value for value, _ in self.asked), *reversed(values)]))
-        statistics, spectra = self._statistics(first), self._spectra(first)
-        derivations = self._derivations(first, listed is None)
+        lengths = self._path_lengths()
+        statistics, spectra = self._statistics(first), self._spectra(first, lengths)
+        derivations = self._derivations(first, lengths if listed is None else {})
         records = [
             self._value(node) | statistics.get(node, {}) | spectra.get(node, {}) | derivations.get(node, {})
             for node in values
@@ -133,7 +135,7 @@ class Contents:
             "shape": list(node.shape),
             "kind": kind,
             "drawn": id in self.shown,
-            "module": (self.modules.get(node) or ("",))[-1],
+            "module": visible(self.modules.get(self.scene.framed.get(id, ""), ""), NAME),
             "value": summary(node.data),
             "gradient": summary(self.totals[node]) if node in self.totals else "",
             "op": node.op.name if node.op is not None else "",
@@ -188,8 +190,7 @@ class Contents:
             more = f" and {len(values) - 3:,} more" if len(values) > 3 else ""
             self.notes.append(f"{what} are on the page for {limit}; they are left out of {names}{more}")
 
-    def _spectra(self, values: Iterable[Value]) -> dict[Value, dict[str, Any]]:
-        lengths = self._path_lengths()
+    def _spectra(self, values: Iterable[Value], lengths: Lengths) -> dict[Value, dict[str, Any]]:
         if sum(node.size * (longest - least + 1) for node, (least, longest) in lengths.items()) > 20 * GROUPS:
             self.notes.append("there are too many lengths of paths for spectra: viz.plots.spectrum draws one")
             return {}
@@ -211,9 +212,9 @@ class Contents:
             }
         return found
 
-    def _path_lengths(self) -> dict[Value, tuple[int, int]]:
+    def _path_lengths(self) -> Lengths:
         """The lengths of the shortest and of the longest path from the end to each value."""
-        lengths = {self.end: (0, 0)}
+        lengths: dict[Value, tuple[int, int]] = {self.end: (0, 0)}
         for node in reversed(topological(self.end)):
             for _, operand, _ in chains(node) if node in lengths else ():
                 least, longest = lengths[node][0] + 1, lengths[node][1] + 1
@@ -223,8 +224,11 @@ class Contents:
 
     # ---- the chain rule written out
 
-    def _derivations(self, values: Sequence[Value], single_too: bool) -> dict[Value, dict[str, Any]]:
-        """Derivations of arrays as a whole and of single elements, those that were asked for first."""
+    def _derivations(self, values: Sequence[Value], lengths: Lengths) -> dict[Value, dict[str, Any]]:
+        """Derivations of arrays as a whole and of single elements, those that were asked for first.
+
+        Elements are written of values whose ``lengths`` of paths are given.
+        """
         if any(len(node.name or "") > NAME for node in self.order):
             self.notes.append(f"no derivations are written out, as a name has more than {NAME} characters")
             return {}
@@ -232,23 +236,23 @@ class Contents:
         known = [node for node in values if node in counts and node is not self.end]
         single = [(node, (0,) * node.ndim) for node in known if node.size == 1]
         elements: list[Element] = []
-        most, left = max(8, min(DERIVATIONS, 20_000 // len(self.order))) if single_too else 0, WORK
+        sweeps, left = len(self.order) // 50, WORK
         for node, index in dict.fromkeys([*self.asked, *single]):
-            paths = int(np.asarray(counts[node])[index]) if node in counts and node is not self.end else 0
-            if 0 < paths <= min(READABLE, left) and len(elements) < most:
-                elements.append((node, index))
-                left -= paths
+            if node is not self.end and node in lengths:
+                steps = int(np.asarray(counts[node])[index]) * lengths[node][1]
+                if 0 < steps <= READABLE and steps + sweeps <= left:
+                    elements.append((node, index))
+                    left -= steps + sweeps
         arrays = [node for node in known if node.size > 1][:ARRAYS]
         found: dict[Value, dict[str, str]] = defaultdict(dict)
         wholes: list[tuple[Value, Index | None]] = [(node, None) for node in arrays]
         for node, at in [*wholes, *elements]:
             with contextlib.suppress(ArgumentError):  # too much to write
                 found[node]["all" if at is None else str(_flat(node, at))] = derive(self.end, node, at).text
-        wanted = len(self.asked) + len(known)
-        written = sum(len(texts) for texts in found.values())
-        if written < wanted:
+        missing = sum(str(_flat(node, at)) not in found.get(node, {}) for node, at in self.asked)
+        if missing:
             self.notes.append(
-                f"{written:,} derivations are written out; tg.derive writes the others, as far as they can be read"
+                f"the derivations of {missing:,} elements are left out, as they are long; tg.derive writes any"
             )
         return {node: {"derivation": texts} for node, texts in found.items()}
 
