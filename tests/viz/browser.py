@@ -53,7 +53,7 @@ class Opened:
             self.complaints.append(f"requested {url}")
 
     def __enter__(self) -> Opened:
-        self.page.wait_for_selector("html[data-ready]")
+        assert self.page.locator("html[data-ready]").count(), self.complaints  # set by the script's last line
         return self
 
     def __exit__(self, *raised: object) -> None:

@@ -365,6 +365,13 @@ def test_the_policy_allows_the_pages_own_script_and_style_and_nothing_else(tmp_p
     assert not re.search(r"https?://(?!www\.w3\.org/)", text)
 
 
+def test_every_file_of_the_script_is_in_the_page(pages: Pages) -> None:
+    files = list(Path(viz.explorer.__file__).parent.joinpath("script").glob("*.js"))
+    text = pages["xor"][1].read_text("utf-8")
+    assert len(files) == 12
+    assert all(file.read_text("utf-8") in text for file in files)
+
+
 def test_every_colour_of_the_picture_has_one_by_night(pages: Pages) -> None:
     used: set[str] = set()
     for _, path in pages.values():
@@ -602,9 +609,9 @@ def test_an_arrow_shows_its_local_derivative_and_a_box_what_is_in_it(
         opened.search("w100")
         assert "inside a box" in opened.page.inner_text("#details")
         assert differences(opened, loss, leaves(loss)["w100"], ()) == []
-        assert "too large for 80 nodes" not in opened.page.inner_text("#details")
+        assert "Too large for 80 nodes" not in opened.page.inner_text("#details")
         opened.page.keyboard.press("Escape")
-        assert "too large for 80 nodes" in opened.page.inner_text("#details")
+        assert "Too large for 80 nodes" in opened.page.inner_text("#details")
         opened.page.click("#backward")
         for _ in range(8):
             opened.page.click("#next")

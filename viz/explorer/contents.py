@@ -42,9 +42,9 @@ GROUPS = 100_000
 ARRAYS = 40
 """Derivations of arrays as a whole."""
 
-READABLE, WORK = 1_000, 5_000
+READABLE, WORK = 300, 5_000
 """Local derivatives on all paths of an element whose derivation is written, and of all such elements together: some
-seconds. Its sweeps over the graph count as one for 50 values."""
+seconds. Its sweeps over the graph count as one for 20 values."""
 
 _RANKED = 64  # of an array that are asked for one by one
 
@@ -236,7 +236,7 @@ class Contents:
         known = [node for node in values if node in counts and node is not self.end]
         single = [(node, (0,) * node.ndim) for node in known if node.size == 1]
         elements: list[Element] = []
-        sweeps, left = len(self.order) // 50, WORK
+        sweeps, left = len(self.order) // 20, WORK
         for node, index in dict.fromkeys([*self.asked, *single]):
             if node is not self.end and node in lengths:
                 steps = int(np.asarray(counts[node])[index]) * lengths[node][1]

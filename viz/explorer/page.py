@@ -26,6 +26,23 @@ from viz.saving import write_atomically
 __all__ = ["explore"]
 
 
+_SCRIPTS = (
+    "text",
+    "listing",
+    "lighting",
+    "selection",
+    "paths",
+    "cells",
+    "welcome",
+    "view",
+    "keyboard",
+    "search",
+    "steps",
+    "theme",
+)
+"""The files of the page's script, in the order in which they are put together."""
+
+
 def explore(
     loss: Value,
     path: str | os.PathLike[str],
@@ -98,20 +115,21 @@ def _labels(records: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _page(title: str, picture: str, records: Mapping[str, Any]) -> str:
-    parts = {name: resources.files("viz.explorer").joinpath(f"page.{name}").read_text("utf-8") for name in _SUFFIXES}
+    files = resources.files("viz.explorer")
+    style = files.joinpath("page.css").read_text("utf-8")
+    script = "".join(files.joinpath("script", f"{name}.js").read_text("utf-8") for name in _SCRIPTS)
+    script = f'"use strict";\n(() => {{\n{script}}})();\n'
     fields = {
         "title": html.escape(title),
-        "style": parts["css"],
-        "style-hash": _hash(parts["css"]),
-        "script": parts["js"],
-        "script-hash": _hash(parts["js"]),
+        "style": style,
+        "style-hash": _hash(style),
+        "script": script,
+        "script-hash": _hash(script),
         "picture": picture,
         "data": _json(records),
     }
-    return re.sub(r"\{\{([\w-]+)\}\}", lambda found: fields[found[1]], parts["html"])  # at once: none in a name counts
-
-
-_SUFFIXES = ("html", "css", "js")
+    template = files.joinpath("page.html").read_text("utf-8")
+    return re.sub(r"\{\{([\w-]+)\}\}", lambda found: fields[found[1]], template)  # at once: none in a name counts
 
 
 def _hash(text: str) -> str:
