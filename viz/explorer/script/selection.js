@@ -77,7 +77,8 @@ function show(k, at) {
         value.total && ["cancellation", percent(value.cancellation[at])],
         value.total && [
           "entropy",
-          `${number(value.entropy[at])} nats, as of ${Math.exp(value.entropy[at]).toPrecision(3)} equal paths`,
+          `${number(value.entropy[at])} nats` +
+            (value.magnitude[at] > 0 ? `, as of ${equal(value.entropy[at])} equal paths` : ""),
         ],
       ]),
     );
@@ -95,6 +96,11 @@ function show(k, at) {
   }
   details.classList.remove("welcome");
   details.replaceChildren(...parts);
+}
+
+/** As many equal paths have this entropy. */
+function equal(entropy) {
+  return Number(Math.exp(entropy).toPrecision(3));
 }
 
 function pathCount(value, at) {
