@@ -57,6 +57,12 @@ def residual() -> Value:
     return loss
 
 
+def freed() -> Value:
+    loss = xor()
+    loss.backward(keep="leaves")
+    return loss
+
+
 GRAPHS = {"half adder": half_adder, "xor": xor, "digits": digits, "residual": residual}
 
 
@@ -242,6 +248,19 @@ def test_a_graph_too_large_is_collapsed_and_says_so(tmp_path: Path) -> None:
             assert len(list(every_path(records, k, 0))) == int(value["count"][0]) == 16
 
 
+def test_more_can_be_asked_for_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "ASKED", 5)
+    records = Contents(half_adder(), None, limit=80).records()
+    assert len(records["asked"]) == 5
+    assert "5 of the 18 elements asked for are on the page for certain" in records["notes"]
+
+
+def test_a_leaf_by_itself_and_a_scalar_in_brackets(tmp_path: Path) -> None:
+    for k, end in enumerate((Value(2.0, name="x"), Value([[3.0]], name="y") * 1.0)):
+        records = data_of(viz.explore(end, tmp_path / f"{k}.html"))
+        assert records["values"][records["end"]]["total"] == [1.0]
+
+
 def test_too_many_lengths_have_no_spectra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "GROUPS", 1)
     records = Contents(residual(), None).records()
@@ -284,6 +303,7 @@ def test_a_count_of_any_size() -> None:
         (lambda path: viz.explore(xor(), path, "nothing"), UnknownNameError, "explore: .*'nothing'"),
         (lambda path: viz.explore(xor(), path, Value(1.0, name="other")), GraphError, "was not computed from"),
         (lambda path: viz.explore(Value(0.0, name="x").sqrt(), path), NonFiniteError, "explore: a local derivative"),
+        (lambda path: viz.explore(freed(), path), GraphError, "freed"),
     ],
 )
 def test_errors_say_what_is_wrong(tmp_path: Path, call: Any, error: type[Exception], message: str) -> None:

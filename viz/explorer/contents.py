@@ -46,11 +46,13 @@ READABLE, WORK = 300, 5_000
 """Local derivatives on all paths of an element whose derivation is written, and of all such elements together: some
 seconds. Its sweeps over the graph count as one for 20 values."""
 
+ASKED = 5_000
+"""Elements that wrt= can name: those of a value in a box are on the page only so."""
+
 _RANKED = 64  # of an array that are asked for one by one
 
 NAME = 200
 """Characters of a name."""
-
 
 Lengths = Mapping[Value, tuple[int, int]]
 """The lengths of the shortest and of the longest path from the end to each value."""
@@ -83,7 +85,10 @@ class Contents:
         check_local_derivatives(end, self.swept[GRADIENT], "explore")
         self.swept |= {semiring: reverse(end, semiring) for semiring in (COUNT, ACTIVE_COUNT, MAGNITUDE, ENTROPY)}
         self.totals = {node: GRADIENT.result(a) for node, a in self.swept[GRADIENT].items()}
-        self.asked = _elements(asked, self.totals)
+        elements = _elements(asked, self.totals)
+        self.asked = elements[:ASKED]
+        if len(elements) > ASKED:
+            self.notes.append(f"{ASKED:,} of the {len(elements):,} elements asked for are on the page for certain")
         self.scene: GraphScene = graph_records(end, gradients=self.totals, **options)
         self.shown = {value.id for value in self.scene.values}
         self.boxes = {**self.scene.inside, **{id: box.id for box in self.scene.boxes for id in box.values}}
