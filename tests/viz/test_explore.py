@@ -701,6 +701,31 @@ def test_pan_and_zoom(browser: Any, pages: Pages) -> None:
         assert opened.complaints == []
 
 
+def test_two_fingers_zoom_and_one_taps(browser: Any, pages: Pages) -> None:
+    _, path = pages["half adder"]
+    with Opened(browser, path, 400, 760, has_touch=True, is_mobile=True) as opened:
+        page = opened.page
+        session = opened.context.new_cdp_session(page)
+
+        def touch(kind: str, *fingers: tuple[int, int]) -> None:
+            points = [{"x": x, "y": y, "id": k} for k, (x, y) in enumerate(fingers)]
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        width = page.locator("#picture").bounding_box()["width"]
+        touch("touchStart", (150, 200))
+        touch("touchStart", (150, 200), (200, 200))
+        for apart in (10, 30, 50):
+            touch("touchMove", (150 - apart // 2, 200), (200 + apart // 2, 200))
+        touch("touchEnd")
+        assert page.locator("#picture").bounding_box()["width"] == pytest.approx(2 * width, rel=0.05)
+        assert page.locator(".chosen").count() == 0
+        page.tap("#fit")
+        weight = next(value for value in data_of(path)["values"] if value["name"] == "w300")
+        page.locator(f"#{weight['id']}").tap()
+        assert page.inner_text("#details h2") == "w300"
+        assert opened.complaints == []
+
+
 def test_hostile_names_are_shown_and_run_nothing(browser: Any, tmp_path: Path) -> None:
     path = viz.explore(hostile(), tmp_path / "page.html")
     with Opened(browser, path) as opened:
