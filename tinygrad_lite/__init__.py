@@ -29,6 +29,7 @@ from .function_checks import check_grads
 from .functions import *  # noqa: F403
 from .path import Path
 from .paths import GradientPaths, gradient_paths
+from .primitives import primitive
 from .recording import no_grad
 from .sweeping import replay, sweep
 from .transforms import elementwise_grad, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -62,6 +63,7 @@ __all__ = [
     "nn",
     "no_grad",
     "optim",
+    "primitive",
     "replay",
     "semirings",
     "sweep",

@@ -26,6 +26,7 @@ from .expressions import Block, Symbol, built
 from .finding import find
 from .maps import Broadcast, Chain, Contract, Gather, Map, Reshape, Scale, Scan, SumOver, Transpose, shape_of
 from .moves import BroadcastTo, Concatenate, GetItem, ReshapeOp, Stack, TransposeOp
+from .primitives import Primitive
 from .products import LinearOp, MatMul
 from .reductions import CumSum, LogSumExp, Max, Mean, Min, Norm, Prod, Sum, Trace
 from .sweeping import ancestors, chains, topological
@@ -249,6 +250,10 @@ class _Source:
     def _forward(self, variable: _Variable) -> list[str]:
         op = variable.value.op
         operands = variable.operands
+        if isinstance(op, Primitive):
+            raise ArgumentError(
+                f"manual_backprop: {op.name!r} is a primitive, whose source is your own; write that part by hand"
+            )
         if isinstance(op, Elementwise):
             letters = dict(zip(op.rule.operands, map(self._block, operands), strict=True))
             if op.name == "sigmoid":
