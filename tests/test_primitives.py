@@ -201,7 +201,7 @@ def test_the_derivation_of_scalars_runs_as_python() -> None:
     derivation = tg.derive(end, x)
     end.backward()
     assert "cos(x)" in derivation.text
-    assert derivation.evaluate() == pytest.approx(x.grad)
+    assert eval(derivation.python, derivation.symbols) == pytest.approx(x.grad)
 
 
 def test_it_is_drawn_with_its_sign() -> None:
@@ -432,9 +432,9 @@ X = Value([1.0, 2.0], name="x")
 )  # fmt: skip
 def test_a_function_or_rule_that_does_not_fit(rule: Any, function: Any, error: Any, message: str) -> None:
     op = tg.primitive(**rule, name="f")(function)
+    operands = (X,) if function is not two else (X, 2.0 * X)
     with pytest.raises(error, match=message):
-        out = op(X) if function is not two else op(X, 2.0 * X)
-        out.backward(np.ones(2))
+        np.sum(op(*operands)).backward()
 
 
 def test_a_rule_of_the_first_order_only_says_so() -> None:
@@ -454,11 +454,10 @@ def test_a_rule_of_the_first_order_only_says_so() -> None:
     x = Value([0.5], name="x")
     by_fft(x).backward()
     assert x.has_grad
-    for op, at in ((by_constant, np.array([0.5])), (by_fft, np.array([0.5]))):
-        with pytest.raises(
-            ValueTypeError, match=rf"^{op.__name__}: its (vjp|chain) does not take Values.*higher order"
-        ):
-            tg.hessian(lambda x, op=op: op(x).sum())(at)
+    for op in (by_constant, by_fft):
+        message = rf"^{op.__name__}: its (vjp|chain) does not take Values.*higher order"
+        with pytest.raises(ValueTypeError, match=message):
+            tg.hessian(lambda x, op=op: op(x).sum())(np.array([0.5]))
     y = Value(0.5, name="y")
     by_math(y).backward()
     assert y.grad == pytest.approx(math.cos(0.5))
