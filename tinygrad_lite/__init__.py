@@ -19,6 +19,7 @@ C ← x : 2(x·w + x) = 16
 from . import elementary, functions, methods, numpy_functions, semirings  # noqa: F401  (methods, numpy_functions: they fill Value in)
 from .backprop_source import manual_backprop
 from .checking import Comparison, DifferentGradientsError, compare
+from .checkpointing import checkpoint
 from .compiler import CompiledStep, compile
 from .derivation import Derivation, derive
 from .elementary import *  # noqa: F403
@@ -47,6 +48,7 @@ __all__ = [
     "TinygradError",
     "Value",
     "check_grads",
+    "checkpoint",
     "compare",
     "compile",
     "datasets",

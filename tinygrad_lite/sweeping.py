@@ -21,8 +21,10 @@ from .value import CONSUMED, Value, as_data, describe
 __all__ = ["ancestors", "backward", "chains", "push", "replay", "reverse", "sweep", "topological"]
 
 
-def topological(end: Value) -> list[Value]:
+def topological(end: Value, unfolding: bool = True) -> list[Value]:
     """The interior Values through which a gradient flows to ``end``, each after its operands.
+
+    ``unfolding`` puts the graphs of checkpoints in their places; ``backward`` goes through them without.
 
     Raises ``GraphError`` where the graph was freed, or an array was replaced after it was recorded.
     """
@@ -47,6 +49,12 @@ def topological(end: Value) -> list[Value]:
             if node._db is not None:
                 push(node._b)
         elif kind is list:
+            if unfolding and node._made_by.folded:
+                node._made_by.unfold(node)
+                del stack[-2:]
+                seen.discard(node)
+                push(node)
+                continue
             for operand, saved in zip(node._a, locals_):  # noqa: B905  (an eighth of this loop's time)
                 if type(operand) is Value:
                     if operand._data is not saved:
@@ -81,6 +89,8 @@ def ancestors(end: Value) -> list[Value]:
             order.append(stack.pop())  # type: ignore[arg-type]
         elif node not in seen:
             seen.add(node)
+            if node._made_by is not None and node._made_by.folded:
+                node._made_by.unfold(node)
             stack += [node, None]
             stack += reversed(node.parents)
     return order
@@ -130,7 +140,7 @@ def backward(end: Value, grad: Any, keep: str | None) -> None:
             f"backward: {describe(end)} depends on nothing that requires a gradient; "
             "make its parameters with Value(…), outside no_grad(), and without detach()"
         )
-    order = topological(end)
+    order = topological(end, unfolding=False)
     cotangents: defaultdict[Value, Any] = defaultdict(float, {end: seed})
     taken = {id(seed)}  # arrays that a leaf must not have for its own
     with np.errstate(all="ignore"):  # what overflows in a derivative becomes inf or nan, as in the data

@@ -40,6 +40,8 @@ class Op:
 
     name: str
     sign: str
+    folded = False
+    """Whether it stands for a graph that can be put in its place (see checkpointing.py)."""
 
     def forward(self, *data: Any) -> Any:
         """The result, from the operands' data."""
@@ -64,6 +66,10 @@ class Op:
         for linear_map in chain:
             g = linear_map.pull(g, GRADIENT)
         return g
+
+    def unfold(self, node: Value) -> None:
+        """Put that graph in the place of ``node``."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
