@@ -17,6 +17,7 @@ C ← x : 2(x·w + x) = 16
 """
 
 from . import elementary, functions, methods, numpy_functions, semirings  # noqa: F401  (methods, numpy_functions: they fill Value in)
+from .anomalies import detect_anomaly
 from .backprop_source import manual_backprop
 from .checking import Comparison, DifferentGradientsError, compare
 from .checkpointing import checkpoint
@@ -53,6 +54,7 @@ __all__ = [
     "compile",
     "datasets",
     "derive",
+    "detect_anomaly",
     "elementwise_grad",
     "find",
     "grad",

@@ -183,8 +183,8 @@ class _Recomputed:
 def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     """``function``, keeping what it reads instead of what it computes: less memory for more time.
 
-    ``function`` takes and returns what it likes: Values, and containers of them. It may read Values from elsewhere, such
-    as the parameters of modules, or be a module. Gradients of every order and in both modes are the same as without.
+    ``function`` takes and returns what it likes: Values, and containers of them. It may read Values from elsewhere,
+    such as parameters of modules, or be a module. Gradients of every order and in both modes are the same as without.
     It runs once more for each of them, so it must compute the same again, which is checked; noise of modules (dropout)
     is kept. Path queries, derivations and pictures have it run again too, and show the graph of that run, which then is
     kept. A compiled step and ``no_grad`` just call it: neither keeps a graph.

@@ -27,7 +27,7 @@ from .flattening import Flat, flat_replay, flattened
 from .leveling import by_level, levels
 from .lowering import Lowered, lowered
 from .optim import Optimizer
-from .recording import blocks_open, captures_open, mode_changes, observer, paused
+from .recording import blocks_open, captures_open, mode_changes, observer, paused, watching
 from .value import Value, as_data, constant, describe
 
 __all__ = ["CompiledStep", "compile"]
@@ -115,6 +115,8 @@ class CompiledStep:
             self._check_place()
             self._running = True
             try:
+                if blocks_open[0] and watching() is not None:  # a replay has no ops to look at
+                    return self._eager(self._captured(arguments, named, ())[0])
                 if not named and tuple(map(_kind, arguments)) == self._expected and self._last is not None:
                     try:
                         return self._quiet.run(self._last.run, *arguments)

@@ -15,6 +15,7 @@ import numpy as np
 
 from .errors import ArgumentError, GraphError, NonFiniteError, ShapeError
 from .maps import Chain, Scale
+from .recording import watching
 from .semirings import Semiring
 from .value import CONSUMED, Value, as_data, describe
 
@@ -141,7 +142,11 @@ def backward(end: Value, grad: Any, keep: str | None) -> None:
             "make its parameters with Value(…), outside no_grad(), and without detach()"
         )
     order = topological(end, unfolding=False)
-    cotangents: defaultdict[Value, Any] = defaultdict(float, {end: seed})
+    detector = watching()
+    cotangents: defaultdict[Value, Any] = defaultdict(float) if detector is None else detector.cotangents()
+    if detector is not None:
+        detector.check(order)
+    cotangents[end] = seed
     taken = {id(seed)}  # arrays that a leaf must not have for its own
     with np.errstate(all="ignore"):  # what overflows in a derivative becomes inf or nan, as in the data
         while order:
