@@ -156,6 +156,21 @@ def test_compiled_steps_and_no_grad_just_call_it() -> None:
         assert tg.checkpoint(layer)(X).is_leaf
 
 
+@pytest.mark.parametrize("start", [1.0, np.ones(2)], ids=["scalar", "array"])
+def test_a_long_chain_of_checkpoints(start: Any) -> None:
+    """Nothing recurses over it: neither the pass nor its deletion."""
+    x = Value(start, name="x")
+    block = tg.checkpoint(lambda x: x * 1.0)
+    h = x
+    for _ in range(5_000):
+        h = block(h)
+    end = np.sum(h)
+    end.backward()
+    assert_array_equal(x.grad, np.ones(x.shape))
+    assert tg.gradient_paths(end, x, at=(0,) if x.shape else None).count == 1
+    del h, end
+
+
 def test_it_takes_less_memory() -> None:
     def deep(wrap: Wrap) -> Any:
         def block(x: Any) -> Any:

@@ -6,13 +6,16 @@ import copy
 import math
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_lite as tg
+import viz
 from tinygrad_lite import Value
 from tinygrad_lite.errors import ArgumentError, ShapeError, TinygradError, UnknownNameError, ValueTypeError
 from tinygrad_lite.maps import Broadcast, Scale, SumOver
@@ -204,10 +207,17 @@ def test_the_derivation_of_scalars_runs_as_python() -> None:
     assert eval(derivation.python, derivation.symbols) == pytest.approx(x.grad)
 
 
-def test_it_is_drawn_with_its_sign() -> None:
-    viz = pytest.importorskip("viz")
+def test_it_is_drawn_with_its_sign_whatever_that_is(tmp_path: Path) -> None:
     x = Value(0.3, name="x")
     assert "wave" in viz.graph(by_expressions(x, 2.0)).source
+
+    @tg.primitive(derivatives=("1",), sign='<b>"&\n\\')
+    def hostile(x: Any) -> Any:
+        return x * 1.0
+
+    for k, drawing in enumerate((viz.graph(hostile(x)), viz.paths(hostile(x) * x, x))):
+        drawing.save(tmp_path / f"{k}.svg")
+        assert ElementTree.parse(tmp_path / f"{k}.svg").getroot().tag.endswith("svg")
 
 
 @kinds
@@ -229,6 +239,23 @@ def test_compiled_steps_replay_it(op: Callable[..., Any], start: Any) -> None:
         assert_allclose(w.grad, expected, rtol=1e-12)
         step.verify(x)
     assert step.captures <= 3
+
+
+def test_a_derivative_with_a_sigmoid_of_minus_x() -> None:
+    """Which compiled steps make together with the sigmoid itself, where there is one."""
+
+    @tg.primitive(derivatives="out * sigmoid(-x)")
+    def logistic(x: Any) -> Any:
+        return 1.0 / (1.0 + np.exp(-x))
+
+    x = Value(0.3, name="x")
+    step = tg.compile(lambda u: logistic(x) * tg.sigmoid(x) * u)
+    for _ in range(2):
+        x.zero_grad()
+        step(2.0)
+        s = 1.0 / (1.0 + math.exp(-0.3))
+        assert x.grad == pytest.approx(4.0 * s * s * (1.0 - s))
+    step.verify(2.0)
 
 
 def test_replay_and_no_grad() -> None:

@@ -66,7 +66,7 @@ class Dense:
     def push(self, t: Any, semiring: Semiring) -> Any:
         if type(t) is not Value:
             return self._through_jacobian("push", t, semiring, self.operand)
-        rows = [self.back(constant(seed) if np.ndim(seed) else Value(seed)) for seed in self._seeds()]
+        rows = [self.back(constant(seed)) for seed in self._seeds()]
         return self._through_jacobian("push", t, semiring, moves.stack(rows))
 
     def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
