@@ -14,7 +14,7 @@ pip := $(python) -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test bench oracles clean FORCE
+.PHONY: help demo test bench oracles notebooks clean FORCE
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ bench: $(VENV)/.benchmarks  ## speed and memory against hand-written code and th
 	@$(python) -m benchmarks $(BENCH_ARGS)
 
 oracles: $(VENV)/.oracles  ## install JAX and PyTorch too, for the tests to compare with (hundreds of MB)
+
+notebooks: $(VENV)/.test  ## run the tutorial notebooks, and keep what comes out
+	@$(python) -m tests.notebooks
 
 clean:  ## remove all that make and the tools made, the environment included
 	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -11,7 +11,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TextIO
 
-from . import table
+import viz
+from tinygrad_lite.errors import TinygradError
+
+from . import picture, table
 from .measure import FULL, QUICK, Effort
 from .peers import PEERS, Missing
 from .rows import ROWS, Row, named
@@ -53,6 +56,7 @@ def main(arguments: Sequence[str] | None = None, rows: tuple[Row, ...] = ROWS) -
     parser.add_argument(
         "--json", metavar="FILE", nargs="?", const="-", help="write the results as JSON too; - is the output"
     )
+    parser.add_argument("--plot", metavar="FILE", help="draw the times (.svg, .png, .pdf); needs the extra plots")
     parser.add_argument("--repeats", type=int, metavar="N", help=f"pairs of samples for a row (default {FULL.pairs})")
     parser.add_argument("--quick", action="store_true", help="a first look: few, short samples and smaller sizes")
     options = parser.parse_args(arguments)
@@ -82,12 +86,27 @@ def main(arguments: Sequence[str] | None = None, rows: tuple[Row, ...] = ROWS) -
         opened = _opened(options.json)
     except OSError as error:
         parser.error(f"--json: {error}")
+    if options.plot is not None:
+        try:
+            viz.plots.figure()  # likewise
+        except TinygradError as error:
+            parser.error(f"--plot: {error}")
     with opened as file:
         results = run(chosen, effort, out)
         if file is not None:
             data = table.as_data(results, effort, table.machine(PEERS))
             print(json.dumps(data, indent=2, ensure_ascii=False), file=file)
+    if options.plot is not None:
+        _plotted(results, options.plot)
     return int(any(result.status in ("NO", "ERROR") for result in results))
+
+
+def _plotted(results: Sequence[Result], path: str) -> None:
+    page = picture.drawn(results, table.machine(()))
+    if page is None:
+        print(f"--plot: none of these rows is in the picture, so {path} was not written", file=sys.stderr)
+    else:
+        page.save(path)
 
 
 def _opened(path: str | None) -> AbstractContextManager[TextIO | None]:

@@ -62,6 +62,13 @@ def steps(side: Callable[[Problem], Trainer], size: str) -> Pair:
     return Pair(ours.step, theirs.step)
 
 
+def written_out(size: str) -> Pair:
+    """A step of the source that ``manual_backprop`` writes against one of code by hand."""
+    theirs, by_hand = training.written(PROBLEMS[size]), training.by_hand(PROBLEMS[size])
+    training.agree(theirs, by_hand)
+    return Pair(theirs.step, by_hand.step)
+
+
 def the_same_twice() -> Pair:
     """A hand-written step against itself: by how much a ratio can be off on this machine, in this run."""
     return Pair(training.by_hand(PROBLEMS["small"]).step, training.by_hand(PROBLEMS["small"]).step)
@@ -113,6 +120,17 @@ ROWS: tuple[Row, ...] = (
     *(
         Row(f"peak-{size}", f"step {PROBLEMS[size]}, peak memory", BY_HAND, None, peak_ratio, build)
         for size, build in ((size, partial(steps, training.by_hand, size)) for size in PROBLEMS)
+    ),
+    *(
+        Row(
+            f"written-{size}",
+            f"step {PROBLEMS[size]}: manual_backprop's source",
+            BY_HAND,
+            limit,
+            time_ratio,
+            partial(written_out, size),
+        )
+        for size, limit in (("tiny", None), ("small", 1.5), ("large", None))
     ),
     # statistics of paths
     *(

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from . import handwritten
 
-__all__ = ["LR", "PROBLEMS", "Disagreement", "Problem", "Trainer", "agree", "by_hand", "ours", "recorded"]
+__all__ = ["LR", "PROBLEMS", "Disagreement", "Problem", "Trainer", "agree", "by_hand", "ours", "recorded", "written"]
 
 Array = npt.NDArray[np.float64]
 
@@ -112,6 +112,27 @@ def ours(problem: Problem) -> Trainer:
         model.zero_grad()
         loss().backward(keep="leaves")
         return [parameter.grad for parameter in model.parameters()]
+
+    return Trainer(step, gradients)
+
+
+def written(problem: Problem) -> Trainer:
+    """The source that ``manual_backprop`` writes for the same network, run in the place of the code by hand."""
+    from tinygrad_lite import manual_backprop
+
+    loss, parameters = recorded(problem)
+    source = manual_backprop(loss, parameters)
+    namespace: dict[str, Any] = {}
+    exec(source, namespace)
+    backprop = namespace["backprop"]
+    ours = problem.parameters()
+    data = list(source.arguments.values())[len(ours) :]
+
+    def gradients() -> list[Array]:
+        return list(backprop(*ours, *data)[1].values())
+
+    def step() -> None:
+        handwritten.descend(ours, gradients(), LR)
 
     return Trainer(step, gradients)
 

@@ -17,7 +17,13 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("repeatable")
 
 SEED = 20
-ORACLES = {"scipy": "extra scipy", "jax": "extra oracles", "torch": "extra oracles", "dot": "the system's Graphviz"}
+ORACLES = {
+    "scipy": "extra scipy",
+    "jax": "extra oracles",
+    "torch": "extra oracles",
+    "dot": "the system's Graphviz",
+    "pdflatex": "the system's TeX",
+}
 """What the tests compare with where it is installed, and where it comes from."""
 
 
@@ -37,7 +43,7 @@ def _seeded() -> Iterator[None]:
 
 
 def _found(oracle: str) -> str | None:
-    if oracle == "dot":
+    if ORACLES[oracle].startswith("the system's"):
         return shutil.which(oracle)
     try:
         return version(oracle)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinygrad_lite import ManualBackprop, nn
 from tinygrad_lite.cli import main
 
 ROWS = "height,width,tall,wide\n1.0,2.0,0,1\n3.0,1.0,1,0\n2.5,2.0,1,0\n"
@@ -52,12 +53,14 @@ def test_compare(capsys: Any, table: str) -> None:
 
 
 def test_a_difference_is_status_one(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinygrad_lite.cli.manual_backprop", lambda loss, wrt: "gradients = {}")
+    def fake(gradients: dict[str, float]) -> Any:
+        source = f"def backprop():\n    return 0.0, {gradients!r}\n"
+        return lambda loss, wrt: ManualBackprop(source, {})
+
+    monkeypatch.setattr("tinygrad_lite.cli.manual_backprop", fake({}))
     assert run(capsys, "compare", "half-adder")[0] == 2
-    monkeypatch.setattr(
-        "tinygrad_lite.cli.manual_backprop",
-        lambda loss, wrt: f"gradients = {dict.fromkeys(wrt.named_parameters(), 1.0)!r}",
-    )
+    net = nn.scalar.MLP(2, [2, 2, 2])
+    monkeypatch.setattr("tinygrad_lite.cli.manual_backprop", fake(dict.fromkeys(net.named_parameters(), 1.0)))
     assert run(capsys, "compare", "half-adder")[0] == 1
 
 
@@ -95,14 +98,27 @@ def test_training_that_diverges_is_status_one(capsys: Any) -> None:
     assert "the cost became" in errors
 
 
+def test_a_goal_that_is_missed_is_status_one(capsys: Any) -> None:
+    missed = run(capsys, "train", "xor", "--steps", "3", "--goal", "1e-3")
+    assert missed[0] == 1
+    assert "limit of 3 steps reached" in missed[1]
+    assert not json.loads(run(capsys, "train", "xor", "--steps", "3", "--goal", "1e-3", "--json")[1])["reached"]
+    reached = run(capsys, "train", "half-adder", "--goal", "0.3", "--json")
+    assert reached[0] == 0
+    assert json.loads(reached[1])["reached"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["derive", "half-adder", "--wrt", "w2000"], "the nearest names are 'w200'"),
         (["derive", "half-adder"], "the following arguments are required: --wrt"),
         (["derive", "half-adder", "--wrt", "w200", "--latex", "--python"], "not allowed with"),
-        (["paths", "half-adder", "--wrt", "w200", "--top", "0"], "top: k is a whole number of at least 1, got 0"),
-        (["paths", "half-adder", "--wrt", "w200", "--top", "many"], "invalid int value: 'many'"),
+        (["paths", "half-adder", "--wrt", "w200", "--top", "0"], "--top: '0' is not a whole number of at least 1"),
+        (
+            ["paths", "half-adder", "--wrt", "w200", "--top", "many"],
+            "--top: 'many' is not a whole number of at least 1",
+        ),
         (["train", "halfadder"], "'halfadder'; the known ones are half-adder, xor, did you mean half-adder?"),
         (["train", "."], "there is no problem '.'; the known ones are half-adder, xor; to read a file: --data ."),
         (["train", "--data", "."], ".: cannot be read (is a directory)"),
@@ -113,7 +129,12 @@ def test_training_that_diverges_is_status_one(capsys: Any) -> None:
         (["train", "xor", "--dims", "3,4,2"], "the data have 2 inputs and 2 targets"),
         (["train", "xor", "--dims", "2"], "at least two widths"),
         (["train", "xor", "--activation", "sigmoyd"], "sigmoid"),
-        (["train", "xor", "--steps", "0"], "steps is a whole number of at least 1"),
+        (["train", "xor", "--steps", "0"], "--steps: '0' is not a whole number of at least 1"),
+        (["train", "xor", "--lr", "nan"], "--lr: 'nan' is not a number above 0"),
+        (["train", "xor", "--lr", "0"], "--lr: '0' is not a number above 0"),
+        (["train", "xor", "--goal=-1"], "--goal: '-1' is not a number above 0"),
+        (["train", "xor", "--seed=-1"], "--seed: '-1' is not a whole number of at least 0"),
+        (["train", "xor", "--targets", "0"], "--targets: '0' is not a whole number of at least 1"),
         (["compare", "xor", "--sample", "4"], "there are samples 0 to 3"),
         (["train", "--data", "missing.csv"], "missing.csv: there is no such file"),
         (["explore"], "invalid choice: 'explore'"),

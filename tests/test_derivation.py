@@ -59,6 +59,10 @@ def checked(d: Derivation) -> Derivation:
     assert d.latex.count(r"\left") == d.latex.count(r"\right")
     assert d._repr_latex_() == f"$$\n{d.latex}\n$$"
     assert str(d) == d.text
+    for term in d.terms:
+        with np.errstate(all="ignore"):
+            found = eval(term.python, d.symbols)
+        np.testing.assert_allclose(found, term.value, rtol=1e-12, atol=1e-14)
     if not several:
         np.testing.assert_allclose(sum(term.value for term in d.terms), d.value, rtol=1e-12, atol=1e-14)
     return d
@@ -458,3 +462,42 @@ def test_refusals() -> None:
     loss.backward(keep="leaves")
     with pytest.raises(GraphError, match="freed"):
         derive(loss, net)
+
+
+@pytest.mark.parametrize("form", ["grouped", "deltas"])
+@pytest.mark.parametrize("kind", [nn.MLP, nn.scalar.MLP])
+@pytest.mark.parametrize("cost", ["mse", "binary_cross_entropy", "hinge", "half_squared_error"])
+def test_every_loss_over_several_samples(form: Any, kind: Any, cost: str, rng: np.random.Generator) -> None:
+    """A δ belongs to one sample: no two of them are one name."""
+    x, t = rng.normal(size=(3, 2)), np.where(rng.random((3, 2)) > 0.5, 1.0, -1.0 if cost == "hinge" else 0.0)
+    net = kind(2, [3, 2], activation="tanh", output="linear", rng=0)
+    loss = getattr(nn.losses, cost)(net(x), t)
+    for parameter in net.parameters():
+        checked(derive(loss, parameter, (0,) * parameter.ndim if parameter.shape else None, form=form))
+
+
+def test_samples_part_behind_a_mean() -> None:
+    net = nn.MLP(1, [1], output="linear", rng=0)
+    loss = nn.losses.mse(net(np.array([[1.0], [2.0]])), np.array([[0.0], [5.0]]))
+    d = checked(derive(loss, "w1", form="deltas"))
+    assert d.text.startswith(
+        "δ1[s,0]     = ∂C/∂n1[s,0] = n1[s,0] - t[s,0]\n∂C/∂w1[0,0] = Σₛ δ1[s,0] · x[s,0]   (s: samples 0, 1)"
+    )
+
+
+@pytest.mark.parametrize("form", ["grouped", "deltas"])
+def test_elements_that_all_samples_read(form: Any, rng: np.random.Generator) -> None:
+    """Attention mixes the samples; tied weights are read by each of them."""
+    x = Value(rng.normal(size=(4, 3)), name="x", requires_grad=False)
+    q, k, w = (Value(rng.normal(size=(3, 2)), name=name) for name in "QKW")
+    weights = tg.softmax((x @ q) @ (x @ k).T, axis=-1)
+    checked(derive(((weights @ x) ** 2).sum(), q, (2, 1), form=form))
+    tied = ((tg.sigmoid(x @ w) @ w.T - x) ** 2).mean()
+    checked(derive(tied, w, (2, 1), form=form))
+
+
+@pytest.mark.parametrize("form", ["grouped", "paths", "deltas"])
+def test_of_itself_and_of_nothing(form: Any) -> None:
+    a = Value(2.0, name="a")
+    assert checked(derive(a, a, form=form)).python == "1"
+    assert checked(derive((a * 2.0) * 0.0 + 1.0, a, form=form)).python == "0"

@@ -220,7 +220,7 @@ def test_each_error_is_also_the_builtin_that_a_caller_expects() -> None:
 
 def test_nothing_is_raised_but_our_own() -> None:
     """Every ``raise`` in the package names one of our classes (or goes on with what was caught)."""
-    for path in Path(inspect.getfile(tg)).parent.glob("*.py"):
+    for path in Path(inspect.getfile(tg)).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Raise) and node.exc is not None:
                 call = node.exc

@@ -182,7 +182,7 @@ def test_derivations_and_the_comparison(op: Callable[..., Any]) -> None:
     comparison = tg.compare(end, wrt=[x, y])
     assert comparison
     assert "primitive, known for real numbers only" in str(comparison)
-    with pytest.raises(ArgumentError, match=rf"manual_backprop: '{op.__name__}' is a primitive, whose source is your"):
+    with pytest.raises(ArgumentError, match=rf"manual_backprop: the op '{op.__name__}', .* by hand"):
         tg.manual_backprop(end, wrt=[x])
     if op in KINDS[:2]:
         derivation = tg.derive(end, x)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_lite import Value, datasets, gradient_paths, nn
+from tinygrad_lite import Value, compare, datasets, gradient_paths, nn
 from tinygrad_lite.slips import find_slip, first_wrong
 from tinygrad_lite.sweeping import ancestors
 
@@ -38,7 +38,7 @@ def by_hand(net: nn.MLP, x: Any, t: Any, slip: str = "") -> dict[Value, Any]:
         if slip == f"twice {k}":
             delta = delta * a[k] * (1 - a[k])
         found[p[f"w{k}"]] = -a[k - 1].T @ delta if slip == f"sign of w{k}" else a[k - 1].T @ delta
-        found[p[f"b{k}"]] = delta.sum(axis=0)
+        found[p[f"b{k}"]] = delta.mean(axis=0) if slip == f"mean of b{k}" else delta.sum(axis=0)
         w = p[f"w{k}"].data
         delta = delta @ (w if slip == f"turned {k}" else -w.T if slip == f"sign {k}" else w.T)
     return found
@@ -55,6 +55,18 @@ def by_hand(net: nn.MLP, x: Any, t: Any, slip: str = "") -> dict[Value, Any]:
         ("sign of w2", "z2", "the sign of 'z2' with respect to 'w2' is wrong"),
         ("sign 3", "z3", "the sign of 'z3' with respect to 'n2' is wrong"),
         ("turned 2", "z2", "the matrix between 'z2' and 'n1' is transposed"),
+        ("sign of w1", "z1", "the sign of 'z1' with respect to 'w1' is wrong"),
+        ("sign 2", "z2", "the sign of 'z2' with respect to 'n1' is wrong"),
+        (
+            "mean of b2",
+            "z2",
+            "what 'z2' passes to 'b2' is 5 times too small: was the mean over 5 samples taken of what is a sum?",
+        ),
+        (
+            "mean of b3",
+            "z3",
+            "what 'z3' passes to 'b3' is 5 times too small: was the mean over 5 samples taken of what is a sum?",
+        ),
     ],
 )
 def test_a_slip_is_found_where_it_was_made(problem: Any, slip: str, node: str, text: str) -> None:
@@ -136,3 +148,115 @@ def test_a_hand_written_delta_says_where_it_goes_wrong(problem: Any) -> None:
     manual[nodes["z2"]] = nodes["n2"].grad  # without its sigmoid's derivative
     manual[nodes["n1"]] = nodes["n2"].grad @ net.named_parameters()["w2"].data.T
     assert first_wrong(loss, manual) is nodes["z2"]
+
+
+# ---- planted in the tutorials' networks, seen through compare --------------------------------------------------------
+
+
+def half_adder_by_hand(p: dict[str, float], x: Any, t: Any, slip: str = "") -> dict[str, float]:
+    """Tutorial A's backpropagation in plain Python, over all samples, with a slip."""
+    found = dict.fromkeys(p, 0.0)
+    for (x0, x1), (t0, t1) in zip(x.tolist(), t.tolist(), strict=True):
+        n10, n11 = (sigmoid(p[f"w10{k}"] * x0 + p[f"w11{k}"] * x1 + p[f"b1{k}"]) for k in (0, 1))
+        n20, n21 = (sigmoid(p[f"w20{k}"] * n10 + p[f"w21{k}"] * n11 + p[f"b2{k}"]) for k in (0, 1))
+        n30, n31 = (sigmoid(p[f"w30{k}"] * n20 + p[f"w31{k}"] * n21 + p[f"b3{k}"]) for k in (0, 1))
+        out0 = t0 - n30 if slip == "sign of the first error" else n30 - t0
+        out1 = 0.0 if slip == "only the first output" else n31 - t1
+        d30 = out0 / 4 * (1 if slip == "factor of n30" else n30 * (1 - n30))
+        d31 = out1 / 4 * n31 * (1 - n31)
+        d20 = d30 * p["w300"] + (0.0 if slip == "n31 does not reach n20" else d31 * p["w301"])
+        d21 = (1.0 if slip == "w310 left out" else p["w310"]) * d30 + d31 * p["w311"]
+        d20 *= 1 if slip in ("factor of n20", "factors of layer 2") else n20 * (1 - n20)
+        d21 *= 1 if slip == "factors of layer 2" else n21 * (1 - n21)
+        if slip == "n20 twice":
+            d20 *= n20 * (1 - n20)
+        d10 = (d20 * p["w200"] + (-1 if slip == "sign of z21 at n10" else 1) * d21 * p["w201"]) * n10 * (1 - n10)
+        d11 = ((0.0 if slip == "n20 does not reach n11" else d20 * p["w210"]) + d21 * p["w211"]) * n11 * (1 - n11)
+        for k, (z10, z20, z30) in enumerate(((d10, d20, d30), (d11, d21, d31))):
+            if slip == "bias of layer 1" and k == 0:
+                z10 = z10 * 4
+            found[f"b1{k}"] += z10
+            z10 = z10 / 4 if slip == "bias of layer 1" and k == 0 else z10
+            found[f"w10{k}"] += z10 * x0
+            found[f"w11{k}"] += z10 * (1.0 if slip == "x1 left out" and k == 1 else x1)
+            found[f"b2{k}"] += z20
+            found[f"w20{k}"] += z20 * n10
+            found[f"w21{k}"] += (-z20 if slip == "sign of w211" and k == 1 else z20) * n11
+            found[f"b3{k}"] += z30
+            found[f"w30{k}"] += z30 * n20
+            found[f"w31{k}"] += z30 * n21
+    return found
+
+
+@pytest.mark.parametrize(
+    ("slip", "node", "text"),
+    [
+        ("factor of n30", "n30", "the factor of 'n30' and its like with respect to 'z30' and its like is missing"),
+        ("factor of n20", "n20", "the factor of 'n20' and its like with respect to 'z20' and its like is missing"),
+        ("factors of layer 2", "n20", "the factor of 'n20' and its like with respect to 'z20' and its like is missing"),
+        ("n20 twice", "n20", "the factor of 'n20' and its like with respect to 'z20' and its like is there twice"),
+        ("n31 does not reach n20", "z31", "the term of 'z31' and its like is missing from the sum over paths at 'n20'"),
+        ("n20 does not reach n11", "z20", "the term of 'z20' and its like is missing from the sum over paths at 'n11'"),
+        ("w310 left out", "z30", "the factor of 'z30' and its like with respect to 'n21' and its like is missing"),
+        ("x1 left out", "z11", "the factor of 'z11' and its like with respect to 'w111' and its like is missing"),
+        ("sign of z21 at n10", "z21", "the sign of 'z21' and its like with respect to 'n10' and its like is wrong"),
+        ("sign of w211", "z21", "the sign of 'z21' and its like with respect to 'w211' and its like is wrong"),
+        ("sign of the first error", "", "the sign of a nameless result of 'sub'"),
+        ("only the first output", "", "the term of a nameless result of 'sub'"),
+        ("bias of layer 1", "z10", "what 'z10' and its like passes to 'b10' and its like is 4 times too large"),
+    ],
+)
+def test_a_slip_in_a_network_of_scalars(slip: str, node: str, text: str) -> None:
+    x, t = datasets.half_adder()
+    net = nn.scalar.MLP(2, [2, 2, 2], activation="sigmoid", output="sigmoid", rng=3)
+    loss = nn.losses.half_squared_error(net(x), t)
+    p = {name: float(value.data) for name, value in net.named_parameters().items()}
+    assert compare(loss, manual=half_adder_by_hand(p, x, t), wrt=net)
+    found = compare(loss, manual=half_adder_by_hand(p, x, t, slip), wrt=net)
+    assert not found
+    where, what = found.diagnosis
+    assert where.startswith(f"first wrong at '{node}@" if node else "first wrong at a nameless result of 'sub'"), where
+    assert what.startswith(f"the likely slip: {text}"), what
+
+
+@pytest.mark.parametrize(
+    ("slip", "node", "text"),
+    [
+        ("skip", "y", "the term of 'y' is missing from the sum over paths at 'h'"),
+        ("branch", "z", "the term of 'z' is missing from the sum over paths at 'h'"),
+        ("decay", "C", "the term of 'C' is missing from the sum over paths at 'decay'"),
+        ("slope", "a", "the factor of 'a' with respect to 'z' is missing"),
+        ("sign of the decay", "C", "the sign of 'C' with respect to 'decay' is wrong"),
+        ("turned", "z", "the matrix between 'z' and 'h' is transposed"),
+    ],
+)
+def test_a_slip_where_ways_meet(slip: str, node: str, text: str) -> None:
+    """A residual block with a penalty on its weights: ``h`` and ``w2`` are reached in two ways."""
+    rng = np.random.default_rng(2)
+    x, t, w1, w2 = (rng.normal(size=shape) for shape in ((5, 2), (5, 3), (2, 3), (3, 3)))
+    first, second = Value(w1, name="w1"), Value(w2, name="w2")
+    h = x @ first
+    z = h @ second
+    a = z.tanh()
+    y = h + a
+    decay = 0.05 * second.square().sum()
+    for value, name in ((h, "h"), (z, "z"), (a, "a"), (y, "y"), (decay, "decay")):
+        value.name = name
+    loss = nn.losses.half_squared_error(y, t) + decay
+    loss.name = "C"
+
+    def by_hand(slip: str = "") -> dict[str, Any]:
+        h = x @ w1
+        a = np.tanh(h @ w2)
+        dy = (h + a - t) / 5
+        dz = dy * (1 if slip == "slope" else 1 - a**2)
+        back = w2 if slip == "turned" else w2.T
+        dh = (0 if slip == "skip" else dy) + (0 if slip == "branch" else dz @ back)
+        penalty = {"decay": 0.0, "sign of the decay": -0.1}.get(slip, 0.1) * w2
+        return {"w1": x.T @ dh, "w2": h.T @ dz + penalty}
+
+    assert compare(loss, manual=by_hand)
+    found = compare(loss, manual=by_hand(slip))
+    assert not found
+    assert found.diagnosis[0].startswith(f"first wrong at '{node}'"), found.diagnosis
+    assert found.diagnosis[1] == f"the likely slip: {text}"

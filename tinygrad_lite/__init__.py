@@ -18,7 +18,6 @@ C ← x : 2(x·w + x) = 16
 
 from . import elementary, functions, methods, numpy_functions, semirings  # noqa: F401  (methods, numpy_functions: they fill Value in)
 from .anomalies import detect_anomaly
-from .backprop_source import manual_backprop
 from .checking import Comparison, DifferentGradientsError, compare
 from .checkpointing import checkpoint
 from .compiler import CompiledStep, compile
@@ -29,6 +28,7 @@ from .errors import TinygradError
 from .finding import find
 from .function_checks import check_grads
 from .functions import *  # noqa: F403
+from .manual import ManualBackprop, manual_backprop
 from .path import Path
 from .paths import GradientPaths, gradient_paths
 from .primitives import primitive
@@ -45,6 +45,7 @@ __all__ = [
     "Derivation",
     "DifferentGradientsError",
     "GradientPaths",
+    "ManualBackprop",
     "Path",
     "TinygradError",
     "Value",
@@ -59,11 +60,11 @@ __all__ = [
     "find",
     "grad",
     "gradient_paths",
-    "manual_backprop",
     "hessian",
     "hvp",
     "jacobian",
     "jvp",
+    "manual_backprop",
     "nn",
     "no_grad",
     "optim",

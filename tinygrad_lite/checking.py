@@ -14,8 +14,7 @@ import numpy as np
 from . import naming
 from .differences import Allowed, NotAnalyticError, central_differences, complex_steps
 from .errors import ArgumentError, GraphError, ShapeError, TinygradError, ValueTypeError
-from .finding import find
-from .path import element_name
+from .finding import parameters_of
 from .paths import gradient_paths
 from .semirings import COUNT, GRADIENT
 from .showing import table
@@ -238,7 +237,7 @@ def compare(
             raise ValueTypeError(f"compare: the function must return a Value, got {type(loss).__name__}")
     if loss.size != 1:
         raise ShapeError(f"compare: needs a loss with one element, got {describe(loss)}; .sum() it first")
-    parameters = _parameters(loss, wrt)
+    parameters = parameters_of(loss, wrt, "compare")
     by_hand = _by_hand(manual, parameters, loss)
     if not np.array_equal(replay(loss), loss.data, equal_nan=True):
         raise GraphError(
@@ -293,31 +292,6 @@ def _diagnosis(loss: Value, manual: Mapping[Value, Any], tolerance: float) -> tu
     if wrong is None:
         return ()
     return f"first wrong at {describe(wrong)}, coming from the end", "no single slip explains it"
-
-
-def _parameters(loss: Value, wrt: Any) -> dict[str, Value]:
-    if wrt is None:
-        wrt = [value for value in ancestors(loss) if value.is_leaf and value.requires_grad and value.name is not None]
-        if not wrt:
-            raise ArgumentError("compare: no leaf of the loss has a name; name the parameters, or pass them as wrt=")
-    if hasattr(wrt, "named_parameters"):
-        wrt = dict(wrt.named_parameters())
-    if isinstance(wrt, Mapping):
-        return dict(wrt)
-    if not isinstance(wrt, Value | str | Iterable):
-        raise ValueTypeError(f"compare: wrt is a module, Values or names, got {type(wrt).__name__}")
-    parameters: dict[str, Value] = {}
-    for k, item in enumerate([wrt] if isinstance(wrt, Value | str) else wrt):
-        value, index = find(loss, item, "compare") if isinstance(item, str) else (item, ())
-        if not isinstance(value, Value):
-            raise ArgumentError(f"compare: wrt holds Values or names, got {type(value).__name__}")
-        if index:
-            raise ArgumentError(f"compare: {item!r} is one element; pass the whole parameter {value.name!r}")
-        name = element_name(value, ()) or f"#{k}"
-        if name in parameters:
-            raise ArgumentError(f"compare: two parameters are named {name!r}; pass them as a dict by name")
-        parameters[name] = value
-    return parameters
 
 
 @dataclass(frozen=True)

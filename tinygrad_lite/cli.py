@@ -2,7 +2,7 @@
 
 Each works on a problem that is known by name (a network and its data) or on a CSV file of the user's own. What a
 program would read is JSON on request; errors are one line on stderr. The exit status is 0 where all went well, 1 where
-gradients differ or training fails, 2 for wrong input, 130 when interrupted.
+gradients differ, training diverges or does not reach its goal, 2 for wrong input, 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import re
 import reprlib
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +25,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import datasets, naming, nn, optim, training
-from .backprop_source import manual_backprop
 from .checking import compare
 from .derivation import derive
 from .errors import TinygradError
 from .finding import find
+from .manual import manual_backprop
 from .paths import gradient_paths
 from .value import Value
 
@@ -64,6 +65,27 @@ EXAMPLES = """examples:
   tinygrad-lite train --data flowers.csv --targets 2 --dims 4,8,2
   tinygrad-lite paths --data flowers.csv --targets 2 --wrt b1[0] --json
 """
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    """The type of an argument that is a whole number from ``least`` on."""
+
+    def whole(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise ArgumentTypeError(f"{reprlib.repr(text)} is not a whole number of at least {least}")
+        return number
+
+    return whole
+
+
+def _positive(text: str) -> float:
+    if not _is_number(text) or float(text) <= 0:
+        raise ArgumentTypeError(f"{reprlib.repr(text)} is not a number above 0")
+    return float(text)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -122,7 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     command("compare", _compare, "compare gradients by autodiff, paths, hand-written code and numerically")
     some = command("paths", _paths, "list the largest paths of the gradient of one weight")
     some.add_argument("--wrt", required=True, metavar="NAME", help="the weight: w200 or w2[0,1]")
-    some.add_argument("--top", type=int, default=10, metavar="K", help="how many (10)")
+    some.add_argument("--top", type=_at_least(1), default=10, metavar="K", help="how many (10)")
     some.add_argument("--sign", choices=["positive", "negative"], help="only contributions of this sign")
     command("train", _train, "train the network, and show what it learned")
     return parser
@@ -133,15 +155,19 @@ def _shared() -> Any:
     shared.add_argument("problem", nargs="?", metavar="problem", help=f"one of {', '.join(PROBLEMS)}; or give --data")
     shared.add_argument("--data", metavar="FILE", help="a CSV file of numbers, a row for each sample")
     shared.add_argument(
-        "--targets", type=int, default=1, metavar="N", help="how many of its last columns are targets (1)"
+        "--targets", type=_at_least(1), default=1, metavar="N", help="how many of its last columns are targets (1)"
     )
     shared.add_argument("--dims", metavar="A,B,…", help="widths of the network, inputs first")
     shared.add_argument("--activation", default="sigmoid", help="of the hidden layers and of the outputs (sigmoid)")
     shared.add_argument("--scalar", action="store_true", help="one value for each weight, w200 and not w2[0,0]")
-    shared.add_argument("--seed", type=int, default=0, help="of the first weights (0)")
-    shared.add_argument("--steps", type=int, metavar="N", help="train for at most so many steps first (train: 5000)")
-    shared.add_argument("--lr", type=float, default=0.5, help="learning rate (0.5)")
-    shared.add_argument("--goal", type=float, metavar="COST", help="stop training below this cost")
+    shared.add_argument("--seed", type=_at_least(0), default=0, help="of the first weights (0)")
+    shared.add_argument(
+        "--steps", type=_at_least(1), metavar="N", help="train for at most so many steps first (train: 5000)"
+    )
+    shared.add_argument("--lr", type=_positive, default=0.5, help="learning rate (0.5)")
+    shared.add_argument(
+        "--goal", type=_positive, metavar="COST", help="stop training below this cost; train exits with 1 above it"
+    )
     shared.add_argument("--sample", type=int, metavar="K", help="the loss of this sample only, from 0")
     shared.add_argument("--json", action="store_true", help="print JSON")
     return shared
@@ -218,8 +244,6 @@ def _widths(text: str) -> list[int]:
 
 def _read(path: Path, targets: int) -> tuple[Any, Any]:
     """Inputs and targets of a CSV file; a first line of names is left out."""
-    if targets < 1:
-        raise _InputError(f"--targets {targets}: at least one column is a target")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [(k, row) for k, row in enumerate(csv.reader(file), start=1) if any(cell.strip() for cell in row)]
@@ -281,12 +305,8 @@ def _compare(arguments: Any) -> int:
     setup = _setup(arguments)
     loss = setup.loss()
 
-    def by_hand() -> Any:
-        made: dict[str, Any] = {}
-        exec(manual_backprop(loss, setup.net), made)  # source that names cannot inject anything into
-        return made["gradients"]
-
-    comparison = compare(loss, manual=by_hand, wrt=setup.net)
+    by_hand = manual_backprop(loss, setup.net)  # source that names cannot inject anything into
+    comparison = compare(loss, manual=lambda: by_hand.run()[1], wrt=setup.net)
     if arguments.json:
         columns = ("autodiff", *comparison.columns)
         rows = [
@@ -339,10 +359,12 @@ def _train(arguments: Any) -> int:
         print(f"tinygrad-lite: {error}", file=sys.stderr)
         return DIFFERENT
     outputs = _numbers(setup.net(setup.inputs)).reshape(setup.targets.shape)
+    status = OK if arguments.goal is None or history.reached else DIFFERENT
     if arguments.json:
         state = {name: np.asarray(data).tolist() for name, data in setup.net.state_dict().items()}
-        print(json.dumps({"steps": history.steps, "cost": history.cost, "outputs": outputs.tolist(), "weights": state}))
-        return OK
+        found = {"steps": history.steps, "cost": history.cost, "outputs": outputs.tolist(), "weights": state}
+        print(json.dumps(found if arguments.goal is None else found | {"reached": history.reached}))
+        return status
     print(history)
     shown = min(len(outputs), 20)
     print(f"{'inputs':24}  {'outputs':24}  targets")
@@ -350,7 +372,7 @@ def _train(arguments: Any) -> int:
         print(f"{_row(x):24}  {_row(y):24}  {_row(t)}")
     if shown < len(outputs):
         print(f"and {len(outputs) - shown} more samples")
-    return OK
+    return status
 
 
 def _trained(setup: _Setup, arguments: Any, steps: int) -> training.History:

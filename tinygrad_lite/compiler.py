@@ -61,16 +61,9 @@ class Program:
         self.backend = backend
         self.changes = mode_changes[0]
 
-    def run(self, *data: Any) -> float:
-        """The loss, for the arguments' data. ``Missed`` where the program does not fit."""
-        if mode_changes[0] != self.changes:
-            self._check_modes()
-        return self.replay(*data)
-
     def run_with(self, data: list[Any], drawn: Noise) -> float:
         """The same with noise: what ``drawn`` has is used again, and what is drawn added to it."""
-        if mode_changes[0] != self.changes:
-            self._check_modes()
+        self.check_modes()
         fresh = []
         for k, draw in enumerate(self.noise):
             if k == len(drawn):
@@ -80,7 +73,10 @@ class Program:
             fresh.append(drawn[k][1])
         return self.replay(*data, *fresh)
 
-    def _check_modes(self) -> None:
+    def check_modes(self) -> None:
+        """``Missed`` where a module is in another mode than when the function ran."""
+        if mode_changes[0] == self.changes:
+            return
         for module, training in self.modes:
             if module.training is not training:
                 raise Missed(f"{type(module).__name__} was set to {'training' if module.training else 'evaluation'}")
@@ -112,14 +108,22 @@ class CompiledStep:
     def __call__(self, *arguments: Any, **named: Any) -> float:
         """One step: the loss, as a float. The gradients are where ``backward`` leaves them."""
         with self._lock:
-            self._check_place()
+            if self._running or blocks_open[0] or captures_open[0]:
+                self._check_place()
             self._running = True
             try:
                 if blocks_open[0] and watching() is not None:  # a replay has no ops to look at
                     return self._eager(self._captured(arguments, named, ())[0])
-                if not named and tuple(map(_kind, arguments)) == self._expected and self._last is not None:
+                last = self._last
+                if (
+                    last is not None
+                    and not named
+                    and (tuple(map(_kind, arguments)) if arguments else ()) == self._expected
+                ):
                     try:
-                        return self._quiet.run(self._last.run, *arguments)
+                        if mode_changes[0] != last.changes:
+                            last.check_modes()
+                        return self._quiet.run(last.replay, *arguments)
                     except Missed:
                         pass
                     except _TRIED_AGAIN:

@@ -218,19 +218,39 @@ FLOAT_FUNCTIONS: dict[str, Callable[..., float]] = {
 _FLOAT16 = np.dtype(np.float16)
 
 
-def _array_sigmoid(x: Any) -> Any:
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
+_ONE, _LIMIT = np.array(1.0), np.array(64.0)
+_ONE32, _LIMIT32 = _ONE.astype(np.float32), _LIMIT.astype(np.float32)
+"""As arrays, which a ufunc reads in two thirds of a number's time."""
+
+
+def _array_sigmoid(
+    x: Any, minimum: Any = np.minimum, exp: Any = np.exp, add: Any = np.add, divide: Any = np.divide
+) -> Any:
     """``e / (1 + e)``, e = exp(x), limited so that nothing overflows: beyond x = 64 it is 1 in any precision."""
-    if x.dtype is _FLOAT16:  # whose largest number is exp(11)
+    dtype = x.dtype
+    if x.ndim and dtype is _FLOAT64:
+        one, limit = _ONE, _LIMIT
+    elif x.ndim and dtype is _FLOAT32:
+        one, limit = _ONE32, _LIMIT32
+    elif dtype is _FLOAT16:  # whose largest number is exp(11)
         return _array_sigmoid(x.astype(np.float32)).astype(np.float16)
-    e = np.exp(np.minimum(x, 64.0))
-    return e / (1.0 + e)
+    else:  # complex, or a NumPy scalar
+        e = np.exp(np.minimum(x, 64.0))
+        return e / (1.0 + e)
+    e = minimum(x, limit)
+    exp(e, e)
+    d = add(one, e)
+    return divide(e, d, d)
 
 
-def _array_sigmoid_of_minus(x: Any) -> Any:
+def _array_sigmoid_of_minus(x: Any, exp: Any = np.exp, add: Any = np.add, reciprocal: Any = np.reciprocal) -> Any:
     """``sigmoid(-x)`` without changing the sign first: where exp overflows to infinity it is 0, as it should be."""
-    e = np.exp(x)
-    e += 1.0
-    return np.reciprocal(e, out=e)
+    e = exp(x)
+    if not x.ndim or x.dtype is not _FLOAT64:
+        return 1.0 / (1.0 + e)
+    add(_ONE, e, e)
+    return reciprocal(e, e)
 
 
 def _special(name: str) -> Callable[[Any], Any]:

@@ -7,6 +7,8 @@ used again only when nobody holds it any more.
 
 from __future__ import annotations
 
+import math
+import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -303,7 +305,9 @@ class _Emitter:
             self.names[slot] = f"f{k}"
         if floats:
             self.scope["numbers"] = [leaf for leaf, _ in floats]
-            self.line(f"{', '.join(self.names[slot] for _, slot in floats)}, = all_floats([p._data for p in numbers])")
+            self.line("data = [p._data for p in numbers]")
+            self.line("if type(sum(data)) is not float: all_floats(data)", "an array among them")
+            self.line(f"{', '.join(self.names[slot] for _, slot in floats)}, = data")
         for leaf in managed:
             if leaf not in self.parameters:
                 self.parameters[leaf] = self.constant(leaf, "u0")
@@ -313,8 +317,10 @@ class _Emitter:
         return list(self.optimizer.params) if isinstance(self.optimizer, Optimizer) else []
 
     def _take_gradient_buffers(self) -> None:
+        numbers = {leaf for leaf, g in self.gradients if not _is_array(g) and not isinstance(g, np.ndarray)}
         for leaf in self._managed():
-            self.line(f"{self.parameters[leaf]}._grad = None")
+            if leaf not in numbers:  # those are overwritten; an array's memory is to be free
+                self.line(f"{self.parameters[leaf]}._grad = None")
         own = [(leaf, g) for leaf, g in self.gradients if _is_array(g)]
         self.scope["gradients"] = [np.empty_like(g.sample) for _, g in own]
         for k, (_, g) in enumerate(own):
@@ -341,16 +347,18 @@ class _Emitter:
             x = args[0]
             n = self.names[out] = f"v{next(self.numbers)}"
             s = self.names[mirror] = f"v{next(self.numbers)}"
-            self.line(f"if {x} >= 0.0: e = exp(-{x}); {n} = 1.0 / (1.0 + e); {s} = e / (1.0 + e)", out.note)
-            self.line(f"else: e = exp({x}); {n} = e / (1.0 + e); {s} = 1.0 / (1.0 + e)", f"and {n}'s mirror image {s}")
+            self.line(f"if {x} >= 0.0: e = exp(-{x}); d = 1.0 + e; {n} = 1.0 / d; {s} = e / d", out.note)
+            self.line(f"else: e = exp({x}); d = 1.0 + e; {n} = e / d; {s} = 1.0 / d", f"and {n}'s mirror image {s}")
             return
         if call.kind == "text" and out in self.names:
             return
-        if call.kind == "text" and self._inlined(call, args):
-            return
         if call.kind == "text":
-            name = self.names.setdefault(out, f"v{next(self.numbers)}")
-            self.line(f"{name} = {call.function.format(*args)}", out.note)
+            text = _simplified(call.function.format(*args))
+            if _NUMBER.fullmatch(text):
+                self.names[out] = text
+            elif not self._inlined(call, text):
+                name = self.names.setdefault(out, f"v{next(self.numbers)}")
+                self.line(f"{name} = {text}", out.note)
             return
         function = call.function
         if function in _SIGNS and not out.is_array:
@@ -397,12 +405,11 @@ class _Emitter:
         else:
             self.line(f"{self.expression(function)}({', '.join(args + options)}, out={name})", out.note)
 
-    def _inlined(self, call: Call, args: list[str]) -> bool:
+    def _inlined(self, call: Call, text: str) -> bool:
         """Put an expression that is read once where it is read: storing and loading it takes half of its time."""
         depth = 1 + max((self.depths.get(x, 0) for x in call.slots()), default=0)
         if self.uses[call.out] != 1 or depth > DEEPEST or (call.out.note and "back" not in call.out.note):
             return False
-        text = call.function.format(*args)
         self.names[call.out] = f"({text})"
         self.depths[call.out] = depth
         return True
@@ -472,6 +479,27 @@ class _Emitter:
                 self.line(f"    multiply({slope}, rate_{g.sample.dtype}, {spare}); subtract(w{k}, {spare}, w{k})")
                 self.scope.update(multiply=np.multiply, subtract=np.subtract)
             self.line(f"    {name}._data = seen[{k}] = w{k}.view()")
+
+
+_NUMBER = re.compile(r"\d+\.\d+(e[+-]?\d+)?")
+_BY_ONE = re.compile(r" \* 1\.0(?![\d.e]| \*\*)")
+_TWICE = re.compile(rf"({_NUMBER.pattern}) \* \(({_NUMBER.pattern}) \* (\w+)\)")
+
+
+def _simplified(text: str) -> str:
+    """Source of the same bits with fewer operations: without factors of 1, and numbers multiplied beforehand where one
+    is a power of two.
+
+    >>> _simplified("f0 + f1 * 1.0 + f2 * 0.125"), _simplified("0.125 * (2.0 * v1)"), _simplified("0.1 * (0.3 * v1)")
+    ('f0 + f1 + f2 * 0.125', '0.25 * v1', '0.1 * (0.3 * v1)')
+    """
+    text = _BY_ONE.sub("", text)
+    twice = _TWICE.fullmatch(text)
+    if twice is not None:
+        a, b = float(twice[1]), float(twice[3])
+        if 0.5 in (math.frexp(a)[0], math.frexp(b)[0]):
+            return f"{a * b!r} * {twice[5]}"
+    return text
 
 
 _SIGNS: dict[Any, str] = {np.add: "+", np.subtract: "-", np.multiply: "*", np.true_divide: "/"}

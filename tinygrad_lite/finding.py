@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import naming
@@ -11,7 +12,7 @@ from .maps import Index
 from .sweeping import ancestors
 from .value import Value, describe
 
-__all__ = ["element_of", "find", "place"]
+__all__ = ["element_of", "find", "parameters_of", "place"]
 
 
 def find(end: Value, name: str, who: str = "find") -> tuple[Value, Index]:
@@ -54,6 +55,46 @@ def place(end: Value, what: Any, who: str) -> tuple[Value, Index]:
         value, index = what
         return value, element_of(value, index, who, "index=")
     raise ValueTypeError(f"{who}: needs a Value, a name, or a pair (Value, index), got {type(what).__name__}")
+
+
+def parameters_of(loss: Value, wrt: Any, who: str) -> dict[str, Value]:
+    """The parameters meant by ``wrt``, by name: of a module, a mapping, a Value or name, or several of those.
+
+    ``None`` means every named leaf of ``loss`` that requires a gradient. A Value without a name is called ``#0``, by
+    its place. ``who`` is the function that asks, as messages name it. Raises ``ArgumentError`` if there are none, or
+    two of one name, or an element where a whole Value is meant; ``ValueTypeError`` for anything else.
+
+    >>> w, b = Value(2.0, name="w"), Value(1.0, name="b")
+    >>> parameters_of(w * 3.0 + b, None, "compare") == parameters_of(w * 3.0 + b, ["w", b], "compare")
+    True
+    """
+    if wrt is None:
+        wrt = [value for value in ancestors(loss) if value.is_leaf and value.requires_grad and value.name is not None]
+        if not wrt:
+            raise ArgumentError(
+                f"{who}: {describe(loss)} depends on no leaf that has a name and requires a gradient; "
+                'name the parameters, as in Value(2.0, name="w"), or pass them as wrt='
+            )
+    if hasattr(wrt, "named_parameters"):
+        wrt = dict(wrt.named_parameters())
+    if not isinstance(wrt, Value | str | Iterable):
+        raise ValueTypeError(f"{who}: wrt is a module, Values or names, got {type(wrt).__name__}")
+    parameters: dict[str, Value] = {}
+    for key, item in (
+        wrt.items() if isinstance(wrt, Mapping) else enumerate([wrt] if isinstance(wrt, Value | str) else wrt)
+    ):
+        value, index = find(loss, item, who) if isinstance(item, str) else (item, ())
+        if not isinstance(value, Value):
+            raise ValueTypeError(f"{who}: wrt holds Values or names, got {type(value).__name__}")
+        if index:
+            raise ArgumentError(f"{who}: {item!r} is one element; pass the whole parameter, {value.name!r}")
+        name = str(key) if isinstance(wrt, Mapping) else value.name if value.name is not None else f"#{key}"
+        if name in parameters:
+            raise ArgumentError(f"{who}: two parameters are named {name!r}; pass them as a dict by name")
+        parameters[name] = value
+    if not parameters:
+        raise ArgumentError(f"{who}: wrt is empty; pass at least one parameter")
+    return parameters
 
 
 def element_of(value: Value, at: Any, who: str, what: str) -> Index:

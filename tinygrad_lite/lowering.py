@@ -213,6 +213,9 @@ class Traced(NDArrayOperatorsMixin):
         outs = options.pop("out", ())
         if ufunc.nout > 1 or (outs and not isinstance(outs[0], Traced)):
             raise Untraceable("its result goes elsewhere")
+        inputs = tuple(
+            x.item() if type(x) is np.ndarray and not x.ndim and x.dtype == self.dtype else x for x in inputs
+        )
         if method == "reduce":
             result = self._noted("reduce", ufunc.reduce, inputs, **{"axis": 0, **options})
         elif method != "__call__" or options:

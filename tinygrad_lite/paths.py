@@ -535,13 +535,12 @@ def gradient_paths(
             "make it with requires_grad=True, outside no_grad() and without detach()"
         )
     required, blocked = (_gates(end, gates, who) for gates in (via, without))
-    paths = GradientPaths(end, wrt, element, end_element)
-    if end not in paths._counts:
+    route = (Restricted(end, wrt, required, blocked),) if required or blocked else ()
+    paths = GradientPaths(end, wrt, element, end_element, *route)
+    if end not in paths._counts and (not route or end not in GradientPaths(end, wrt, element, end_element)._counts):
         raise GraphError(
             f"{who}: {describe(end)} does not depend on {describe(wrt)}: no path leads there; {_why_not(end)}"
         )
-    if required or blocked:
-        paths = GradientPaths(end, wrt, element, end_element, Restricted(end, wrt, required, blocked))
     return paths
 
 

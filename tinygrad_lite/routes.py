@@ -39,6 +39,7 @@ class Restricted(Route):
         self._stops = sorted(order.get(value, -1) for value in self._required)
         if self._stage(wrt) > (wrt in self._required):  # one that comes before wrt, or beside it: on no path
             self._gate(wrt, np.zeros(wrt.shape, dtype=bool))
+        self._closed = {value for value, passes in self._open.items() if not np.any(passes)}
 
     def _gate(self, value: Value, passes: Any) -> None:
         self._open[value] = self._open.get(value, True) & passes
@@ -48,7 +49,7 @@ class Restricted(Route):
         return bisect_right(self._stops, self._order.get(value, -1))
 
     def opens(self, node: Value, operand: Value) -> bool:
-        if not (np.any(self._open.get(node, True)) and np.any(self._open.get(operand, True))):
+        if node in self._closed or operand in self._closed:
             return False
         return not self._stops or self._stage(operand) == self._stage(node) - (node in self._required)
 

@@ -104,4 +104,4 @@ def _read_by(value: Value, read: dict[Value, Any]) -> Any:
 
 def _tags(low: Any, high: Any) -> Any:
     low, high = np.asarray(low), np.asarray(high)
-    return np.where(low > high, NONE, np.where(low == high, np.where(low == high, low, 0), MIXED)).astype(np.int64)
+    return np.where(low > high, NONE, np.where(low == high, low, MIXED)).astype(np.int64)

@@ -61,9 +61,9 @@ def find_slip(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6) 
         return scaled
     groups = _groups(graph)
     tried = 0
-    for description, change, suits in _CHANGES:
+    for description, change, suits in [*_CHANGES, *_means(_batch_sizes(graph))]:
         for group, (node, operand, several) in groups.items():
-            if not all(suits(chain) for reader, edges in graph for k, _, chain in edges if (reader, k) in group):
+            if not suits([chain for reader, edges in graph for k, _, chain in edges if (reader, k) in group]):
                 continue
             tried += 1
             if tried > AT_MOST:
@@ -186,22 +186,46 @@ def _turned(chain: Chain, g: Any, node: Value) -> Any:
     return GRADIENT.result(GRADIENT.pull(changed, g, node))
 
 
-def _weighted(chain: Chain) -> bool:
-    return any(isinstance(m, Scale | SumOver) and np.any(np.asarray(m.weight) != 1.0) for m in chain)
+Suits = Callable[[list[Chain]], bool]
+"""Whether a change of the edges with these chains makes a difference, and can be made."""
 
 
-def _square(chain: Chain) -> bool:
-    shapes = [shape_of(m.operand) for m in chain if isinstance(m, Contract)]
+def _any(chains: list[Chain]) -> bool:
+    return True
+
+
+def _weighted(chains: list[Chain]) -> bool:
+    maps = [m for chain in chains for m in chain]
+    return any(isinstance(m, Scale | SumOver) and np.any(np.asarray(m.weight) != 1.0) for m in maps)
+
+
+def _square(chains: list[Chain]) -> bool:
+    shapes = [shape_of(m.operand) for chain in chains for m in chain if isinstance(m, Contract)]
     return bool(shapes) and all(len(shape) == 2 and shape[0] == shape[1] for shape in shapes)
 
 
-_CHANGES: list[tuple[str, Change, Callable[[Chain], bool]]] = [
+_CHANGES: list[tuple[str, Change, Suits]] = [
     ("the factor of {node} with respect to {operand} is missing", _reweighted(0), _weighted),
-    ("the term of {node} is missing from the sum over paths at {operand}", _missing, lambda chain: True),
-    ("the sign of {node} with respect to {operand} is wrong", _negated, lambda chain: True),
+    ("the term of {node} is missing from the sum over paths at {operand}", _missing, _any),
+    ("the sign of {node} with respect to {operand} is wrong", _negated, _any),
     ("the matrix between {node} and {operand} is transposed", _turned, _square),
     ("the factor of {node} with respect to {operand} is there twice", _reweighted(2), _weighted),
 ]
+
+
+def _means(sizes: set[int]) -> list[tuple[str, Change, Suits]]:
+    """A mean over samples that is forgotten, or taken where there is a sum, for one operand."""
+
+    def times(factor: float) -> Change:
+        return lambda chain, g, node: factor * GRADIENT.result(GRADIENT.pull(chain, g, node))
+
+    what = "what {{node}} passes to {{operand}} is {n} times too {size}: {question}"
+    changes: list[tuple[str, Change, Suits]] = []
+    for n in sorted(sizes - {0, 1}):
+        forgotten = what.format(n=n, size="large", question=f"was the mean over {n} samples forgotten?")
+        taken = what.format(n=n, size="small", question=f"was the mean over {n} samples taken of what is a sum?")
+        changes += [(forgotten, times(n), _any), (taken, times(1 / n), _any)]
+    return changes
 
 
 def _scaled(
@@ -221,7 +245,7 @@ def _scaled(
     factor = float(flat[0] @ flat[1]) / size if size else 1.0
     if not factor or not _near(flat[0], factor * flat[1], tolerance) or _near(flat[0], flat[1], tolerance):
         return None
-    for n in {value.shape[0] for node, _ in graph for value in node.parents if value.shape} | _samples(graph):
+    for n in _batch_sizes(graph) or {value.shape[0] for node, _ in graph for value in node.parents if value.shape}:
         if n > 1 and abs(factor - n) < tolerance * n:
             return Slip(f"every gradient is {n} times too large: was the mean over {n} samples forgotten?", end)
         if n > 1 and abs(factor * n - 1) < tolerance:
@@ -231,11 +255,13 @@ def _scaled(
     return Slip(f"{_MULTIPLIED} {factor:.6g}", end)
 
 
-def _samples(graph: Graph) -> set[int]:
-    """How many samples there are in a graph of scalars, by their names."""
-    parsed = (naming.parse(value.name) for node, _ in graph for value in node.parents if value.name is not None)
+def _batch_sizes(graph: Graph) -> set[int]:
+    """How many samples there may be: the length of the data, or for scalars by their names."""
+    operands = [value for node, _ in graph for value in node.parents]
+    lengths = {value.shape[0] for value in operands if value.shape and value.is_leaf and not value.requires_grad}
+    parsed = (naming.parse(value.name) for value in operands if value.name is not None)
     numbers = {element.sample for element in parsed if element is not None and element.sample is not None}
-    return {len(numbers)} if numbers else set()
+    return lengths | ({len(numbers)} if numbers else set())
 
 
 def _agrees(found: Mapping[Value, Any], manual: Mapping[Value, Any], tolerance: float) -> bool:

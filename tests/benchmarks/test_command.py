@@ -11,6 +11,7 @@ import pytest
 from benchmarks import peers
 from benchmarks.__main__ import main
 from benchmarks.measure import Effort, Measurement, Pair, growth
+from benchmarks.picture import PANELS
 from benchmarks.rows import ROWS, Row, named
 from benchmarks.table import line, quantity, ratio
 
@@ -171,3 +172,22 @@ def test_ratio(x: float, text: str) -> None:
 )
 def test_quantity(x: float, unit: str, text: str) -> None:
     assert quantity(x, unit) == text
+
+
+def test_the_picture_shows_what_was_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "ratios.svg"
+    rows = (row("step-tiny", 2.0, 2.5), row("torch-tiny", 0.25), row("scalars", 0.125), row("broken", build=broken))
+    assert main(["--plot", str(path)], rows) == 1
+    drawn = path.read_text(encoding="utf-8")
+    for text in ("[2,10,2]×4", "2.00", "1/4.00", "1/8.00", "PyTorch eager", "micrograd"):
+        assert f"<!-- {text} -->" in drawn or text in drawn
+    assert "JAX" not in drawn
+    assert main(["--plot", str(tmp_path / "none.svg")], (row("other"),)) == 0
+    assert not (tmp_path / "none.svg").exists()
+    assert "none of these rows is in the picture" in capsys.readouterr().err
+
+
+def test_every_row_of_the_picture_is_one_of_the_table() -> None:
+    names = {row.name for row in ROWS}
+    assert {name for _, lines in PANELS for _, rows in lines for name in rows.values()} <= names

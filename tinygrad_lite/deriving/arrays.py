@@ -70,29 +70,34 @@ class _Arrays:
         return names
 
     def _python(self) -> tuple[str, bool]:
-        steps = [
-            f"{line.delta.python} := {self._written(line).python}" for line in self.deltas if line.delta is not None
-        ]
         several = len(self.gradients) > 1
         if several:
             pairs = zip(self._keys(), self.gradients, strict=True)
             last = f"{{{', '.join(f'{name!a}: {self._written(line).python}' for name, line in pairs)}}}"
         else:
             last = self._written(self.gradients[0]).python
-        return (f"({', '.join([*steps, last])})[-1]" if steps else last), several
+        return self._after_deltas(last), several
+
+    def _after_deltas(self, last: str) -> str:
+        """An expression that reads the δs, as one that computes them first."""
+        steps = [
+            f"{line.delta.python} := {self._written(line).python}" for line in self.deltas if line.delta is not None
+        ]
+        return f"({', '.join([*steps, last])})[-1]" if steps else last
 
     def _written(self, line: MatrixLine) -> Piece:
         return self.matrices._piece(line.factors)
 
     def _terms(self) -> list[Term]:
         """The summands of the gradient, or of all of them."""
-        deltas = {line.delta.python: self._value(line) for line in self.deltas if line.delta is not None}
         found = []
-        for line in self.gradients:
-            for term in line.terms:
-                piece = self.matrices._piece(term)
-                value = eval(piece.python, {**self.matrices.sources.symbols, **deltas})
-                found.append(Term(piece.text, piece.latex, piece.python, value))
+        with np.errstate(all="ignore"):
+            for line in self.gradients:
+                for term in line.terms:
+                    piece = self.matrices._piece(term)
+                    python = self._after_deltas(piece.python)
+                    value = eval(python, {**self.matrices.sources.symbols})
+                    found.append(Term(piece.text, piece.latex, python, value))
         return found
 
     # ---- numbers

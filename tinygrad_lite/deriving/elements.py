@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError
-from ..expressions import Symbol, is_number, number
+from ..expressions import Symbol, is_number, number, product
 from ..maps import edges
 from ..paths import GradientPaths
 from ..samples import samples_of
@@ -148,17 +148,30 @@ class Elements:
 
     @cached_property
     def by_sample(self) -> dict[int, list[Edge]]:
-        """The first edges of the paths by the sample they lead to; empty where that is not one each."""
+        """The first edges of the paths by the sample they lead to; empty where that is not one each.
+
+        Where samples part later, behind a sum, what comes before is a factor of each edge.
+        """
         found: defaultdict[int, list[Edge]] = defaultdict(list)
-        for edge in self.first:
-            place: Place | None = edge.to
-            while place is not None and self.sample(place) < 0:  # on to where the samples part
+        waiting = list(self.first[::-1])
+        for _ in range(AT_MOST):
+            if not waiting:
+                return dict(sorted(found.items())) if len(found) > 1 else {}
+            edge = waiting.pop()
+            place, factor, weight = edge.to, edge.factor, edge.number
+            onward = self.graph.edges.get(place, ())
+            while self.sample(place) < 0 and len(onward) == 1:  # on to where the samples part
+                place, factor, weight = onward[0].to, product(factor, onward[0].factor), weight * onward[0].number
                 onward = self.graph.edges.get(place, ())
-                place = onward[0].to if len(onward) == 1 else None
-            if place is None:
-                return {}
-            found[self.sample(place)].append(edge)
-        return dict(sorted(found.items())) if len(found) > 1 else {}
+            if self.sample(place) >= 0:
+                found[self.sample(place)].append(edge)
+            elif onward:
+                waiting += [
+                    Edge(step.to, product(factor, step.factor), weight * step.number) for step in reversed(onward)
+                ]
+            else:
+                break
+        return {}
 
     def summed(self, each: Mapping[int, Product], whole: Callable[[], Product]) -> Product:
         """The sum over samples of alike trees, where that is shorter than the ``whole``."""
@@ -189,18 +202,19 @@ class Elements:
 
     # ---- δ
 
-    def deltas(self, first: Sequence[Edge], shared: bool) -> dict[Place, Delta]:
+    def deltas(self, first: Sequence[Edge], shared: bool, sample: int = -1) -> dict[Place, Delta]:
         """The elements whose derivative backpropagation would save: weighted sums, which read parameters; where there
         are none, or ``shared``, all that several others read.
 
-        Where an element is read by another of them alone and unchanged, the two have one derivative.
+        Where an element is read by another of them alone and unchanged, the two have one derivative. Of one ``sample``
+        that stands for all only its own elements have one: what all samples read has another part from each.
         """
         reached = self.graph.reached(first)
         readers: defaultdict[Place, list[tuple[Place, Edge]]] = defaultdict(list)
         for place in reached:
             for edge in self.graph.edges.get(place, ()):
                 readers[edge.to].append((place, edge))
-        between = [place for place in reached if place != self.target]
+        between = [place for place in reached if place != self.target and (sample < 0 or self.sample(place) == sample)]
         sums = {place for place in between if _reads_parameters(place.value)}
         if not sums or shared:
             sums |= {place for place in between if len({reader for reader, _ in readers[place]}) > 1}
@@ -214,7 +228,7 @@ class Elements:
         names = suffixes([value for value, _ in kept])
         found = {}
         for place in kept:
-            row = ["s" if k == 0 and self.sample(place) == i else str(i) for k, i in enumerate(place.element)]
+            row = ["s" if k == 0 and sample == i else str(i) for k, i in enumerate(place.element)]
             found[place] = Delta(place, names[place.value], f"[{','.join(row)}]" if row else "")
         return found
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 from ..errors import ArgumentError
@@ -76,14 +77,15 @@ class _Numbers:
             )
         name = _partial(self.paths.end, self.paths.end_at, *self.target)
         main = None
-        if form != "deltas":
+        if form != "deltas" or not self.elements.first:
             with suppress(TooLongError):
                 main = Line((name,), self._whole(form))
         if form == "paths" or not self.elements.first:
             return [], None, main
-        for shared in (False, True):
+        ways: list[Mapping[int, Sequence[Edge]]] = [self.elements.by_sample] if self.elements.by_sample else []
+        for each, shared in product([*ways, {-1: self.elements.first}], (False, True)):
             try:
-                lines, final = self._in_deltas(name, shared)
+                lines, final = self._in_deltas(name, each, shared)
             except TooLongError:
                 continue
             if main is not None and not any(len(line.names) > 1 for line in lines):
@@ -91,8 +93,9 @@ class _Numbers:
             if final is not None:
                 return lines, final, main
         if main is None:
+            whole = "for the whole array (leave out at=)" if self.target.element else "with matrices (a list: [w])"
             raise ArgumentError(
-                f"derive: there are {count:,} paths, too many to write out; ask for the whole array (leave out at=), "
+                f"derive: there are {count:,} paths, too many to write out; ask {whole}, "
                 "for fewer samples, or for tg.gradient_paths(…).top(k)"
             )
         return [], None, main
@@ -101,17 +104,20 @@ class _Numbers:
         elements, graph = self.elements, self.elements.graph
         write = graph.expanded if form == "paths" else graph.segment
         if not elements.first:
-            return Product((Factor(ast.Constant(0.0), 0.0),))
+            itself = float(self.target == Place(self.paths.end, self.paths.end_at))
+            return Product((Factor(ast.Constant(itself), itself),))
         each = {sample: write(edges, self.target) for sample, edges in elements.by_sample.items()}
         return elements.summed(each, lambda: write(elements.first, self.target))
 
-    def _in_deltas(self, name: tuple[str, str], shared: bool) -> tuple[list[Line], Line | None]:
-        """The δs of one sample and the gradient in terms of them, where that is alike in all samples."""
+    def _in_deltas(
+        self, name: tuple[str, str], each: Mapping[int, Sequence[Edge]], shared: bool
+    ) -> tuple[list[Line], Line | None]:
+        """The δs of one sample and the gradient in terms of them, where that is alike in all samples; or those of all,
+        where ``each`` does not tell samples apart."""
         elements = self.elements
-        each: dict[int, Sequence[Edge]] = {**elements.by_sample} or {-1: elements.first}
         by_sample: list[tuple[int, list[Line], Product]] = []
         for sample, first in each.items():
-            deltas = elements.deltas(first, shared)
+            deltas = elements.deltas(first, shared, sample if len(each) > 1 else -1)
             if len(deltas) > MOST_DELTAS:
                 raise TooLongError
             lines = []
@@ -215,25 +221,28 @@ class _Numbers:
         if self.main is not None:
             return python_tree(self.main.tree, self.python_writer)[0]
         assert self.final is not None
-        tree = self.final.tree
+        return self._python_by_deltas(self.final.tree)
+
+    def _python_by_deltas(self, tree: Product) -> str:
         which = tree.factors[0].which if is_samples(tree) and isinstance(tree.factors[0], Samples) else ()
 
-        def body(line: Line) -> str:
-            one = line.tree.factors[0] if which else line.tree
+        def body(tree: Product) -> str:
+            one = tree.factors[0] if which else tree
             one = one.bodies[0] if isinstance(one, Samples) else one
             assert isinstance(one, Product)
             return python_tree(one, self.python_writer)[0]
 
-        steps = [f"{line.python} := {body(line)}" for line in self.lines] + [body(self.final)]
+        steps = [f"{line.python} := {body(line.tree)}" for line in self.lines] + [body(tree)]
         joined = f"({', '.join(steps)})[-1]"
         return f"sum({joined} for s in {range_python(which)})" if which else joined
 
     def _terms(self, tree: Product) -> list[Term]:
-        writer = self.python_writer
-        return [
-            Term(inline(term), latex_tree(term, False), python_tree(term, writer)[0], term.number)
-            for term in summands(tree)
-        ]
+        by_deltas = self.main is None
+
+        def python(term: Product) -> str:
+            return self._python_by_deltas(term) if by_deltas else python_tree(term, self.python_writer)[0]
+
+        return [Term(inline(term), latex_tree(term, False), python(term), term.number) for term in summands(tree)]
 
 
 def _partial(

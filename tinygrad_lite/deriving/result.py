@@ -11,7 +11,10 @@ __all__ = ["Derivation", "Term"]
 
 @dataclass(frozen=True)
 class Term:
-    """One summand of a gradient: as text, LaTeX and Python source, and its number."""
+    """One summand of a gradient: as text, LaTeX and Python source, and its number.
+
+    ``python`` stands by itself, as the derivation's own does: ``eval(term.python, d.symbols)`` is ``value``.
+    """
 
     text: str
     latex: str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from ..errors import ArgumentError
 
@@ -17,12 +18,9 @@ def checked_width(width: Any, who: str, what: str) -> int:
     >>> checked_width(3, "Linear", "n_in")
     3
     """
-    try:
-        if isinstance(width, bool):
-            raise TypeError
-        number = operator.index(width)
-    except TypeError:
-        raise ArgumentError(f"{who}: {what} is a whole number of at least 1, got {width!r}; pass an int") from None
+    if not isinstance(width, int | np.integer) or isinstance(width, bool):
+        raise ArgumentError(f"{who}: {what} is a whole number of at least 1, got {width!r}; pass an int")
+    number = int(width)
     if number < 1:
         raise ArgumentError(
             f"{who}: {what} is a whole number of at least 1, got {number}; leave out what has no neurons"

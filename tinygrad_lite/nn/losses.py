@@ -17,9 +17,10 @@ import numpy as np
 
 from .. import elementary as E
 from .. import functions as F
+from ..costs import HalfSquaredError
 from ..elementwise import weighted_sum
 from ..errors import ArgumentError, ShapeError, ValueTypeError
-from ..value import Value, as_data, constant, plain
+from ..value import Value, as_data, constant, plain, record
 
 __all__ = ["binary_cross_entropy", "cross_entropy", "half_squared_error", "hinge", "mse"]
 
@@ -44,7 +45,8 @@ def half_squared_error(outputs: Any, targets: Any, reduction: Reduction = "mean"
     if isinstance(outputs, Value) and outputs.size:
         _check_reduction("half_squared_error", reduction)
         t = _target_value("half_squared_error", outputs, targets)
-        return _named(F.half_squared_error(outputs, t, _samples(outputs.shape) if reduction == "mean" else 1.0))
+        divisor = _samples(outputs.shape) if reduction == "mean" else 1.0
+        return _named(record(HalfSquaredError(divisor), (outputs, t)))  # the shapes are known to be equal
     return _reduced("half_squared_error", outputs, targets, _squared_difference, 2.0, _samples, reduction)
 
 

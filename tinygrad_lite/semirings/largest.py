@@ -164,13 +164,6 @@ def _extremes(parts: Sequence[Any], w: Any, outs: Sequence[tuple[Any, Any]]) -> 
 class _LogSizes(Logarithms):
     """Logarithms of magnitudes: products are sums."""
 
-    def lift(self, weight: Any) -> Any:
-        with np.errstate(divide="ignore"):
-            return np.log(np.abs(weight))
-
-    def times(self, a: Any, b: Any) -> Any:
-        return a + b
-
     def sum(self, a: Any, axis: tuple[int, ...]) -> Any:
         return np.max(a, axis=axis, initial=-np.inf)
 

@@ -120,13 +120,6 @@ def _times_log(size: Any) -> Any:
 class _LogMagnitudes(Logarithms):
     """Logarithms of magnitudes: products are sums, sums are log-sum-exp, and nothing underflows."""
 
-    def lift(self, weight: Any) -> Any:
-        with np.errstate(divide="ignore"):
-            return np.log(np.abs(weight))
-
-    def times(self, a: Any, b: Any) -> Any:
-        return a + b
-
     def sum(self, a: Any, axis: tuple[int, ...]) -> Any:
         return _log_sum(a, axis)
 
@@ -158,12 +151,8 @@ class _LogExpectations(Logarithms):
     """
 
     def lift(self, weight: Any) -> Any:
-        with np.errstate(divide="ignore"):
-            size = np.log(np.abs(weight))
+        size = super().lift(weight)
         return np.stack([size, np.zeros_like(size)])
-
-    def times(self, a: Any, b: Any) -> Any:
-        return a + b
 
     def sum(self, a: Any, axis: tuple[int, ...]) -> Any:
         total = _log_sum(a[0], axis)

@@ -57,7 +57,14 @@ class Numbers(Semiring):
 
 
 class Logarithms(Semiring):
-    """A statistic on logarithms of magnitudes."""
+    """A statistic on logarithms of magnitudes, whose products are sums."""
+
+    def lift(self, weight: Any) -> Any:
+        with np.errstate(divide="ignore"):
+            return np.log(np.abs(weight))
+
+    def times(self, a: Any, b: Any) -> Any:
+        return a + b
 
     def sizes(self, a: Any) -> Any:
         """The part of an element that is logarithms of magnitudes."""

@@ -1,0 +1,1 @@
+"""The pieces of ``manual_backprop``: what it traces, pulls back, tidies up and writes as Python source."""
