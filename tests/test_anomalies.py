@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 
 import tinygrad_lite as tg
 from tests.cases import CASES, LABELS, Case
-from tinygrad_lite import Value, nn
+from tinygrad_lite import Value, anomalies, nn
 from tinygrad_lite.derivatives import TABLE
 from tinygrad_lite.elementwise import FUNCTIONS
 from tinygrad_lite.errors import GraphError, NonFiniteError
@@ -304,9 +304,19 @@ def test_it_holds_for_this_thread_alone() -> None:
     assert found[0].op.line is None
 
 
-def test_a_checksum_that_is_always_the_same_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tinygrad_lite import anomalies
-
-    monkeypatch.setattr(anomalies, "_print", lambda data: 0)
+@pytest.mark.parametrize(
+    ("part", "blind", "test"),
+    [
+        ("_print", lambda data: 0, test_an_array_overwritten_in_place),
+        ("_print", lambda data: 0, test_numbers_that_were_replaced),
+        ("_first_non_finite", lambda data: None, test_the_first_infinity_forward),
+        ("_first_non_finite", lambda data: None, test_a_cotangent_that_is_not_a_number),
+    ],
+    ids=lambda x: getattr(x, "__name__", x),
+)
+def test_a_blind_detector_is_noticed(
+    part: str, blind: Callable[[Any], Any], test: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(anomalies, part, blind)
     with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
-        test_an_array_overwritten_in_place()
+        test()

@@ -110,10 +110,10 @@ class CompiledStep:
         with self._lock:
             if self._running or blocks_open[0] or captures_open[0]:
                 self._check_place()
+                if watching() is not None:
+                    return self._watched(arguments, named)
             self._running = True
             try:
-                if blocks_open[0] and watching() is not None:  # a replay has no ops to look at
-                    return self._eager(self._captured(arguments, named, ())[0])
                 last = self._last
                 if (
                     last is not None
@@ -134,6 +134,14 @@ class CompiledStep:
                 raise error from None
             finally:
                 self._running = False
+
+    def _watched(self, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> float:
+        """One eager step, inside ``detect_anomaly``: a replay has no ops to look at."""
+        self._running = True
+        try:
+            return self._eager(self._captured(arguments, named, ())[0])
+        finally:
+            self._running = False
 
     @property
     def source(self) -> str:
