@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import sys
 import weakref
 from typing import Any
@@ -13,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value
+from tinygrad_lite.errors import GraphError
 from tinygrad_lite.semirings import COUNT, GRADIENT, MAGNITUDE
 from tinygrad_lite.sweeping import ancestors, push, topological
 
@@ -28,7 +31,14 @@ def test_a_chain_of_a_million_ops() -> None:
     y.backward()
     assert x.grad == pytest.approx(0.9999999 ** (MILLION // 2), rel=1e-9)
     assert y.grad == 1.0
+    assert repr(y).startswith("Value(")
+    for duplicate in (copy.copy, copy.deepcopy, pickle.dumps, lambda v: copy.deepcopy([v])):
+        with pytest.raises(GraphError, match=r"(copy|pickle): .* is part of a graph; .*detach"):
+            duplicate(y)
+    assert copy.deepcopy(y.detach()).data == y.data
     y.backward(keep="leaves")
+    with pytest.raises(GraphError, match=r"was freed by backward\(keep='leaves'\)"):
+        y.backward()
     del y
     assert x.grad == pytest.approx(2 * 0.9999999 ** (MILLION // 2), rel=1e-9)
 

@@ -13,6 +13,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_lite as tg
+from tests.cases import CASES, LABELS, Case
 from tinygrad_lite import Value
 from tinygrad_lite.errors import GraphError, IndexRangeError, ShapeError, ValueTypeError
 from tinygrad_lite.methods import METHODS
@@ -421,6 +422,43 @@ def test_values_cannot_be_changed_in_place() -> None:
         y.data = np.ones(2)
     with pytest.raises(AttributeError):
         y.shape = (1, 2)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("make", [lambda x: x * 2.0, lambda x: x.reshape((2, 1)), lambda x: x[...], lambda x: x.T])
+def test_the_array_of_a_result_is_read_only(make: Any) -> None:
+    """A gradient is computed from it. What it is a view of stays as it was."""
+    x = Value([1.0, 2.0], name="x")
+    y = make(x)
+    with pytest.raises(ValueError, match="read-only"):
+        y.data[0] = 5.0
+    assert y.data is y.data
+    x.data[0] = 3.0
+    x.data += 1.0
+    y = make(x)
+    y.sum().backward(keep="leaves")
+    with tg.no_grad():
+        make(x).data.flags.writeable  # noqa: B018  (a constant belongs to whoever made it)
+    assert tg.grad(lambda x: (x * x).sum())(x.data).flags.writeable
+    assert x.data.flags.writeable
+
+
+def test_an_array_given_to_a_transform_stays_writable() -> None:
+    w = Value([1.0, 2.0], name="w")
+    tg.grad(lambda v: np.sum(v.data * v))(w)
+    w.data[0] = 4.0
+    array = np.array([1.0, 2.0])
+    tg.grad(lambda v: np.sum(v.data * v))(array)
+    array[0] = 4.0
+
+
+@pytest.mark.parametrize("example", CASES, ids=LABELS)
+def test_no_result_is_the_array_of_an_operand(example: Case, rng: np.random.Generator) -> None:
+    values = [Value(a) for a in example.arrays(rng)]
+    before = [x.data for x in values]
+    example.ours(*values).data  # noqa: B018  (makes it read-only)
+    for x, data in zip(values, before, strict=True):
+        assert x.data is data
+        assert type(data) is float or data.flags.writeable
 
 
 def test_numpy_arrays_refuse_values() -> None:

@@ -17,7 +17,9 @@ C ← x : 2(x·w + x) = 16
 """
 
 from . import elementary, functions, methods, numpy_functions, semirings  # noqa: F401  (methods, numpy_functions: they fill Value in)
+from .anomalies import detect_anomaly
 from .checking import Comparison, DifferentGradientsError, compare
+from .checkpointing import checkpoint
 from .compiler import CompiledStep, compile
 from .derivation import Derivation, derive
 from .elementary import *  # noqa: F403
@@ -29,6 +31,7 @@ from .functions import *  # noqa: F403
 from .manual import ManualBackprop, manual_backprop
 from .path import Path
 from .paths import GradientPaths, gradient_paths
+from .primitives import primitive
 from .recording import no_grad
 from .sweeping import replay, sweep
 from .transforms import elementwise_grad, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -47,10 +50,12 @@ __all__ = [
     "TinygradError",
     "Value",
     "check_grads",
+    "checkpoint",
     "compare",
     "compile",
     "datasets",
     "derive",
+    "detect_anomaly",
     "elementwise_grad",
     "find",
     "grad",
@@ -63,6 +68,7 @@ __all__ = [
     "nn",
     "no_grad",
     "optim",
+    "primitive",
     "replay",
     "semirings",
     "sweep",

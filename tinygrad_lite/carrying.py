@@ -20,7 +20,7 @@ import numpy as np
 from . import moves, products, reductions
 from .errors import GraphError, ValueTypeError
 from .maps import Adjoint, Chain, Gather, Map, Scale
-from .recording import observer
+from .recording import observer, watching
 from .semirings.base import Linear
 from .sweeping import _check_current
 from .value import CONSUMED, Op, Value, constant, describe, record
@@ -38,7 +38,7 @@ class _Argument(Op):
     sign = "="
 
     def forward(self, *data: Any) -> Any:
-        return data[0]
+        return data[0].view() if type(data[0]) is np.ndarray else data[0]
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         return ()
@@ -270,11 +270,15 @@ def carry_back(
     ``cotangents`` has one of each end's shape, with one axis in front if ``several``; they are Values if ``recorded``.
     """
     semiring, plain = (_VALUES if recorded else _NUMBERS), not (recorded or several)
-    totals: dict[Value, Any] = {}
+    graph = between(ends, starts)
+    detector = watching()
+    totals: dict[Value, Any] = {} if detector is None else detector.cotangents()
+    if detector is not None:
+        detector.check(node for node, _ in graph)
     with np.errstate(all="ignore"):
         for end, g in zip(ends, cotangents, strict=True):
             _added(totals, end, g, plain)
-        for node, edges in reversed(between(ends, starts)):
+        for node, edges in reversed(graph):
             g = totals.pop(node, None)
             if g is None:  # read only where its reader has no derivative
                 continue

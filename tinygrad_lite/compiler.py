@@ -27,7 +27,7 @@ from .flattening import Flat, flat_replay, flattened
 from .leveling import by_level, levels
 from .lowering import Lowered, lowered
 from .optim import Optimizer
-from .recording import blocks_open, captures_open, mode_changes, observer, paused
+from .recording import blocks_open, captures_open, mode_changes, observer, paused, watching
 from .value import Value, as_data, constant, describe
 
 __all__ = ["CompiledStep", "compile"]
@@ -110,6 +110,8 @@ class CompiledStep:
         with self._lock:
             if self._running or blocks_open[0] or captures_open[0]:
                 self._check_place()
+                if watching() is not None:
+                    return self._watched(arguments, named)
             self._running = True
             try:
                 last = self._last
@@ -132,6 +134,14 @@ class CompiledStep:
                 raise error from None
             finally:
                 self._running = False
+
+    def _watched(self, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> float:
+        """One eager step, inside ``detect_anomaly``: a replay has no ops to look at."""
+        self._running = True
+        try:
+            return self._eager(self._captured(arguments, named, ())[0])
+        finally:
+            self._running = False
 
     @property
     def source(self) -> str:

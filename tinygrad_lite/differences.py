@@ -22,6 +22,7 @@ from .carrying import between
 from .derivatives import ARRAY_FUNCTIONS, compiled
 from .elementwise import Elementwise
 from .errors import TinygradError
+from .primitives import Primitive
 from .sweeping import replay
 from .value import Op, Value, as_data
 
@@ -183,6 +184,8 @@ _COMPLEX_FUNCTIONS = ARRAY_FUNCTIONS | {
 def _on_complex(node: Value, results: dict[Value, Any]) -> Any:
     op: Op | None = node.op
     assert op is not None
+    if isinstance(op, Primitive):  # which may take complex numbers, and not be analytic
+        raise NotAnalyticError(f"complex step: {op.name!r} is a primitive, known for real numbers only")
     data = [
         results.get(x, x.data) if isinstance(x, Value) else as_data(x, keep_integers=True, copy=False)
         for x in node.operands

@@ -26,8 +26,8 @@ from .derivatives import (
 )
 from .errors import ShapeError
 from .maps import Broadcast, Chain, Scale
-from .recording import blocks_open, paused
-from .value import Op, Value, as_data, constant, describe, new, plain, record, shape_of, unrecorded
+from .recording import blocks_open, diverted
+from .value import Op, Value, as_data, constant, describe, elsewhere, new, plain, record, shape_of
 
 __all__ = ["FUNCTIONS", "OPS", "Elementwise", "WeightedSum", "weighted_sum"]
 
@@ -124,8 +124,8 @@ def recorded({parameters}):
                 da = ({da}) if {x}.requires_grad else None
             except REFUSED:
                 return apply(op, ({x},))
-            if blocks_open[0] and paused():
-                return unrecorded(op, ({x},), out)
+            if blocks_open[0] and diverted():
+                return elsewhere(op, ({x},), out)
             node = new(Value)
             node._data = out
             node._made_by = op
@@ -161,8 +161,8 @@ def recorded({parameters}):
         except REFUSED:
             return apply(op, ({x}, {y}))
         if {regular}:
-            if blocks_open[0] and paused():
-                return unrecorded(op, ({x}, {y}), out)
+            if blocks_open[0] and diverted():
+                return elsewhere(op, ({x}, {y}), out)
             node = new(Value)
             node._data = out
             node._made_by = op
@@ -204,12 +204,12 @@ def _generated(op: Elementwise) -> Callable[..., Any]:
         "Value": Value,
         "apply": apply,
         "blocks_open": blocks_open,
+        "diverted": diverted,
+        "elsewhere": elsewhere,
         "ndarray": np.ndarray,
         "new": new,
         "op": op,
-        "paused": paused,
         "record": record,
-        "unrecorded": unrecorded,
     }
     exec(compile(source, f"<generated from the table: {rule.name}>", "exec"), namespace)
     return _finished(namespace["recorded"], rule)  # not by its name, which calls the float function inside
@@ -232,8 +232,8 @@ def apply(op: Elementwise, operands: tuple[Any, ...]) -> Any:
     if any(type(x) is not float for x in saved):
         return record(op, operands)
     out = op.forward(*saved)
-    if paused():
-        return unrecorded(op, operands, out)
+    if blocks_open[0] and diverted():
+        return elsewhere(op, operands, out)
     data = tuple(saved)
     return scalar_node(
         op,
@@ -289,6 +289,8 @@ class WeightedSum(Op):
 
     def forward(self, *data: Any) -> Any:
         n = len(data) // 2
+        if not n:
+            return data[0] * 1.0  # not the operand's own array
         return sum(map(operator.mul, data[:n], data[n:-1]), data[-1])
 
     @staticmethod
@@ -332,8 +334,8 @@ def weighted_sum(weights: Any, inputs: Any, bias: Any = 0.0) -> Any:
     out = _WEIGHTED_SUM.forward(*data)
     if not any(isinstance(x, Value) for x in operands):
         return out
-    if blocks_open[0] and paused():
-        return unrecorded(_WEIGHTED_SUM, operands, out)
+    if blocks_open[0] and diverted():
+        return elsewhere(_WEIGHTED_SUM, operands, out)
     locals_ = list(WeightedSum.partners(data))
     for k, x in enumerate(operands):
         if type(x) is not Value or not x.requires_grad:

@@ -18,6 +18,7 @@ from .capturing import Capture
 from .elementwise import Elementwise, WeightedSum
 from .emitting import all_floats, stepped
 from .optim import SGD, Optimizer
+from .primitives import Primitive
 from .value import Op, Plain, Value, as_data
 
 __all__ = ["Flat", "FlatNode", "flat_replay", "flattened"]
@@ -66,7 +67,7 @@ class At:
 
 def flattened(capture: Capture, arguments: Sequence[Value]) -> Flat | None:
     """The graph, if all of it is of floats, and nothing but it decides what is computed; else ``None``."""
-    if capture.guards or any(isinstance(node.op, Plain) or node.keys for node in capture.nodes):
+    if capture.guards or any(isinstance(node.op, Plain | Primitive) or node.keys for node in capture.nodes):
         return None
     if any(type(node._da) is list for node in capture.order):
         return None

@@ -23,6 +23,7 @@ from .derivatives import FLOAT_FUNCTIONS, float_source
 from .elementwise import Elementwise, WeightedSum
 from .errors import IndexRangeError
 from .moves import GetItem
+from .primitives import Primitive
 from .products import LinearOp
 from .semirings.base import Linear
 from .value import Op, Plain, Value, as_data
@@ -388,7 +389,7 @@ class _Lowering:
     def _followed(self, op: Op, args: tuple[Any, ...], value: Value) -> Any:
         """The op's forward as NumPy's calls if it can be followed to the same bits, else as one."""
         start = self.low.start = len(self.low.calls)
-        if _ours(op) and not isinstance(op, Plain):
+        if _ours(op) and not isinstance(op, Plain | Primitive):
             self.ops[id(value)] = own = copy.copy(op)
             if isinstance(op, CrossEntropy) and isinstance(args[1], Slot):  # a negative one would index from the end
                 self.low.call("guard", _whole_classes, args, {}, None)
@@ -502,7 +503,7 @@ class _Lowering:
     ) -> Any:
         start = self.low.start = len(self.low.calls)
         own = self.ops.get(id(node), op)
-        if _ours(op):
+        if _ours(op) and (isinstance(op, Elementwise) or not isinstance(op, Primitive)):
             try:
                 pulled = _pull_traced(
                     own, k, self._as_traced(g), list(map(self._as_traced, args)), self._as_traced(out)
@@ -570,7 +571,7 @@ def _sample(x: Any) -> Any:
 
 
 def _is_scalar(op: Op) -> bool:
-    return isinstance(op, Elementwise | WeightedSum)
+    return isinstance(op, Elementwise | WeightedSum) and not isinstance(op, Primitive)
 
 
 def _names(op: Elementwise) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""Whether operations are recorded (``no_grad``), and who wants to know what is read while they are (``compile``).
+"""Whether operations are recorded (``no_grad``), and who wants to know of them (``compile``, ``detect_anomaly``).
 
 The state belongs to the current thread or task (a context variable). Reading one for every scalar op would cost a
-tenth of the op, so a plain counter says first whether *anyone* is inside a ``no_grad`` block.
+tenth of the op, so a plain counter says first whether *anyone* is inside such a block.
 """
 
 from __future__ import annotations
@@ -12,7 +12,19 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["capturing", "captures_open", "mode_changes", "no_grad", "observer", "paused", "recording"]
+__all__ = [
+    "blocks_open",
+    "captures_open",
+    "capturing",
+    "diverted",
+    "mode_changes",
+    "no_grad",
+    "observer",
+    "paused",
+    "recording",
+    "watching",
+    "watching_by",
+]
 
 _off: ContextVar[bool] = ContextVar("tinygrad_lite_recording_off", default=False)
 _lock = threading.Lock()
@@ -22,6 +34,33 @@ blocks_open = [0]  # a list: generated code keeps a reference to it
 def paused() -> bool:
     """Whether recording is off here."""
     return blocks_open[0] > 0 and _off.get()
+
+
+_detector: ContextVar[Any] = ContextVar("tinygrad_lite_detector", default=None)
+
+
+def watching() -> Any:
+    """What looks at every op here (see anomalies.py), or ``None``."""
+    return _detector.get() if blocks_open[0] else None
+
+
+def diverted() -> bool:
+    """Whether an op must not be recorded the plain way: recording is off, or somebody watches."""
+    return blocks_open[0] > 0 and (_off.get() or _detector.get() is not None)
+
+
+@contextmanager
+def watching_by(detector: Any) -> Iterator[None]:
+    """``detector`` looks at every op inside the block, in this thread or task."""
+    with _lock:
+        blocks_open[0] += 1
+    token = _detector.set(detector)
+    try:
+        yield
+    finally:
+        _detector.reset(token)
+        with _lock:
+            blocks_open[0] -= 1
 
 
 @contextmanager

@@ -15,14 +15,17 @@ import numpy as np
 
 from .errors import ArgumentError, GraphError, NonFiniteError, ShapeError
 from .maps import Chain, Scale
+from .recording import watching
 from .semirings import Semiring
 from .value import CONSUMED, Value, as_data, describe
 
 __all__ = ["ancestors", "backward", "chains", "push", "replay", "reverse", "sweep", "topological"]
 
 
-def topological(end: Value) -> list[Value]:
+def topological(end: Value, unfolding: bool = True) -> list[Value]:
     """The interior Values through which a gradient flows to ``end``, each after its operands.
+
+    ``unfolding`` puts the graphs of checkpoints in their places; ``backward`` goes through them without.
 
     Raises ``GraphError`` where the graph was freed, or an array was replaced after it was recorded.
     """
@@ -47,6 +50,12 @@ def topological(end: Value) -> list[Value]:
             if node._db is not None:
                 push(node._b)
         elif kind is list:
+            if unfolding and node._made_by.folded:
+                node._made_by.unfold(node)
+                del stack[-2:]
+                seen.discard(node)
+                push(node)
+                continue
             for operand, saved in zip(node._a, locals_):  # noqa: B905  (an eighth of this loop's time)
                 if type(operand) is Value:
                     if operand._data is not saved:
@@ -81,6 +90,8 @@ def ancestors(end: Value) -> list[Value]:
             order.append(stack.pop())  # type: ignore[arg-type]
         elif node not in seen:
             seen.add(node)
+            if node._made_by is not None and node._made_by.folded:
+                node._made_by.unfold(node)
             stack += [node, None]
             stack += reversed(node.parents)
     return order
@@ -131,8 +142,12 @@ def backward(end: Value, grad: Any, keep: str | None) -> None:
             f"backward: {describe(end)} depends on nothing that requires a gradient; "
             "make its parameters with Value(…), outside no_grad(), and without detach()"
         )
-    order = topological(end)
-    cotangents: defaultdict[Value, Any] = defaultdict(float, {end: seed})
+    order = topological(end, unfolding=False)
+    detector = watching()
+    cotangents: defaultdict[Value, Any] = defaultdict(float) if detector is None else detector.cotangents()
+    if detector is not None:
+        detector.check(order)
+    cotangents[end] = seed
     taken = {id(seed)}  # arrays that a leaf must not have for its own
     while order:
         node = order.pop()

@@ -23,6 +23,7 @@ from .elementwise import Elementwise, WeightedSum
 from .expressions import PRIME, Symbol, built, call, number, product, total
 from .maps import Broadcast, Chain, Index, Map, shape_of
 from .moves import BroadcastTo, Concatenate, GetItem, Move, ReshapeOp, Stack, TransposeOp
+from .primitives import Primitive
 from .products import LinearOp, MatMul
 from .reductions import CumSum, Extremum, LogSumExp, Mean, Norm, Prod, Sum, Trace
 from .value import Op, Value, constant
@@ -117,6 +118,8 @@ class Tracer:
         if op is None:
             alike = index is not None or not value.shape or _alike(value.data)
             return self._weight(value.data, index) if alike else Symbol(value, None)
+        if isinstance(op, Primitive):  # its function has no formula
+            return Symbol(value, index)
         if isinstance(op, Elementwise):
             return self._line(value, _worked_out(op), index)
         if index is None:
@@ -262,7 +265,7 @@ def _chain_of_values(node: Value, position: int) -> Chain:
 def _derivative(op: Elementwise, position: int) -> str | ast.expr | None:
     """The local derivative of an op: as it is printed, or, where that is long, by the op's name, ``gelu′(x)``."""
     written = op.rule.written[position]
-    if written is None or len(written) <= LIMIT:
+    if written is None or len(written) <= LIMIT or isinstance(op, Primitive):
         return written
     letters: list[ast.expr] = [ast.Name(letter, ast.Load()) for letter in op.rule.operands]
     return ast.Call(ast.Name(f"{op.name}{PRIME * (position + 1)}", ast.Load()), letters, [])

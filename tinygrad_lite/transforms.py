@@ -54,6 +54,8 @@ _depth: ContextVar[int] = ContextVar("tinygrad_lite_transforms_open", default=0)
 @contextmanager
 def _inside() -> Iterator[None]:
     """What is recorded here is differentiated afterwards."""
+    if paused() and hasattr(who := observer(), "saw_derivative"):
+        who.saw_derivative()
     token = _depth.set(_depth.get() + 1)
     try:
         with recording():

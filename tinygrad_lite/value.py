@@ -23,7 +23,7 @@ import numpy as np
 from ._methods import Methods
 from .errors import GraphError, ShapeError, TinygradError, ValueTypeError
 from .maps import ndim_of, shape_of
-from .recording import blocks_open, captures_open, observer, paused
+from .recording import blocks_open, captures_open, diverted, observer, watching
 from .semirings import GRADIENT
 from .showing import array_table
 
@@ -40,6 +40,10 @@ class Op:
 
     name: str
     sign: str
+    folded = False
+    """Whether it stands for a graph that can be put in its place (see checkpointing.py)."""
+    line: str | None = None
+    """The line of the user's code that made its node, as far as ``detect_anomaly`` noted it."""
 
     def forward(self, *data: Any) -> Any:
         """The result, from the operands' data."""
@@ -64,6 +68,10 @@ class Op:
         for linear_map in chain:
             g = linear_map.pull(g, GRADIENT)
         return g
+
+    def unfold(self, node: Value) -> None:
+        """Put that graph in the place of ``node``."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -131,13 +139,16 @@ class Value(Methods):
 
         A leaf's data can be replaced, by data of any shape. A parameter keeps its dtype, and a copy: its array is its
         own, so optimizers may change it in place. Every assignment makes a new array object, by which the engine sees
-        that graphs recorded before are out of date.
+        that graphs recorded before are out of date. The array of a result is read-only: gradients are computed from it.
         """
         if self._data is None:
             raise GraphError(f"data: {describe(self)} was freed by backward(keep='leaves'); run the forward pass again")
         if captures_open[0]:
             _tell_of_data(self)
-        return self._data
+        data = self._data
+        if self._made_by is not None and type(data) is np.ndarray:
+            data.flags.writeable = False  # here, and not when it is made, where it would cost every op
+        return data
 
     @data.setter
     def data(self, data: Any) -> None:
@@ -506,6 +517,13 @@ def unrecorded(op: Op, operands: tuple[Any, ...], out: Any) -> Value:
     return node
 
 
+def elsewhere(op: Op, operands: tuple[Any, ...], out: Any) -> Value:
+    """The result of an op where it is not recorded the plain way: inside ``no_grad``, or looked at by a detector."""
+    detector = watching()
+    node: Value = unrecorded(op, operands, out) if detector is None else detector.made(op, operands, out)
+    return node
+
+
 # ---- what is read of Values, as far as somebody captures it (see capturing.py) --------------------------------------
 
 
@@ -594,8 +612,8 @@ def record(op: Op, operands: tuple[Any, ...]) -> Any:
         return out
     if type(out) is not float and not out.ndim:
         out = float(out)
-    if blocks_open[0] and paused():
-        return unrecorded(op, operands, out)
+    if blocks_open[0] and diverted():
+        return elsewhere(op, operands, out)
     node = new(Value)
     node._data = out
     node._made_by = op

@@ -23,6 +23,7 @@ from ..errors import ArgumentError, TinygradError
 from ..expressions import built, is_number, number, product, total
 from ..maps import Broadcast, Scale
 from ..moves import Move
+from ..primitives import Primitive
 from ..reductions import LogSumExp, Norm
 from ..semirings import COUNT
 from ..sweeping import ancestors, reverse, topological
@@ -93,6 +94,10 @@ class Passes:
         return self._sources[self.end]
 
     def _forward(self, value: Value, op: Op) -> None:
+        if isinstance(op, Primitive):  # its function is not ours to write
+            raise _unwritten(value)
+        if isinstance(op, Primitive):  # its function is the user's, and may be anything
+            raise _unwritten(value)
         if isinstance(op, WeightedSum):
             terms = _weighted_terms(op, [self._sources[parent] for parent in value.parents])
         elif isinstance(op, Elementwise):
