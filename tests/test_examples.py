@@ -36,10 +36,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def pictures(folder: Path) -> set[str]:
-    """The names of the pictures, each of which is SVG with something on it; nothing else was written."""
+    """The names of the pictures, each of which is SVG with something on it, or a page; nothing else was written."""
     assert [path.name for path in folder.iterdir()] == ["out"]
     names = set()
     for path in (folder / "out").iterdir():
+        if path.suffix == ".html":
+            assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+            names.add(path.name)
+            continue
         root = ET.parse(path).getroot()
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         assert len(list(root.iter("{http://www.w3.org/2000/svg}path"))) > 1
@@ -68,7 +72,7 @@ def test_half_adder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for total, gradient in sums:
         assert float(total) == pytest.approx(float(gradient), rel=1e-9)
     drawn = {"half_adder_network.svg", "half_adder_network_w100.svg", "half_adder_graph.svg"}
-    assert pictures(folder) == drawn | {"half_adder_paths_w100.svg"}
+    assert pictures(folder) == drawn | {"half_adder_paths_w100.svg", "half_adder.html"}
 
 
 def test_half_adder_by_hand_is_not_the_library() -> None:
@@ -436,3 +440,26 @@ def test_examples_without_matplotlib(
         module.main()
     assert last_words in capsys.readouterr().out  # only the pictures are left out
     assert not (folder / "out").exists()
+
+
+# ---- Gaussian process ------------------------------------------------------------------------------------------------
+
+
+def test_gaussian_process(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("scipy")
+    loaded("gaussian_process").main()
+    shown = capsys.readouterr().out
+    slopes = re.findall(r"^∂/∂ log \S+ \S+ +(\S+) +(\S+)$", shown, re.M)
+    assert len(slopes) == 3
+    for ours, theirs in slopes:
+        assert float(ours) == pytest.approx(float(theirs), rel=1e-6)
+    assert pictures(folder) == {"gaussian_process.svg"}
+
+
+def test_gaussian_process_fails_where_the_gradient_is_wrong(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("scipy")
+    module = loaded("gaussian_process")
+    by_formula = module.by_formula
+    monkeypatch.setattr(module, "by_formula", lambda *args: by_formula(*args) * [1.0, 1.0, 1.001])
+    with pytest.raises(SystemExit, match="the gradient differs from the formula's"):
+        module.main()
