@@ -16,7 +16,7 @@ from tinygrad_lite.value import Value
 from viz.colours import CHOSEN, FAINT, INK, PATH, WHITE, line_colour
 from viz.digraphs import arrow_size, new_digraph, share_width, tip
 from viz.drawing import Drawing
-from viz.escape import escape_label
+from viz.escape import escape_label, visible
 from viz.layered import LABEL_FONT, Layout, lay_out, text_width
 from viz.network_layers import Shown
 from viz.network_records import WIDEST, Bias, Connection, Cost, NetworkScene, Neuron, Omission, network_records
@@ -99,7 +99,9 @@ def _caption(scene: NetworkScene) -> str:
     if not scene.count or scene.cost is None:
         return ""
     paths = "1 path" if scene.count == 1 else f"{scene.count:,} paths"
-    caption = f"{paths} from {scene.cost.name} to {scene.chosen}: total {number(scene.total)}"
+    caption = (
+        f"{paths} from {visible(scene.cost.name, NAME)} to {visible(scene.chosen, NAME)}: total {number(scene.total)}"
+    )
     if not any(scene.cost.shares):
         caption += ", nothing flows"
     elif scene.count > 1:
