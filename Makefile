@@ -14,7 +14,7 @@ pip := $(python) -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test bench oracles clean FORCE
+.PHONY: help demo test notebooks bench oracles clean FORCE
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,9 @@ test: $(VENV)/.test  ## lint, format, types and tests
 	part tests pytest -q -n auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS); \
 	if [ -n "$$failed" ]; then echo "make test: failed:$$failed"; exit 1; fi; \
 	echo "make test: lint, format, types and tests pass"
+
+notebooks: $(VENV)/.notebooks  ## execute the tutorials of examples/notebooks again
+	@$(python) examples/run_notebooks.py
 
 bench: $(VENV)/.benchmarks  ## speed and memory against hand-written code and the peers
 	@$(python) -m benchmarks $(BENCH_ARGS)
@@ -63,7 +66,7 @@ $(VENV)/.installed: $(VENV)/.made pyproject.toml
 	@$(pip) --editable .
 	@touch $@
 
-$(VENV)/.test $(VENV)/.benchmarks $(VENV)/.oracles: $(VENV)/.%: $(VENV)/.made pyproject.toml
+$(VENV)/.test $(VENV)/.notebooks $(VENV)/.benchmarks $(VENV)/.oracles: $(VENV)/.%: $(VENV)/.made pyproject.toml
 	@echo "Installing tinygrad_lite[$*]"
 	@$(pip) --editable '.[$*]'
 	@touch $@ $(VENV)/.installed

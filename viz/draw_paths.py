@@ -101,7 +101,8 @@ def _caption(scene: PathScene) -> str:
         facts += ", nothing flows"
     elif scene.count > 1:
         facts += f", cancellation {percent(scene.cancellation)}"
-    return f"{paths} from {visible(scene.end, 40)} to {visible(scene.wrt, 40)}: {facts}\narrows: local derivatives; width: share of |gradient|"
+    ends = f"from {visible(scene.end, 40)} to {visible(scene.wrt, 40)}"
+    return f"{paths} {ends}: {facts}\narrows: local derivatives; width: share of |gradient|"
 
 
 def _write_node(digraph: graphviz.Digraph, node: PathNode) -> None:
