@@ -30,6 +30,9 @@ NAMED = 150
 NAME = 40
 """Characters of a name that are shown; its tooltip has all."""
 
+NOT_FINITE = "#d55e00"
+"""The colour of a line that stands for NaN or infinity, dotted."""
+
 BOLD = 2.0
 """The least width of a line on a path: above that of any other line."""
 
@@ -178,7 +181,9 @@ def _write_omission(digraph: graphviz.Digraph, omission: Omission, layout: Layou
 
 def _line(amount: float, scene: NetworkScene) -> dict[str, str]:
     """Thickness and colour by size and sign."""
-    part = min(1.0, abs(amount) / scene.largest) if scene.largest and math.isfinite(amount) else 0.0
+    if not math.isfinite(amount):
+        return {"color": NOT_FINITE, "penwidth": "1.9", "style": "dotted", "arrowsize": arrow_size(1.9)}
+    part = min(1.0, abs(amount) / scene.largest) if scene.largest else 0.0
     width = 0.5 + 1.4 * part
     return {
         "color": line_colour(amount, pale=bool(scene.chosen)),
@@ -297,9 +302,11 @@ def _write_legend(digraph: graphviz.Digraph, scene: NetworkScene, layout: Layout
     """What the lines mean: a short piece of each, with words."""
     what = "weight" if scene.shows == "value" else "gradient"
     rows: list[tuple[str, dict[str, str]]] = [
-        (f"positive {what}", _line(scene.largest, scene)),
-        (f"negative {what}", _line(-scene.largest, scene)),
+        (f"positive {what}", _line(scene.largest or 1.0, scene)),
+        (f"negative {what}", _line(-(scene.largest or 1.0), scene)),
     ]
+    if not all(math.isfinite(line.number) for line in (*scene.connections, *scene.biases)):
+        rows.append((f"{what} not finite", _line(math.nan, scene)))
     if scene.chosen:
         rows.append((scene.chosen, {"color": CHOSEN, "penwidth": "5"}))
     if scene.count:
