@@ -436,3 +436,33 @@ def test_examples_without_matplotlib(
         module.main()
     assert last_words in capsys.readouterr().out  # only the pictures are left out
     assert not (folder / "out").exists()
+
+
+# ---- classic programs ------------------------------------------------------------------------------------------------
+
+
+def test_rosenbrock(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    module = loaded("rosenbrock")
+    module.main()
+    shown = capsys.readouterr().out
+    assert "found (1, 1) in" in shown
+    costs = [float(cost) for cost in re.findall(r"^ +\d+  (\S+)", shown, re.M)]
+    assert costs == sorted(costs, reverse=True)
+    by_hand = module.by_hand
+    monkeypatch.setattr(module, "by_hand", lambda x: (by_hand(x)[0], by_hand(x)[1] * 1.001))
+    with pytest.raises(SystemExit, match=r"rosenbrock: a derivative at .* differs from its formula"):
+        module.main()
+
+
+def test_logistic_regression(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("scipy")
+    module = loaded("logistic_regression")
+    module.main()
+    rows = re.findall(r"L-BFGS +(\S+) +Newton by hand +(\S+)", capsys.readouterr().out)
+    assert len(rows) == 3
+    for ours, theirs in rows:
+        assert float(ours) == pytest.approx(float(theirs), abs=2e-6)
+    newton = module.newton
+    monkeypatch.setattr(module, "newton", lambda *data: newton(*data) * 1.001)
+    with pytest.raises(SystemExit, match="logistic_regression: L-BFGS and Newton's method differ by"):
+        module.main()

@@ -305,7 +305,8 @@ def _write_legend(digraph: graphviz.Digraph, scene: NetworkScene, layout: Layout
         (f"positive {what}", _line(scene.largest or 1.0, scene)),
         (f"negative {what}", _line(-(scene.largest or 1.0), scene)),
     ]
-    if not all(math.isfinite(line.number) for line in (*scene.connections, *scene.biases)):
+    numbers = [*(weight.number for weight in scene.connections), *(bias.number for bias in scene.biases)]
+    if not all(map(math.isfinite, numbers)):
         rows.append((f"{what} not finite", _line(math.nan, scene)))
     if scene.chosen:
         rows.append((scene.chosen, {"color": CHOSEN, "penwidth": "5"}))
