@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def log_likelihood(theta: Any, x: np.ndarray, y: np.ndarray) -> Any:
-    """log p(y) of the logarithms of s, ℓ and σ, an array or a Value."""
+    """Of the logarithms of s, ℓ and σ, an array or a Value: log p(y)."""
     lower = np.linalg.cholesky(covariance(theta, x))
     whitened = np.linalg.solve(lower, y)
     log_det = 2.0 * np.sum(np.log(np.diagonal(lower)))

@@ -463,3 +463,33 @@ def test_gaussian_process_fails_where_the_gradient_is_wrong(folder: Path, monkey
     monkeypatch.setattr(module, "by_formula", lambda *args: by_formula(*args) * [1.0, 1.0, 1.001])
     with pytest.raises(SystemExit, match="the gradient differs from the formula's"):
         module.main()
+
+
+# ---- classic programs ------------------------------------------------------------------------------------------------
+
+
+def test_rosenbrock(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    module = loaded("rosenbrock")
+    module.main()
+    shown = capsys.readouterr().out
+    assert "found (1, 1) in" in shown
+    costs = [float(cost) for cost in re.findall(r"^ +\d+  (\S+)", shown, re.M)]
+    assert costs == sorted(costs, reverse=True)
+    by_hand = module.by_hand
+    monkeypatch.setattr(module, "by_hand", lambda x: (by_hand(x)[0], by_hand(x)[1] * 1.001))
+    with pytest.raises(SystemExit, match=r"rosenbrock: a derivative at .* differs from its formula"):
+        module.main()
+
+
+def test_logistic_regression(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("scipy")
+    module = loaded("logistic_regression")
+    module.main()
+    rows = re.findall(r"L-BFGS +(\S+) +Newton by hand +(\S+)", capsys.readouterr().out)
+    assert len(rows) == 3
+    for ours, theirs in rows:
+        assert float(ours) == pytest.approx(float(theirs), abs=2e-6)
+    newton = module.newton
+    monkeypatch.setattr(module, "newton", lambda *data: newton(*data) * 1.001)
+    with pytest.raises(SystemExit, match="logistic_regression: L-BFGS and Newton's method differ by"):
+        module.main()

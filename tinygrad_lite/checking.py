@@ -132,13 +132,11 @@ class Comparison:
                 "compare: the gradients differ. " + ". ".join(["; ".join(complaints), *self.diagnosis])
             )
 
-    def _table(self) -> list[list[str]]:
-        """The heading, a line for each parameter, with a mark where it differs, and the worst differences."""
+    def _table(self, most: int | None = None) -> list[list[str]]:
+        """The heading, a line for each of the first ``most`` parameters, marked where it differs, and the worst."""
         used = self._used
         table = [["", "autodiff", *(self.columns[column] for column in used)]]
-        for row in self.rows:
-            if np.size(row.autodiff) == 0:
-                continue
+        for row in self._not_empty[:most]:
             index = max((row.worst(column, self._scales[column]) for column in used), default=(0.0, ()))[1]
             index = index or (0,) * len(shape_of(row.autodiff))
             name = row.name + (f"[{','.join(map(str, index))}]" if index else "")
@@ -149,6 +147,10 @@ class Comparison:
             table.append(line)
         table.append(["worst relative difference", "", *(f"{self.worst[column]:.1e}" for column in used)])
         return table
+
+    @property
+    def _not_empty(self) -> list[Row]:
+        return [row for row in self.rows if np.size(row.autodiff)]
 
     def _remarks(self) -> list[str]:
         arrays = any(np.ndim(row.autodiff) for row in self.rows)
@@ -172,11 +174,10 @@ class Comparison:
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *self._remarks()])
 
     def _repr_html_(self) -> str:
-        heading, *lines = self._table()
-        most = lines if len(lines) <= _SHOWN_IN_HTML else [*lines[:_SHOWN_IN_HTML], lines[-1]]
-        left_out = len(lines) - len(most)
-        remarks = self._remarks() + ([f"{left_out} more parameters are not shown."] if left_out else [])
-        return table("Gradients by several ways", heading, most, "\n".join(remarks))
+        heading, *lines = self._table(_SHOWN_IN_HTML)
+        left_out = len(self._not_empty) - _SHOWN_IN_HTML
+        remarks = self._remarks() + ([f"{left_out} more parameters are not shown."] if left_out > 0 else [])
+        return table("Gradients by several ways", heading, lines, "\n".join(remarks))
 
     def __repr__(self) -> str:
         worst = ", ".join(f"{self.columns[column]} {worst:.1e}" for column, worst in self.worst.items())

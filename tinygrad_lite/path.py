@@ -7,21 +7,38 @@ import decimal
 import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from .errors import GraphError
 from .expressions import is_number, number, product
 from .maps import Index, edges
+from .showing import clipped, table
 from .sweeping import chains
 from .tracing import TooLongError, Tracer
 from .value import Value
 from .writing import PRODUCT, SUM, Text, element_text
 
-__all__ = ["Path", "element_name", "many"]
+__all__ = ["SHOWN", "Line", "Path", "element_name", "many"]
 
 LONGEST = 60
 """Characters of a factor; a longer one is printed as its number."""
+
+
+SHOWN = 12
+"""Factors that a short line shows, half of them from each end of the path."""
+
+
+class Line(NamedTuple):
+    """A path as it is printed: the values that it goes through, the factors of its product, and what that is."""
+
+    chain: str
+    factors: str
+    contribution: str
+
+    def __str__(self) -> str:
+        return f"{self.chain} : {self.factors} = {self.contribution}"
 
 
 class Path:
@@ -87,7 +104,7 @@ class Path:
         >>> print(*tg.gradient_paths(loss, w))
         C ← y ← w : (y - t)/4 · y(1 - y)·x = -3.04937e-06
         """
-        return self._line(self._formula(start, stop) for _, start, stop in self._segments)
+        return str(self.line())
 
     @property
     def numbers(self) -> str:
@@ -99,17 +116,39 @@ class Path:
         >>> str(path), path.numbers
         ('end ← w : x²·w = 12', 'end ← w : 12 = 12')
         """
-        return self._line(self._number(start, stop) for _, start, stop in self._segments)
+        names = [name for name, _, _ in self._segments]
+        factors = _factors(self._number(start, stop) for _, start, stop in self._segments)
+        return str(Line(self._chain(names), factors, size(self.locals, 6)))
 
-    def _line(self, factors: Iterator[ast.expr]) -> str:
-        names = [element_text(self.nodes[0], self.indices[0]) or "end", *(name for name, _, _ in self._segments)]
-        shown = [factor for factor in factors if not is_number(factor, 1.0)]
-        text = Text()
-        written = [
-            text.within(factor, SUM if len(shown) == 1 or (k == 0 and _is_negative(factor)) else PRODUCT)
-            for k, factor in enumerate(shown)
-        ]
-        return f"{' ← '.join(names)} : {' · '.join(written) or '1'} = {size(self.locals, 6)}"
+    def line(self, most: int | None = None) -> Line:
+        """What ``print`` shows, in its three parts; of more than ``most`` named values only the first and the last.
+
+        >>> import tinygrad_lite as tg
+        >>> y = x = tg.Value(0.5, name="x")
+        >>> for k in range(1000):
+        ...     y = y.sin()
+        ...     y.name = f"y{k}"
+        >>> (path,) = tg.gradient_paths(y, x)
+        >>> path.line(most=2)
+        Line(chain='y999 ← y998 ← … 998 more … ← x', factors='cos(y998) · … · cos(x)', contribution='0.00122035')
+        """
+        segments = self._segments
+        left_out = 0 if most is None else max(0, len(segments) - most)
+        if not left_out:
+            names = [name for name, _, _ in segments]
+            factors = _factors(self._formula(start, stop) for _, start, stop in segments)
+        else:
+            assert most is not None
+            head, tail = segments[: (most + 1) // 2], segments[len(segments) - most // 2 :]
+            names = [*(name for name, _, _ in head), f"… {left_out:,} more …", *(name for name, _, _ in tail)]
+            first, last = (
+                _factors((self._formula(start, stop) for _, start, stop in part), alone=False) for part in (head, tail)
+            )
+            factors = f"{first} · … · {last}"
+        return Line(self._chain(names), factors, size(self.locals, 6))
+
+    def _chain(self, names: Sequence[str]) -> str:
+        return " ← ".join([element_text(self.nodes[0], self.indices[0]) or "end", *names])
 
     def _formula(self, start: int, stop: int) -> ast.expr:
         """The product of the local derivatives of one segment; a number where there is none to write."""
@@ -152,7 +191,25 @@ class Path:
         return Tracer()
 
     def __repr__(self) -> str:
-        return f"<Path {self}>"
+        return f"<Path {clipped(str(self.line(SHOWN)))}>"
+
+    def _repr_html_(self) -> str:
+        line = self.line(SHOWN)
+        title = f"One path of {self.length:,} local derivatives"
+        return table(
+            title, ["path", "local derivatives", "contribution"], [[line.chain, line.factors, self.contribution]]
+        )
+
+
+def _factors(factors: Iterator[ast.expr], alone: bool = True) -> str:
+    """The factors that are not 1, as a product; ``alone`` where no other factors follow or precede."""
+    shown = [factor for factor in factors if not is_number(factor, 1.0)]
+    text = Text()
+    written = [
+        text.within(factor, SUM if (alone and len(shown) == 1) or (k == 0 and _is_negative(factor)) else PRODUCT)
+        for k, factor in enumerate(shown)
+    ]
+    return " · ".join(written) or "1"
 
 
 def size(factors: Sequence[float], digits: int) -> str:

@@ -23,7 +23,7 @@ from .calls import modules_of
 from .errors import ArgumentError, GraphError, ValueTypeError
 from .finding import element_of, find, place
 from .maps import Chain, Index, edges
-from .path import Path, element_name, many
+from .path import SHOWN, Path, element_name, many
 from .ranking import Step, ranked
 from .routes import Restricted
 from .samples import samples_of
@@ -40,7 +40,7 @@ from .semirings import (
     Semiring,
 )
 from .semirings.grouped import Grouped
-from .showing import Cell, table
+from .showing import Cell, clipped, table
 from .sweeping import EVERYWHERE, Route, ancestors, chains, check_local_derivatives, push, reverse, topological
 from .value import Value, describe
 
@@ -453,21 +453,24 @@ class GradientPaths:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        end, wrt = self._ends()
         listed = self.top(_SHOWN)
-        title = f"{many(self.count)} paths from {end} to {wrt}: total {self.total:.6g}, magnitude {self.magnitude:.6g}"
+        paths = "path" if self.count == 1 else "paths"
+        title = f"{many(self.count)} {paths} {self._between()}: total {self.total:.6g}, magnitude {self.magnitude:.6g}"
         rows: list[list[Cell]] = []
         for path in listed:
-            chain, _, factors = str(path).partition(" : ")
+            line = path.line(SHOWN)
             share = abs(path.contribution) / self.magnitude if self.magnitude else 0.0
-            rows.append([chain, factors.rpartition(" = ")[0], path.contribution, f"{share:.1%}"])
+            rows.append([line.chain, line.factors, path.contribution, f"{share:.1%}"])
         more = self.count - len(listed)
         note = f"and {many(more)} more" if more else ""
         return table(title, ["path", "local derivatives", "contribution", "share of magnitude"], rows, note)
 
     def __repr__(self) -> str:
-        end, wrt = self._ends()
-        return f"<GradientPaths from {end} to {wrt}: {many(self.count)} paths, total {self.total:.6g}>"
+        return f"<GradientPaths {self._between()}: {many(self.count)} paths, total {self.total:.6g}>"
+
+    def _between(self) -> str:
+        end, wrt = (clipped(name, 80) for name in self._ends())
+        return f"from {end} to {wrt}"
 
 
 def _whole(n: Any, what: str) -> int:

@@ -8,14 +8,32 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Cell", "array_table", "table"]
+__all__ = ["Cell", "array_table", "clipped", "table"]
 
 Cell = str | float | int | None
 
 _ROWS = _COLUMNS = 12
 """Rows and columns of an array that are shown one by one."""
 
+_TEXT = 600
+"""Characters of a text that are shown: of a longer one the beginning and the end."""
+
 _STYLE = "text-align:{align};padding:2px 8px;font-family:monospace;white-space:pre"
+
+
+def clipped(text: str, limit: int = _TEXT) -> str:
+    r"""The text, or of a longer one the beginning and the end. What UTF-8 cannot hold is a question mark.
+
+    >>> clipped("a" * 1000, 9), clipped("short"), clipped("half an emoji: \ud83d")
+    ('aaaa…aaaa', 'short', 'half an emoji: ?')
+    """
+    if len(text) > limit:
+        text = f"{text[: (limit - 1) // 2]}…{text[-((limit - 1) // 2) :]}"
+    return text.encode("utf-8", "replace").decode()
+
+
+def _escaped(text: str) -> str:
+    return html.escape(clipped(text))
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], note: str = "") -> str:
@@ -24,13 +42,11 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], no
     >>> print(table("a < b", ["name", "value"], [["x", 0.5]]))
     <table><caption style="text-align:left">a &lt; b</caption><thead>...<td ...>0.5</td></tr></tbody></table>
     """
-    head = "".join(
-        f'<th style="text-align:left;padding:2px 8px" scope="col">{html.escape(name)}</th>' for name in columns
-    )
+    head = "".join(f'<th style="text-align:left;padding:2px 8px" scope="col">{_escaped(name)}</th>' for name in columns)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    foot = f'<div style="opacity:.7">{html.escape(note)}</div>' if note else ""
+    foot = f'<div style="opacity:.7">{_escaped(note)}</div>' if note else ""
     return (
-        f'<table><caption style="text-align:left">{html.escape(title)}</caption>'
+        f'<table><caption style="text-align:left">{_escaped(title)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}"
     )
 
@@ -50,4 +66,4 @@ def _cell(cell: Cell) -> str:
         return "<td></td>"
     text = cell if isinstance(cell, str) else str(cell) if isinstance(cell, int) else f"{cell + 0.0:.6g}"
     style = _STYLE.format(align="left" if isinstance(cell, str) else "right")
-    return f'<td style="{style}">{html.escape(text)}</td>'
+    return f'<td style="{style}">{_escaped(text)}</td>'

@@ -19,7 +19,7 @@ from .recording import watching
 from .semirings import Semiring
 from .value import CONSUMED, Value, as_data, describe
 
-__all__ = ["ancestors", "backward", "chains", "push", "replay", "reverse", "sweep", "topological"]
+__all__ = ["ancestors", "backward", "chains", "check_recorded", "push", "replay", "reverse", "sweep", "topological"]
 
 
 def topological(end: Value, unfolding: bool = True) -> list[Value]:
@@ -77,6 +77,38 @@ def _check_current(operand: Value, saved: Any) -> None:
     raise GraphError(
         f"graph: the data of {describe(operand)} was replaced after it was recorded; run the forward pass again"
     )
+
+
+def check_recorded(end: Value) -> None:
+    """Raise ``GraphError`` where a leaf holds other data than the graph was recorded with, scalars included.
+
+    A scalar op keeps its local derivatives and not what it read, so those that read a leaf are computed again.
+
+    >>> w = Value(2.0, name="w")
+    >>> y = w * 3.0
+    >>> w.data = 5.0
+    >>> check_recorded(y)
+    Traceback (most recent call last):
+        ...
+    tinygrad_lite.errors.GraphError: graph: ... was computed from other data than its operands have now ('w' (5), ...
+    """
+    for node in ancestors(end):
+        leaves = [operand for operand in node.parents if operand._made_by is None]
+        if not leaves:
+            continue
+        if type(node._da) is list:
+            for operand, saved in zip(node._a, node._da, strict=False):
+                if type(operand) is Value and operand._data is not saved:
+                    _check_current(operand, saved)
+        elif type(node._data) is float and all(not operand.shape for operand in node.parents):
+            with np.errstate(all="ignore"):
+                now = _recomputed(node, {operand: operand._data for operand in node.parents})
+            if not np.isclose(now, node._data, rtol=1e-9, atol=1e-300, equal_nan=True):
+                some = ", ".join(map(describe, leaves[:6])) + (", …" if len(leaves) > 6 else "")
+                raise GraphError(
+                    f"graph: {describe(node)} was computed from other data than its operands have now "
+                    f"({some}); run the forward pass again"
+                )
 
 
 def ancestors(end: Value) -> list[Value]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad_lite.calls import Region, regions_of
 from tinygrad_lite.errors import ArgumentError, ValueTypeError
-from tinygrad_lite.sweeping import ancestors, chains
+from tinygrad_lite.sweeping import ancestors, chains, check_recorded
 from tinygrad_lite.value import Value
 from viz.collapsing import Group, calls_merged, chains_folded, deepest, fits, hidden, modules_collapsed, start_folded
 from viz.colours import CONSTANT, INK, MIXED, NEGATIVE, OP, POSITIVE, WHITE, shade
@@ -153,7 +153,7 @@ def graph(
     Raises:
         ArgumentError: a depth below 0, or a limit below 10.
         FormatError: another direction.
-        GraphError: the graph was freed.
+        GraphError: the graph was freed, or a leaf has other data by now.
 
     >>> x = Value(3.0, name="x")
     >>> graph(x * x + x)
@@ -185,6 +185,7 @@ def graph_records(
         if number_given is not None and (not whole or number_given < least):
             raise ArgumentError(f"graph: {what} is a whole number of at least {least}, got {number_given!r}")
     order = ancestors(value)
+    check_recorded(value)
     regions = regions_of(value)
     depth, groups, note = _collapsed(order, value, regions, depth, fold, limit)
     gone = hidden(order, value, groups)

@@ -16,7 +16,7 @@ from tinygrad_lite.value import Value
 from viz.colours import CHOSEN, FAINT, INK, PATH, WHITE, line_colour
 from viz.digraphs import arrow_size, new_digraph, share_width, tip
 from viz.drawing import Drawing
-from viz.escape import escape_label
+from viz.escape import escape_label, visible
 from viz.layered import LABEL_FONT, Layout, lay_out, text_width
 from viz.network_layers import Shown
 from viz.network_records import WIDEST, Bias, Connection, Cost, NetworkScene, Neuron, Omission, network_records
@@ -29,6 +29,9 @@ NAMED = 150
 
 NAME = 40
 """Characters of a name that are shown; its tooltip has all."""
+
+NOT_FINITE = "#d55e00"
+"""The colour of a line that stands for NaN or infinity, dotted."""
 
 BOLD = 2.0
 """The least width of a line on a path: above that of any other line."""
@@ -99,7 +102,9 @@ def _caption(scene: NetworkScene) -> str:
     if not scene.count or scene.cost is None:
         return ""
     paths = "1 path" if scene.count == 1 else f"{scene.count:,} paths"
-    caption = f"{paths} from {scene.cost.name} to {scene.chosen}: total {number(scene.total)}"
+    caption = (
+        f"{paths} from {visible(scene.cost.name, NAME)} to {visible(scene.chosen, NAME)}: total {number(scene.total)}"
+    )
     if not any(scene.cost.shares):
         caption += ", nothing flows"
     elif scene.count > 1:
@@ -176,7 +181,9 @@ def _write_omission(digraph: graphviz.Digraph, omission: Omission, layout: Layou
 
 def _line(amount: float, scene: NetworkScene) -> dict[str, str]:
     """Thickness and colour by size and sign."""
-    part = min(1.0, abs(amount) / scene.largest) if scene.largest and math.isfinite(amount) else 0.0
+    if not math.isfinite(amount):
+        return {"color": NOT_FINITE, "penwidth": "1.9", "style": "dotted", "arrowsize": arrow_size(1.9)}
+    part = min(1.0, abs(amount) / scene.largest) if scene.largest else 0.0
     width = 0.5 + 1.4 * part
     return {
         "color": line_colour(amount, pale=bool(scene.chosen)),
@@ -295,9 +302,12 @@ def _write_legend(digraph: graphviz.Digraph, scene: NetworkScene, layout: Layout
     """What the lines mean: a short piece of each, with words."""
     what = "weight" if scene.shows == "value" else "gradient"
     rows: list[tuple[str, dict[str, str]]] = [
-        (f"positive {what}", _line(scene.largest, scene)),
-        (f"negative {what}", _line(-scene.largest, scene)),
+        (f"positive {what}", _line(scene.largest or 1.0, scene)),
+        (f"negative {what}", _line(-(scene.largest or 1.0), scene)),
     ]
+    numbers = [*(weight.number for weight in scene.connections), *(bias.number for bias in scene.biases)]
+    if not all(map(math.isfinite, numbers)):
+        rows.append((f"{what} not finite", _line(math.nan, scene)))
     if scene.chosen:
         rows.append((scene.chosen, {"color": CHOSEN, "penwidth": "5"}))
     if scene.count:

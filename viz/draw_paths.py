@@ -24,7 +24,7 @@ from viz.digraphs import (
     tip,
 )
 from viz.drawing import Drawing
-from viz.escape import escape_label
+from viz.escape import escape_label, visible
 from viz.numbers import number, percent
 from viz.path_records import LIMIT, Level, PathEdge, PathNode, PathScene, paths_records
 
@@ -101,7 +101,8 @@ def _caption(scene: PathScene) -> str:
         facts += ", nothing flows"
     elif scene.count > 1:
         facts += f", cancellation {percent(scene.cancellation)}"
-    return f"{paths} from {scene.end} to {scene.wrt}: {facts}\narrows: local derivatives; width: share of |gradient|"
+    ends = f"from {visible(scene.end, 40)} to {visible(scene.wrt, 40)}"
+    return f"{paths} {ends}: {facts}\narrows: local derivatives; width: share of |gradient|"
 
 
 def _write_node(digraph: graphviz.Digraph, node: PathNode) -> None:

@@ -14,8 +14,14 @@ from viz.saving import write_atomically
 
 __all__ = ["Drawing"]
 
-NOTEBOOK_NODES = 1_000
-"""Nodes above which a notebook shows the one-line description: laying out would take seconds, and megabytes of page."""
+NOTEBOOK_NODES, NOTEBOOK_EDGES = 1_000, 2_000
+"""Nodes and edges above which a notebook shows the one-line description: laying out would take many seconds."""
+
+NOTEBOOK_CHARACTERS = 1_500_000
+"""Length of an SVG above which a notebook shows the one-line description too: the page would become slow."""
+
+NOTEBOOK_SECONDS = 20.0
+"""Seconds that a notebook waits for a picture."""
 
 
 class Drawing:
@@ -98,10 +104,12 @@ class Drawing:
         return write_atomically(path, picture)
 
     def _repr_svg_(self) -> str | None:
-        if measure(self.source).nodes > NOTEBOOK_NODES:
+        nodes, edges = measure(self.source)
+        if nodes > NOTEBOOK_NODES or edges > NOTEBOOK_EDGES:
             return None
         try:
-            return self.svg()
+            svg = self.svg(time_limit=NOTEBOOK_SECONDS)
+            return svg if len(svg) <= NOTEBOOK_CHARACTERS else None
         except RenderError as error:
             warnings.warn(str(error), RenderWarning, stacklevel=2)
             return None

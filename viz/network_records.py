@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 
 from tinygrad_lite import naming
-from tinygrad_lite.errors import ArgumentError
+from tinygrad_lite.errors import ArgumentError, ValueTypeError
 from tinygrad_lite.maps import Index
 from tinygrad_lite.nn import Module
 from tinygrad_lite.paths import GradientPaths, gradient_paths
 from tinygrad_lite.semirings import COUNT
-from tinygrad_lite.sweeping import topological
+from tinygrad_lite.sweeping import check_recorded, topological
 from tinygrad_lite.value import Value
 from viz.flow import Flow, Sums
 from viz.network_layers import Array, ArrayLayer, Chosen, Layer, ScalarLayer, Shown, choose, dims_of, layers_of
@@ -123,10 +123,23 @@ def network_records(
     >>> [neuron.name for neuron in scene.neurons], scene.connections[0].name
     (['x0', 'x1', 'n10', 'n11', 'n20'], 'w100')
     """
-    if widest < 2:
-        raise ArgumentError(f"network: widest is how many neurons of a layer are shown, at least 2, got {widest}")
+    if isinstance(widest, bool) or not isinstance(widest, int | np.integer) or widest < 2:
+        raise ArgumentError(
+            f"network: widest is how many neurons of a layer are shown, a whole number of at least 2, got {widest!r}"
+        )
+    if weight is not None and not isinstance(weight, str | Value):
+        raise ValueTypeError(
+            f"network: weight is a Value or a name such as 'w200' or 'w2[0,0]', got {type(weight).__name__}; pass one"
+        )
+    if loss is not None and not isinstance(loss, Value):
+        raise ValueTypeError(
+            f"network: loss is a Value computed by the network, got {type(loss).__name__}; "
+            "pass what the cost function returned, not its .data"
+        )
     if shows not in ("value", "gradient"):
         raise ArgumentError(f'network: shows is "value" or "gradient", got {shows!r}')
+    if loss is not None:
+        check_recorded(loss)
     layers = list(layers_of(mlp))
     dims = dims_of(mlp, layers)
     chosen = None if weight is None else choose(mlp, layers, weight, at)
@@ -172,7 +185,8 @@ def network_records(
     if loss is not None:
         ends = [flows.neuron(len(layers), index) for index in kept[-1]]
         cost = Cost(loss.name or "loss", loss.item(), tuple(end[0] for end in ends), tuple(end[1] for end in ends))
-    largest = max((float(np.max(np.abs(weights), initial=0.0)) for weights, _ in numbers), default=0.0)
+    sizes = [np.abs(weights[np.isfinite(weights)]) for weights, _ in numbers]
+    largest = max((float(np.max(size, initial=0.0)) for size in sizes), default=0.0)
     return NetworkScene(
         dims=dims,
         neurons=tuple(neurons),

@@ -18,7 +18,7 @@ from tinygrad_lite.maps import Index, edges
 from tinygrad_lite.path import element_name
 from tinygrad_lite.paths import GradientPaths, Path
 from tinygrad_lite.semirings import COUNT
-from tinygrad_lite.sweeping import chains, topological
+from tinygrad_lite.sweeping import chains, check_recorded, topological
 from tinygrad_lite.value import Value
 from viz.digraphs import check_size
 from viz.flow import Flow, Sums
@@ -108,8 +108,12 @@ def paths_records(
     """
     if level not in (None, "elements", "values"):
         raise ArgumentError(f'paths: level is "elements" or "values", or left out, got {level!r}')
-    if top is not None and top < 1:
-        raise ArgumentError(f"paths: top is how many paths get colours of their own, at least 1, got {top}")
+    for what, given in (("top", top), ("limit", limit)):
+        whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
+        if given is not None and (not whole or given < 1):
+            meaning = {"top": "how many paths get colours of their own", "limit": "how many nodes are drawn"}[what]
+            raise ArgumentError(f"paths: {what} is {meaning}, a whole number of at least 1, got {given!r}")
+    check_recorded(paths.end)
     ranked = paths.top(top) if top else []
     counts = Sums(paths, COUNT)
     values = [value for value in dict.fromkeys((paths.wrt, *topological(paths.end))) if np.any(counts.reach(value))]

@@ -419,7 +419,8 @@ def test_wrong_arguments() -> None:
     net, _ = half_adder()
     mlp, array_loss = xor()
     with pytest.raises(
-        ArgumentError, match="network: widest is how many neurons of a layer are shown, at least 2, got 1"
+        ArgumentError,
+        match="network: widest is how many neurons of a layer are shown, a whole number of at least 2, got 1",
     ):
         viz.network(net, widest=1)
     with pytest.raises(ArgumentError, match='network: shows is "value" or "gradient", got'):

@@ -309,7 +309,10 @@ def test_too_much_is_refused_with_its_size_and_a_way_out() -> None:
 
 def test_wrong_arguments() -> None:
     loss = half_adder()
-    with pytest.raises(ArgumentError, match="paths: top is how many paths get colours of their own, at least 1, got 0"):
+    with pytest.raises(
+        ArgumentError,
+        match="paths: top is how many paths get colours of their own, a whole number of at least 1, got 0",
+    ):
         viz.paths(loss, "w200", top=0)
     with pytest.raises(ArgumentError, match='paths: level is "elements" or "values", or left out, got'):
         viz.paths(loss, "w200", level="module")  # type: ignore[arg-type]

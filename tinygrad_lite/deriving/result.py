@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..showing import clipped
+
 __all__ = ["Derivation", "Term"]
+
+TYPESET = 20_000
+"""Characters of LaTeX that a notebook is asked to typeset: a page takes a second or so for them."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,8 @@ class Derivation:
         return self.text
 
     def __repr__(self) -> str:
-        return f"<Derivation {self.text.splitlines()[0]}>"
+        return f"<Derivation {clipped(self.text.splitlines()[0])}>"
 
-    def _repr_latex_(self) -> str:
-        return f"$$\n{self.latex}\n$$"
+    def _repr_latex_(self) -> str | None:
+        """What a notebook shows; where typesetting would take long nothing, and it shows the ``repr``."""
+        return f"$$\n{self.latex}\n$$" if len(self.latex) <= TYPESET else None
