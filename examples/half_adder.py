@@ -64,6 +64,8 @@ def main() -> None:
         "half_adder_paths_w100.svg": viz.paths(one_sample, "w100"),
     }.items():
         print(picture.save(OUT / name))
+    page = viz.explore(one_sample, OUT / "half_adder.html")
+    print(f"{page}   open it in a browser: click a weight, or step through backpropagation")
 
 
 def heading(text: str) -> None:

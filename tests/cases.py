@@ -39,6 +39,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "linear": lambda x, weight, bias: x @ weight + bias,
     "log_softmax": lambda x, axis=-1: np.log(_softmax(x, axis)),
     "logsumexp": _logsumexp,
+    "sliding_window_view": np.lib.stride_tricks.sliding_window_view,
     "norm": lambda x, axis=None, keepdims=False: np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims)),
     "softmax": _softmax,
     "weighted_sum": _weighted_sum,
@@ -59,7 +60,9 @@ class Case:
         return self.call(getattr(tg, self.name), *arrays)
 
     def reference(self, *arrays: Any) -> Any:
-        return self.call(REFERENCES.get(self.name) or getattr(np, self.name), *arrays)
+        return self.call(
+            REFERENCES.get(self.name) or getattr(np, self.name, None) or getattr(np.linalg, self.name), *arrays
+        )
 
     def arrays(self, rng: np.random.Generator) -> list[Any]:
         """Operands without ties; with zeros in the kind ``zeros``; ``()`` is a float."""
@@ -409,6 +412,80 @@ case("tril", (2, 2, 3))
 case("triu", (2, 2, 3))
 case("triu", (0, 2))
 case("tril", (1, 3))
+
+# ---- order, windows
+
+case("sort", (2, 3))
+case("sort", (2, 3), axis=0)
+case("sort", (4,), axis=None)
+case("partition", (5,), call=lambda f, x: f(x, 2)[2])
+case("diagonal", (2, 3))
+case("diagonal", (2, 3, 3), offset=1, axis1=2, axis2=1)
+case("sliding_window_view", (5,), call=lambda f, x: f(x, 3))
+case("sliding_window_view", (3, 4), call=lambda f, x: f(x, (2, 2)))
+case("cumprod", (5,), kind="zeros")
+case("cumprod", (2, 3), axis=0)
+case("median", (2, 4), axis=1)
+case("quantile", (5,), call=lambda f, x: f(x, 0.3))
+case("nan_to_num", (3,))
+case("interp", (3,), (4,), call=lambda f, x, y: f(x, np.linspace(-1.0, 1.5, 4, dtype=x.dtype), y))
+case("gradient", (5,), edge_order=2)
+case("convolve", (4,), (3,))
+case("kron", (2, 2), (1, 2))
+case("cross", (2, 3), (3,))
+
+# ---- linear algebra
+
+EYE = np.array([[1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 3.0]])
+"""Added to a matrix: far from singular, and no two eigenvalues are near each other."""
+
+
+def added(x: Any, n: int) -> Any:
+    return x + (4 * EYE[:n, :n]).astype(x.dtype)
+
+
+def square(name: str, k: int | None = None, n: int = 2, **rest: Any) -> None:
+    """Of a square matrix, or part k of several results."""
+    case(
+        name, (n, n),
+        call=lambda f, x: f(added(x, n), **rest) if k is None else f(added(x, n), **rest)[k],
+    )  # fmt: skip
+    CASES[-1] = Case(*(*vars(CASES[-1]).values(),)[:3], f"{name}-{n}-{k}", "")
+
+
+def symmetric(name: str, k: int | None = None, n: int = 2) -> None:
+    """Of a symmetric one, positive definite."""
+
+    def call(f: Any, x: Any) -> Any:
+        made = f(added(x @ x.T, n))
+        return made if k is None else made[k]
+
+    case(name, (n, n), call=call)
+    CASES[-1] = Case(*(*vars(CASES[-1]).values(),)[:3], f"{name}-symmetric-{n}-{k}", "")
+
+
+square("inv", n=3)
+square("det")
+square("slogdet", 1)
+case("solve", (2, 2), (2,), call=lambda f, a, b: f(added(a, 2), b))
+case("solve", (2, 2), (2, 2), call=lambda f, a, b: f(added(a, 2), b))
+symmetric("cholesky")
+symmetric("eigh", 0)
+symmetric("eigh", 1)
+part("svd", 0, (3, 2), full_matrices=False)
+part("svd", 1, (2, 3), full_matrices=False)
+part("svd", 2, (2, 3), full_matrices=False)
+part("qr", 0, (3, 2))
+part("qr", 1, (2, 3))
+case("pinv", (3, 2))
+
+SMOOTH = {
+    "std", "norm", "cross_entropy", "sort", "partition", "median", "quantile", "inv", "det", "slogdet", "solve",
+    "cholesky", "eigh", "svd", "qr", "pinv",
+}  # fmt: skip
+"""Of which operands full of ties and zeros have no derivative, or none that differences can see."""
+DENSE = {"eigh", "svd", "qr", "pinv", "cholesky"}
+"""Of which every element moves every other: where it does not, by some rounding error."""
 
 LABELS = [example.label for example in CASES]
 assert len(set(LABELS)) == len(LABELS), "two cases have one label"

@@ -23,6 +23,7 @@ ORACLES = {
     "torch": "extra oracles",
     "dot": "the system's Graphviz",
     "pdflatex": "the system's TeX",
+    "chromium": "the system's browser",
 }
 """What the tests compare with where it is installed, and where it comes from."""
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_lite as tg
-from tests.cases import CASES, LABELS, Case, recorded
+from tests.cases import CASES, LABELS, SMOOTH, Case, recorded
 from tests.oracles.brute_force import elementary
 from tinygrad_lite import Value
 from tinygrad_lite.maps import Broadcast, Chain, Contract, Gather, Reshape, Scale, Scan, SumOver, Transpose, edges
@@ -115,8 +115,8 @@ def assert_edges(node: Value, operand: Value, chain: Chain, rows: list[list[tupl
 @pytest.mark.parametrize("ties", [False, True], ids=["smooth", "ties"])
 @EACH
 def test_edges_are_the_structural_entries_of_the_jacobian(example: Case, ties: bool, rng: np.random.Generator) -> None:
-    if ties and example.name in ("std", "norm", "cross_entropy"):
-        return  # a difference quotient across the kink of a square root; no ties elsewhere
+    if ties and example.name in SMOOTH:
+        return
     _, end = recorded(example, rng, ties)
     for node in ancestors(end):
         oracle = {k: rows for k, _, rows in elementary(node)} if node.op is not None else {}

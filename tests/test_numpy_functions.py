@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_lite as tg
 from tests.checkers import check_function
+from tests.numpy_calls import NEW, NOT_IN_JAX, named
+from tests.test_orders import assert_like_jax, bent, directions
 from tinygrad_lite import Value
 from tinygrad_lite.derivatives import TABLE
 from tinygrad_lite.errors import ArgumentError, ShapeError, ValueTypeError
@@ -121,6 +124,11 @@ CALLS: dict[Any, list[tuple[Callable[..., Any], tuple[tuple[int, ...], ...]]]] =
     np.linalg.trace: [(np.linalg.trace, (X,))],
     np.matrix_transpose: [(np.matrix_transpose, ((2, 1, 3),))],
 }  # fmt: skip
+CALLS |= {
+    named(np, name): CALLS.get(named(np, name), []) + [(partial(call, np), shapes) for call, shapes in calls]
+    for name, calls in NEW.items()
+    if name != "astype" or hasattr(np, "astype")
+}
 EXAMPLES = [(f.__name__, call, shapes) for f, calls in CALLS.items() for call, shapes in calls]
 
 
@@ -132,6 +140,24 @@ def test_every_function_has_an_example() -> None:
 def test_function(name: str, call: Callable[..., Any], shapes: Any, rng: np.random.Generator) -> None:
     arrays = [rng.standard_normal(shape) for shape in shapes]
     check_function(call, call, arrays, rng, name)
+
+
+@pytest.mark.filterwarnings("ignore")  # theirs
+@pytest.mark.parametrize("name", [name for name in NEW if name not in NOT_IN_JAX])
+def test_function_like_jax(name: str, rng: np.random.Generator) -> None:
+    """Orders 1 and 2, in every nesting of modes."""
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+    call, shapes = NEW[name][0]
+    arrays = [rng.standard_normal(shape) for shape in shapes]
+    weight = rng.standard_normal(np.shape(call(np, *arrays)))
+    assert_like_jax(
+        jax,
+        lambda *xs: bent(call(np, *xs), weight),
+        lambda *xs: jax.numpy.sum(weight * jax.numpy.sin(call(jax.numpy, *xs))),
+        arrays,
+        directions(arrays, rng),
+    )
 
 
 def test_other_ways_to_the_same() -> None:
@@ -167,11 +193,12 @@ def test_questions_about_the_data_have_plain_answers(call: Callable[..., Any], e
 @pytest.mark.parametrize(
     ("call", "name"),
     [
-        (np.floor, "floor"), (np.cbrt, "cbrt"), (lambda x: np.hypot(x, x), "hypot"),
-        (lambda x: np.floor_divide(x, 2), r"floor_divide"),
-        (np.add.accumulate, r"add\.accumulate"), (np.sort, "sort"), (np.median, "median"), (np.fft.fft, "fft"),
-        (lambda x: np.linalg.inv(np.outer(x, x)), "inv"), (lambda x: np.add.at(np.zeros(2), [0], x[:1]), r"add\.at"),
-        (lambda x: np.add.outer(x, x), r"add\.outer"), (np.nan_to_num, "nan_to_num"),
+        (np.spacing, "spacing"), (lambda x: np.fmod(x, 2.0), "fmod"), (lambda x: np.ldexp(x, 2), "ldexp"),
+        (lambda x: np.add.reduceat(x, [0]), r"add\.reduceat"), (np.subtract.accumulate, r"subtract\.accumulate"),
+        (np.unique, "unique"), (np.fft.fft, "fft"), (lambda x: np.linalg.eig(np.outer(x, x)), "eig"),
+        (lambda x: np.add.at(np.zeros(2), [0], x[:1]), r"add\.at"),
+        (lambda x: np.piecewise(x, [x > 0], [1.0]), "piecewise"),
+        (lambda x: np.histogram(x), "histogram"),
     ],
 )  # fmt: skip
 def test_what_has_no_derivative_here_is_refused(call: Callable[..., Any], name: str) -> None:
@@ -184,16 +211,15 @@ def test_what_has_no_derivative_here_is_refused(call: Callable[..., Any], name: 
     [
         lambda x: np.add(x, 1.0, where=np.array([True, False])),
         lambda x: np.add(x, 1.0, dtype=np.float32),
-        lambda x: np.sum(x, initial=1.0),
         lambda x: np.sum(x, dtype=np.float32),
-        lambda x: np.einsum("i->", x, optimize=True),
-        lambda x: np.pad(x, 1, constant_values=2.0),
-        lambda x: np.reshape(x, (1, 2), order="F"),
-        lambda x: np.ravel(x, order="F"),
-        lambda x: np.take(x, [5], mode="wrap"),
-        lambda x: np.linalg.norm(x, 1),
-        lambda x: np.linalg.norm(x, np.inf),
+        lambda x: np.sum(x, 0, np.float32),
+        lambda x: np.cumsum(x, None, np.float32),
+        lambda x: np.quantile(x, 0.5, weights=x),
+        lambda x: np.interp(x, [0.0, 1.0], [0.0, 1.0], period=3.0),
+        lambda x: np.pad(x, 1, stat_length=2),
+        lambda x: np.linalg.svd(np.outer(x, x), hermitian=True),
         lambda x: np.where(x),
+        lambda x: np.concatenate([x, x], dtype=np.float32),
     ],
 )
 def test_arguments_that_are_not_supported_are_refused(call: Callable[..., Any]) -> None:

@@ -31,7 +31,11 @@ def jax_functions(jax: Any) -> dict[str, Callable[..., Any]]:
         "softplus": nn.softplus, "relu": nn.relu, "leaky_relu": nn.leaky_relu, "elu": nn.elu, "silu": nn.silu,
         "gelu_tanh": lambda x: nn.gelu(x, approximate=True), "gelu_erf": lambda x: nn.gelu(x, approximate=False),
         "erf": jax.scipy.special.erf, "erfc": jax.scipy.special.erfc, "maximum": jnp.maximum, "minimum": jnp.minimum,
-        "where": jnp.where, "clip": jnp.clip,
+        "where": jnp.where, "clip": jnp.clip, "exp2": jnp.exp2, "log2": jnp.log2, "log10": jnp.log10,
+        "logaddexp": jnp.logaddexp, "logaddexp2": jnp.logaddexp2, "cbrt": jnp.cbrt, "reciprocal": jnp.reciprocal,
+        "hypot": jnp.hypot, "arctan2": jnp.arctan2, "arcsinh": jnp.arcsinh, "arccosh": jnp.arccosh,
+        "arctanh": jnp.arctanh, "sinc": jnp.sinc, "sinc_slope": jnp.vectorize(jax.grad(jnp.sinc)), "fmax": jnp.fmax,
+        "fmin": jnp.fmin, "mod": jnp.mod,
     }  # fmt: skip
 
 
@@ -48,6 +52,11 @@ def torch_functions(torch: Any) -> dict[str, Callable[..., Any]]:
         "elu": lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(x)), "silu": f.silu,
         "gelu_tanh": lambda x: f.gelu(x, approximate="tanh"), "gelu_erf": f.gelu, "erf": torch.erf, "erfc": torch.erfc,
         "maximum": torch.maximum, "minimum": torch.minimum, "where": torch.where, "clip": torch.clamp,
+        "exp2": torch.exp2, "log2": torch.log2, "log10": torch.log10, "logaddexp": torch.logaddexp,
+        "logaddexp2": torch.logaddexp2, "cbrt": lambda x: x ** (1 / 3), "reciprocal": torch.reciprocal,
+        "hypot": torch.hypot, "arctan2": torch.atan2, "arcsinh": torch.asinh, "arccosh": torch.acosh,
+        "arctanh": torch.atanh, "sinc": torch.sinc, "fmax": torch.fmax, "fmin": torch.fmin, "mod": torch.remainder,
+        "sinc_slope": lambda x: torch.cos(torch.pi * x) / x - torch.sin(torch.pi * x) / (torch.pi * x * x),
     }  # fmt: skip
 
 

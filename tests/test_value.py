@@ -216,14 +216,16 @@ def test_an_array_never_becomes_an_array_of_objects() -> None:
     assert x.grad == 2.0
 
 
-@pytest.mark.parametrize("op", [operator.floordiv, operator.mod, divmod], ids=lambda op: op.__name__)
-def test_operators_without_a_derivative(op: Any) -> None:
-    x = Value(3.0, name="x")
-    for a, b in ((x, 2.0), (7, x), (x, x)):
-        with pytest.raises(
-            ValueTypeError, match=r"^(//|%|divmod): it has no derivative, so a Value .*'x' \(3\).*on \.data"
-        ):
-            op(a, b)
+def test_what_is_left_over_has_a_derivative_and_the_whole_part_is_a_constant() -> None:
+    x = Value(7.5, name="x")
+    (x % 2.0).backward()
+    assert x.grad == 1.0
+    (10.0 % x).backward()
+    assert x.grad == 0.0
+    for whole, expected in ((x // 2.0, 3.0), (20.0 // x, 2.0), (divmod(x, 2.0)[0], 3.0), (divmod(20, x)[0], 2.0)):
+        assert (whole.data, whole.requires_grad) == (expected, False)
+    assert (divmod(x, 2.0)[1].data, divmod(20.0, x)[1].data) == (1.5, 5.0)
+    assert np.isnan((x // 0.0 - x // 0.0).data)
 
 
 def test_in_place_operators_make_a_new_value() -> None:
@@ -657,7 +659,8 @@ def test_repr_shows_the_gradient() -> None:
 
 def test_every_function_of_one_value_is_a_method() -> None:
     joined_or_operators = {
-        "concatenate", "stack", "einsum", "linear", "cross_entropy", "half_squared_error", "where", "getitem",
+        "concatenate", "stack", "vstack", "hstack", "dstack", "column_stack", "multi_dot", "einsum", "linear", "solve",
+        "interp", "linspace", "select", "cross_entropy", "half_squared_error", "where", "getitem",
     }  # fmt: skip
     from tinygrad_lite import elementary, functions
 

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 
 from . import moves, products, reductions
-from .errors import GraphError
+from .errors import GraphError, ValueTypeError
 from .maps import Adjoint, Chain, Gather, Map, Scale
 from .recording import observer, watching
 from .semirings.base import Linear
 from .sweeping import _check_current
 from .value import CONSUMED, Op, Value, constant, describe, record
 
-__all__ = ["argument", "between", "carry_back", "carry_forward", "cast"]
+__all__ = ["argument", "astype", "between", "carry_back", "carry_forward", "cast"]
 
 
 # ---- ops that only these sweeps record
@@ -82,6 +82,22 @@ def argument(x: Value) -> Value:
     node: Value = record(_ARGUMENT if x.dtype.kind == "f" else _Cast(np.dtype(np.float64)), (x,))
     node.requires_grad = True
     return node
+
+
+def astype(x: Any, dtype: Any) -> Any:
+    """The same numbers in another precision; a scalar Value, which is a Python float, stays one.
+
+    Raises ``ValueTypeError`` for what is no type of floats: whole numbers have no derivative.
+
+    >>> astype(Value([1.0, 2.0]), np.float32).dtype
+    dtype('float32')
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind != "f":
+        raise ValueTypeError(f"astype: {describe(x)} is of floats, and {dtype} has no derivative; convert its .data")
+    if not isinstance(x, Value):
+        return np.asarray(x).astype(dtype)
+    return record(_Cast(dtype), (x,)) if x.shape else x
 
 
 def cast(x: Any, like: Value) -> Any:

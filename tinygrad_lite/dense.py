@@ -1,107 +1,91 @@
-"""A linear map that is known only by how it pulls a cotangent back: the last resort, for an op given by its vjp.
+"""The linear map of a decomposition: every element of a matrix moves every element of the result.
 
-The gradient goes through it as it is. Every other question (forward mode, counts, magnitudes, paths one by one) needs
-the entries of the Jacobian, which is then built: one pull for each element of the result.
+It is written once, as the pull of a cotangent: some matrix products, which work on numbers and on Values, at any size.
+The push is its transpose, by carrying a cotangent back through those products. What is no gradient (counts,
+magnitudes, paths) needs the entries themselves, m · n numbers for n elements and m of the result.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from . import moves
-from .carrying import _NUMBERS
+from . import carrying
+from .axes import LETTERS
 from .errors import ArgumentError
-from .maps import Contract, Index, Reshape, Shape, shape_of
-from .semirings import GRADIENT, Semiring
-from .value import Value, constant
+from .maps import Contract, Index, Shape
+from .semirings import Semiring
+from .value import Value, raw, shape_of
 
-__all__ = ["MOST_ENTRIES", "Dense"]
+__all__ = ["AT_MOST", "Dense"]
 
-MOST_ENTRIES = 1 << 20
-"""Entries of a Jacobian that is built: 8 MB."""
+AT_MOST = 10_000_000
+"""Entries of a Jacobian that are computed one by one: 80 MB of them."""
 
 
 class Dense:
-    """``out = J x``, of which only ``back``, g ↦ Jᵀ g, is known. Which elements an element reads is not: it reads all.
+    """The local derivative whose pull is ``back``: of a cotangent of the result's shape, perhaps with axes in front.
 
-    ``back`` takes data, or Values and then returns Values; ``back_of_data`` takes and returns data. ``name`` is the
-    op's, for messages.
-
-    >>> rotate = Dense("rotate", (2,), (2,), *[lambda g: np.array([g[1], -g[0]])] * 2)
-    >>> rotate.pull(np.array([3.0, 4.0]), GRADIENT), list(rotate.edges((0,)))
-    (array([ 4., -3.]), [((0,), 0.0), ((1,), -1.0)])
+    The first ``batch`` axes of operand and result number independent matrices.
     """
 
-    def __init__(
-        self,
-        name: str,
-        in_shape: Shape,
-        out_shape: Shape,
-        back: Callable[[Any], Any],
-        back_of_data: Callable[[Any], Any],
-    ) -> None:
-        self.name = name
+    def __init__(self, who: str, in_shape: Shape, out_shape: Shape, batch: int, back: Callable[[Any], Any]) -> None:
+        self.who = who
         self.in_shape = in_shape
         self.out_shape = out_shape
+        self.batch = batch
         self.back = back
-        self.back_of_data = back_of_data
 
     def pull(self, g: Any, semiring: Semiring) -> Any:
-        if type(g) is not Value and semiring is not GRADIENT and semiring is not _NUMBERS:
-            return self._through_jacobian("pull", g, semiring, self.operand)
-        shape = shape_of(g)
-        lead = shape[: len(shape) - len(self.out_shape)]
-        if not lead:
-            return self.back(g)
-        rows = [self.back(g[index]) for index in np.ndindex(*lead)]
-        stacked = (moves.stack if type(g) is Value else np.stack)(rows)
-        return stacked.reshape(lead + self.in_shape)
+        return self.back(g) if _ordinary(semiring) else self.contract.pull(g, semiring)
 
     def push(self, t: Any, semiring: Semiring) -> Any:
-        if type(t) is not Value:
-            return self._through_jacobian("push", t, semiring, self.operand)
-        rows = [self.back(constant(seed)) for seed in self._seeds()]
-        return self._through_jacobian("push", t, semiring, moves.stack(rows))
+        return self._transposed(t) if _ordinary(semiring) else self.contract.push(t, semiring)
 
     def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
-        for inner in itertools.product(*map(range, self.in_shape)):
-            yield inner, float(self.operand[index + inner])
+        return self.contract.edges(index)
+
+    def _transposed(self, t: Any) -> Any:
+        """``<push(t), g> = <t, back(g)>`` for every g: the gradient of the right side with respect to g."""
+        lead = shape_of(t)[: len(shape_of(t)) - len(self.in_shape)]
+        recorded = isinstance(t, Value)
+
+        def pushed() -> Any:
+            g = Value(np.zeros(lead + self.out_shape, t.dtype))
+            (found,) = carrying.carry_back([self.back(g)], [t], [g], recorded=recorded)
+            return np.zeros(lead + self.out_shape, t.dtype) if found is None else found
+
+        return Context().run(pushed)  # recorded, whoever has switched recording off
 
     @cached_property
-    def operand(self) -> Any:
-        """The Jacobian, of the result's shape and then the operand's."""
-        jacobian = np.empty(self.out_shape + self.in_shape)
-        for index, seed in zip(np.ndindex(*self.out_shape), self._seeds(), strict=True):
-            jacobian[index] = self.back_of_data(seed)
-        return jacobian
+    def contract(self) -> Contract:
+        """The same map by its entries.
 
-    def _seeds(self) -> Iterator[Any]:
-        """The cotangents of single elements of the result."""
-        entries = math.prod(self.out_shape) * math.prod(self.in_shape)
-        if entries > MOST_ENTRIES:
+        Raises ``ArgumentError`` for more than ``AT_MOST``.
+        """
+        batch, out, own = self.out_shape[: self.batch], self.out_shape[self.batch :], self.in_shape[self.batch :]
+        m, n = math.prod(out), math.prod(own)
+        if math.prod(batch) * m * n > AT_MOST:
             raise ArgumentError(
-                f"{self.name}: it is known by its vjp alone, and anything but its gradient needs its Jacobian, of "
-                f"shape {self.out_shape + self.in_shape}: {entries:,} entries, at most {MOST_ENTRIES:,}; give the "
-                "primitive derivatives= or chain= instead of vjp="
+                f"{self.who}: what is asked of paths needs the derivative of each of {m} elements by each of {n}, "
+                f"{math.prod(batch) * m * n:,} numbers, and at most {AT_MOST:,} are computed; ask of smaller matrices, "
+                "or for gradients, which do without"
             )
-        for index in np.ndindex(*self.out_shape):
-            seed = np.zeros(self.out_shape)
-            seed[index] = 1.0
-            yield seed if self.out_shape else 1.0
+        units = np.zeros((m, *batch, m))
+        units[np.arange(m), ..., np.arange(m)] = 1.0
+        with np.errstate(all="ignore"):
+            rows = raw(self.back(units.reshape((m, *batch, *out))))
+        entries = np.moveaxis(np.reshape(rows, (m, *batch, n)), 0, -2).reshape((*batch, *out, *own))
+        letters = iter(LETTERS)
+        words = ["".join(next(letters) for _ in shape) for shape in (batch, out, own)]
+        return Contract(words[0] + words[1], words[0] + words[2], "".join(words), entries)
 
-    def _through_jacobian(self, way: str, a: Any, semiring: Semiring, jacobian: Any) -> Any:
-        m, n = math.prod(self.out_shape), math.prod(self.in_shape)
-        maps = (
-            Reshape((m,), self.out_shape),
-            Contract("o", "i", "oi", jacobian.reshape((m, n))),
-            Reshape(self.in_shape, (n,)),
-        )
-        for linear_map in maps if way == "pull" else maps[::-1]:
-            a = getattr(linear_map, way)(a, semiring)
-        return a
+
+def _ordinary(semiring: Semiring) -> bool:
+    """Whether weights are taken as they are, as by the gradient: then no entry has to be known by itself."""
+    return semiring.linear and semiring.lift(-1.0) == -1.0

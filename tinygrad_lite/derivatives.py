@@ -93,6 +93,10 @@ def line(
     )
 
 
+_SQUARE = (
+    "(3.141592653589793 * where(abs(x) < 0.3, x, 0))**2"  # of πx near 0; further out it is not read, nor overflows
+)
+
 # fmt: off
 #    op         operands  value            derivative with respect to each operand
 line("add",     "x y",    "x + y",         "1", "1",               sign="+", ufunc="add")
@@ -109,8 +113,22 @@ line("exp",     "x",      "exp(x)",        "out",                  ufunc="exp")
 line("log",     "x",      "log(x)",        "1 / x",                ufunc="log", domain=(POSITIVE,))
 line("log1p",   "x",      "log1p(x)",      "1 / (1 + x)",          ufunc="log1p", domain=((-0.8, 3.0),))
 line("expm1",   "x",      "expm1(x)",      "exp(x)",               ufunc="expm1")
+line("exp2",    "x",      "2 ** x",        "0.6931471805599453 * out",     ufunc="exp2")              # ln 2
+line("log2",    "x",      "log2(x)",       "1.4426950408889634 / x",       ufunc="log2", domain=(POSITIVE,))  # 1/ln 2
+line("log10",   "x",      "log10(x)",      "0.4342944819032518 / x",       ufunc="log10", domain=(POSITIVE,)) # 1/ln 10
+line("logaddexp", "x y",  "logaddexp(x, y)", "sigmoid(x - y)", "sigmoid(y - x)", ufunc="logaddexp",
+     doc="log(exp(x) + exp(y)), without overflow.")
+line("logaddexp2", "x y", "logaddexp2(x, y)",
+     "sigmoid(0.6931471805599453 * (x - y))", "sigmoid(0.6931471805599453 * (y - x))", ufunc="logaddexp2",
+     doc="log2(2**x + 2**y), without overflow.")
 line("sqrt",    "x",      "sqrt(x)",       "0.5 / out",            sign="√", ufunc="sqrt", domain=(POSITIVE,),
      written=("1 / (2 * out)",))
+line("cbrt",    "x",      "cbrt(x)",       "1 / (3 * out * out)",  sign="∛", ufunc="cbrt", domain=(POSITIVE,),
+     written=("1 / (3 * out**2)",))
+line("reciprocal", "x",   "1 / x",         "-out * out",           sign="1/·", ufunc="reciprocal", domain=(POSITIVE,),
+     written=("-1 / x**2",))
+line("hypot",   "x y",    "hypot(x, y)",                           # 0 at the origin, as norm
+     "x / where(out == 0, 1, out)", "y / where(out == 0, 1, out)", ufunc="hypot", written=("x / out", "y / out"))
 line("square",  "x",      "x * x",         "2 * x",                sign="²", ufunc="square")
 line("abs",     "x",      "abs(x)",        "sign(x)",              sign="|·|", ufunc="absolute")
 line("sign",    "x",      "sign(x)",       "0",                    ufunc="sign")
@@ -123,11 +141,29 @@ line("arcsin",  "x",      "arcsin(x)",     "1 / sqrt((1 - x) * (1 + x))",   ufun
 line("arccos",  "x",      "arccos(x)",     "-1 / sqrt((1 - x) * (1 + x))",  ufunc="arccos", domain=((-0.9, 0.9),),
      written=("-1 / sqrt(1 - x**2)",))
 line("arctan",  "x",      "arctan(x)",     "1 / (1 + x * x)",      ufunc="arctan", written=("1 / (1 + x**2)",))
+line("arctan2", "x y",    "arctan2(x, y)", "y / (x * x + y * y)", "-x / (x * x + y * y)", ufunc="arctan2",
+     domain=(POSITIVE, REAL), written=("y / (x**2 + y**2)", "-x / (x**2 + y**2)"))
 line("sinh",    "x",      "sinh(x)",       "cosh(x)",              ufunc="sinh")
 line("cosh",    "x",      "cosh(x)",       "sinh(x)",              ufunc="cosh")
 line("tanh",    "x",      "tanh(x)",
      "4 * sigmoid(2 * x) * sigmoid(-2 * x)",                       # 1 - out**2 loses all digits at 19
      ufunc="tanh", written=("1 - out**2",))
+line("arcsinh", "x",      "arcsinh(x)",    "1 / hypot(1, x)",      ufunc="arcsinh", written=("1 / sqrt(1 + x**2)",))
+line("arccosh", "x",      "arccosh(x)",    "1 / sqrt((x - 1) * (x + 1))", ufunc="arccosh", domain=((1.2, 3.0),),
+     written=("1 / sqrt(x**2 - 1)",))
+line("arctanh", "x",      "arctanh(x)",    "1 / ((1 - x) * (1 + x))",     ufunc="arctanh", domain=((-0.8, 0.8),),
+     written=("1 / (1 - x**2)",))
+line("sinc",    "x",                                               # 3.14… is π
+     "where(x == 0, 1, sin(3.141592653589793 * x) / (3.141592653589793 * where(x == 0, 1, x)))", "sinc_slope(x)",
+     doc="sin(πx) / (πx), and 1 at 0. At 0 derivatives up to the third are right, all orders elsewhere.")
+line("sinc_slope", "x",                                            # near 0 by its series, as the quotient cancels
+     f"where(abs(x) < 0.3, -9.869604401089358 * x * (1 / 3 - {_SQUARE} * (1 / 30 - {_SQUARE} * (1 / 840"
+     f" - {_SQUARE} * (1 / 45360 - {_SQUARE} * (1 / 3991680 - {_SQUARE} * (1 / 518918400"
+     f" - {_SQUARE} / 93405312000)))))),"
+     " (cos(3.141592653589793 * x) - sin(3.141592653589793 * x) / (3.141592653589793 * where(x == 0, 1, x)))"
+     " / where(x == 0, 1, x))",
+     "where(x == 0, -3.289868133696453, -9.869604401089358 * sinc(x) - 2 * out / where(x == 0, 1, x))",  # π²
+     sign="sinc′", written=("-9.869604401089358 * sinc(x) - 2 * out / x",), doc="The derivative of sinc.")
 line("sigmoid", "x",      "sigmoid(x)",    "out * sigmoid(-x)",    # out * (1 - out) is 0 at 40
      sign="σ", written=("out * (1 - out)",))
 line("softplus", "x",     "log1p(exp(-abs(x))) + maximum(x, 0)", "sigmoid(x)",
@@ -155,6 +191,12 @@ line("maximum", "x y",    "maximum(x, y)",
      "where(x > y, 1, where(x == y, 0.5, 0))", "where(y > x, 1, where(x == y, 0.5, 0))", sign="max", ufunc="maximum")
 line("minimum", "x y",    "minimum(x, y)",
      "where(x < y, 1, where(x == y, 0.5, 0))", "where(y < x, 1, where(x == y, 0.5, 0))", sign="min", ufunc="minimum")
+line("fmax",    "x y",    "fmax(x, y)",                            # a NaN gives way to the other
+     "where(x == out, where(y == out, 0.5, 1), 0)", "where(y == out, where(x == out, 0.5, 1), 0)", ufunc="fmax")
+line("fmin",    "x y",    "fmin(x, y)",
+     "where(x == out, where(y == out, 0.5, 1), 0)", "where(y == out, where(x == out, 0.5, 1), 0)", ufunc="fmin")
+line("mod",     "x y",    "mod(x, y)",     "1", "(out - x) / y",   sign="%", ufunc="remainder",
+     domain=((1.1, 1.9), (0.97, 1.03)), doc="x - floor(x / y) * y, of the sign of y.")
 line("where",   "condition x y", "where(condition, x, y)",
      None, "where(condition, 1, 0)", "where(condition, 0, 1)",
      domain=((-1.0, 1.0), REAL, REAL))
@@ -176,7 +218,7 @@ def _float_sigmoid(x: float) -> float:
 
 
 def _float_sign(x: float) -> float:
-    return math.copysign(1.0, x) if x < 0.0 or x > 0.0 else x  # a zero, or nan
+    return math.copysign(1.0, x) if x < 0.0 or x > 0.0 else x + 0.0  # 0 of both signs, or nan
 
 
 def _float_maximum(x: float, y: float) -> float:
@@ -187,21 +229,68 @@ def _float_minimum(x: float, y: float) -> float:
     return x if x < y or x != x else y
 
 
+def _float_fmax(x: float, y: float) -> float:
+    return x if x > y or math.isnan(y) else y
+
+
+def _float_fmin(x: float, y: float) -> float:
+    return x if x < y or math.isnan(y) else y
+
+
+def _float_mod(x: float, y: float) -> float:
+    return x % y
+
+
+def _float_cbrt(x: float) -> float:
+    """A power, and one of Newton's steps: ``math.cbrt`` has no form in machine code."""
+    root = math.copysign(abs(x) ** (1.0 / 3.0), x)
+    if root == 0.0 or root - root != 0.0:  # 0, infinite, or nan
+        return root
+    return root - (root - x / root / root) / 3.0
+
+
+def _float_logaddexp(x: float, y: float) -> float:
+    if x == y:
+        return x + 0.6931471805599453
+    return x + math.log1p(math.exp(y - x)) if x > y else y + math.log1p(math.exp(x - y))
+
+
+def _float_logaddexp2(x: float, y: float) -> float:
+    if x == y:
+        return x + 1.0
+    if x > y:
+        return x + 1.4426950408889634 * math.log1p(2.0 ** (y - x))
+    return y + 1.4426950408889634 * math.log1p(2.0 ** (x - y))
+
+
 FLOAT_FUNCTIONS: dict[str, Callable[..., float]] = {
     "abs": abs,
     "arccos": math.acos,
+    "arccosh": math.acosh,
     "arcsin": math.asin,
+    "arcsinh": math.asinh,
     "arctan": math.atan,
+    "arctan2": math.atan2,
+    "arctanh": math.atanh,
+    "cbrt": _float_cbrt,
     "cos": math.cos,
     "cosh": math.cosh,
     "erf": math.erf,
     "erfc": math.erfc,
     "exp": math.exp,
     "expm1": math.expm1,
+    "fmax": _float_fmax,
+    "fmin": _float_fmin,
+    "hypot": math.hypot,
     "log": math.log,
+    "log10": math.log10,
     "log1p": math.log1p,
+    "log2": math.log2,
+    "logaddexp": _float_logaddexp,
+    "logaddexp2": _float_logaddexp2,
     "maximum": _float_maximum,
     "minimum": _float_minimum,
+    "mod": _float_mod,
     "sigmoid": _float_sigmoid,
     "sign": _float_sign,
     "sin": math.sin,
@@ -253,6 +342,16 @@ def _array_sigmoid_of_minus(x: Any, exp: Any = np.exp, add: Any = np.add, recipr
     return reciprocal(e, e)
 
 
+def _quiet(ufunc: np.ufunc) -> Callable[..., Any]:
+    """A ufunc that warns of a NaN which it was given, as others do not."""
+
+    def call(x: Any, y: Any) -> Any:
+        with np.errstate(invalid="ignore"):
+            return ufunc(x, y)
+
+    return call
+
+
 def _special(name: str) -> Callable[[Any], Any]:
     """A function of SciPy's, imported when it is first called."""
 
@@ -269,10 +368,13 @@ def _special(name: str) -> Callable[[Any], Any]:
 
 
 _NUMPY = """
-abs arccos arcsin arctan cos cosh exp expm1 log log1p maximum minimum sign sin sinh sqrt tan tanh where
+abs arccos arccosh arcsin arcsinh arctan arctan2 arctanh cbrt cos cosh exp expm1 fmax fmin hypot log log10 log1p log2
+maximum minimum mod sign sin sinh sqrt tan tanh where
 """
 ARRAY_FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(np, name) for name in _NUMPY.split()} | {
     "sigmoid": _array_sigmoid,
+    "logaddexp": _quiet(np.logaddexp),
+    "logaddexp2": _quiet(np.logaddexp2),
     "erf": _special("erf"),
     "erfc": _special("erfc"),
 }
@@ -391,3 +493,9 @@ def compiled(rule: Rule, source: str, functions: dict[str, Any]) -> Callable[...
     )  # the table's text, nothing of a user's
     function.__name__ = rule.name
     return function
+
+
+for _name in ("sinc", "sinc_slope"):  # lines that other lines call
+    _names = {_x: _x for _x in TABLE[_name].operands}
+    FLOAT_FUNCTIONS[_name] = compiled(TABLE[_name], float_source(TABLE[_name].forward, _names), FLOAT_FUNCTIONS)
+    ARRAY_FUNCTIONS[_name] = LOCAL_FUNCTIONS[_name] = compiled(TABLE[_name], TABLE[_name].forward, ARRAY_FUNCTIONS)

@@ -146,11 +146,36 @@ def _by_real_part(better: Any) -> Any:
     return lambda x, y: np.where(better(np.real(x), np.real(y)), x, y)
 
 
+def _like(size: Any, ratio: Any) -> Any:
+    """``size`` times what a complex step makes of 1 = ``ratio(size)``; 0 where the size is."""
+    return np.where(size == 0, 0.0, size * ratio(np.where(size == 0, 1.0, size)))
+
+
+def _argument_slope(x: Any, y: Any) -> Any:
+    """How a complex step goes on in the angle of (y, x), to first order."""
+    a, b = np.real(x), np.real(y)
+    return (b * np.imag(x) - a * np.imag(y)) / (a * a + b * b)
+
+
+def _shifted(x: Any, y: Any, exp: Any, log: Any) -> Any:
+    top = np.maximum(np.real(x), np.real(y))
+    top = np.where(np.isfinite(top), top, 0.0)
+    return log(exp(x - top) + exp(y - top)) + top
+
+
 _COMPLEX_FUNCTIONS = ARRAY_FUNCTIONS | {
     "abs": lambda x: np.where(np.real(x) < 0, -x, x),  # |x| as it continues from the real line, which np.abs does not
     "sign": lambda x: np.sign(np.real(x)),
     "maximum": _by_real_part(np.greater),
     "minimum": _by_real_part(np.less),
+    "fmax": _by_real_part(lambda x, y: (x > y) | np.isnan(y)),
+    "fmin": _by_real_part(lambda x, y: (x < y) | np.isnan(y)),
+    "mod": lambda x, y: x - y * np.floor(np.real(x) / np.real(y)),
+    "hypot": lambda x, y: _like(np.hypot(np.real(x), np.real(y)), lambda r: np.sqrt((x / r) ** 2 + (y / r) ** 2)),
+    "cbrt": lambda x: _like(np.cbrt(np.real(x)), lambda r: (x / r**3) ** (1 / 3)),
+    "arctan2": lambda x, y: np.arctan2(np.real(x), np.real(y)) + 1j * _argument_slope(x, y),
+    "logaddexp": lambda x, y: _shifted(x, y, np.exp, np.log),
+    "logaddexp2": lambda x, y: _shifted(x, y, np.exp2, np.log2),
     "where": lambda condition, x, y: np.where(np.real(condition) != 0, x, y),
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
 }

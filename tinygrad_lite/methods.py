@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import functions
+from . import constants, functions
 from .derivatives import TABLE
 from .elementwise import FUNCTIONS
-from .errors import ValueTypeError
-from .value import Value, describe
+from .value import Value
 
 __all__ = ["METHODS", "OPERATORS"]
 
 OPERATORS = {
-    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow", "matmul": "matmul",
+    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow", "mod": "mod", "matmul": "matmul",
 }  # fmt: skip
 
 _STRUCTURED = (
-    "sum", "mean", "max", "min", "prod", "var", "std", "logsumexp", "log_softmax", "softmax", "norm", "cumsum",
-    "matmul", "dot", "outer", "tensordot", "reshape", "ravel", "expand_dims", "squeeze", "transpose", "swapaxes",
-    "moveaxis", "broadcast_to", "take", "split", "pad", "flip", "roll", "repeat", "tile", "diag", "trace", "tril",
-    "triu", "gelu",
+    "sum", "mean", "max", "min", "ptp", "prod", "var", "std", "median", "quantile", "percentile", "nansum", "nanmean",
+    "nanmax", "nanmin", "nanprod", "nanvar", "nanstd", "logsumexp", "log_softmax", "softmax", "norm", "cumsum",
+    "cumprod", "nancumsum", "sort", "partition", "diff", "gradient", "trapezoid", "nan_to_num",
+    "matmul", "dot", "inner", "vdot", "vecdot", "outer", "kron", "cross", "tensordot", "convolve", "correlate",
+    "reshape", "ravel", "expand_dims", "squeeze", "transpose", "swapaxes", "moveaxis", "rollaxis", "broadcast_to",
+    "atleast_1d", "atleast_2d", "atleast_3d", "astype",
+    "take", "take_along_axis", "sliding_window_view", "append", "split", "array_split", "hsplit", "vsplit", "dsplit",
+    "pad", "flip", "fliplr", "flipud", "rot90", "roll", "repeat", "tile", "diag", "diagonal", "trace", "tril", "triu",
+    "inv", "pinv", "det", "slogdet", "matrix_power", "matrix_norm", "vector_norm", "cholesky", "eigh", "eigvalsh",
+    "svd", "svdvals", "qr", "gelu",
 )  # fmt: skip
 
 METHODS: dict[str, Any] = {name: FUNCTIONS[name] for name, rule in TABLE.items() if name != "where"} | {
@@ -35,24 +40,18 @@ def _reflected(function: Any) -> Any:
     return operator
 
 
-def _not_in_reach(symbol: str) -> Any:
-    def refuse(self: Value, *others: Any) -> Any:
-        raise ValueTypeError(
-            f"{symbol}: it has no derivative, so a Value does not take part in it ({describe(self)}); compute on .data"
-        )
-
-    return refuse
-
-
 for _name, _function in METHODS.items():
     setattr(Value, _name, _function)
 for _operator, _name in OPERATORS.items():
     _function = getattr(functions, _name) if _name == "matmul" else FUNCTIONS[_name]
     setattr(Value, f"__{_operator}__", _function)
     setattr(Value, f"__r{_operator}__", _reflected(_function))
-for _operator, _symbol in {"floordiv": "//", "mod": "%", "divmod": "divmod"}.items():
-    setattr(Value, f"__{_operator}__", _not_in_reach(_symbol))
-    setattr(Value, f"__r{_operator}__", _not_in_reach(_symbol))
+for _operator, _function in {
+    "floordiv": constants.floor_divide,
+    "divmod": lambda x, y: (constants.floor_divide(x, y), FUNCTIONS["mod"](x, y)),
+}.items():
+    setattr(Value, f"__{_operator}__", _function)
+    setattr(Value, f"__r{_operator}__", _reflected(_function))
 for _name, _attribute in {
     "__neg__": FUNCTIONS["neg"],
     "__pos__": lambda self: self,

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from . import elementary
 from .axes import axes_of, one_axis
-from .errors import ArgumentError, IndexRangeError, ShapeError
+from .errors import ArgumentError, IndexRangeError, ShapeError, ValueTypeError
 from .maps import Broadcast, Chain, Gather, Reshape, Transpose
-from .value import Op, describe, ndim_of, raw, record, shape_of
+from .value import Op, Value, as_data, describe, ndim_of, raw, record, shape_of
 
 __all__ = [
     "BroadcastTo",
@@ -32,6 +33,7 @@ __all__ = [
     "broadcast_to",
     "concatenate",
     "diag",
+    "diagonal",
     "expand_dims",
     "flip",
     "getitem",
@@ -370,20 +372,36 @@ def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     return [getitem(x, (..., slice(a, b), *rest)) for a, b in pairwise(cuts)]
 
 
-def pad(x: Any, pad_width: Any, mode: str = "constant") -> Any:
-    """Zeros around the array (or, by ``mode``, copies of its elements: edge, reflect, symmetric, wrap)."""
+def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Any:
+    """Zeros, or ``constant_values``, around the array (or, by ``mode``, copies of its elements: edge, reflect,
+    symmetric, wrap)."""
     if mode not in ("constant", "edge", "reflect", "symmetric", "wrap"):
         raise ArgumentError(
             f"pad: mode {mode!r} is not supported; use 'constant', 'edge', 'reflect', 'symmetric' or 'wrap'"
         )
-    widths = np.broadcast_to(np.asarray(pad_width), (ndim_of(x), 2))
+    try:
+        widths = np.broadcast_to(np.asarray(pad_width, dtype=np.intp), (ndim_of(x), 2))
+    except (TypeError, ValueError):
+        raise ShapeError(
+            f"pad: pad_width={pad_width!r} does not fit {describe(x)}; give one number, or (before, after) per axis"
+        ) from None
     inside = tuple(slice(int(a), int(a) + n) for (a, _), n in zip(widths, shape_of(x), strict=True))
 
     def padded(array: Any) -> Any:
         return np.pad(array, widths, mode=mode)  # type: ignore[call-overload]
 
     back = (lambda g, zeros: g[(..., *inside)]) if mode == "constant" else None
-    return record(Move("pad", "pad", padded, back), (x,))
+    out = record(Move("pad", "pad", padded, back), (x,))
+    if isinstance(constant_values, Value):
+        raise ValueTypeError(
+            f"pad: constant_values are constants, got {describe(constant_values)}; join it with concatenate"
+        )
+    values = as_data(constant_values, keep_integers=True, copy=False)
+    if not np.any(values):
+        return out
+    dtype = getattr(raw(x), "dtype", np.float64)
+    around = np.pad(np.zeros(shape_of(x), dtype), widths, constant_values=values)
+    return elementary.add(out, around)
 
 
 def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
@@ -425,6 +443,16 @@ def diag(x: Any, k: int = 0) -> Any:
     if ndim_of(x) not in (1, 2):
         raise ShapeError(f"diag: needs a vector or a matrix, got {describe(x)}")
     return record(Move("diag", "diag", lambda a: np.diag(a, k)), (x,))
+
+
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The diagonals of the matrices along two axes, in a last axis of their own."""
+    if ndim_of(x) < 2:
+        raise ShapeError(f"diagonal: needs a matrix or a stack of them, got {describe(x)}")
+    i, j = one_axis(x, axis1, ndim_of(x), "diagonal"), one_axis(x, axis2, ndim_of(x), "diagonal")
+    if i == j:
+        raise ArgumentError(f"diagonal: needs two different axes of {describe(x)}, got {axis1} and {axis2}")
+    return record(Move("diagonal", "diag", lambda a: np.diagonal(a, offset, i, j)), (x,))
 
 
 def tril(x: Any, k: int = 0) -> Any:

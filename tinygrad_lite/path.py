@@ -18,7 +18,7 @@ from .tracing import TooLongError, Tracer
 from .value import Value
 from .writing import PRODUCT, SUM, Text, element_text
 
-__all__ = ["Path", "element_name"]
+__all__ = ["Path", "element_name", "many"]
 
 LONGEST = 60
 """Characters of a factor; a longer one is printed as its number."""
@@ -178,3 +178,14 @@ def element_name(node: Value, index: Index) -> str | None:
     if node.name is None or not index:
         return node.name
     return f"{node.name}[{','.join(map(str, index))}]"
+
+
+def many(count: int) -> str:
+    """A number of paths as text; a very large one rounded.
+
+    >>> many(12), many(3**64)
+    ('12', '3.43e30')
+    """
+    if count < 10**15:
+        return str(count)
+    return f"{decimal.Context(Emax=decimal.MAX_EMAX).create_decimal(count):.2e}".replace("e+", "e")

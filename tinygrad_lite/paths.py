@@ -11,7 +11,6 @@ algorithms for shortest-distance problems*, 2002, for one sweep that answers man
 
 from __future__ import annotations
 
-import decimal
 import itertools
 import math
 from collections.abc import Iterable, Iterator
@@ -24,7 +23,7 @@ from .calls import modules_of
 from .errors import ArgumentError, GraphError, ValueTypeError
 from .finding import element_of, find, place
 from .maps import Chain, Index, edges
-from .path import Path, element_name
+from .path import Path, element_name, many
 from .ranking import Step, ranked
 from .routes import Restricted
 from .samples import samples_of
@@ -334,7 +333,7 @@ class GradientPaths:
         if sign not in signs:
             raise ArgumentError(f"top: sign is 'positive', 'negative' or None, got {sign!r}")
         if min(k, self.count) > AT_MOST:
-            raise ArgumentError(f"top: {k} of {_many(self.count)} paths; {_instead('top(k) with a smaller k')}")
+            raise ArgumentError(f"top: {k} of {many(self.count)} paths; {_instead('top(k) with a smaller k')}")
         return list(itertools.islice(self._ranked(signs[sign]), k))
 
     def __iter__(self) -> Iterator[Path]:
@@ -344,7 +343,7 @@ class GradientPaths:
     def __length_hint__(self) -> int:
         """What ``list`` asks before it starts: the count, unless no list can hold that many."""
         if self.count > AT_MOST:
-            raise ArgumentError(f"list: there are {_many(self.count)} paths; {_instead('top(k) for the k largest')}")
+            raise ArgumentError(f"list: there are {many(self.count)} paths; {_instead('top(k) for the k largest')}")
         return self.count
 
     def _ranked(self, sign: int) -> Iterator[Path]:
@@ -442,7 +441,7 @@ class GradientPaths:
         end, wrt = self._ends()
         paths = "path" if self.count == 1 else "paths"
         lines = [
-            f"{_many(self.count)} {paths} from {end} to {wrt}, {_many(self.active_count)} of them active",
+            f"{many(self.count)} {paths} from {end} to {wrt}, {many(self.active_count)} of them active",
             f"total {self.total:.6g}, magnitude {self.magnitude:.6g}, cancellation {self.cancellation:.2%}, "
             f"entropy {self.entropy:.4g} nats",
         ]
@@ -450,38 +449,31 @@ class GradientPaths:
         lines += [f"  {path}" for path in listed]
         if self.count > len(listed):
             rest = self.total - math.fsum(path.contribution for path in listed)
-            lines.append(f"  and {_many(self.count - len(listed))} more, together {rest:.6g}")
+            lines.append(f"  and {many(self.count - len(listed))} more, together {rest:.6g}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         end, wrt = self._ends()
         listed = self.top(_SHOWN)
-        title = f"{_many(self.count)} paths from {end} to {wrt}: total {self.total:.6g}, magnitude {self.magnitude:.6g}"
+        title = f"{many(self.count)} paths from {end} to {wrt}: total {self.total:.6g}, magnitude {self.magnitude:.6g}"
         rows: list[list[Cell]] = []
         for path in listed:
             chain, _, factors = str(path).partition(" : ")
             share = abs(path.contribution) / self.magnitude if self.magnitude else 0.0
             rows.append([chain, factors.rpartition(" = ")[0], path.contribution, f"{share:.1%}"])
         more = self.count - len(listed)
-        note = f"and {_many(more)} more" if more else ""
+        note = f"and {many(more)} more" if more else ""
         return table(title, ["path", "local derivatives", "contribution", "share of magnitude"], rows, note)
 
     def __repr__(self) -> str:
         end, wrt = self._ends()
-        return f"<GradientPaths from {end} to {wrt}: {_many(self.count)} paths, total {self.total:.6g}>"
+        return f"<GradientPaths from {end} to {wrt}: {many(self.count)} paths, total {self.total:.6g}>"
 
 
 def _whole(n: Any, what: str) -> int:
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise ArgumentError(f"{what} is a whole number of at least 1, got {n!r}")
     return int(n)
-
-
-def _many(count: int) -> str:
-    """A number of paths; a very large one rounded, as ``1.14e30``."""
-    if count < 10**15:
-        return str(count)
-    return f"{decimal.Context(Emax=decimal.MAX_EMAX).create_decimal(count):.2e}".replace("e+", "e")
 
 
 def _instead(first: str) -> str:

@@ -13,8 +13,8 @@ from . import elementary
 from .axes import axes_of, one_axis
 from .errors import ArgumentError, ShapeError
 from .maps import Chain, Gather, Scan, SumOver
-from .moves import concatenate, flattened, reshape, transpose
-from .value import Op, Value, describe, ndim_of, plain, raw, record, shape_of
+from .moves import concatenate, diagonal, flattened, reshape, transpose
+from .value import Op, Value, describe, ndim_of, on_constants, plain, raw, record, shape_of
 
 __all__ = [
     "CumSum",
@@ -27,14 +27,18 @@ __all__ = [
     "Prod",
     "Sum",
     "Trace",
+    "cumprod",
     "cumsum",
     "log_softmax",
     "logsumexp",
+    "masked",
     "max",
     "mean",
     "min",
+    "nonempty",
     "norm",
     "prod",
+    "ptp",
     "softmax",
     "std",
     "sum",
@@ -254,51 +258,109 @@ class Trace(Op):
         return (SumOver(diagonal, (-1,), False), Gather(shape, diagonal, lambda a: np.diag(a, self.offset)))
 
 
-def _nonempty(x: Any, axes: Shape, who: str) -> None:
+def nonempty(x: Any, axes: Shape, who: str) -> None:
+    """Raises ``ShapeError`` where there is nothing along ``axes``."""
     if 0 in [shape_of(x)[axis] for axis in axes]:
         raise ShapeError(f"{who}: {describe(x)} has no elements along the axes {axes}, so there is none to choose")
 
 
-def sum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The sum along ``axis`` (all axes by default).
+def masked(x: Any, where: Any, instead: float, who: str) -> Any:
+    """``x`` with a number in the place of what ``where`` leaves out; ``None`` leaves out nothing."""
+    if where is None:
+        return x
+    return elementary.where(_mask(x, where, who), x, instead)
+
+
+def _mask(x: Any, where: Any, who: str) -> Any:
+    """``where`` as a mask of the shape of ``x``: an array, or a constant."""
+    try:
+        return on_constants(lambda mask: np.broadcast_to(np.asarray(mask, dtype=bool), shape_of(x)), where)
+    except ValueError:
+        raise ShapeError(
+            f"{who}: where of shape {shape_of(where)} does not fit {describe(x)}; it must broadcast to its shape"
+        ) from None
+
+
+def _extreme(op: type[Extremum], x: Any, axis: Any, keepdims: bool, initial: Any, where: Any) -> Any:
+    who = op.name
+    axes = axes_of(x, axis, who)
+    least, joined = (-math.inf, elementary.maximum) if op is Max else (math.inf, elementary.minimum)
+    if where is not None and initial is None:
+        raise ArgumentError(f"{who}: where= may leave nothing of {describe(x)}; pass initial= as well")
+    if initial is None:
+        nonempty(x, axes, who)
+        return record(op(axes, keepdims), (x,))
+    if 0 in [shape_of(x)[axis] for axis in axes]:
+        return elementary.add(sum(x, axes, keepdims), initial)  # a sum of nothing
+    return joined(record(op(axes, keepdims), (masked(x, where, least, who),)), initial)
+
+
+def sum(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
+) -> Any:
+    """The sum along ``axis`` (all axes by default), of what the mask ``where`` keeps, added to ``initial``.
 
     >>> from tinygrad_lite import Value
     >>> sum(Value([[1.0, 2.0], [3.0, 4.0]]), axis=0).data
     array([4., 6.])
     """
-    return record(Sum(axes_of(x, axis, "sum"), keepdims), (x,))
+    total = record(Sum(axes_of(x, axis, "sum"), keepdims), (masked(x, where, 0.0, "sum"),))
+    return total if initial is None else elementary.add(total, initial)
 
 
-def mean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The mean along ``axis`` (all axes by default)."""
+def mean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, where: Any = None) -> Any:
+    """The mean along ``axis`` (all axes by default), of what the mask ``where`` keeps."""
     axes = axes_of(x, axis, "mean")
-    _nonempty(x, axes, "mean")
-    return record(Mean(axes, keepdims), (x,))
+    nonempty(x, axes, "mean")
+    if where is None:
+        return record(Mean(axes, keepdims), (x,))
+    return sum(x, axes, keepdims, where=where) / _kept(_mask(x, where, "mean"), x, axes, keepdims)
 
 
-def max(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The largest element along ``axis``; k equal ones share the gradient, 1/k each."""
-    axes = axes_of(x, axis, "max")
-    _nonempty(x, axes, "max")
-    return record(Max(axes, keepdims), (x,))
+def _kept(mask: Any, x: Any, axes: Shape, keepdims: bool) -> Any:
+    """How many elements of ``x`` a mask keeps along ``axes``, in its precision."""
+    dtype = getattr(raw(x), "dtype", float)
+    return on_constants(lambda m: np.sum(m, axis=axes, keepdims=keepdims, dtype=dtype), mask)
 
 
-def min(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The smallest element along ``axis``; k equal ones share the gradient, 1/k each."""
-    axes = axes_of(x, axis, "min")
-    _nonempty(x, axes, "min")
-    return record(Min(axes, keepdims), (x,))
+def max(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
+) -> Any:
+    """The largest element along ``axis``, at least ``initial``; k equal ones share the gradient, 1/k each."""
+    return _extreme(Max, x, axis, keepdims, initial, where)
 
 
-def prod(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The product along ``axis`` (all axes by default)."""
-    return record(Prod(axes_of(x, axis, "prod"), keepdims), (x,))
+def min(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
+) -> Any:
+    """The smallest element along ``axis``, at most ``initial``; k equal ones share the gradient, 1/k each."""
+    return _extreme(Min, x, axis, keepdims, initial, where)
 
 
-def var(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: int = 0) -> Any:
+def ptp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The largest element less the smallest, along ``axis``."""
+    return max(x, axis, keepdims) - min(x, axis, keepdims)
+
+
+def prod(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
+) -> Any:
+    """The product along ``axis`` (all axes by default), of what the mask ``where`` keeps, times ``initial``."""
+    product = record(Prod(axes_of(x, axis, "prod"), keepdims), (masked(x, where, 1.0, "prod"),))
+    return product if initial is None else elementary.mul(product, initial)
+
+
+def var(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: float = 0, *, where: Any = None
+) -> Any:
     """The variance along ``axis``, with divisor n - ``ddof``: a composition, Σ(x - mean)² / (n - ddof)."""
     axes = axes_of(x, axis, "var")
-    _nonempty(x, axes, "var")
+    nonempty(x, axes, "var")
+    if where is not None:
+        mask = _mask(x, where, "var")
+        x = masked(x, mask, 0.0, "var")  # what is left out may be NaN, of which 0 times is NaN
+        away = masked(x - mean(x, axes, keepdims=True, where=mask), mask, 0.0, "var")
+        return sum(elementary.square(away), axes, keepdims) / (_kept(mask, x, axes, keepdims) - ddof)
     n = math.prod(shape_of(x)[k] for k in axes)
     if n <= ddof:
         raise ArgumentError(
@@ -307,9 +369,11 @@ def var(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False,
     return sum(elementary.square(x - mean(x, axes, keepdims=True)), axes, keepdims) / (n - ddof)
 
 
-def std(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: int = 0) -> Any:
+def std(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: float = 0, *, where: Any = None
+) -> Any:
     """The standard deviation along ``axis``: √var."""
-    return elementary.sqrt(var(x, axis, keepdims, ddof))
+    return elementary.sqrt(var(x, axis, keepdims, ddof, where=where))
 
 
 def logsumexp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
@@ -320,7 +384,7 @@ def logsumexp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = 
     0.69314718...
     """
     axes = axes_of(x, axis, "logsumexp")
-    _nonempty(x, axes, "logsumexp")
+    nonempty(x, axes, "logsumexp")
     return record(LogSumExp(axes, keepdims), (x,))
 
 
@@ -346,8 +410,30 @@ def cumsum(x: Any, axis: int | None = None) -> Any:
     return record(CumSum(one_axis(x, axis, ndim_of(x), "cumsum")), (x,))
 
 
-def trace(x: Any, offset: int = 0) -> Any:
-    """The sum of a matrix's diagonal, as one op."""
-    if ndim_of(x) != 2:
+def cumprod(x: Any, axis: int | None = None) -> Any:
+    """The running product along ``axis``, of the flattened array by default; right at zeros too, to any order.
+
+    A composition: log2(n) rounds, each multiplying products of neighbouring stretches of 1, 2, 4, … factors. One path
+    leads from each product to each of its factors. The order is not NumPy's: what overflows there may not here.
+
+    Source: W. D. Hillis and G. L. Steele, *Data parallel algorithms*, 1986.
+    """
+    if axis is None or not ndim_of(x):
+        x, axis = flattened(x), -1
+    k = one_axis(x, axis, ndim_of(x), "cumprod")
+    n, distance = shape_of(x)[k], 1
+    rest = (slice(None),) * (-k - 1)
+    while distance < n:
+        first, later = x[(..., slice(None, distance), *rest)], x[(..., slice(distance, None), *rest)]
+        x = concatenate([first, later * x[(..., slice(None, n - distance), *rest)]], axis=k)
+        distance *= 2
+    return x if distance > 1 else elementary.mul(x, 1.0)  # never the operand itself
+
+
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The sum of a matrix's diagonal, as one op; of the diagonals of matrices along two axes of more."""
+    if ndim_of(x) < 2:
         raise ShapeError(f"trace: needs a matrix, got {describe(x)}")
+    if ndim_of(x) > 2 or (axis1, axis2) not in ((0, 1), (-2, -1)):
+        return sum(diagonal(x, offset, axis1, axis2), -1)
     return record(Trace(offset), (x,))

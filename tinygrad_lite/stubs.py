@@ -73,6 +73,14 @@ def methods_stub() -> str:
     return _HEAD.format(more="") + "\n" + "\n".join(lines) + "\n"
 
 
+_RESULTS = (
+    dict.fromkeys(("split", "array_split", "hsplit", "vsplit", "dsplit"), "list[Value]")
+    | dict.fromkeys(("slogdet", "eigh"), "tuple[Value, ...]")
+    | dict.fromkeys(("svd", "qr", "gradient"), "Any")
+)  # one Value or several, by their arguments
+"""What methods return that is not one Value."""
+
+
 def _method(name: str, function: Callable[..., Any]) -> str:
     if name in TABLE:
         rule = TABLE[name]
@@ -83,8 +91,13 @@ def _method(name: str, function: Callable[..., Any]) -> str:
     else:
         parameters = list(inspect.signature(function).parameters.values())[1:]
         rest = [_parameter(parameter) for parameter in parameters]
-    result = "list[Value]" if name == "split" else "Value"
-    return f"    def {name}({', '.join(['self', *rest])}) -> {result}: ..."
+        by_name = [k for k, parameter in enumerate(parameters) if parameter.kind is inspect.Parameter.KEYWORD_ONLY]
+        if by_name and not any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
+            rest.insert(by_name[0], "*")
+    result = _RESULTS.get(name, "Value")
+    arguments = ", ".join(["self", *rest])
+    line = f"    def {name}({arguments}) -> {result}: ..."
+    return line if len(line) <= 120 else f"    def {name}(\n        {arguments}\n    ) -> {result}: ..."  # as formatted
 
 
 def _parameter(parameter: inspect.Parameter) -> str:

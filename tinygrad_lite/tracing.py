@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .dense import Dense
 from .einsums import Einsum
 from .elementwise import Elementwise, WeightedSum
 from .expressions import PRIME, Symbol, built, call, number, product, total
@@ -238,6 +239,8 @@ class _Places:
 
 def _numbered(linear_map: Map) -> tuple[Map, Any]:
     """A map with its weights numbered, and the weights; ``None`` for those that have none."""
+    if isinstance(linear_map, Dense):
+        linear_map = linear_map.contract
     for attribute in ("weight", "operand"):
         weight = getattr(linear_map, attribute, None)
         if weight is not None:

@@ -553,6 +553,13 @@ def plain(function: Callable[..., Any], *operands: Any, name: str | None = None)
     return made
 
 
+def on_constants(function: Callable[..., Any], *operands: Any) -> Any:
+    """``plain`` if an operand is a Value, else the function of the arrays."""
+    if any(isinstance(operand, Value) for operand in operands):
+        return plain(function, *operands)
+    return function(*operands)
+
+
 def on_data(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """A function of data alone, such as a comparison, applied to Values: its result is plain."""
     found = function(*map(raw, args), **options)

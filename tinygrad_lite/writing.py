@@ -410,7 +410,7 @@ class Latex(Writer):
 # ---- Python ---------------------------------------------------------------------------------------------------------
 
 _PYTHON_COMPARED = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<=", ast.Eq: "=="}
-_NUMPY = frozenset(ARRAY_FUNCTIONS) - {"sigmoid", "erf", "erfc", "where"}
+_NUMPY = frozenset(ARRAY_FUNCTIONS) - {"sigmoid", "erf", "erfc", "where", "sinc_slope"}
 _OF_WHOLE = {"logsumexp": "np.logaddexp.reduce", "reshape": "np.reshape"}
 _RESERVED = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "np", "math"}
 

@@ -1,7 +1,7 @@
 """Pictures of what tinygrad_lite computes: computation graphs, gradient paths, networks.
 
 Each function returns a ``Drawing``, which shows itself in a notebook and saves itself as SVG, PNG, PDF or DOT. Curves,
-bars and heat maps are in ``viz.plots``.
+bars and heat maps are in ``viz.plots``; ``explore`` writes a page to click through a graph in.
 
 >>> import tempfile
 >>> import viz
@@ -21,6 +21,7 @@ from viz.draw_network import network
 from viz.draw_paths import paths
 from viz.drawing import Drawing
 from viz.errors import DrawingTooLargeError, FormatError, RendererMissingError, RenderError, RenderWarning
+from viz.explorer import explore
 
 __all__ = [
     "Drawing",
@@ -29,6 +30,7 @@ __all__ = [
     "RenderError",
     "RenderWarning",
     "RendererMissingError",
+    "explore",
     "graph",
     "network",
     "paths",

@@ -10,7 +10,7 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import graphviz
 import numpy as np
@@ -98,11 +98,15 @@ class BoxNode:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The frame around what one call of a module made; ``parent`` is the frame around it, or empty."""
+    """The frame around what one call of a module made.
+
+    ``name`` is the module's; the ``label`` leaves out what that of the frame around it, ``parent`` (or empty), says.
+    """
 
     id: str
     label: str
     parent: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +114,8 @@ class GraphScene:
     """Everything that the picture of a graph shows; ``values`` and ``ops`` each after what they read.
 
     ``scale`` is the largest size of a gradient among the leaves (among all values, if no leaf has one), 0 if none has.
-    An edge's ``op`` may be a box. ``framed`` maps the ids of nodes to their innermost frame. ``note`` says what was
-    left out.
+    An edge's ``op`` may be a box. ``framed`` maps the ids of nodes to their innermost frame, ``inside`` those of values
+    that are left out to the box that they are in. ``note`` says what was left out.
     """
 
     values: tuple[ValueNode, ...]
@@ -121,6 +125,7 @@ class GraphScene:
     boxes: tuple[BoxNode, ...] = ()
     frames: tuple[Frame, ...] = ()
     framed: Mapping[str, str] = field(default_factory=dict)
+    inside: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
 
 
@@ -158,8 +163,15 @@ def graph(
     return Drawing(graph_digraph(graph_records(value, depth=depth, fold=fold, limit=limit), direction))
 
 
-def graph_records(value: Value, *, depth: int | None = None, fold: bool = True, limit: int = LIMIT) -> GraphScene:
-    """The records of the picture.
+def graph_records(
+    value: Value,
+    *,
+    depth: int | None = None,
+    fold: bool = True,
+    limit: int = LIMIT,
+    gradients: Mapping[Value, Any] | None = None,
+) -> GraphScene:
+    """The records of the picture. ``gradients`` are shown instead of those that the Values hold.
 
     >>> x = Value(3.0, name="x")
     >>> scene = graph_records(x * x)
@@ -184,7 +196,9 @@ def graph_records(value: Value, *, depth: int | None = None, fold: bool = True, 
         for node in shown
         if node.op is not None and node not in groups
     )
-    values = tuple(_value_node(node, f"v{numbers[node]}") for node in shown)
+    if gradients is None:
+        gradients = {node: node.grad for node in shown if node.has_grad}
+    values = tuple(_value_node(node, f"v{numbers[node]}", gradients.get(node)) for node in shown)
     made: defaultdict[Group, list[str]] = defaultdict(list)
     for node in shown:
         if node in groups:
@@ -198,8 +212,25 @@ def graph_records(value: Value, *, depth: int | None = None, fold: bool = True, 
         tuple(BoxNode(id, group.label, group.ops, tuple(made[group])) for group, id in boxes.items()),
         frames,
         framed,
+        _inside(order, numbers, groups, boxes, gone),
         note,
     )
+
+
+def _inside(
+    order: list[Value],
+    numbers: dict[Value, int],
+    groups: Mapping[Value, Group],
+    boxes: Mapping[Group, str],
+    gone: set[Value],
+) -> dict[str, str]:
+    """The box of each value that is left out; of a leaf it is that of its readers."""
+    found = {f"v{numbers[node]}": boxes[groups[node]] for node in order if node in gone and node in groups}
+    for node in order:
+        if node in groups:
+            leaves = (parent for parent in node.parents if parent in gone and parent not in groups)
+            found |= {f"v{numbers[leaf]}": boxes[groups[node]] for leaf in leaves}
+    return found
 
 
 Regions = Mapping[Value, tuple[Region, ...]]
@@ -271,7 +302,7 @@ def _frames(
 ) -> tuple[tuple[Frame, ...], dict[str, str]]:
     """The frames of the modules that are open, and which nodes stand in which. Parameters stand with their readers."""
     frames: dict[Region, Frame] = {}
-    frames_of: dict[str, str] = {}  # the whole name that the label of a frame is the end of
+    names: dict[str, str] = {}
     framed: dict[str, str] = {}
     readers: defaultdict[Value, list[tuple[Region, ...]]] = defaultdict(list)
 
@@ -279,9 +310,9 @@ def _frames(
         parent = ""
         for region in around:
             if region not in frames:
-                label = region.name.removeprefix(f"{frames_of[parent]}.") if parent else region.name
-                frames[region] = Frame(f"cluster_{len(frames)}", label, parent)
-                frames_of[frames[region].id] = region.name
+                label = region.name.removeprefix(f"{names[parent]}.") if parent else region.name
+                frames[region] = Frame(f"cluster_{len(frames)}", label, parent, region.name)
+                names[frames[region].id] = region.name
             parent = frames[region].id
         return parent
 
@@ -302,14 +333,16 @@ def _frames(
     return tuple(frames.values()), framed
 
 
-def _value_node(node: Value, id: str) -> ValueNode:
+def _value_node(node: Value, id: str, grad: Any) -> ValueNode:
     kind: Literal["leaf", "result", "constant"] = "leaf" if node.is_leaf else "result"
     if not node.requires_grad:
         kind = "constant"
-    grad = "" if not node.requires_grad else summary(node.grad) if node.has_grad else "–"
-    low, high = extent(node.grad) if node.has_grad else (None, None)
-    elements = tuple(map(float, np.ravel(node.grad))) if node.has_grad and 1 < node.size <= STRIPES else ()
-    return ValueNode(id, node.name or "", node.shape, summary(node.data), grad, kind, node.is_leaf, low, high, elements)
+    shown = "" if not node.requires_grad else "–" if grad is None else summary(grad)
+    low, high = (None, None) if grad is None else extent(grad)
+    elements = () if grad is None or not 1 < node.size <= STRIPES else tuple(map(float, np.ravel(grad)))
+    return ValueNode(
+        id, node.name or "", node.shape, summary(node.data), shown, kind, node.is_leaf, low, high, elements
+    )
 
 
 def _scale(values: tuple[ValueNode, ...]) -> float:

@@ -31,6 +31,9 @@ KINKED: dict[str, Any] = {  # operand, all operands at the element -> derivative
     "minimum": lambda k, x: 0.5 if x[0] == x[1] else float(x[k] < x[1 - k]),
     "clip": lambda k, x: float([x[1] <= x[0] <= x[2], x[0] < x[1], x[0] > x[2]][k]),
 }
+ORDERED = {"sort", "partition"}
+WHOLE = {"inv", "solve", "det", "logabsdet", "cholesky", "eigh", "svd", "qr", "pinv"}
+"""Ops of which every element of the result reads every element of an operand, whether or not it matters."""
 SHARED = {"max", "min"}
 """Reductions in which k equal elements have a derivative of 1/k each."""
 
@@ -55,10 +58,20 @@ def reads(op: Any, data: list[Any], k: int) -> Any:
     size = int(np.prod(shape))
     n_out = _forward(op, data).size
     pattern = np.zeros((n_out, size), dtype=bool)
+    if op.name in WHOLE:
+        pattern[:] = True
+        if op.name == "solve" and k:  # a column reads its own
+            m = np.shape(data[1])[-1]
+            pattern[:] = np.arange(n_out)[:, None] % m == np.arange(size) % m
+        return pattern
     if op.name in ELEMENTWISE:
         out_shape = np.broadcast_shapes(*map(np.shape, data))
         origin = np.broadcast_to(np.arange(size).reshape(shape), out_shape).reshape(-1)
         pattern[np.arange(n_out), origin] = True
+        return pattern
+    if op.name in ORDERED:  # a nan would go to the end
+        for i in range(size):
+            pattern[:, i] = _forward(op, _moved(data, k, i, 1e-9)) != _forward(op, data)
         return pattern
     # BLAS skips a column that is to be multiplied by zero, and would lose the nan.
     full = [

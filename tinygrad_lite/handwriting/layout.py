@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ..derivatives import TABLE
+from ..derivatives import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS, TABLE
 from ..expressions import built
 from .source import MATH, NUMPY, Source, called, name_of, names_in, walk
 from .statements import Line, Program
@@ -186,25 +187,55 @@ def _joined(first: ast.expr, pieces: Sequence[Piece]) -> ast.expr:
     return first
 
 
+def _called_in(text: str, source: Source) -> list[str]:
+    """The functions of the table, and of floats, that a text calls and that neither ``math`` nor NumPy has."""
+    others = (set(TABLE) & set(ARRAY_FUNCTIONS)) | (set(FLOAT_FUNCTIONS) if source.scalar else set())
+    others -= {"sigmoid", "sign", "erf", "erfc", *source.functions}
+    return [name for name in sorted(others) if re.search(rf"(?<![.\w]){name}\(", text)]
+
+
+def _helper(name: str, program: Program) -> str:
+    """A function of its own: a line of the table, one of its derivatives, or a function of floats."""
+    if name not in TABLE and program.scalar and name in FLOAT_FUNCTIONS:
+        return _of_floats(name)
+    op, _, slope = (name, "", "") if name in TABLE else name.rpartition("_slope")
+    rule = TABLE[op]
+    text = (rule.forward if name == op else rule.derivatives[int(slope or 0)]) or "0"
+    if name == op and program.scalar and text == f"{name}({', '.join(rule.operands)})":
+        return _of_floats(name)
+    operands = [*rule.operands, *(["out"] if "out" in names_in([ast.parse(text, mode="eval").body]) else [])]
+    value = built(text, {letter: name_of(letter) for letter in operands})
+    what = rule.doc.partition(". ")[0].removesuffix(".") if name == op and rule.doc else ""
+    page = Page(program, 4)
+    said = what or f"The {name.replace('_', ' ')} of x"
+    page.put(f'"""{said}."""')
+    page.assign("value", value)
+    page.lines[-1] = page.lines[-1].replace("value = ", "return ", 1)
+    return "\n".join([f"\ndef {name}({', '.join(operands)}):", *page.lines]) + "\n"
+
+
+def _of_floats(name: str) -> str:
+    """The table's own function of floats, as it stands in its file."""
+    head, *rest = inspect.getsource(FLOAT_FUNCTIONS[name]).splitlines()
+    arguments = re.findall(r"(\w+): float", head)
+    doc = [] if rest[0].lstrip().startswith('"""') else ['    """The function of that name in NumPy, of floats."""']
+    return "\n".join([f"\ndef {name}({', '.join(arguments)}):", *doc, *rest]) + "\n"
+
+
 def definitions(program: Program, helpers: Iterable[str], body: str) -> str:
     """The functions that the body calls and nobody provides, in the order in which they call each other."""
     source = Source(MATH if program.scalar else NUMPY)
     texts: list[str] = []
-    for name in helpers:
-        if name == "logsumexp":
-            texts.append(_LOGSUMEXP)
-            continue
-        op, _, slope = name.partition("_slope")
-        rule = TABLE[op]
-        k = int(slope) if slope else 0
-        text = rule.forward if name == op else rule.derivatives[k]
-        value = built(text or "0", {letter: name_of(letter) for letter in rule.operands})
-        what = rule.doc.removesuffix(".") if name == op and rule.doc else f"The {name.replace('_', ' ')} of x"
-        page = Page(program, 4)
-        page.put(f'"""{what}."""')
-        page.assign("value", value)
-        page.lines[-1] = page.lines[-1].replace("value = ", "return ", 1)
-        texts.append("\n".join([f"\ndef {name}({', '.join(rule.operands)}):", *page.lines]) + "\n")
+    waiting, defined = list(helpers), set()
+    while waiting:
+        name = waiting.pop(0)
+        defined.add(name)
+        texts.append(_LOGSUMEXP if name == "logsumexp" else _helper(name, program))
+        waiting += [other for other in _called_in(texts[-1], source) if other not in {*defined, *waiting}]
+    for name in _called_in(body, source):
+        if name not in defined:
+            defined.add(name)
+            texts.append(_helper(name, program))
     everything = body + "".join(texts)
     first = []
     if re.search(r"\bsigmoid\(", everything):

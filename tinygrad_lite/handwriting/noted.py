@@ -130,10 +130,14 @@ class Noted(np.ndarray):
             value: ast.expr = self._reduction(name, *arguments, **options)
         else:
             given = [self._argument(x) for x in arguments]
-            module = "np.linalg" if function.__module__ == "numpy.linalg" else "np"
+            module = function.__module__.replace("numpy", "np", 1)
             value = called(
                 f"{module}.{name}", *given, **{k: self._argument(v) for k, v in options.items() if v is not None}
             )
+        if isinstance(found, tuple):
+            whole = self.book.bind(value, name)
+            parts = [noted(part, subscript(whole, k), self.book) for k, part in enumerate(found)]
+            return type(found)(*parts) if hasattr(found, "_fields") else tuple(parts)
         return self._made(found, value, name)
 
     def _reduction(self, name: str, x: Any, *arguments: Any, **options: Any) -> ast.expr:

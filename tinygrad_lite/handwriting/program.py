@@ -118,7 +118,10 @@ class Passes:
         letters = dict(zip(rule.operands, operands, strict=False))
         if text is not None and len(text) > HELPED:
             self.helpers[helper] = None
-            return self.program.hoisted(ast.Call(name_of(helper), list(operands[: len(rule.operands)]), []))
+            given = (
+                operands if "out" in names_in([ast.parse(text, mode="eval").body]) else operands[: len(rule.operands)]
+            )
+            return self.program.hoisted(ast.Call(name_of(helper), list(given), []))
         if len(operands) > len(rule.operands):
             letters["out"] = operands[-1]
         return self.program.hoisted(built(text or "0", letters))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dense import Dense
 from ..errors import ArgumentError
 from ..maps import Broadcast, Contract, Gather, Map, Reshape, Scale, Scan, SumOver, Transpose, shape_of
 from .noted import Notebook, Noted, noted
@@ -59,6 +60,8 @@ def pulled(linear_map: Map, g: Noted, shape: Shape) -> tuple[Noted, Shape]:
             return _contracted(linear_map, full(g, shape), sizes), in_shape
         case Gather(in_shape=in_shape):
             return _scattered(linear_map, full(g, shape)), in_shape
+        case Dense(in_shape=in_shape):
+            return linear_map.back(full(g, shape)), in_shape
         case Scan(axis=axis):
             g = full(g, shape)
             return np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis), shape  # type: ignore[return-value]

@@ -41,14 +41,18 @@ _COMPARED: dict[type[ast.cmpop], str] = {
 MATH = {name: f"math.{name}" for name in FLOAT_FUNCTIONS if hasattr(math, name)} | {
     "abs": "abs",
     "arccos": "math.acos",
+    "arccosh": "math.acosh",
     "arcsin": "math.asin",
+    "arcsinh": "math.asinh",
     "arctan": "math.atan",
+    "arctan2": "math.atan2",
+    "arctanh": "math.atanh",
     "maximum": "max",
     "minimum": "min",
 }
-"""The table's functions on floats; ``sigmoid`` and ``sign`` are defined where they are used."""
+"""The table's functions on floats; ``sigmoid``, ``sign`` and others are defined where they are used."""
 
-NUMPY = {name: f"np.{name}" for name in ARRAY_FUNCTIONS if name not in ("sigmoid", "erf", "erfc")}
+NUMPY = {name: f"np.{name}" for name in ARRAY_FUNCTIONS if hasattr(np, name)}
 """The same on arrays; ``sigmoid``, ``erf`` and ``erfc`` are defined where they are used."""
 
 

@@ -10,6 +10,7 @@
 
 from . import initialisers, losses, scalar
 from .activations import ACTIVATIONS
+from .convolution import Conv
 from .layers import MLP, Activation, Dropout, Linear, Sequential
 from .modules import Module
 
@@ -17,6 +18,7 @@ __all__ = [
     "ACTIVATIONS",
     "MLP",
     "Activation",
+    "Conv",
     "Dropout",
     "Linear",
     "Module",

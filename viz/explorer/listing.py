@@ -1,0 +1,109 @@
+"""The elementary edges of a graph, from which the page lists paths: all of them, or those of the largest paths."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.maps import Index, edges
+from tinygrad_lite.paths import gradient_paths
+from tinygrad_lite.sweeping import chains, topological
+from tinygrad_lite.value import Value
+
+__all__ = ["SHOWN_PATHS", "ArrowEdges", "Element", "all_edges", "edges_of_largest"]
+
+SHOWN_PATHS = 10
+"""How many paths of an element are listed."""
+
+Element = tuple[Value, Index]
+
+
+@dataclass(slots=True)
+class ArrowEdges:
+    """The elementary edges of one arrow: of the op that made ``node`` and its operand at ``position``.
+
+    ``heads`` are elements of ``node`` and ``tails`` of the operand, both counted row by row; ``locals`` are the local
+    derivatives.
+    """
+
+    node: Value
+    position: int
+    operand: Value
+    heads: list[int] = field(default_factory=list)
+    tails: list[int] = field(default_factory=list)
+    locals: list[float] = field(default_factory=list)
+
+
+def all_edges(end: Value, counts: Mapping[Value, Any], at_most: int) -> list[ArrowEdges] | None:
+    """Every elementary edge that is on a path from ``end``, readers first; ``None`` if there are more than ``at_most``.
+
+    ``counts`` are the numbers of paths from the end to each element.
+
+    >>> from tinygrad_lite.semirings import COUNT
+    >>> from tinygrad_lite.sweeping import reverse
+    >>> x = Value([3.0, 4.0])
+    >>> y = x.square().sum()
+    >>> [(arrow.heads, arrow.tails, arrow.locals) for arrow in all_edges(y, reverse(y, COUNT), 10)]
+    [([0, 0], [0, 1], [1.0, 1.0]), ([0, 1], [0, 1], [6.0, 8.0])]
+    """
+    found: list[ArrowEdges] = []
+    seen = 0
+    for node in reversed(topological(end)):
+        if node not in counts:
+            continue
+        reached = np.argwhere(np.not_equal(counts[node], 0)) if node.shape else [()]
+        if seen + len(reached) > at_most:
+            return None
+        for arrow in _edges_at(node, (tuple(map(int, index)) for index in reached)):
+            found.append(arrow)
+            seen += len(arrow.locals)
+            if seen > at_most:
+                return None
+    return found
+
+
+def edges_of_largest(end: Value, elements: Sequence[Element]) -> list[ArrowEdges]:
+    """The elementary edges of the largest paths from ``end`` to each of some elements, readers first."""
+    wanted: defaultdict[Value, dict[Index, set[Element]]] = defaultdict(dict)
+    for value, index in elements:
+        for path in gradient_paths(end, value, index).top(SHOWN_PATHS):
+            steps = list(zip(path.nodes, path.indices, strict=True))
+            for (node, head), step in itertools.pairwise(steps):
+                wanted[node].setdefault(head, set()).add(step)
+    found = []
+    for node in reversed(topological(end)):
+        if node in wanted:
+            kept = {(head, *step) for head, steps in wanted[node].items() for step in steps}
+            found += [arrow for arrow in _edges_at(node, iter(wanted[node]), kept) if arrow.locals]
+    return found
+
+
+def _edges_at(
+    node: Value, heads: Iterator[Index], kept: set[tuple[Index, Value, Index]] | None = None
+) -> list[ArrowEdges]:
+    """The edges at some elements of a node, arrow by arrow; of ``kept`` (head, operand, tail) only."""
+    with np.errstate(all="ignore"):  # as in a sweep
+        arrows = [(ArrowEdges(node, *arrow[:2]), arrow[2]) for arrow in chains(node)]
+    for head in heads:
+        flat = _flat(head, node.shape)
+        for arrow, chain in arrows:
+            operand = arrow.operand
+            for tail, weight in edges(chain, head):
+                if kept is None or (head, operand, tail) in kept:
+                    arrow.heads.append(flat)
+                    arrow.tails.append(_flat(tail, operand.shape))
+                    arrow.locals.append(weight + 0.0)
+    return [arrow for arrow, _ in arrows]
+
+
+def _flat(index: Index, shape: tuple[int, ...]) -> int:
+    """The position of an element, counted row by row."""
+    place = 0
+    for i, n in zip(index, shape, strict=True):
+        place = place * n + i
+    return place

@@ -1,0 +1,145 @@
+"""A page written into one file, which opens from disk and asks nothing of any network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import os
+import re
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from tinygrad_lite.value import Value
+from viz.digraphs import Direction, check_direction
+from viz.draw_graph import LIMIT, graph_digraph
+from viz.drawing import Drawing
+from viz.errors import FormatError
+from viz.escape import visible
+from viz.explorer.contents import Contents
+from viz.explorer.picture import for_page
+from viz.saving import write_atomically
+
+__all__ = ["explore"]
+
+
+_SCRIPTS = (
+    "text",
+    "listing",
+    "lighting",
+    "selection",
+    "paths",
+    "cells",
+    "welcome",
+    "view",
+    "keyboard",
+    "search",
+    "steps",
+    "theme",
+)
+"""The files of the page's script, in the order in which they are put together."""
+
+
+def explore(
+    loss: Value,
+    path: str | os.PathLike[str],
+    wrt: Any = None,
+    *,
+    direction: Direction = "LR",
+    depth: int | None = None,
+    fold: bool = True,
+    limit: int = LIMIT,
+) -> Path:
+    """Write a page to explore the graph of ``loss`` in: one file, which a browser opens from disk without a network.
+
+    Click a value, or an element of an array, and see its paths to the loss light up: the largest with the product that
+    runs along each, how many there are, magnitude, cancellation, entropy and spectrum, and the derivation. Step through
+    the forward pass, and through backpropagation, and watch each sum arrive. The gradients are those of this loss,
+    whether or not ``backward`` has been called. The same graph gives the same bytes.
+
+    Args:
+        loss: the end of the graph, of one element.
+        path: the file, with the suffix .html.
+        wrt: what matters most: Values, names (``"w200"``, ``"w2[0,1]"``), a module, or several. Where the graph is so
+            large that something has to be left out, theirs is left out last. All leaves if left out.
+        direction: "LR", from left to right, or "TB", top down.
+        depth: how many levels of modules are open; 0 draws each outermost one as a box. All of them if left out.
+        fold: whether the middle of a long chain of ops is drawn as one box.
+        limit: how many nodes are drawn at most.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ShapeError: the loss has several elements.
+        GraphError: nothing in it requires a gradient, or ``wrt`` is not in it, or it was freed.
+        NonFiniteError: a local derivative is infinite or not a number.
+        FormatError: another suffix, or direction.
+
+    >>> import tempfile
+    >>> x = Value(3.0, name="x")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     explore(x * x, Path(folder, "page.html")).read_text()[:15]
+    '<!doctype html>'
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise FormatError(f"explore: writes a page, so the suffix is .html, got {path.name!r}")
+    check_direction("explore", direction)
+    contents = Contents(loss, wrt, depth=depth, fold=fold, limit=limit)
+    records = contents.records()
+    svg = Drawing(graph_digraph(contents.scene, direction)).svg()
+    title = f"Every path of {visible(loss.name, 60) if loss.name else 'the end'}"
+    picture = for_page(svg, _labels(records), f"Computation graph with {_many(records['values'])}")
+    return write_atomically(path, _page(title, picture, records).encode())
+
+
+def _many(values: list[dict[str, Any]]) -> str:
+    drawn = sum(value["drawn"] for value in values)
+    return f"{drawn:,} value{'s' if drawn != 1 else ''}"
+
+
+def _labels(records: Mapping[str, Any]) -> dict[str, str]:
+    """What is read out for each node of the picture."""
+    labels = {box["id"]: f"{box['label']}: {box['ops']:,} ops in one box" for box in records["boxes"]}
+    for value in records["values"]:
+        if value["drawn"]:
+            parts = [value["name"] or f"nameless {value['op'] or value['kind']}", f"value {value['value']}"]
+            labels[value["id"]] = ", ".join(
+                [*parts, f"gradient {value['gradient']}" if value["gradient"] else "constant"]
+            )
+    return labels
+
+
+def _page(title: str, picture: str, records: Mapping[str, Any]) -> str:
+    files = resources.files("viz.explorer")
+    style = files.joinpath("page.css").read_text("utf-8")
+    script = "".join(files.joinpath("script", f"{name}.js").read_text("utf-8") for name in _SCRIPTS)
+    script = f'"use strict";\n(() => {{\n{script}}})();\n'
+    fields = {
+        "title": html.escape(title),
+        "style": style,
+        "style-hash": _hash(style),
+        "script": script,
+        "script-hash": _hash(script),
+        "picture": picture,
+        "data": _json(records),
+    }
+    template = files.joinpath("page.html").read_text("utf-8")
+    return re.sub(r"\{\{([\w-]+)\}\}", lambda found: fields[found[1]], template)  # at once: none in a name counts
+
+
+def _hash(text: str) -> str:
+    """What a Content-Security-Policy allows this text by."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+_IN_SCRIPT = str.maketrans({"<": r"\u003c", ">": r"\u003e", "&": r"\u0026"})
+
+
+def _json(records: Mapping[str, Any]) -> str:
+    """JSON in ASCII that ends no script element."""
+    return json.dumps(records, allow_nan=False, separators=(",", ":")).translate(_IN_SCRIPT)

@@ -1,0 +1,75 @@
+// Parts of the picture lit up: all between a node and the end, or one path.
+
+const lit = {lit: [], best: [], chosen: [], now: [], arriving: []}; // what has each class
+
+function light(id, ...names) {
+  const element = id && document.getElementById(id);
+  if (!element || !picture.contains(element)) return;
+  for (const name of names) {
+    element.classList.add(name);
+    lit[name].push(element);
+  }
+}
+
+function unlight(...names) {
+  for (const name of names) for (const element of lit[name].splice(0)) element.classList.remove(name);
+}
+
+const arrowsFrom = new Map();
+arrows.forEach(arrow => {
+  if (!arrow.live) return;
+  if (!arrowsFrom.has(arrow.value)) arrowsFrom.set(arrow.value, []);
+  arrowsFrom.get(arrow.value).push(arrow);
+});
+const makerOf = new Map(); // what makes a drawn value: its op, or a box
+arrows.forEach(arrow => {
+  if (arrow.made) makerOf.set(arrow.made, arrow.op);
+});
+data.boxes.forEach(box => box.values.forEach(id => makerOf.set(id, box.id)));
+
+/** Everything between a node of the picture and the end. */
+function lightWays(id) {
+  const seen = new Set([id]),
+    waiting = [id];
+  const reach = value => {
+    if (!seen.has(value)) {
+      seen.add(value);
+      waiting.push(value);
+    }
+  };
+  while (waiting.length) {
+    const here = waiting.pop();
+    light(here, "lit");
+    const box = boxById.get(here);
+    if (box)
+      for (const made of box.values) {
+        light(`${here}-${made}`, "lit");
+        reach(made);
+      }
+    for (const arrow of arrowsFrom.get(here) || []) {
+      light(arrow.id, "lit");
+      if (!arrow.made) {
+        reach(arrow.op);
+        continue;
+      }
+      light(arrow.op, "lit");
+      light(`${arrow.op}-${arrow.made}`, "lit");
+      reach(arrow.made);
+    }
+  }
+}
+
+function lightPath(path) {
+  unlight("best");
+  if (!path) return;
+  for (const step of path.steps) {
+    const value = values[step.k];
+    light(value.id, "best");
+    const maker = value.drawn && makerOf.get(value.id);
+    if (maker && step !== path.steps[path.steps.length - 1]) {
+      light(maker, "best");
+      light(`${maker}-${value.id}`, "best");
+    }
+    if (step.arrow >= 0) light(arrows[step.arrow].id, "best");
+  }
+}

@@ -1,0 +1,100 @@
+// The largest paths of an element, from the elementary edges that the page was given.
+
+let readers = null; // for each value, the arrows along which it is read: elementary edges, by what they lead to
+const best = values.map(() => null); // for each element the logarithm of its largest |contribution|
+
+function bestAt(k, at) {
+  const found = best[k] && best[k].get(at);
+  return found === undefined ? -Infinity : found;
+}
+
+/** Edges come readers first: one pass gives every element the size of its largest path, which leads the search. */
+function prepare() {
+  readers = values.map(() => []);
+  best[data.end] = new Map([[0, 0]]);
+  for (const edges of data.edges) {
+    const behind = best[edges.operand] || (best[edges.operand] = new Map()),
+      at = new Map();
+    edges.tails.forEach((tail, i) => {
+      if (!at.has(tail)) at.set(tail, []);
+      at.get(tail).push(i);
+      const reach = bestAt(edges.node, edges.heads[i]) + Math.log(Math.abs(edges.locals[i]));
+      if (!(behind.get(tail) >= reach)) behind.set(tail, reach);
+    });
+    readers[edges.operand].push([edges, at]);
+  }
+}
+
+/** A heap, the largest bound on top; of equal ones the last that came, so that the search goes deep. */
+class Heap {
+  constructor() {
+    this.items = [];
+    this.came = 0;
+  }
+  before(a, b) {
+    return a.bound > b.bound || (a.bound === b.bound && a.came > b.came);
+  }
+  push(item) {
+    item.came = this.came++;
+    const items = this.items;
+    let k = items.push(item) - 1;
+    while (k && this.before(item, items[(k - 1) >> 1])) {
+      items[k] = items[(k - 1) >> 1];
+      k = (k - 1) >> 1;
+    }
+    items[k] = item;
+  }
+  pop() {
+    const items = this.items,
+      top = items[0],
+      last = items.pop();
+    if (!items.length) return top;
+    let k = 0;
+    for (;;) {
+      let next = 2 * k + 1;
+      if (next >= items.length) break;
+      if (next + 1 < items.length && this.before(items[next + 1], items[next])) next++;
+      if (!this.before(items[next], last)) break;
+      items[k] = items[next];
+      k = next;
+    }
+    items[k] = last;
+    return top;
+  }
+}
+
+/**
+ * The largest paths of an element, exactly: a way from it, together with the best way on to the end, is a bound that
+ * some path attains, so that ways taken by their bounds end in the order of their sizes.
+ */
+function largestPaths(k, at, most) {
+  if (!readers) prepare();
+  const heap = new Heap(),
+    found = [];
+  heap.push({bound: bestAt(k, at), k, at, size: 0, edges: null, i: 0, from: null});
+  while (heap.items.length && found.length < most) {
+    const way = heap.pop();
+    if (way.k === data.end) {
+      found.push(pathAlong(way));
+      continue;
+    }
+    for (const [edges, tails] of readers[way.k]) {
+      for (const i of tails.get(way.at) || []) {
+        const size = way.size + Math.log(Math.abs(edges.locals[i])),
+          head = edges.heads[i];
+        heap.push({bound: size + bestAt(edges.node, head), k: edges.node, at: head, size, edges, i, from: way});
+      }
+    }
+  }
+  return found.sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution));
+}
+
+function pathAlong(way) {
+  const steps = [{k: way.k, at: way.at, local: null, arrow: -1, product: 1}];
+  for (; way.from; way = way.from) {
+    const local = way.edges.locals[way.i],
+      product = steps[steps.length - 1].product * local;
+    steps.push({k: way.from.k, at: way.from.at, local, arrow: way.edges.arrow, product});
+  }
+  return {steps, contribution: steps[steps.length - 1].product + 0};
+}

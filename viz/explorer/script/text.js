@@ -1,0 +1,82 @@
+// The page's data, and elements and texts made of it. Nothing of a name is ever read as HTML.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const $ = id => document.getElementById(id);
+const picture = $("picture"),
+  canvas = $("canvas"),
+  values = data.values,
+  arrows = data.arrows;
+const byId = new Map(),
+  boxById = new Map(data.boxes.map(box => [box.id, box]));
+values.forEach((value, k) => {
+  if (value.drawn) byId.set(value.id, k);
+});
+
+/** An element of the page; children are elements or plain text. */
+function make(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.filter(child => child !== null && child !== undefined));
+  return element;
+}
+
+function put(element, ...children) {
+  element.replaceChildren(...children.filter(child => child));
+}
+
+/** Six significant digits, as Python's %.6g writes them. */
+function number(x) {
+  if (typeof x !== "number") return String(x);
+  if (x === 0) return "0";
+  const size = Math.abs(x);
+  if (size >= 1e-4 && size < 1e6) return String(Number(x.toPrecision(6)));
+  return x
+    .toExponential(5)
+    .replace(/\.?0+e/, "e")
+    .replace(/e([+-])(\d)$/, "e$10$2");
+}
+
+function percent(share) {
+  if (share > 0 && share < 0.0005) return "<0.1 %";
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function grouped(count) {
+  return /^\d+$/.test(count) ? count.replace(/\B(?=(\d{3})+$)/g, ",") : count;
+}
+
+function indexOf(value, at) {
+  const index = [];
+  for (const n of [...value.shape].reverse()) {
+    index.unshift(at % n);
+    at = Math.floor(at / n);
+  }
+  return index;
+}
+
+function flat(value, index) {
+  return value.shape.reduce((place, n, axis) => place * n + index[axis], 0);
+}
+
+function size(value) {
+  return value.shape.reduce((a, b) => a * b, 1);
+}
+
+function label(value) {
+  return value.name || (value.op ? `${value.op}, nameless` : "a nameless constant");
+}
+
+function nameOf(k, at) {
+  const value = values[k];
+  const own =
+    value.name ||
+    (k === data.end ? "end" : value.sign ? `${value.module ? `${value.module}: ` : ""}(${value.sign})` : value.value);
+  return value.shape.length && at !== null ? `${own}[${indexOf(value, at).join(",")}]` : own;
+}
+
+function say(text) {
+  $("status").textContent = text;
+}
