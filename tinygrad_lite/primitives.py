@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from . import functions
+from .dense import Dense
 from .derivatives import FLOAT_FUNCTIONS, REAL, TABLE, Rule
 from .elementwise import Elementwise, apply
 from .errors import ArgumentError, ShapeError, TinygradError, UnknownNameError, ValueTypeError
 from .maps import Chain, shape_of
-from .opaque import Opaque
+from .semirings import Semiring
 from .value import Op, Value, as_data, raw, record
 
 __all__ = ["Primitive", "primitive"]
@@ -126,6 +127,13 @@ class _ByChain(Primitive):
         return pulled
 
 
+class _Pullback(Dense):
+    """The map of a user's vjp, which may not take Values: then numbers are pushed by the entries."""
+
+    def push(self, t: Any, semiring: Semiring) -> Any:
+        return super().push(t, semiring) if type(t) is Value else self.contract.push(t, semiring)
+
+
 class _ByVjp(Primitive):
     """An op of which only the products of a cotangent with its Jacobian are known."""
 
@@ -136,16 +144,16 @@ class _ByVjp(Primitive):
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
         if isinstance(self.rule, tuple) and self.rule[k] is None:
             return None
-        data, of_data = tuple(map(raw, operands)), raw(out)
-        return (
-            Opaque(
-                self.name,
-                shape_of(operands[k]),
-                shape_of(out),
-                lambda g: self._back(k, g, operands, out),
-                lambda g: self._back(k, g, data, of_data),
-            ),
-        )
+        out_shape, in_shape = shape_of(out), shape_of(operands[k])
+
+        def back(g: Any) -> Any:
+            lead = shape_of(g)[: len(shape_of(g)) - len(out_shape)]
+            if not lead:
+                return self._back(k, g, operands, out)
+            rows = [self._back(k, g[index], operands, out) for index in np.ndindex(*lead)]
+            return (functions.stack if type(g) is Value else np.stack)(rows).reshape(lead + in_shape)
+
+        return (_Pullback(self.name, in_shape, out_shape, 0, back),)
 
     def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
         if isinstance(self.rule, tuple) and self.rule[k] is None:
@@ -156,7 +164,7 @@ class _ByVjp(Primitive):
         one = isinstance(self.rule, tuple)
         on_values = type(g) is Value
         rule = self.rule[k] if one else self.rule
-        given = (g, out, *operands) if on_values else map(_protected, (g, out, *operands))
+        given = (g, out, *operands) if on_values else [_protected(raw(x)) for x in (g, out, *operands)]
         try:
             pulled = rule(*given, **self.options)
         except (TypeError, AttributeError, ValueTypeError) as error:
@@ -217,7 +225,7 @@ def primitive(
       linear maps (``tinygrad_lite.maps``), ``None`` where there is none.
     - ``vjp``: ``vjp(g, out, *operands)`` returns the cotangent of the operand, or a tuple of them, for a cotangent
       ``g`` of the result; or one such function for each operand, ``None`` where there is no derivative. Where a
-      question needs single entries of the Jacobian, it is built from this, up to 2^20 of them.
+      question needs single entries of the Jacobian, it is built from this, up to ten million of them.
 
     Keyword-only parameters are options, which chain and vjp get as well. ``name`` (the function's own) and ``sign``
     are what errors and pictures call it. More in docs/primitive.md.
