@@ -493,3 +493,40 @@ def test_logistic_regression(folder: Path, capsys: pytest.CaptureFixture[str], m
     monkeypatch.setattr(module, "newton", lambda *data: newton(*data) * 1.001)
     with pytest.raises(SystemExit, match="logistic_regression: L-BFGS and Newton's method differ by"):
         module.main()
+
+
+# ---- a differential equation, and derivatives of derivatives ---------------------------------------------------------
+
+
+def test_ode_fit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loaded("ode_fit").main()
+    shown = capsys.readouterr().out
+    found = re.findall(r"^([kc]) = (\S+) ± (\S+)   true (\S+),", shown, re.M)
+    assert [name for name, *_ in found] == ["k", "c"]
+    for _, value, error, truth in found:
+        assert abs(float(value) - float(truth)) < 4 * float(error)
+    assert pictures(folder) == {"ode_fit.svg"}
+
+
+def test_ode_fit_fails_where_the_jacobian_is_wrong(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = loaded("ode_fit")
+    jacobian = module.tg.jacobian
+    monkeypatch.setattr(module.tg, "jacobian", lambda f: lambda p: jacobian(f)(p) * 1.001)
+    with pytest.raises(SystemExit, match="ode_fit: the Jacobian differs from central differences"):
+        module.main()
+
+
+def test_tanh_orders(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loaded("tanh_orders").main()
+    rows = re.findall(r"^ +([0-6])  +\S+  +(\S+)   \S", capsys.readouterr().out, re.M)
+    assert [int(order) for order, _ in rows] == list(range(7))
+    assert all(float(worst) < 1e-12 for _, worst in rows)
+    assert pictures(folder) == {"tanh_orders.svg"}
+
+
+def test_tanh_orders_fails_where_a_derivative_is_wrong(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = loaded("tanh_orders")
+    right = module.tg.elementwise_grad
+    monkeypatch.setattr(module.tg, "elementwise_grad", lambda f: lambda x: right(f)(x) * 1.0001)
+    with pytest.raises(SystemExit, match="tanh_orders: derivative 1 is off by"):
+        module.main()

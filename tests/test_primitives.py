@@ -499,4 +499,4 @@ def test_an_expression_calls_functions_of_two() -> None:
 
     tg.check_grads(distance, (np.array([3.0, 1.0]), 4.0), order=2)
     with pytest.raises(ArgumentError, match="calls 'hypot' with 1 arguments, it takes 2"):
-        tg.primitive(derivatives=("hypot(x)",))(lambda x: x)
+        tg.primitive(derivatives=("hypot(x)",), name="f")(lambda x: x)
