@@ -13,7 +13,7 @@ from tests.cases import CASES
 from tinygrad_lite import DifferentGradientsError, Value, nn
 from tinygrad_lite.elementwise import OPS
 from tinygrad_lite.errors import ArgumentError, NonFiniteError, ValueTypeError
-from tinygrad_lite.reductions import LogSumExp
+from tinygrad_lite.reductions import LogSumExp, Sum
 
 
 def network(x: Any, p: Any) -> Any:
@@ -81,6 +81,16 @@ def test_planted_slips_in_a_chain(monkeypatch: pytest.MonkeyPatch, slip: Any) ->
     monkeypatch.setattr(LogSumExp, "chain", wrong)
     with pytest.raises(DifferentGradientsError, match="check_grads: order 1, reverse: the derivative of the result by"):
         tg.check_grads(lambda x: tg.logsumexp(x), np.array([0.3, 0.1, -0.2]))
+
+
+def test_backward_is_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Sum.pull
+    monkeypatch.setattr(Sum, "pull", lambda self, k, g, operands, out: 2 * right(self, k, g, operands, out))
+    with pytest.raises(
+        DifferentGradientsError, match=r"order 1, reverse: backward\(\) from the result gives argument 0"
+    ):
+        tg.check_grads(lambda w: tg.sum(w * w), np.ones(3), order=1)
+    tg.check_grads(lambda w: tg.sum(w * w), np.ones(3), order=1, modes=("forward",))
 
 
 def test_the_worst_element_is_named(monkeypatch: pytest.MonkeyPatch, arguments: Any) -> None:

@@ -16,6 +16,7 @@ from .differences import Allowed, NotAnalyticError, central_differences, complex
 from .errors import ArgumentError, GraphError, ShapeError, TinygradError, ValueTypeError
 from .finding import parameters_of
 from .paths import gradient_paths
+from .rehearsing import backward_gradients
 from .semirings import COUNT, GRADIENT
 from .showing import table
 from .slips import find_slip, first_wrong
@@ -215,7 +216,8 @@ def compare(
     Relative differences up to ``tolerance`` are allowed, and up to ``difference_tolerance`` to finite differences: by
     default eps**0.6 and eps**0.4 of the coarsest parameter's dtype, 4e-10 and 5e-7 in float64.
 
-    The sum over paths lists every path, of a parameter that has at most 20,000. Finite differences replay the recorded
+    Autodiff is what ``backward`` gives; no ``.grad`` changes. The sum over paths lists every path, of a parameter that
+    has at most 20,000, and otherwise is swept from the chains of linear maps that paths are listed from. Finite differences replay the recorded
     graph: central, extrapolated once (Richardson), of at most 256 elements of each parameter; the complex step does so
     with complex numbers, where every op takes them. What is left out is said in ``notes``.
 
@@ -244,20 +246,23 @@ def compare(
             f"compare: a leaf of {describe(loss)} was changed after it was recorded; "
             "run the forward pass again, then compare"
         )
-    gradients, counts = reverse(loss, GRADIENT), reverse(loss, COUNT)
+    gradients, swept, counts = backward_gradients(loss), reverse(loss, GRADIENT), reverse(loss, COUNT)
     notes: list[str] = []
     rows = []
     eps = max((float(np.finfo(value.dtype).eps) for value in parameters.values()), default=float(np.finfo(float).eps))
     allowed = Allowed.of(eps)
     for name, value in (parameters | by_hand.between).items():
         n_paths = int(np.sum(np.asarray(counts.get(value, 0), dtype=object)))
-        gradient = np.array(GRADIENT.result(gradients[value])) if value in gradients else np.zeros(value.shape)
+        gradient = np.array(gradients.get(value, np.zeros(value.shape)))
         listed = differences = steps = None
         if name in parameters:
             if n_paths <= _PATHS_LISTED:
                 listed = _path_sums(loss, value, n_paths)
             else:
-                notes.append(f"{name}: {n_paths} paths are too many to list (at most {_PATHS_LISTED}).")
+                listed = np.array(GRADIENT.result(swept[value]))
+                notes.append(
+                    f"{name}: {n_paths} paths are too many to list (at most {_PATHS_LISTED}); their sum is swept."
+                )
             if value.size > _ELEMENTS_DIFFERENCED:
                 notes.append(f"{name}: differences and steps of {_ELEMENTS_DIFFERENCED} of its {value.size} elements.")
             differences = central_differences(loss, value, allowed.step, _ELEMENTS_DIFFERENCED)

@@ -15,6 +15,7 @@ from .containers import filled, holds, is_module, leaves, mapped, number
 from .differences import Allowed, NotAnalyticError, chosen, complex_columns, extrapolated
 from .errors import ArgumentError, NonFiniteError, ValueTypeError
 from .recording import no_grad
+from .rehearsing import backward_gradients
 from .transforms import Call, blocks, called, jvp, vjp
 from .value import Value, constant
 
@@ -174,6 +175,28 @@ class _Check:
                 wrong = [w for k, found in enumerate(columns) for w in self._wrong(jacobian, k, found, how, relative)]
                 if wrong:
                     self._complain(mode, max(wrong, key=lambda w: w.excess), len(wrong))
+        if "reverse" in jacobians:
+            self._check_backward(jacobians["reverse"], exact)
+
+    def _check_backward(self, jacobian: Any, relative: float) -> None:
+        """``backward`` from each result, with random numbers as its gradient, is that combination of the rows."""
+        rng = np.random.default_rng(0)
+        for (path, end), row in zip(self.call.ends, jacobian, strict=True):
+            seed = rng.standard_normal(end.shape)
+            found = backward_gradients(end, seed if end.shape else float(seed))
+            for (start_path, start), block in zip(self.call.starts, row, strict=True):
+                terms = np.multiply(seed.reshape(end.shape + (1,) * start.ndim), np.asarray(block, dtype=float))
+                axes = tuple(range(end.ndim))
+                right, size = terms.sum(axis=axes), abs(terms).sum(axis=axes)
+                ours = np.asarray(found.get(start, np.zeros(start.shape)), dtype=float)
+                far = abs(ours - right) - relative * size
+                if not (far <= 0).all():
+                    index = tuple(int(i) for i in np.unravel_index(np.argmax(far), far.shape))
+                    raise DifferentGradientsError(
+                        f"check_grads: {self.order}, reverse{self.nesting}: backward() from {self._named(path)} gives "
+                        f"{start_path}{_shown(index)} {ours[index]:.10g}, where the Jacobian tells {right[index]:.10g};"
+                        " an op's pull and its chain differ"
+                    )
 
     def _check_finite(self, call: Call) -> None:
         for path, end in call.ends:
