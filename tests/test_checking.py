@@ -87,6 +87,66 @@ def test_it_is_backward_that_is_compared(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not loss.has_grad
 
 
+def test_kinks_are_left_out_and_said() -> None:
+    comparison = tg.compare(tg.relu(Value(0.0, name="a")))
+    assert comparison
+    assert comparison.notes == (
+        "a: the finite difference is left out: a kink within a step.",
+        "a: the complex step is left out: they follow one side of a kink.",
+    )
+    assert tg.compare(tg.maximum(Value(1.0, name="a"), Value(1.0, name="b")))
+    assert tg.compare(tg.abs(Value(-0.0, name="a")))
+    a = Value([0.0, 2.0], name="a")
+    assert tg.compare(tg.relu(a).sum()).notes[0] == (
+        "a: the finite difference of 1 element is left out: a kink within a step."
+    )
+    assert not tg.compare(tg.relu(a).sum(), manual={"a": [0.0, 1.001]})
+
+
+@pytest.mark.parametrize(("at", "wrong"), [(0.0, 1.1), (1e-7, 0.5), (-1e-3, 0.1)])
+def test_a_wrong_derivative_at_or_near_a_kink_is_found(
+    monkeypatch: pytest.MonkeyPatch, at: float, wrong: float
+) -> None:
+    a = Value(np.array([at]), name="a")
+    assert tg.compare(tg.relu(a).sum())
+    monkeypatch.setitem(OPS["relu"]._local_arrays, 0, lambda x, out: np.full(1, wrong))
+    comparison = tg.compare(tg.relu(a).sum())
+    assert not comparison
+    assert comparison.worst["difference"] > 0.05
+
+
+def test_steps_are_as_small_as_the_loss_needs() -> None:
+    losses = [
+        tg.sin(Value(1e6, name="a")),
+        tg.log(Value(1e-5, name="a")),
+        tg.sin(Value(0.3, name="a") * 1e4),
+        tg.exp(Value([0.3, 0.4], name="a")).sum() * 1e-310,
+    ]
+    for loss in losses:
+        comparison = tg.compare(loss)
+        assert comparison
+        assert not np.isnan(comparison.rows[0].difference).any()
+        assert not any("finite" in note for note in comparison.notes)
+
+
+def test_float32_that_is_steep() -> None:
+    rng = np.random.default_rng(1)
+    x, w = (
+        (30 * rng.normal(size=(3, 2))).astype(np.float32),
+        Value(rng.normal(size=(2, 2)).astype(np.float32), name="w"),
+    )
+    loss = tg.square(tg.sigmoid(x @ w) - np.float32(0.3)).sum()
+    assert tg.compare(loss)
+    gradient = tg.compare(loss).rows[0].autodiff
+    assert not tg.compare(loss, manual={"w": 1.001 * gradient})
+
+
+def test_what_a_numerical_method_cannot_tell_is_said() -> None:
+    comparison = tg.compare(Value(0.0, name="a") ** 3)
+    assert comparison
+    assert comparison.notes == ("a: the complex step is left out: they tell no number.",)
+
+
 def test_the_table_of_text(problem: Any) -> None:
     loss, net, manual = problem
     lines = str(tg.compare(loss, manual=manual, wrt=net)).splitlines()

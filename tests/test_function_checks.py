@@ -93,6 +93,26 @@ def test_backward_is_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
     tg.check_grads(lambda w: tg.sum(w * w), np.ones(3), order=1, modes=("forward",))
 
 
+@pytest.mark.parametrize(
+    ("f", "at", "order"),
+    [
+        (lambda a: a**4, 0.0, 2),
+        (lambda a: a**3, 0.0, 1),
+        (lambda a: tg.tanh(a) ** 3, 0.0, 2),
+        (lambda a: tg.square(tg.square(a)), 0.0, 2),
+        (tg.log, 1e-4, 2),
+        (tg.sqrt, 1e-6, 2),
+        (lambda a: tg.log(a).sum(), np.array([1e-4, 1.0, 100.0]), 2),
+        (tg.sin, 1e6, 2),
+        (lambda a: tg.sin(1e4 * a), 0.3, 2),
+    ],
+)
+def test_smooth_functions_pass_where_steps_must_be_small(f: Any, at: Any, order: int) -> None:
+    tg.check_grads(f, at, order=order)
+    with pytest.raises(DifferentGradientsError):  # and are not passed unseen
+        tg.check_grads(lambda a: f(a) + (a.detach() - at).sum(), at, order=1)
+
+
 def test_the_worst_element_is_named(monkeypatch: pytest.MonkeyPatch, arguments: Any) -> None:
     right = OPS["tanh"]._local_arrays[0]
     spoiled = np.ones((2, 4))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import naming
-from .differences import Allowed, NotAnalyticError, central_differences, complex_steps
+from .differences import STEP_ERROR, Allowed, NotAnalyticError, Slope, central_differences, complex_steps
 from .errors import ArgumentError, GraphError, ShapeError, TinygradError, ValueTypeError
 from .finding import parameters_of
 from .paths import gradient_paths
@@ -73,8 +73,7 @@ class Comparison:
 
     ``rows`` has one ``Row`` per parameter; ``worst[column]`` is the largest relative difference from autodiff in it.
     ``diagnosis`` says where manual gradients go wrong first, and which slip explains them, if one does.
-    Differences are relative to the larger of the two, but never to less than 1e-7 of the largest gradient of all; a
-    finite difference never to a number that rounding of the loss hides: ``rounding`` / its tolerance.
+    Differences are relative to the larger of the two, but never to less than 1e-7 of the largest gradient of all.
     """
 
     columns: Mapping[str, str] = {
@@ -89,20 +88,14 @@ class Comparison:
         rows: Sequence[Row],
         tolerances: Mapping[str, float],
         notes: Sequence[str],
-        rounding: float = 0.0,
         diagnose: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self.rows = tuple(rows)
         self.tolerances = dict(tolerances)
         self.notes = tuple(notes)
-        sizes = [np.max(np.abs(row.autodiff), initial=0.0) for row in rows]
-        scale = 1e-7 * float(max(sizes, default=0.0))
-        self._scales = dict.fromkeys(self.columns, scale)
-        if tolerances["difference"]:
-            self._scales["difference"] = max(scale, rounding / tolerances["difference"])
+        self._least = _least(row.autodiff for row in self.rows)
         self.worst = {
-            column: max((row.worst(column, self._scales[column])[0] for row in rows), default=0.0)
-            for column in self._used
+            column: max((row.worst(column, self._least)[0] for row in self.rows), default=0.0) for column in self._used
         }
         wrong = self.worst.get("manual", 0.0) > self.tolerances["manual"]
         self.diagnosis = diagnose() if wrong else ()
@@ -120,8 +113,8 @@ class Comparison:
         for column, worst in self.worst.items():
             if worst <= self.tolerances[column]:
                 continue
-            row = max(self.rows, key=lambda row: row.worst(column, self._scales[column])[0])
-            _, index = row.worst(column, self._scales[column])
+            row = max(self.rows, key=lambda row: row.worst(column, self._least)[0])
+            _, index = row.worst(column, self._least)
             name = row.name + (f"[{','.join(map(str, index))}]" if index else "")
             complaints.append(
                 f"{name}: autodiff {_at(row.autodiff, index):.10g}, {self.columns[column]} "
@@ -140,12 +133,12 @@ class Comparison:
         for row in self.rows:
             if np.size(row.autodiff) == 0:
                 continue
-            index = max((row.worst(column, self._scales[column]) for column in used), default=(0.0, ()))[1]
+            index = max((row.worst(column, self._least) for column in used), default=(0.0, ()))[1]
             index = index or (0,) * len(shape_of(row.autodiff))
             name = row.name + (f"[{','.join(map(str, index))}]" if index else "")
             line = [name, _shown(row.autodiff, index)]
             for column in used:
-                differs = row.worst(column, self._scales[column])[0] > self.tolerances[column]
+                differs = row.worst(column, self._least)[0] > self.tolerances[column]
                 line.append(_shown(getattr(row, column), index) + (" ✗" if differs else ""))
             table.append(line)
         table.append(["worst relative difference", "", *(f"{self.worst[column]:.1e}" for column in used)])
@@ -217,9 +210,11 @@ def compare(
     default eps**0.6 and eps**0.4 of the coarsest parameter's dtype, 4e-10 and 5e-7 in float64.
 
     Autodiff is what ``backward`` gives; no ``.grad`` changes. The sum over paths lists every path, of a parameter that
-    has at most 20,000, and otherwise is swept from the chains of linear maps that paths are listed from. Finite differences replay the recorded
-    graph: central, extrapolated once (Richardson), of at most 256 elements of each parameter; the complex step does so
-    with complex numbers, where every op takes them. What is left out is said in ``notes``.
+    has at most 20,000, and otherwise is swept from the chains of linear maps that paths are listed from. Finite
+    differences replay the recorded graph: central, extrapolated twice (Richardson), of steps as small as the loss
+    needs, of at most 256 elements of each parameter; the complex step does so with complex numbers, where every op
+    takes them. What they cannot tell, at a kink or where rounding hides it, they leave out, unless it differs from
+    autodiff by more than their own error. What is left out is said in ``notes``.
 
     Raises ``ArgumentError`` for manual gradients that are missing or too many, ``ShapeError`` for one of another shape,
     ``GraphError`` if a leaf was changed after the loss was recorded.
@@ -251,6 +246,9 @@ def compare(
     rows = []
     eps = max((float(np.finfo(value.dtype).eps) for value in parameters.values()), default=float(np.finfo(float).eps))
     allowed = Allowed.of(eps)
+    exact = allowed.exact if tolerance is None else tolerance
+    rough = allowed.difference if difference_tolerance is None else difference_tolerance
+    least = _least([gradients.get(value, 0.0) for value in (parameters | by_hand.between).values()])
     for name, value in (parameters | by_hand.between).items():
         n_paths = int(np.sum(np.asarray(counts.get(value, 0), dtype=object)))
         gradient = np.array(gradients.get(value, np.zeros(value.shape)))
@@ -265,26 +263,63 @@ def compare(
                 )
             if value.size > _ELEMENTS_DIFFERENCED:
                 notes.append(f"{name}: differences and steps of {_ELEMENTS_DIFFERENCED} of its {value.size} elements.")
-            differences = central_differences(loss, value, allowed.step, _ELEMENTS_DIFFERENCED)
+            found = central_differences(loss, value, allowed.step, rough, _ELEMENTS_DIFFERENCED)
+            differences = _told(found, gradient, rough, least, name, notes)
             try:
-                steps = complex_steps(loss, value, _ELEMENTS_DIFFERENCED)
+                steps = _followed(complex_steps(loss, value, _ELEMENTS_DIFFERENCED), found, gradient, name, notes)
             except NotAnalyticError as error:
                 notes.append(f"{name}: no {error}.")
         rows.append(Row(name, gradient, listed, by_hand.gradients.get(name), differences, steps, n_paths))
-    exact = allowed.exact if tolerance is None else tolerance
-    tolerances = {
-        "paths": exact,
-        "manual": exact,
-        "difference": allowed.difference if difference_tolerance is None else difference_tolerance,
-        "complex_step": exact,
-    }
+    tolerances = {"paths": exact, "manual": exact, "difference": rough, "complex_step": exact}
     known = {
         value: by_hand.gradients[name]
         for name, value in (parameters | by_hand.between).items()
         if name in by_hand.gradients
     }
-    return Comparison(
-        rows, tolerances, notes, allowed.rounding * abs(loss.item()), lambda: _diagnosis(loss, known, max(exact, 1e-6))
+    return Comparison(rows, tolerances, notes, lambda: _diagnosis(loss, known, exact))
+
+
+def _least(gradients: Iterable[Any]) -> float:
+    """What relative differences are never relative to less than: 1e-7 of the largest gradient."""
+    return 1e-7 * max((float(np.max(np.abs(g), initial=0.0)) for g in gradients), default=0.0)
+
+
+def _told(found: Slope, gradient: Any, tolerance: float, least: float, name: str, notes: list[str]) -> Any:
+    """Finite differences, NaN where they neither tell the gradient nor contradict it."""
+    told = np.array(found.value)
+    with np.errstate(invalid="ignore"):
+        size = np.maximum(np.maximum(np.abs(gradient), np.abs(told)), least)
+        open_ = (found.error > 0.5 * tolerance * size) & (told != gradient)
+        within = (np.abs(told - gradient) <= found.error) | (found.error == math.inf)
+        unknown = open_ & within
+        kink = unknown & (np.nan_to_num(found.kink) != 0)
+    told[unknown] = math.nan
+    for count, why in ((int(kink.sum()), "a kink within a step"), (int((unknown & ~kink).sum()), "not known closely")):
+        if count:
+            notes.append(f"{name}: {_of_elements('finite difference', count, told.size)} left out: {why}.")
+    return told
+
+
+def _followed(steps: Any, found: Slope, gradient: Any, name: str, notes: list[str]) -> Any:
+    """Complex steps, NaN at a kink, of which they follow one side, and where they tell nothing."""
+    chosen = ~np.isnan(found.error)
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(steps - gradient)
+    kink = chosen & (np.nan_to_num(found.kink) != 0) & (apart <= 1.001 * np.abs(found.kink))
+    blind = chosen & (np.isnan(steps) | ((apart > 0) & (apart <= STEP_ERROR)))
+    for count, why in ((int(kink.sum()), "they follow one side of a kink"), (int(blind.sum()), "they tell no number")):
+        if count:
+            notes.append(f"{name}: {_of_elements('complex step', count, steps.size)} left out: {why}.")
+    return np.where(kink | blind, math.nan, steps)
+
+
+def _of_elements(what: str, count: int, size: int) -> str:
+    return (
+        f"the {what} is"
+        if size == 1
+        else f"the {what} of 1 element is"
+        if count == 1
+        else (f"{what}s of {count} elements are")
     )
 
 
