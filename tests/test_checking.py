@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -292,6 +293,9 @@ def test_the_complex_step_agrees_or_says_which_op_takes_none(rng: np.random.Gene
         ({"manual": "two"}, "manual gradients are a dict by name, a list or a function of them, got str"),
         ({"manual": {"a": "two"}}, "the manual gradient of a is a number or an array, got str"),
         ({"manual": {"a": None}}, "the manual gradient of a is a number or an array, got NoneType"),
+        ({"manual": {"a": 4.0 + 1j}}, "the manual gradient of a is a number or an array, got complex numbers"),
+        ({"manual": {"a": "4.0"}}, "the manual gradient of a is a number or an array, got str"),
+        ({"manual": {"a": True}}, "the manual gradient of a is a number or an array, got truth values"),
         ({"manual": {"a": {}}}, "the manual gradient of a is a number or an array, got dict"),
     ],
 )
@@ -299,3 +303,22 @@ def test_other_types_are_refused(arguments: Any, message: str) -> None:
     a = Value(2.0, name="a")
     with pytest.raises(ValueTypeError, match=re.escape(f"compare: {message}")):
         tg.compare(**({"loss": a * a} | arguments))
+
+
+@pytest.mark.parametrize("tolerance", [math.nan, -1.0, math.inf, "x", True, 1.0])
+@pytest.mark.parametrize("name", ["tolerance", "difference_tolerance"])
+def test_tolerances_that_are_none(tolerance: Any, name: str) -> None:
+    a = Value(2.0, name="a")
+    with pytest.raises(ArgumentError, match=f"compare: {name} is a relative difference, from 0 to below 1, got"):
+        tg.compare(a * a, **{name: tolerance})
+    with pytest.raises(ArgumentError, match=f"check_grads: {name} is a relative difference, from 0 to below 1, got"):
+        tg.check_grads(np.sin, 1.0, **{name: tolerance})
+
+
+def test_a_backprop_that_returns_its_loss_too(problem: Any) -> None:
+    loss, net, manual = problem
+    assert tg.compare(loss, manual=lambda: (loss.item(), manual), wrt=net)
+    assert tg.compare(loss, manual=tg.manual_backprop(loss, wrt=net).run, wrt=net)
+    a = Value(np.ones((1, 2)), name="A")
+    with pytest.raises(ArgumentError, match=re.escape("A[0,0]: give the gradient of the whole array as 'A'")):
+        tg.compare(a.sum(), manual={"A[0,0]": 1.0})

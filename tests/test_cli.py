@@ -52,6 +52,24 @@ def test_compare(capsys: Any, table: str) -> None:
     assert [row["name"] for row in found["rows"]] == ["w1", "b1", "w2", "b2"]
 
 
+def test_json_is_strict(capsys: Any, tmp_path: Path) -> None:
+    path = tmp_path / "huge.csv"
+    path.write_text("1,2,300\n1e200,2,-500\n")
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    for command in (["compare"], ["paths", "--wrt", "w1[0,0]"], ["derive", "--wrt", "w1"], ["train", "--steps", "1"]):
+        _, text, errors = run(capsys, *command, "--data", str(path), "--json", "--activation", "sigmoid")
+        json.loads(text, parse_constant=refuse)
+        assert errors == ""
+    status, text, _ = run(capsys, "compare", "xor", "--activation", "relu", "--json")
+    found = json.loads(text, parse_constant=refuse)
+    assert (status, found["agree"]) == (0, True)
+    assert None in found["rows"][1]["difference"]
+    assert any("kink" in note for note in found["notes"])
+
+
 def test_a_difference_is_status_one(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def fake(gradients: dict[str, float]) -> Any:
         source = f"def backprop():\n    return 0.0, {gradients!r}\n"

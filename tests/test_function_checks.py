@@ -153,6 +153,9 @@ def test_kinks_and_jumps() -> None:
 def test_refusals() -> None:
     with pytest.raises(ArgumentError, match="order is a number of derivatives, 1 or more, got 0"):
         tg.check_grads(np.sin, 1.0, order=0)
+    for at_most in (0, "x", 1.5, True):
+        with pytest.raises(ArgumentError, match="at_most is a number of elements, 1 or more, got"):
+            tg.check_grads(np.sin, 1.0, at_most=at_most)
     with pytest.raises(ArgumentError, match="modes are some of"):
         tg.check_grads(np.sin, 1.0, modes="reverse")
     with pytest.raises(ArgumentError, match="modes are some of"):

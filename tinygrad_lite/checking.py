@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 
 from . import naming
-from .differences import STEP_ERROR, Allowed, NotAnalyticError, Slope, central_differences, complex_steps
+from .differences import (
+    STEP_ERROR,
+    Allowed,
+    NotAnalyticError,
+    Slope,
+    central_differences,
+    check_tolerances,
+    complex_steps,
+)
 from .errors import ArgumentError, GraphError, ShapeError, TinygradError, ValueTypeError
 from .finding import parameters_of
 from .paths import gradient_paths
@@ -196,11 +204,12 @@ def compare(
 
     ``loss`` is a recorded scalar, or a function of nothing that records one. ``wrt`` are the parameters: a module, a
     mapping by name, a Value or name, or a sequence of those; by default every named leaf. ``manual`` are the hand-made
-    gradients: a mapping by name, a sequence in the order of ``wrt``, or a function that returns either. The function
-    is given the parameters' data, by name, for the arguments that it names, or all of them in a dict if it has one
-    argument. Names may have either form (``w201``, ``w2[0,1]``). A mapping may also hold the gradients of what lies
-    between, as a layer-by-layer backward computes them: by the name of the value (``z2``, ``n1``), or as ``delta2``,
-    ``d2`` or ``δ2`` that of layer 2's weighted sums.
+    gradients: a mapping by name, a sequence in the order of ``wrt``, the pair of a loss and such a mapping, as
+    ``manual_backprop``'s code returns, or a function that returns one of these. The function is given the parameters'
+    data, by name, for the arguments that it names, or all of them in a dict if it has one argument. Names may have
+    either form (``w201``, ``w2[0,1]``). A mapping may also hold the gradients of what lies between, as a layer-by-layer
+    backward computes them: by the name of the value (``z2``, ``n1``), or as ``delta2``, ``d2`` or ``δ2`` that of layer
+    2's weighted sums.
 
     Where the manual gradients are wrong, ``diagnosis`` says the first node, from the end, at which they go wrong, and
     the likely slip: a missing term of a sum over paths, a missing factor, a transposed operand, a wrong sign, a batch
@@ -234,6 +243,7 @@ def compare(
             raise ValueTypeError(f"compare: the function must return a Value, got {type(loss).__name__}")
     if loss.size != 1:
         raise ShapeError(f"compare: needs a loss with one element, got {describe(loss)}; .sum() it first")
+    check_tolerances("compare", tolerance, difference_tolerance)
     parameters = parameters_of(loss, wrt, "compare")
     by_hand = _by_hand(manual, parameters, loss)
     if not np.array_equal(replay(loss), loss.data, equal_nan=True):
@@ -350,6 +360,8 @@ def _by_hand(manual: Any, parameters: Mapping[str, Value], loss: Value) -> _ByHa
         return _ByHand({}, {})
     if callable(manual):
         manual = _called(manual, parameters)
+    if isinstance(manual, tuple) and len(manual) == 2 and isinstance(manual[1], Mapping):
+        manual = manual[1]  # (loss, gradients), as a backprop returns them that manual_backprop wrote
     if isinstance(manual, str) or not isinstance(manual, Mapping | Iterable):
         raise ValueTypeError(
             f"compare: manual gradients are a dict by name, a list or a function of them, got {type(manual).__name__}"
@@ -390,6 +402,12 @@ def _by_hand(manual: Any, parameters: Mapping[str, Value], loss: Value) -> _ByHa
             )
         between[str(name)], gradients[str(name)] = value, gradient
     missing = [name for name in parameters if name not in given_of]
+    elements = [name for name in extra if name.partition("[")[0] in parameters]
+    if elements:
+        raise ArgumentError(
+            f"compare: {_listing(elements)}: give the gradient of the whole array as "
+            + _listing(dict.fromkeys(repr(name.partition("[")[0]) for name in elements))
+        )
     if missing or extra:
         raise ArgumentError(
             f"compare: manual gradients must be given for the parameters in wrt; missing: {_listing(missing)}, "
@@ -419,13 +437,20 @@ def _called(manual: Callable[..., Any], parameters: Mapping[str, Value]) -> Any:
 
 def _array(gradient: Any, name: Any) -> Any:
     try:
-        if gradient is not None:  # which NumPy takes for a nan
-            return np.asarray(raw(gradient), dtype=float)
+        given = np.asarray(raw(gradient))
+        if given.dtype.kind == "O":  # Values in lists
+            given = np.asarray([float(raw(x)) for x in given.flat], dtype=float).reshape(given.shape)
+        if given.dtype.kind in "iuf":
+            return given.astype(float)
+        if given.dtype.kind == "c":
+            what = "complex numbers"
+        elif given.dtype.kind == "b":
+            what = "truth values"
+        else:
+            what = type(gradient).__name__
     except (TypeError, ValueError):
-        pass
-    raise ValueTypeError(
-        f"compare: the manual gradient of {name} is a number or an array, got {type(gradient).__name__}"
-    )
+        what = type(gradient).__name__
+    raise ValueTypeError(f"compare: the manual gradient of {name} is a number or an array, got {what}")
 
 
 def _between(loss: Value, name: str) -> Value | None:

@@ -289,9 +289,8 @@ def _derive(arguments: Any) -> int:
     loss = _setup(arguments).loss()
     derivation = derive(loss, arguments.wrt)
     if arguments.json:
-        value = np.asarray(derivation.value).tolist()
         found = {"wrt": arguments.wrt, "text": derivation.text, "latex": derivation.latex, "python": derivation.python}
-        print(json.dumps(found | {"value": value}))
+        print(_json(found | {"value": np.asarray(derivation.value)}))
     elif arguments.latex:
         print(derivation.latex)
     elif arguments.python:
@@ -309,17 +308,26 @@ def _compare(arguments: Any) -> int:
     comparison = compare(loss, manual=lambda: by_hand.run()[1], wrt=setup.net)
     if arguments.json:
         columns = ("autodiff", *comparison.columns)
-        rows = [
-            {"name": row.name} | {column: _plain(getattr(row, column)) for column in columns} for row in comparison.rows
-        ]
-        print(json.dumps({"agree": bool(comparison), "worst": comparison.worst, "rows": rows}))
+        rows = [{"name": row.name} | {column: getattr(row, column) for column in columns} for row in comparison.rows]
+        print(_json({"agree": bool(comparison), "worst": comparison.worst, "notes": comparison.notes, "rows": rows}))
     else:
         print(comparison)
     return OK if comparison else DIFFERENT
 
 
-def _plain(data: Any) -> Any:
-    return None if data is None else np.asarray(data).tolist()
+def _json(found: Any) -> str:
+    """Strict JSON: arrays as lists; what is not a finite number is null."""
+
+    def plain(x: Any) -> Any:
+        if isinstance(x, dict):
+            return {key: plain(value) for key, value in x.items()}
+        if isinstance(x, np.ndarray | np.generic):
+            return plain(x.tolist())
+        if isinstance(x, list | tuple):
+            return [plain(value) for value in x]
+        return None if isinstance(x, float) and not math.isfinite(x) else x
+
+    return json.dumps(plain(found), allow_nan=False)
 
 
 def _paths(arguments: Any) -> int:
@@ -339,7 +347,7 @@ def _paths(arguments: Any) -> int:
             {"path": str(path), "locals": list(path.locals), "contribution": path.contribution, "length": path.length}
             for path in listed
         ]
-        print(json.dumps(numbers | {"paths": paths}))
+        print(_json(numbers | {"paths": paths}))
         return OK
     print("\n".join(str(found).splitlines()[:2]))
     for path in listed:
@@ -361,9 +369,9 @@ def _train(arguments: Any) -> int:
     outputs = _numbers(setup.net(setup.inputs)).reshape(setup.targets.shape)
     status = OK if arguments.goal is None or history.reached else DIFFERENT
     if arguments.json:
-        state = {name: np.asarray(data).tolist() for name, data in setup.net.state_dict().items()}
-        found = {"steps": history.steps, "cost": history.cost, "outputs": outputs.tolist(), "weights": state}
-        print(json.dumps(found if arguments.goal is None else found | {"reached": history.reached}))
+        state = setup.net.state_dict()
+        found = {"steps": history.steps, "cost": history.cost, "outputs": outputs, "weights": state}
+        print(_json(found if arguments.goal is None else found | {"reached": history.reached}))
         return status
     print(history)
     shown = min(len(outputs), 20)

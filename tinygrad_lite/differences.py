@@ -21,7 +21,7 @@ import numpy as np
 from .carrying import between
 from .derivatives import ARRAY_FUNCTIONS, compiled
 from .elementwise import Elementwise
-from .errors import TinygradError
+from .errors import ArgumentError, TinygradError
 from .sweeping import replay
 from .value import Op, Value, as_data
 
@@ -31,6 +31,7 @@ __all__ = [
     "NotAnalyticError",
     "Slope",
     "central_differences",
+    "check_tolerances",
     "chosen",
     "complex_columns",
     "complex_steps",
@@ -69,7 +70,16 @@ class Allowed:
         return cls(eps**0.6, eps**0.4, step, 10 * eps / step)  # 1e-12 was met in float64
 
 
-_LEVELS, _LEVELS_NEAR = 12, 6
+def check_tolerances(who: str, tolerance: float | None, difference_tolerance: float | None) -> None:
+    """Raise ``ArgumentError`` unless each is a relative difference, from 0 to below 1, or left to the dtype."""
+    for name, given in (("tolerance", tolerance), ("difference_tolerance", difference_tolerance)):
+        if given is None:
+            continue
+        if isinstance(given, bool) or not isinstance(given, int | float | np.number) or not 0 <= float(given) < 1:
+            raise ArgumentError(f"{who}: {name} is a relative difference, from 0 to below 1, got {given!r}")
+
+
+_LEVELS, _LEVELS_NEAR = 12, 6  # a quarter each: 6e-8 of the first step
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from .checking import DifferentGradientsError
 from .containers import filled, holds, is_module, leaves, mapped, number
-from .differences import STEP_ERROR, Allowed, NotAnalyticError, Slope, chosen, complex_columns, slope
+from .differences import STEP_ERROR, Allowed, NotAnalyticError, Slope, check_tolerances, chosen, complex_columns, slope
 from .errors import ArgumentError, NonFiniteError, ValueTypeError
 from .recording import no_grad
 from .rehearsing import backward_gradients
@@ -60,6 +60,9 @@ def check_grads(
     """
     if isinstance(order, bool) or not isinstance(order, int) or order < 1:
         raise ArgumentError(f"check_grads: order is a number of derivatives, 1 or more, got {order!r}")
+    check_tolerances("check_grads", tolerance, difference_tolerance)
+    if isinstance(at_most, bool) or not isinstance(at_most, int) or at_most < 1:
+        raise ArgumentError(f"check_grads: at_most is a number of elements, 1 or more, got {at_most!r}")
     unknown = [mode for mode in ([modes] if isinstance(modes, str) else modes) if mode not in _MODES]
     if unknown or not modes or isinstance(modes, str):
         raise ArgumentError(f"check_grads: modes are some of {_MODES}, in a tuple, got {modes!r}")
