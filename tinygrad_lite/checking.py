@@ -27,7 +27,7 @@ from .paths import gradient_paths
 from .rehearsing import backward_gradients
 from .semirings import COUNT, GRADIENT
 from .showing import table
-from .slips import find_slip, first_wrong
+from .slips import find_slip, first_wrong, last_right
 from .sweeping import ancestors, replay, reverse
 from .value import Value, describe, raw, shape_of
 
@@ -335,13 +335,19 @@ def _of_elements(what: str, count: int, size: int) -> str:
 
 def _diagnosis(loss: Value, manual: Mapping[Value, Any], tolerance: float) -> tuple[str, ...]:
     """Where manual gradients go wrong first, and the slip that explains them."""
+    tolerance = max(tolerance, 1e-12)  # below which the same sums in another order differ
     slip = find_slip(loss, manual, tolerance)
     if slip is not None:
         return f"first wrong at {describe(slip.node)}, coming from the end", f"the likely slip: {slip.text}"
     wrong = first_wrong(loss, manual, tolerance)
     if wrong is None:
-        return ()
-    return f"first wrong at {describe(wrong)}, coming from the end", "no single slip explains it"
+        return ("only elements much smaller than the largest of their array are wrong, which no slip explains",)
+    right = last_right(loss, manual, wrong, tolerance)
+    return (
+        f"coming from the end, the first of the gradients given that is wrong is that of {describe(wrong)}; "
+        f"the mistake is on the way there from {describe(right)}",
+        "no single slip explains it",
+    )
 
 
 @dataclass(frozen=True)
