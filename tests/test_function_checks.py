@@ -164,5 +164,8 @@ def test_refusals() -> None:
         tg.check_grads(lambda net: net([1.0]), nn.Linear(1, 1))
     with pytest.raises(NonFiniteError, match="order 1: the result is infinite or NaN"):
         tg.check_grads(np.log, -1.0)
+    for other in (True, None, "b"):
+        with pytest.raises(ValueTypeError, match=r"argument 0 is \w+, not .*; let the function read it from outside"):
+            tg.check_grads(lambda x: 1.0, other)
     with pytest.raises(ValueTypeError, match=re.escape("check_grads: argument 0['a'] is str")):
         tg.check_grads(lambda x: 1.0, {"a": "b"})

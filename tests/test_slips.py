@@ -341,7 +341,7 @@ def test_where_no_slip_explains_it_the_stretch_is_named(problem: Any) -> None:
     first, second = compare(loss, manual=manual, wrt=net).diagnosis
     assert first == (
         "coming from the end, the first of the gradients given that is wrong is that of 'w2' (of shape (3, 3)); "
-        "the mistake is on the way there from 'C'"
+        f"the mistake is on the way there from 'C' ({loss.item():.6g})"
     )
     assert second == "no single slip explains it"
 

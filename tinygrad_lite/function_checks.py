@@ -73,6 +73,10 @@ def check_grads(
             "(module.state_dict()), or use compare(loss, wrt=module)"
         )
     args = mapped(lambda x, path: x.data if isinstance(x, Value) else x, args)
+    for k, arg in enumerate(args):
+        for path, x in leaves(arg, f"argument {k}"):
+            if not _is_integers(x):
+                number(x, path, "check_grads", "let the function read it from outside")
     functions: list[tuple[str, str, Callable[..., Any]]] = [("", "", f)]
     for k in range(1, order + 1):
         for nesting, of, function in functions:
