@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -13,6 +14,7 @@ from tinygrad_lite import Value, nn
 from tinygrad_lite.checking import DifferentGradientsError
 from tinygrad_lite.elementwise import OPS
 from tinygrad_lite.errors import ArgumentError, GraphError, ShapeError, ValueTypeError
+from tinygrad_lite.reductions import Sum
 
 
 @pytest.fixture
@@ -70,6 +72,82 @@ def test_a_wrong_derivative_in_the_table_is_found_by_differences(problem: Any, m
     assert comparison.worst["difference"] == pytest.approx(5e-4, rel=0.1)
 
 
+def test_it_is_backward_that_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``backward`` pulls with ``Op.pull``, which an op may write faster than its chain: and wrong."""
+    w = Value(np.ones(3), name="w")
+    w.grad = np.full(3, 7.0)
+    loss = tg.sum(w * w)
+    assert tg.compare(loss, wrt=[w])
+    right = Sum.pull
+    monkeypatch.setattr(Sum, "pull", lambda self, k, g, operands, out: 2 * right(self, k, g, operands, out))
+    comparison = tg.compare(loss, wrt=[w])
+    assert not comparison
+    np.testing.assert_array_equal(comparison.rows[0].autodiff, [4.0, 4.0, 4.0])
+    assert comparison.worst["paths"] == comparison.worst["complex_step"] == pytest.approx(0.5)
+    np.testing.assert_array_equal(w.grad, np.full(3, 7.0))
+    assert not loss.has_grad
+
+
+def test_kinks_are_left_out_and_said() -> None:
+    comparison = tg.compare(tg.relu(Value(0.0, name="a")))
+    assert comparison
+    assert comparison.notes == (
+        "a: the finite difference is left out: a kink within a step.",
+        "a: the complex step is left out: they follow one side of a kink.",
+    )
+    assert tg.compare(tg.maximum(Value(1.0, name="a"), Value(1.0, name="b")))
+    assert tg.compare(tg.abs(Value(-0.0, name="a")))
+    a = Value([0.0, 2.0], name="a")
+    assert tg.compare(tg.relu(a).sum()).notes[0] == (
+        "a: the finite difference of 1 element is left out: a kink within a step."
+    )
+    assert not tg.compare(tg.relu(a).sum(), manual={"a": [0.0, 1.001]})
+
+
+@pytest.mark.parametrize(("at", "wrong"), [(0.0, 1.1), (1e-7, 0.5), (-1e-3, 0.1)])
+def test_a_wrong_derivative_at_or_near_a_kink_is_found(
+    monkeypatch: pytest.MonkeyPatch, at: float, wrong: float
+) -> None:
+    a = Value(np.array([at]), name="a")
+    assert tg.compare(tg.relu(a).sum())
+    monkeypatch.setitem(OPS["relu"]._local_arrays, 0, lambda x, out: np.full(1, wrong))
+    comparison = tg.compare(tg.relu(a).sum())
+    assert not comparison
+    assert comparison.worst["difference"] > 0.05
+
+
+def test_steps_are_as_small_as_the_loss_needs() -> None:
+    losses = [
+        tg.sin(Value(1e6, name="a")),
+        tg.log(Value(1e-5, name="a")),
+        tg.sin(Value(0.3, name="a") * 1e4),
+        tg.exp(Value([0.3, 0.4], name="a")).sum() * 1e-310,
+    ]
+    for loss in losses:
+        comparison = tg.compare(loss)
+        assert comparison
+        assert not np.isnan(comparison.rows[0].difference).any()
+        assert not any("finite" in note for note in comparison.notes)
+
+
+def test_float32_that_is_steep() -> None:
+    rng = np.random.default_rng(1)
+    x, w = (
+        (30 * rng.normal(size=(3, 2))).astype(np.float32),
+        Value(rng.normal(size=(2, 2)).astype(np.float32), name="w"),
+    )
+    loss = tg.square(tg.sigmoid(x @ w) - np.float32(0.3)).sum()
+    assert tg.compare(loss)
+    gradient = tg.compare(loss).rows[0].autodiff
+    assert not tg.compare(loss, manual={"w": 1.001 * gradient})
+
+
+def test_what_a_numerical_method_cannot_tell_is_said() -> None:
+    comparison = tg.compare(Value(0.0, name="a") ** 3)
+    assert comparison
+    assert comparison.notes == ("a: the complex step is left out: they tell no number.",)
+
+
 def test_the_table_of_text(problem: Any) -> None:
     loss, net, manual = problem
     lines = str(tg.compare(loss, manual=manual, wrt=net)).splitlines()
@@ -97,7 +175,7 @@ def test_what_is_left_out_is_said() -> None:
     for _ in range(4):
         x = x @ w
     comparison = tg.compare(x.sum(), wrt=[w])
-    assert comparison.rows[0].paths is None
+    assert comparison.rows[0].n_paths > 20_000
     assert "paths are too many to list" in str(comparison)
     assert "w: differences and steps of 256 of its 400 elements" in str(comparison)
     assert comparison
@@ -215,6 +293,9 @@ def test_the_complex_step_agrees_or_says_which_op_takes_none(rng: np.random.Gene
         ({"manual": "two"}, "manual gradients are a dict by name, a list or a function of them, got str"),
         ({"manual": {"a": "two"}}, "the manual gradient of a is a number or an array, got str"),
         ({"manual": {"a": None}}, "the manual gradient of a is a number or an array, got NoneType"),
+        ({"manual": {"a": 4.0 + 1j}}, "the manual gradient of a is a number or an array, got complex numbers"),
+        ({"manual": {"a": "4.0"}}, "the manual gradient of a is a number or an array, got str"),
+        ({"manual": {"a": True}}, "the manual gradient of a is a number or an array, got truth values"),
         ({"manual": {"a": {}}}, "the manual gradient of a is a number or an array, got dict"),
     ],
 )
@@ -222,3 +303,22 @@ def test_other_types_are_refused(arguments: Any, message: str) -> None:
     a = Value(2.0, name="a")
     with pytest.raises(ValueTypeError, match=re.escape(f"compare: {message}")):
         tg.compare(**({"loss": a * a} | arguments))
+
+
+@pytest.mark.parametrize("tolerance", [math.nan, -1.0, math.inf, "x", True, 1.0])
+@pytest.mark.parametrize("name", ["tolerance", "difference_tolerance"])
+def test_tolerances_that_are_none(tolerance: Any, name: str) -> None:
+    a = Value(2.0, name="a")
+    with pytest.raises(ArgumentError, match=f"compare: {name} is a relative difference, from 0 to below 1, got"):
+        tg.compare(a * a, **{name: tolerance})
+    with pytest.raises(ArgumentError, match=f"check_grads: {name} is a relative difference, from 0 to below 1, got"):
+        tg.check_grads(np.sin, 1.0, **{name: tolerance})
+
+
+def test_a_backprop_that_returns_its_loss_too(problem: Any) -> None:
+    loss, net, manual = problem
+    assert tg.compare(loss, manual=lambda: (loss.item(), manual), wrt=net)
+    assert tg.compare(loss, manual=tg.manual_backprop(loss, wrt=net).run, wrt=net)
+    a = Value(np.ones((1, 2)), name="A")
+    with pytest.raises(ArgumentError, match=re.escape("A[0,0]: give the gradient of the whole array as 'A'")):
+        tg.compare(a.sum(), manual={"A[0,0]": 1.0})

@@ -52,6 +52,24 @@ def test_compare(capsys: Any, table: str) -> None:
     assert [row["name"] for row in found["rows"]] == ["w1", "b1", "w2", "b2"]
 
 
+def test_json_is_strict(capsys: Any, tmp_path: Path) -> None:
+    path = tmp_path / "huge.csv"
+    path.write_text("1,2,300\n1e200,2,-500\n")
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    for command in (["compare"], ["paths", "--wrt", "w1[0,0]"], ["derive", "--wrt", "w1"], ["train", "--steps", "1"]):
+        _, text, errors = run(capsys, *command, "--data", str(path), "--json", "--activation", "sigmoid")
+        json.loads(text, parse_constant=refuse)
+        assert errors == ""
+    status, text, _ = run(capsys, "compare", "xor", "--activation", "relu", "--json")
+    found = json.loads(text, parse_constant=refuse)
+    assert (status, found["agree"]) == (0, True)
+    assert None in found["rows"][1]["difference"]
+    assert any("kink" in note for note in found["notes"])
+
+
 def test_a_difference_is_status_one(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def fake(gradients: dict[str, float]) -> Any:
         source = f"def backprop():\n    return 0.0, {gradients!r}\n"
@@ -98,6 +116,19 @@ def test_training_that_diverges_is_status_one(capsys: Any) -> None:
     assert "the cost became" in errors
 
 
+def test_training_that_saturates_is_status_one(capsys: Any) -> None:
+    status, _, errors = run(capsys, "train", "xor", "--lr", "1e300", "--steps", "20")
+    assert status == 1
+    assert "training diverged: the cost rose from 0.25" in errors
+
+
+@pytest.mark.filterwarnings("error")
+def test_data_that_overflow_leak_no_warning(capsys: Any, tmp_path: Path) -> None:
+    path = tmp_path / "big.csv"
+    path.write_text("1,2,300\n1e200,2,-500\n")
+    assert run(capsys, "derive", "--data", str(path), "--wrt", "w1[0,0]")[::2] == (0, "")
+
+
 def test_a_goal_that_is_missed_is_status_one(capsys: Any) -> None:
     missed = run(capsys, "train", "xor", "--steps", "3", "--goal", "1e-3")
     assert missed[0] == 1
@@ -137,6 +168,14 @@ def test_a_goal_that_is_missed_is_status_one(capsys: Any) -> None:
         (["train", "xor", "--targets", "0"], "--targets: '0' is not a whole number of at least 1"),
         (["compare", "xor", "--sample", "4"], "there are samples 0 to 3"),
         (["train", "--data", "missing.csv"], "missing.csv: there is no such file"),
+        (
+            ["derive", "xor", "--wrt", "w2[-1,0]"],
+            "--wrt w2[-1,0]: w2 has shape (10, 2); give each axis a number",
+        ),
+        (["paths", "xor", "--wrt", "w2[0]"], "--wrt w2[0]: w2 has shape (10, 2); give each axis a number"),
+        (["derive", "xor", "--wrt", "x"], "--wrt x: it is data, of which no gradient is taken; name a weight"),
+        (["paths", "half-adder", "--sample", "1", "--wrt", "x0"], "--wrt x0: it is data"),
+        (["compare", "half-adder", "--targets", "2"], "--targets 2: goes with --data"),
         (["explore"], "invalid choice: 'explore'"),
         ([], "the following arguments are required: command"),
     ],
@@ -156,7 +195,11 @@ def test_wrong_input_is_one_line_and_status_two(capsys: Any, arguments: list[str
         (b"1,2\n3,four\n", "line 2, column 2: 'four' is not a finite number"),
         (b"1,2\n3,nan\n", "line 2, column 2: 'nan' is not a finite number"),
         (b"1,2\n\n3\n", "line 3: 1 columns, the lines before have 2"),
-        (b"1;2\n3;4\n", "line 2, column 1: '3;4' is not a finite number; columns are separated by commas"),
+        (b"1;2\n3;4\n", "line 1: '1;2' has semicolons or tabs; columns are separated by commas"),
+        (b"1\t2\n3\t4\n", "line 1: '1\\t2' has semicolons or tabs"),
+        (b"a;b;c\n1,5;2,5;0\n", "line 2: '1,5;2,5;0' has semicolons or tabs; columns are separated by commas, and dec"),
+        (b"1,2\n1_0,2\n", "line 2, column 1: '1_0' is not a finite number"),
+        ("1,2\n٣,2\n".encode(), "line 2, column 1: '٣' is not a finite number"),
         (b"1\n2\n", "1 columns, of which --targets 1 leaves none for the inputs"),
         (b"\xff\xfe\x00", "not a CSV file of text"),
     ],

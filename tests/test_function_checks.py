@@ -13,7 +13,7 @@ from tests.cases import CASES, DENSE
 from tinygrad_lite import DifferentGradientsError, Value, nn
 from tinygrad_lite.elementwise import OPS
 from tinygrad_lite.errors import ArgumentError, NonFiniteError, ValueTypeError
-from tinygrad_lite.reductions import LogSumExp
+from tinygrad_lite.reductions import LogSumExp, Sum
 
 
 def network(x: Any, p: Any) -> Any:
@@ -84,6 +84,36 @@ def test_planted_slips_in_a_chain(monkeypatch: pytest.MonkeyPatch, slip: Any) ->
         tg.check_grads(lambda x: tg.logsumexp(x), np.array([0.3, 0.1, -0.2]))
 
 
+def test_backward_is_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Sum.pull
+    monkeypatch.setattr(Sum, "pull", lambda self, k, g, operands, out: 2 * right(self, k, g, operands, out))
+    with pytest.raises(
+        DifferentGradientsError, match=r"order 1, reverse: backward\(\) from the result gives argument 0"
+    ):
+        tg.check_grads(lambda w: tg.sum(w * w), np.ones(3), order=1)
+    tg.check_grads(lambda w: tg.sum(w * w), np.ones(3), order=1, modes=("forward",))
+
+
+@pytest.mark.parametrize(
+    ("f", "at", "order"),
+    [
+        (lambda a: a**4, 0.0, 2),
+        (lambda a: a**3, 0.0, 1),
+        (lambda a: tg.tanh(a) ** 3, 0.0, 2),
+        (lambda a: tg.square(tg.square(a)), 0.0, 2),
+        (tg.log, 1e-4, 2),
+        (tg.sqrt, 1e-6, 2),
+        (lambda a: tg.log(a).sum(), np.array([1e-4, 1.0, 100.0]), 2),
+        (tg.sin, 1e6, 2),
+        (lambda a: tg.sin(1e4 * a), 0.3, 2),
+    ],
+)
+def test_smooth_functions_pass_where_steps_must_be_small(f: Any, at: Any, order: int) -> None:
+    tg.check_grads(f, at, order=order)
+    with pytest.raises(DifferentGradientsError):  # and are not passed unseen
+        tg.check_grads(lambda a: f(a) + (a.detach() - at).sum(), at, order=1)
+
+
 def test_the_worst_element_is_named(monkeypatch: pytest.MonkeyPatch, arguments: Any) -> None:
     right = OPS["tanh"]._local_arrays[0]
     spoiled = np.ones((2, 4))
@@ -124,6 +154,9 @@ def test_kinks_and_jumps() -> None:
 def test_refusals() -> None:
     with pytest.raises(ArgumentError, match="order is a number of derivatives, 1 or more, got 0"):
         tg.check_grads(np.sin, 1.0, order=0)
+    for at_most in (0, "x", 1.5, True):
+        with pytest.raises(ArgumentError, match="at_most is a number of elements, 1 or more, got"):
+            tg.check_grads(np.sin, 1.0, at_most=at_most)
     with pytest.raises(ArgumentError, match="modes are some of"):
         tg.check_grads(np.sin, 1.0, modes="reverse")
     with pytest.raises(ArgumentError, match="modes are some of"):
@@ -132,5 +165,8 @@ def test_refusals() -> None:
         tg.check_grads(lambda net: net([1.0]), nn.Linear(1, 1))
     with pytest.raises(NonFiniteError, match="order 1: the result is infinite or NaN"):
         tg.check_grads(np.log, -1.0)
+    for other in (True, None, "b"):
+        with pytest.raises(ValueTypeError, match=r"argument 0 is \w+, not .*; let the function read it from outside"):
+            tg.check_grads(lambda x: 1.0, other)
     with pytest.raises(ValueTypeError, match=re.escape("check_grads: argument 0['a'] is str")):
         tg.check_grads(lambda x: 1.0, {"a": "b"})

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_lite import Value, compare, datasets, gradient_paths, nn
+from tinygrad_lite import Value, compare, datasets, gradient_paths, nn, softmax
 from tinygrad_lite.slips import find_slip, first_wrong
 from tinygrad_lite.sweeping import ancestors
 
@@ -260,3 +260,104 @@ def test_a_slip_where_ways_meet(slip: str, node: str, text: str) -> None:
     assert not found
     assert found.diagnosis[0].startswith(f"first wrong at '{node}'"), found.diagnosis
     assert found.diagnosis[1] == f"the likely slip: {text}"
+
+
+# ---- slips that are told from one gradient, from a loss of any size, and in softmax ----------------------------------
+
+
+def told(loss: Value, manual: dict[str, Any]) -> tuple[str, ...]:
+    return compare(loss, manual=manual, difference_tolerance=0.1).diagnosis
+
+
+def test_a_transposed_gradient_of_a_square_matrix(rng: np.random.Generator) -> None:
+    w, b = Value(rng.normal(size=(3, 3)), name="W"), Value(rng.normal(size=3), name="b")
+    loss = (rng.normal(size=(4, 3)) @ w + b).square().sum()
+    loss.backward()
+    assert told(loss, {"W": w.grad.T, "b": b.grad})[1] == "the likely slip: the gradient of 'W' is transposed"
+
+
+@pytest.mark.parametrize(
+    ("factor", "what"),
+    [(12, "all 4 · 3 elements"), (4, "4 samples"), (3, "an axis of 3 elements")],
+)
+def test_a_mean_of_the_loss_that_was_forgotten(rng: np.random.Generator, factor: int, what: str) -> None:
+    w = Value(rng.normal(size=(2, 3)), name="W")
+    loss = ((rng.normal(size=(4, 2)) @ w - rng.normal(size=(4, 3))) ** 2).mean()
+    loss.backward()
+    assert told(loss, {"W": factor * w.grad})[1] == (
+        f"the likely slip: every gradient is {factor} times too large: was the mean over {what} forgotten?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("slip", "text"),
+    [
+        ("diagonal", "only the diagonal s(1 - s) is there"),
+        ("without the sum", "only diag(s) is there, without - s sᵀ"),
+        ("missing", "is missing"),
+    ],
+)
+def test_slips_of_softmax(rng: np.random.Generator, slip: str, text: str) -> None:
+    x, t = rng.normal(size=(5, 2)), rng.normal(size=(5, 3))
+    w = Value(rng.normal(size=(2, 3)), name="W")
+    p = softmax(x @ w)
+    p.name = "p"
+    s: Any = p.data
+    g = 2 * (s - t)
+    delta = {"diagonal": g * s * (1 - s), "without the sum": g * s, "missing": g}[slip]
+    diagnosis = told(((p - t) ** 2).sum(), {"W": x.T @ delta})
+    assert diagnosis[0].startswith("first wrong at 'p'")
+    assert "the softmax 'p'" in diagnosis[1]
+    assert diagnosis[1].endswith(text)
+    right = s * (g - (g * s).sum(axis=1, keepdims=True))
+    assert told(((p - t) ** 2).sum(), {"W": x.T @ right}) == ()
+
+
+@pytest.mark.parametrize(
+    ("activation", "derivative", "text"),
+    [
+        ("sigmoid", lambda n: n, "only n, and not n(1 - n)"),
+        ("sigmoid", lambda n: 1 - n, "only 1 - n, and not n(1 - n)"),
+        ("tanh", lambda n: 1 - n, "1 - n, and not 1 - n²"),
+    ],
+)
+def test_half_a_factor(rng: np.random.Generator, activation: str, derivative: Any, text: str) -> None:
+    net = nn.MLP([2, 3, 1], activation=activation, output="linear", rng=0)
+    x, t = rng.normal(size=(4, 2)), rng.normal(size=(4, 1))
+    loss = nn.losses.half_squared_error(net(x), t)
+    loss.backward()
+    p = net.named_parameters()
+    n1 = (sigmoid if activation == "sigmoid" else np.tanh)(x @ p["w1"].data + p["b1"].data)
+    delta = (n1 @ p["w2"].data + p["b2"].data - t) / 4 @ p["w2"].data.T * derivative(n1)
+    manual = {name: v.grad for name, v in p.items()} | {"w1": x.T @ delta, "b1": delta.sum(axis=0)}
+    found = compare(loss, manual=manual, wrt=net).diagnosis
+    assert found[1] == f"the likely slip: the factor of 'n1' with respect to 'z1' is {text}"
+
+
+def test_where_no_slip_explains_it_the_stretch_is_named(problem: Any) -> None:
+    loss, net, x, t = problem
+    manual = {p.name or "": g for p, g in by_hand(net, x, t).items()}
+    manual["w2"] = manual["w2"] + np.arange(9.0).reshape(3, 3)
+    first, second = compare(loss, manual=manual, wrt=net).diagnosis
+    assert first == (
+        "coming from the end, the first of the gradients given that is wrong is that of 'w2' (of shape (3, 3)); "
+        f"the mistake is on the way there from 'C' ({loss.item():.6g})"
+    )
+    assert second == "no single slip explains it"
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e-200, 1.0, 1e200])
+def test_the_size_of_the_loss_does_not_matter(rng: np.random.Generator, size: float) -> None:
+    w = Value(rng.normal(size=3), name="w")
+    loss = (w * rng.normal(size=3)).square().sum() * size
+    loss.backward()
+    assert told(loss, {"w": -w.grad})[1] == "the likely slip: every gradient has the wrong sign"
+
+
+def test_what_is_wrong_by_little_has_a_diagnosis_too(problem: Any) -> None:
+    loss, net, x, t = problem
+    manual = {p.name or "": g * (1 + 1e-8) for p, g in by_hand(net, x, t).items()}
+    comparison = compare(loss, manual=manual, wrt=net)
+    assert not comparison
+    assert "every gradient is multiplied by 1.00000001" in comparison.diagnosis[1]

@@ -12,13 +12,22 @@ from typing import Any
 import numpy as np
 
 from . import naming
-from .differences import Allowed, NotAnalyticError, central_differences, complex_steps
+from .differences import (
+    STEP_ERROR,
+    Allowed,
+    NotAnalyticError,
+    Slope,
+    central_differences,
+    check_tolerances,
+    complex_steps,
+)
 from .errors import ArgumentError, GraphError, ShapeError, TinygradError, ValueTypeError
 from .finding import parameters_of
 from .paths import gradient_paths
+from .rehearsing import backward_gradients
 from .semirings import COUNT, GRADIENT
 from .showing import table
-from .slips import find_slip, first_wrong
+from .slips import find_slip, first_wrong, last_right
 from .sweeping import ancestors, replay, reverse
 from .value import Value, describe, raw, shape_of
 
@@ -72,8 +81,7 @@ class Comparison:
 
     ``rows`` has one ``Row`` per parameter; ``worst[column]`` is the largest relative difference from autodiff in it.
     ``diagnosis`` says where manual gradients go wrong first, and which slip explains them, if one does.
-    Differences are relative to the larger of the two, but never to less than 1e-7 of the largest gradient of all; a
-    finite difference never to a number that rounding of the loss hides: ``rounding`` / its tolerance.
+    Differences are relative to the larger of the two, but never to less than 1e-7 of the largest gradient of all.
     """
 
     columns: Mapping[str, str] = {
@@ -88,20 +96,14 @@ class Comparison:
         rows: Sequence[Row],
         tolerances: Mapping[str, float],
         notes: Sequence[str],
-        rounding: float = 0.0,
         diagnose: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self.rows = tuple(rows)
         self.tolerances = dict(tolerances)
         self.notes = tuple(notes)
-        sizes = [np.max(np.abs(row.autodiff), initial=0.0) for row in rows]
-        scale = 1e-7 * float(max(sizes, default=0.0))
-        self._scales = dict.fromkeys(self.columns, scale)
-        if tolerances["difference"]:
-            self._scales["difference"] = max(scale, rounding / tolerances["difference"])
+        self._least = _least(row.autodiff for row in self.rows)
         self.worst = {
-            column: max((row.worst(column, self._scales[column])[0] for row in rows), default=0.0)
-            for column in self._used
+            column: max((row.worst(column, self._least)[0] for row in self.rows), default=0.0) for column in self._used
         }
         wrong = self.worst.get("manual", 0.0) > self.tolerances["manual"]
         self.diagnosis = diagnose() if wrong else ()
@@ -119,8 +121,8 @@ class Comparison:
         for column, worst in self.worst.items():
             if worst <= self.tolerances[column]:
                 continue
-            row = max(self.rows, key=lambda row: row.worst(column, self._scales[column])[0])
-            _, index = row.worst(column, self._scales[column])
+            row = max(self.rows, key=lambda row: row.worst(column, self._least)[0])
+            _, index = row.worst(column, self._least)
             name = row.name + (f"[{','.join(map(str, index))}]" if index else "")
             complaints.append(
                 f"{name}: autodiff {_at(row.autodiff, index):.10g}, {self.columns[column]} "
@@ -137,12 +139,12 @@ class Comparison:
         used = self._used
         table = [["", "autodiff", *(self.columns[column] for column in used)]]
         for row in self._not_empty[:most]:
-            index = max((row.worst(column, self._scales[column]) for column in used), default=(0.0, ()))[1]
+            index = max((row.worst(column, self._least) for column in used), default=(0.0, ()))[1]
             index = index or (0,) * len(shape_of(row.autodiff))
             name = row.name + (f"[{','.join(map(str, index))}]" if index else "")
             line = [name, _shown(row.autodiff, index)]
             for column in used:
-                differs = row.worst(column, self._scales[column])[0] > self.tolerances[column]
+                differs = row.worst(column, self._least)[0] > self.tolerances[column]
                 line.append(_shown(getattr(row, column), index) + (" ✗" if differs else ""))
             table.append(line)
         table.append(["worst relative difference", "", *(f"{self.worst[column]:.1e}" for column in used)])
@@ -203,11 +205,12 @@ def compare(
 
     ``loss`` is a recorded scalar, or a function of nothing that records one. ``wrt`` are the parameters: a module, a
     mapping by name, a Value or name, or a sequence of those; by default every named leaf. ``manual`` are the hand-made
-    gradients: a mapping by name, a sequence in the order of ``wrt``, or a function that returns either. The function
-    is given the parameters' data, by name, for the arguments that it names, or all of them in a dict if it has one
-    argument. Names may have either form (``w201``, ``w2[0,1]``). A mapping may also hold the gradients of what lies
-    between, as a layer-by-layer backward computes them: by the name of the value (``z2``, ``n1``), or as ``delta2``,
-    ``d2`` or ``δ2`` that of layer 2's weighted sums.
+    gradients: a mapping by name, a sequence in the order of ``wrt``, the pair of a loss and such a mapping, as
+    ``manual_backprop``'s code returns, or a function that returns one of these. The function is given the parameters'
+    data, by name, for the arguments that it names, or all of them in a dict if it has one argument. Names may have
+    either form (``w201``, ``w2[0,1]``). A mapping may also hold the gradients of what lies between, as a layer-by-layer
+    backward computes them: by the name of the value (``z2``, ``n1``), or as ``delta2``, ``d2`` or ``δ2`` that of layer
+    2's weighted sums.
 
     Where the manual gradients are wrong, ``diagnosis`` says the first node, from the end, at which they go wrong, and
     the likely slip: a missing term of a sum over paths, a missing factor, a transposed operand, a wrong sign, a batch
@@ -216,9 +219,12 @@ def compare(
     Relative differences up to ``tolerance`` are allowed, and up to ``difference_tolerance`` to finite differences: by
     default eps**0.6 and eps**0.4 of the coarsest parameter's dtype, 4e-10 and 5e-7 in float64.
 
-    The sum over paths lists every path, of a parameter that has at most 20,000. Finite differences replay the recorded
-    graph: central, extrapolated once (Richardson), of at most 256 elements of each parameter; the complex step does so
-    with complex numbers, where every op takes them. What is left out is said in ``notes``.
+    Autodiff is what ``backward`` gives; no ``.grad`` changes. The sum over paths lists every path, of a parameter that
+    has at most 20,000, and otherwise is swept from the chains of linear maps that paths are listed from. Finite
+    differences replay the recorded graph: central, extrapolated twice (Richardson), of steps as small as the loss
+    needs, of at most 256 elements of each parameter; the complex step does so with complex numbers, where every op
+    takes them. What they cannot tell, at a kink or where rounding hides it, they leave out, unless it differs from
+    autodiff by more than their own error. What is left out is said in ``notes``.
 
     Raises ``ArgumentError`` for manual gradients that are missing or too many, ``ShapeError`` for one of another shape,
     ``GraphError`` if a leaf was changed after the loss was recorded.
@@ -238,6 +244,7 @@ def compare(
             raise ValueTypeError(f"compare: the function must return a Value, got {type(loss).__name__}")
     if loss.size != 1:
         raise ShapeError(f"compare: needs a loss with one element, got {describe(loss)}; .sum() it first")
+    check_tolerances("compare", tolerance, difference_tolerance)
     parameters = parameters_of(loss, wrt, "compare")
     by_hand = _by_hand(manual, parameters, loss)
     if not np.array_equal(replay(loss), loss.data, equal_nan=True):
@@ -245,54 +252,103 @@ def compare(
             f"compare: a leaf of {describe(loss)} was changed after it was recorded; "
             "run the forward pass again, then compare"
         )
-    gradients, counts = reverse(loss, GRADIENT), reverse(loss, COUNT)
+    gradients, swept, counts = backward_gradients(loss), reverse(loss, GRADIENT), reverse(loss, COUNT)
     notes: list[str] = []
     rows = []
     eps = max((float(np.finfo(value.dtype).eps) for value in parameters.values()), default=float(np.finfo(float).eps))
     allowed = Allowed.of(eps)
+    exact = allowed.exact if tolerance is None else tolerance
+    rough = allowed.difference if difference_tolerance is None else difference_tolerance
+    least = _least([gradients.get(value, 0.0) for value in (parameters | by_hand.between).values()])
     for name, value in (parameters | by_hand.between).items():
         n_paths = int(np.sum(np.asarray(counts.get(value, 0), dtype=object)))
-        gradient = np.array(GRADIENT.result(gradients[value])) if value in gradients else np.zeros(value.shape)
+        gradient = np.array(gradients.get(value, np.zeros(value.shape)))
         listed = differences = steps = None
         if name in parameters:
             if n_paths <= _PATHS_LISTED:
                 listed = _path_sums(loss, value, n_paths)
             else:
-                notes.append(f"{name}: {n_paths} paths are too many to list (at most {_PATHS_LISTED}).")
+                listed = np.array(GRADIENT.result(swept[value]))
+                notes.append(
+                    f"{name}: {n_paths} paths are too many to list (at most {_PATHS_LISTED}); their sum is swept."
+                )
             if value.size > _ELEMENTS_DIFFERENCED:
                 notes.append(f"{name}: differences and steps of {_ELEMENTS_DIFFERENCED} of its {value.size} elements.")
-            differences = central_differences(loss, value, allowed.step, _ELEMENTS_DIFFERENCED)
+            found = central_differences(loss, value, allowed.step, rough, _ELEMENTS_DIFFERENCED)
+            differences = _told(found, gradient, rough, least, name, notes)
             try:
-                steps = complex_steps(loss, value, _ELEMENTS_DIFFERENCED)
+                steps = _followed(complex_steps(loss, value, _ELEMENTS_DIFFERENCED), found, gradient, name, notes)
             except NotAnalyticError as error:
                 notes.append(f"{name}: no {error}.")
         rows.append(Row(name, gradient, listed, by_hand.gradients.get(name), differences, steps, n_paths))
-    exact = allowed.exact if tolerance is None else tolerance
-    tolerances = {
-        "paths": exact,
-        "manual": exact,
-        "difference": allowed.difference if difference_tolerance is None else difference_tolerance,
-        "complex_step": exact,
-    }
+    tolerances = {"paths": exact, "manual": exact, "difference": rough, "complex_step": exact}
     known = {
         value: by_hand.gradients[name]
         for name, value in (parameters | by_hand.between).items()
         if name in by_hand.gradients
     }
-    return Comparison(
-        rows, tolerances, notes, allowed.rounding * abs(loss.item()), lambda: _diagnosis(loss, known, max(exact, 1e-6))
+    return Comparison(rows, tolerances, notes, lambda: _diagnosis(loss, known, exact))
+
+
+def _least(gradients: Iterable[Any]) -> float:
+    """What relative differences are never relative to less than: 1e-7 of the largest gradient."""
+    return 1e-7 * max((float(np.max(np.abs(g), initial=0.0)) for g in gradients), default=0.0)
+
+
+def _told(found: Slope, gradient: Any, tolerance: float, least: float, name: str, notes: list[str]) -> Any:
+    """Finite differences, NaN where they neither tell the gradient nor contradict it."""
+    told = np.array(found.value)
+    with np.errstate(invalid="ignore"):
+        size = np.maximum(np.maximum(np.abs(gradient), np.abs(told)), least)
+        open_ = (found.error > 0.5 * tolerance * size) & (told != gradient)
+        within = (np.abs(told - gradient) <= found.error) | (found.error == math.inf)
+        unknown = open_ & within
+        kink = unknown & (np.nan_to_num(found.kink) != 0)
+    told[unknown] = math.nan
+    for count, why in ((int(kink.sum()), "a kink within a step"), (int((unknown & ~kink).sum()), "not known closely")):
+        if count:
+            notes.append(f"{name}: {_of_elements('finite difference', count, told.size)} left out: {why}.")
+    return told
+
+
+def _followed(steps: Any, found: Slope, gradient: Any, name: str, notes: list[str]) -> Any:
+    """Complex steps, NaN at a kink, of which they follow one side, and where they tell nothing."""
+    chosen = ~np.isnan(found.error)
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(steps - gradient)
+    kink = chosen & (np.nan_to_num(found.kink) != 0) & (apart <= 1.001 * np.abs(found.kink))
+    blind = chosen & (np.isnan(steps) | ((apart > 0) & (apart <= STEP_ERROR)))
+    for count, why in ((int(kink.sum()), "they follow one side of a kink"), (int(blind.sum()), "they tell no number")):
+        if count:
+            notes.append(f"{name}: {_of_elements('complex step', count, steps.size)} left out: {why}.")
+    return np.where(kink | blind, math.nan, steps)
+
+
+def _of_elements(what: str, count: int, size: int) -> str:
+    return (
+        f"the {what} is"
+        if size == 1
+        else f"the {what} of 1 element is"
+        if count == 1
+        else (f"{what}s of {count} elements are")
     )
 
 
 def _diagnosis(loss: Value, manual: Mapping[Value, Any], tolerance: float) -> tuple[str, ...]:
     """Where manual gradients go wrong first, and the slip that explains them."""
+    tolerance = max(tolerance, 1e-12)  # below which the same sums in another order differ
     slip = find_slip(loss, manual, tolerance)
     if slip is not None:
         return f"first wrong at {describe(slip.node)}, coming from the end", f"the likely slip: {slip.text}"
     wrong = first_wrong(loss, manual, tolerance)
     if wrong is None:
-        return ()
-    return f"first wrong at {describe(wrong)}, coming from the end", "no single slip explains it"
+        return ("only elements much smaller than the largest of their array are wrong, which no slip explains",)
+    right = last_right(loss, manual, wrong, tolerance)
+    return (
+        f"coming from the end, the first of the gradients given that is wrong is that of {describe(wrong)}; "
+        f"the mistake is on the way there from {describe(right)}",
+        "no single slip explains it",
+    )
 
 
 @dataclass(frozen=True)
@@ -311,6 +367,8 @@ def _by_hand(manual: Any, parameters: Mapping[str, Value], loss: Value) -> _ByHa
         return _ByHand({}, {})
     if callable(manual):
         manual = _called(manual, parameters)
+    if isinstance(manual, tuple) and len(manual) == 2 and isinstance(manual[1], Mapping):
+        manual = manual[1]  # (loss, gradients), as a backprop returns them that manual_backprop wrote
     if isinstance(manual, str) or not isinstance(manual, Mapping | Iterable):
         raise ValueTypeError(
             f"compare: manual gradients are a dict by name, a list or a function of them, got {type(manual).__name__}"
@@ -351,6 +409,12 @@ def _by_hand(manual: Any, parameters: Mapping[str, Value], loss: Value) -> _ByHa
             )
         between[str(name)], gradients[str(name)] = value, gradient
     missing = [name for name in parameters if name not in given_of]
+    elements = [name for name in extra if name.partition("[")[0] in parameters]
+    if elements:
+        raise ArgumentError(
+            f"compare: {_listing(elements)}: give the gradient of the whole array as "
+            + _listing(dict.fromkeys(repr(name.partition("[")[0]) for name in elements))
+        )
     if missing or extra:
         raise ArgumentError(
             f"compare: manual gradients must be given for the parameters in wrt; missing: {_listing(missing)}, "
@@ -380,13 +444,20 @@ def _called(manual: Callable[..., Any], parameters: Mapping[str, Value]) -> Any:
 
 def _array(gradient: Any, name: Any) -> Any:
     try:
-        if gradient is not None:  # which NumPy takes for a nan
-            return np.asarray(raw(gradient), dtype=float)
+        given = np.asarray(raw(gradient))
+        if given.dtype.kind == "O":  # Values in lists
+            given = np.asarray([float(raw(x)) for x in given.flat], dtype=float).reshape(given.shape)
+        if given.dtype.kind in "iuf":
+            return given.astype(float)
+        if given.dtype.kind == "c":
+            what = "complex numbers"
+        elif given.dtype.kind == "b":
+            what = "truth values"
+        else:
+            what = type(gradient).__name__
     except (TypeError, ValueError):
-        pass
-    raise ValueTypeError(
-        f"compare: the manual gradient of {name} is a number or an array, got {type(gradient).__name__}"
-    )
+        what = type(gradient).__name__
+    raise ValueTypeError(f"compare: the manual gradient of {name} is a number or an array, got {what}")
 
 
 def _between(loss: Value, name: str) -> Value | None:

@@ -31,6 +31,7 @@ from .errors import TinygradError
 from .finding import find
 from .manual import manual_backprop
 from .paths import gradient_paths
+from .sweeping import ancestors
 from .value import Value
 
 __all__ = ["main"]
@@ -72,7 +73,7 @@ def _at_least(least: int) -> Callable[[str], int]:
 
     def whole(text: str) -> int:
         try:
-            number = int(text)
+            number = int(text) if _is_number(text) else least - 1
         except ValueError:
             number = least - 1
         if number < least:
@@ -108,7 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         arguments = _parser().parse_args(argv)
-        status: int = arguments.run(arguments)
+        with np.errstate(all="ignore"):  # what overflows is inf or nan, and is shown so
+            status: int = arguments.run(arguments)
         sys.stdout.flush()
         return status
     except SystemExit as stop:  # argparse, after --help or an error
@@ -117,7 +119,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError):  # `| head` has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return OK
-        print(f"tinygrad-lite: {' '.join(str(error).split())}", file=sys.stderr)
+        message = re.sub(r"^(gradient_paths|find): ", f"{arguments.command}: ", " ".join(str(error).split()))
+        print(f"tinygrad-lite: {message}", file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt:
         print("tinygrad-lite: interrupted", file=sys.stderr)
@@ -155,7 +158,7 @@ def _shared() -> Any:
     shared.add_argument("problem", nargs="?", metavar="problem", help=f"one of {', '.join(PROBLEMS)}; or give --data")
     shared.add_argument("--data", metavar="FILE", help="a CSV file of numbers, a row for each sample")
     shared.add_argument(
-        "--targets", type=_at_least(1), default=1, metavar="N", help="how many of its last columns are targets (1)"
+        "--targets", type=_at_least(1), metavar="N", help="how many of its last columns are targets (1)"
     )
     shared.add_argument("--dims", metavar="A,B,…", help="widths of the network, inputs first")
     shared.add_argument("--activation", default="sigmoid", help="of the hidden layers and of the outputs (sigmoid)")
@@ -202,8 +205,10 @@ def _is_one(outputs: Any) -> bool:
 def _setup(arguments: Any, train: bool = True) -> _Setup:
     if (arguments.problem is None) == (arguments.data is None):
         raise _InputError(f"name a problem ({', '.join(PROBLEMS)}) or a file with --data, one of them")
+    if arguments.data is None and arguments.targets is not None:
+        raise _InputError(f"--targets {arguments.targets}: goes with --data; a known problem has its own")
     if arguments.data is not None:
-        inputs, targets = _read(Path(arguments.data), arguments.targets)
+        inputs, targets = _read(Path(arguments.data), arguments.targets or 1)
         known = _Problem(lambda: (inputs, targets), (4,), False)
     elif arguments.problem in PROBLEMS:
         known = PROBLEMS[arguments.problem]
@@ -253,6 +258,12 @@ def _read(path: Path, targets: int) -> tuple[Any, Any]:
         raise _InputError(f"{path}: cannot be read ({(error.strerror or 'no permission').lower()})") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise _InputError(f"{path}: not a CSV file of text ({error})") from None
+    for line, row in rows:
+        if any(re.search(r"\d\s*[;\t]", cell) for cell in row):
+            raise _InputError(
+                f"{path}, line {line}: {reprlib.repr(','.join(row))} has semicolons or tabs; columns are separated by "
+                "commas, and decimals have a point"
+            )
     if rows and not any(_is_number(cell) for cell in rows[0][1]):
         rows = rows[1:]
     if not rows:
@@ -264,9 +275,8 @@ def _read(path: Path, targets: int) -> tuple[Any, Any]:
             raise _InputError(f"{path}, line {line}: {len(row)} columns, the lines before have {width}")
         for column, cell in enumerate(row, start=1):
             if not _is_number(cell):
-                hint = "" if width > 1 or not re.search(r"\d\s*[;\t]", cell) else "; columns are separated by commas"
                 raise _InputError(
-                    f"{path}, line {line}, column {column}: {reprlib.repr(cell.strip())} is not a finite number{hint}"
+                    f"{path}, line {line}, column {column}: {reprlib.repr(cell.strip())} is not a finite number"
                 )
         numbers.append([float(cell) for cell in row])
     if targets >= width:
@@ -277,7 +287,7 @@ def _read(path: Path, targets: int) -> tuple[Any, Any]:
 
 def _is_number(cell: str) -> bool:
     try:
-        return math.isfinite(float(cell))
+        return cell.isascii() and "_" not in cell and math.isfinite(float(cell))
     except ValueError:
         return False
 
@@ -285,13 +295,27 @@ def _is_number(cell: str) -> bool:
 # ---- the commands ----------------------------------------------------------------------------------------------------
 
 
+def _check_weight(loss: Value, wrt: str) -> None:
+    """Raise unless ``wrt`` is a weight, or an element of one."""
+    name, bracket, inside = wrt.partition("[")
+    value = {value.name: value for value in ancestors(loss)}.get(name)
+    if bracket and value is not None:
+        numbers = inside.removesuffix("]").split(",")
+        inner = [int(text) if text.strip().isdecimal() else -1 for text in numbers]
+        if len(inner) != value.ndim or any(not 0 <= k < n for k, n in zip(inner, value.shape, strict=True)):
+            raise _InputError(f"--wrt {wrt}: {name} has shape {value.shape}; give each axis a number from 0")
+    if find(loss, wrt, "--wrt")[0].requires_grad:
+        return
+    raise _InputError(f"--wrt {wrt}: it is data, of which no gradient is taken; name a weight, as w1[0,0] or w100")
+
+
 def _derive(arguments: Any) -> int:
     loss = _setup(arguments).loss()
+    _check_weight(loss, arguments.wrt)
     derivation = derive(loss, arguments.wrt)
     if arguments.json:
-        value = np.asarray(derivation.value).tolist()
         found = {"wrt": arguments.wrt, "text": derivation.text, "latex": derivation.latex, "python": derivation.python}
-        print(json.dumps(found | {"value": value}))
+        print(_json(found | {"value": np.asarray(derivation.value)}))
     elif arguments.latex:
         print(derivation.latex)
     elif arguments.python:
@@ -309,21 +333,31 @@ def _compare(arguments: Any) -> int:
     comparison = compare(loss, manual=lambda: by_hand.run()[1], wrt=setup.net)
     if arguments.json:
         columns = ("autodiff", *comparison.columns)
-        rows = [
-            {"name": row.name} | {column: _plain(getattr(row, column)) for column in columns} for row in comparison.rows
-        ]
-        print(json.dumps({"agree": bool(comparison), "worst": comparison.worst, "rows": rows}))
+        rows = [{"name": row.name} | {column: getattr(row, column) for column in columns} for row in comparison.rows]
+        print(_json({"agree": bool(comparison), "worst": comparison.worst, "notes": comparison.notes, "rows": rows}))
     else:
         print(comparison)
     return OK if comparison else DIFFERENT
 
 
-def _plain(data: Any) -> Any:
-    return None if data is None else np.asarray(data).tolist()
+def _json(found: Any) -> str:
+    """Strict JSON: arrays as lists; what is not a finite number is null."""
+
+    def plain(x: Any) -> Any:
+        if isinstance(x, dict):
+            return {key: plain(value) for key, value in x.items()}
+        if isinstance(x, np.ndarray | np.generic):
+            return plain(x.tolist())
+        if isinstance(x, list | tuple):
+            return [plain(value) for value in x]
+        return None if isinstance(x, float) and not math.isfinite(x) else x
+
+    return json.dumps(plain(found), allow_nan=False)
 
 
 def _paths(arguments: Any) -> int:
     loss = _setup(arguments).loss()
+    _check_weight(loss, arguments.wrt)
     value, index = find(loss, arguments.wrt, "paths")
     if not index and value.size > 1:
         one = f"{arguments.wrt}[{','.join('0' * value.ndim)}]"
@@ -339,7 +373,7 @@ def _paths(arguments: Any) -> int:
             {"path": str(path), "locals": list(path.locals), "contribution": path.contribution, "length": path.length}
             for path in listed
         ]
-        print(json.dumps(numbers | {"paths": paths}))
+        print(_json(numbers | {"paths": paths}))
         return OK
     print("\n".join(str(found).splitlines()[:2]))
     for path in listed:
@@ -351,6 +385,7 @@ def _paths(arguments: Any) -> int:
 
 def _train(arguments: Any) -> int:
     setup = _setup(arguments, train=False)
+    before = setup.loss().item()
     try:
         history = _trained(setup, arguments, 5_000 if arguments.steps is None else arguments.steps)
     except TinygradError as error:
@@ -359,11 +394,18 @@ def _train(arguments: Any) -> int:
         print(f"tinygrad-lite: {error}", file=sys.stderr)
         return DIFFERENT
     outputs = _numbers(setup.net(setup.inputs)).reshape(setup.targets.shape)
-    status = OK if arguments.goal is None or history.reached else DIFFERENT
+    rose = history.cost > before
+    status = OK if not rose and (arguments.goal is None or history.reached) else DIFFERENT
+    if rose:
+        print(
+            f"tinygrad-lite: training diverged: the cost rose from {before:.6g} to {history.cost:.6g}; "
+            f"try a smaller --lr than {arguments.lr:g}",
+            file=sys.stderr,
+        )
     if arguments.json:
-        state = {name: np.asarray(data).tolist() for name, data in setup.net.state_dict().items()}
-        found = {"steps": history.steps, "cost": history.cost, "outputs": outputs.tolist(), "weights": state}
-        print(json.dumps(found if arguments.goal is None else found | {"reached": history.reached}))
+        state = setup.net.state_dict()
+        found = {"steps": history.steps, "cost": history.cost, "outputs": outputs, "weights": state}
+        print(_json(found if arguments.goal is None else found | {"reached": history.reached}))
         return status
     print(history)
     shown = min(len(outputs), 20)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,9 +12,10 @@ import numpy as np
 
 from .checking import DifferentGradientsError
 from .containers import filled, holds, is_module, leaves, mapped, number
-from .differences import Allowed, NotAnalyticError, chosen, complex_columns, extrapolated
+from .differences import STEP_ERROR, Allowed, NotAnalyticError, Slope, check_tolerances, chosen, complex_columns, slope
 from .errors import ArgumentError, NonFiniteError, ValueTypeError
 from .recording import no_grad
+from .rehearsing import backward_gradients
 from .transforms import Call, blocks, called, jvp, vjp
 from .value import Value, constant
 
@@ -45,7 +46,8 @@ def check_grads(
 
     Allowed is, by default, a relative difference of eps**0.6 (``tolerance``) to complex steps and eps**0.4
     (``difference_tolerance``) to differences, with the eps of the coarsest dtype (4e-10 and 5e-7 in float64); and,
-    beside it, rounding of the Jacobian's largest entry and the error that the difference estimates of itself.
+    beside it, rounding of the Jacobian's largest entry and the error that the difference estimates of itself: an entry
+    that it cannot tell is left to the complex step.
 
     Raises ``DifferentGradientsError``, which names the worst element: by which argument, at which order, in which mode,
     and the numbers; where ``f`` has a kink it says so. ``NonFiniteError`` where a result is infinite or NaN.
@@ -58,6 +60,9 @@ def check_grads(
     """
     if isinstance(order, bool) or not isinstance(order, int) or order < 1:
         raise ArgumentError(f"check_grads: order is a number of derivatives, 1 or more, got {order!r}")
+    check_tolerances("check_grads", tolerance, difference_tolerance)
+    if isinstance(at_most, bool) or not isinstance(at_most, int) or at_most < 1:
+        raise ArgumentError(f"check_grads: at_most is a number of elements, 1 or more, got {at_most!r}")
     unknown = [mode for mode in ([modes] if isinstance(modes, str) else modes) if mode not in _MODES]
     if unknown or not modes or isinstance(modes, str):
         raise ArgumentError(f"check_grads: modes are some of {_MODES}, in a tuple, got {modes!r}")
@@ -68,6 +73,10 @@ def check_grads(
             "(module.state_dict()), or use compare(loss, wrt=module)"
         )
     args = mapped(lambda x, path: x.data if isinstance(x, Value) else x, args)
+    for k, arg in enumerate(args):
+        for path, x in leaves(arg, f"argument {k}"):
+            if not _is_integers(x):
+                number(x, path, "check_grads", "let the function read it from outside")
     functions: list[tuple[str, str, Callable[..., Any]]] = [("", "", f)]
     for k in range(1, order + 1):
         for nesting, of, function in functions:
@@ -167,13 +176,36 @@ class _Check:
         exact = allowed.exact if self.tolerance is None else self.tolerance
         rough = allowed.difference if self.difference_tolerance is None else self.difference_tolerance
         jacobians = {mode: blocks(self.call, mode) for mode in modes}
-        steps = [self._steps(k) for k in range(len(self.call.starts))]
-        differences = [self._differences(k) for k in range(len(self.call.starts))]
+        starts = range(len(self.call.starts))
+        self.slopes = [self._differences(k, rough) for k in starts]
+        steps = [self._steps(k) for k in starts]
         for mode, jacobian in jacobians.items():
-            for how, columns, relative in (("complex step", steps, exact), ("finite differences", differences, rough)):
-                wrong = [w for k, found in enumerate(columns) for w in self._wrong(jacobian, k, found, how, relative)]
+            for how, columns, relative in (("complex step", steps, exact), ("finite differences", self.slopes, rough)):
+                wrong = [w for k in starts for w in self._wrong(jacobian, k, columns[k], how, relative)]
                 if wrong:
                     self._complain(mode, max(wrong, key=lambda w: w.excess), len(wrong))
+        if "reverse" in jacobians:
+            self._check_backward(jacobians["reverse"], exact)
+
+    def _check_backward(self, jacobian: Any, relative: float) -> None:
+        """``backward`` from each result, with random numbers as its gradient, is that combination of the rows."""
+        rng = np.random.default_rng(0)
+        for (path, end), row in zip(self.call.ends, jacobian, strict=True):
+            seed = rng.standard_normal(end.shape)
+            found = backward_gradients(end, seed if end.shape else float(seed))
+            for (start_path, start), block in zip(self.call.starts, row, strict=True):
+                terms = np.multiply(seed.reshape(end.shape + (1,) * start.ndim), np.asarray(block, dtype=float))
+                axes = tuple(range(end.ndim))
+                right, size = terms.sum(axis=axes), abs(terms).sum(axis=axes)
+                ours = np.asarray(found.get(start, np.zeros(start.shape)), dtype=float)
+                far = abs(ours - right) - relative * size
+                if not (far <= 0).all():
+                    index = tuple(int(i) for i in np.unravel_index(np.argmax(far), far.shape))
+                    raise DifferentGradientsError(
+                        f"check_grads: {self.order}, reverse{self.nesting}: backward() from {self._named(path)} gives "
+                        f"{start_path}{_shown(index)} {ours[index]:.10g}, where the Jacobian tells {right[index]:.10g};"
+                        " an op's pull and its chain differ"
+                    )
 
     def _check_finite(self, call: Call) -> None:
         for path, end in call.ends:
@@ -186,76 +218,70 @@ class _Check:
     def _named(self, path: str) -> str:
         return f"{self.of} ({path})" if self.of else path
 
-    def _steps(self, k: int) -> list[tuple[Index, list[Any], list[Any]]]:
-        """The derivatives by elements of argument leaf ``k``, and their errors; none where an op is not analytic."""
+    def _steps(self, k: int) -> dict[Index, list[Slope]]:
+        """The derivatives of each result by elements of argument leaf ``k``; none where an op is not analytic."""
         ends = [end for _, end in self.call.ends]
         try:
-            return [
-                (index, columns, [0.0] * len(ends))
+            return {
+                index: [Slope(x, np.where(np.isnan(x), math.inf, STEP_ERROR), np.zeros(x.shape)) for x in columns]
                 for index, columns in complex_columns(ends, self.call.starts[k][1], self.at_most)
-            ]
+            }
         except NotAnalyticError:
-            return []
+            return {}
 
-    def _differences(self, k: int) -> list[tuple[Index, list[Any], list[Any]]]:
+    def _differences(self, k: int, wanted: float) -> dict[Index, list[Slope]]:
         """The same by differences, in float64 as far as the function keeps it."""
-        shape = self.call.starts[k][1].shape
-        found = []
-        for index in chosen(shape, self.at_most):
-            step, rounding, _ = self._precision(k, index)
-            slope, error = extrapolated(partial(self._moved, k, index), step, levels=3)
-            error = 10 * error + rounding  # a guess; where rounding makes it, one of two small numbers
-            cuts = np.cumsum([end.size for _, end in self.call.ends])[:-1]
-            shapes = [end.shape for _, end in self.call.ends]
-            columns, errors = (
-                [part.reshape(s) for part, s in zip(np.split(whole, cuts), shapes, strict=True)]
-                for whole in (slope, error)
-            )
-            found.append((index, columns, errors))
+        start = self.call.starts[k][1]
+        cuts = np.cumsum([end.size for _, end in self.call.ends])[:-1]
+        shapes = [end.shape for _, end in self.call.ends]
+        found = {}
+        for index in chosen(start.shape, self.at_most):
+            point = float(np.asarray(start.data)[index])
+            eps = max((float(np.finfo(x.dtype).eps) for x in self._evaluated(k, index, point)), default=self.eps)
+            whole = slope(partial(self._moved, k, index), point, Allowed.of(eps).step, wanted)
+            parts = [
+                [part.reshape(s) for part, s in zip(np.split(numbers, cuts), shapes, strict=True)]
+                for numbers in (whole.value, whole.error, whole.kink)
+            ]
+            found[index] = [Slope(*part) for part in zip(*parts, strict=True)]
         return found
 
-    def _precision(self, k: int, index: Index) -> tuple[float, float, float]:
-        """The step at an element, the error that rounding makes there, and how large a jump stands out from it."""
-        there = self._evaluated(k, index, 0.0)
-        eps = max((float(np.finfo(x.dtype).eps) for x in there), default=self.eps)
-        allowed = Allowed.of(eps)
-        size = max(1.0, abs(float(np.asarray(self.call.starts[k][1].data)[index])))
-        largest = max((float(np.max(np.abs(x.data), initial=0.0)) for x in there), default=0.0)
-        return allowed.step * size, allowed.rounding * largest / size, math.sqrt(eps) * largest
-
-    def _evaluated(self, k: int, index: Index, distance: float) -> list[Value]:
+    def _evaluated(self, k: int, index: Index, to: float) -> list[Value]:
         """What the function returns with one element moved; nothing is recorded, and numbers are float64."""
         data = [np.array(start.data, dtype=float) for _, start in self.call.starts]
-        data[k][index] += distance
+        data[k][index] = to
         rest = iter(filled(self.call.wrt, [constant(x if x.ndim else float(x)) for x in data]))
         args = [next(rest) if j in self.live else arg for j, arg in enumerate(self.args)]
         with no_grad():
             result = self.f(*args)
         return [number(x, path, "check_grads", "return numbers") for path, x in leaves(result, "the result")]
 
-    def _moved(self, k: int, index: Index, distance: float) -> Any:
+    def _moved(self, k: int, index: Index, to: float) -> Any:
         """All results in one vector, with one element moved."""
-        found = [np.ravel(x.data) for x in self._evaluated(k, index, distance)]
+        found = [np.ravel(x.data) for x in self._evaluated(k, index, to)]
         return np.concatenate([np.zeros(0), *found])
 
-    def _wrong(self, jacobian: Any, k: int, found: Any, how: str, relative: float) -> list[_Wrong]:
-        """The entries in the columns of argument leaf ``k`` that differ by more than is allowed."""
+    def _wrong(
+        self, jacobian: Any, k: int, found: Mapping[Index, list[Slope]], how: str, relative: float
+    ) -> list[_Wrong]:
+        """The entries in the columns of argument leaf ``k`` that differ by more than is allowed, or lie at a kink."""
         wrong = []
         shape = self.call.starts[k][1].shape
-        for index, columns, errors in found:
-            for e, (theirs, error) in enumerate(zip(columns, errors, strict=True)):
-                whole = np.asarray(jacobian[e][k], dtype=float)
-                ours = whole[(..., *index)] if shape else whole
+        for index, columns in found.items():
+            for e, theirs in enumerate(columns):
+                whole: Any = np.asarray(jacobian[e][k], dtype=float)
+                ours = whole[(Ellipsis, *index)] if shape else whole
                 rounding = 10 * self.eps * np.max(np.abs(whole), initial=0.0)
-                size = np.maximum(np.abs(ours), np.abs(theirs))
                 with np.errstate(invalid="ignore"):
-                    bad = ~((ours == theirs) | (np.abs(ours - theirs) <= relative * size + rounding + error))
-                for out in np.argwhere(bad | (np.asarray(error) > size)):  # or the differences do not settle
+                    allowed = relative * np.maximum(np.abs(ours), np.abs(theirs.value)) + rounding
+                    far = ~((ours == theirs.value) | (np.abs(ours - theirs.value) <= allowed + theirs.error))
+                    bad = (far & (theirs.error < math.inf)) | (far & ~np.isfinite(ours))
+                    unknown = ~(theirs.error <= allowed)
+                for out in np.argwhere(bad | unknown):
                     at = tuple(int(i) for i in out)
-                    beside = "" if bad[at] else self._beside(k, index, e, at)
-                    if not bad[at] and not beside:
+                    if not bad[at] and not self._beside(k, index, e, at):
                         continue
-                    a, b = float(ours[at]), float(np.asarray(theirs)[at])
+                    a, b = float(ours[at]), float(np.asarray(theirs.value)[at])
                     difference = abs(a - b) / max(abs(a), abs(b)) if max(abs(a), abs(b)) else math.inf
                     text = (
                         f"is {a:.10g}, but {b:.10g} by {how} "
@@ -275,25 +301,34 @@ class _Check:
 
     def _beside(self, k: int, index: Index, e: int, out: Index) -> str:
         """What result ``e`` does around the point, where it is not smooth there."""
+        found = self.slopes[k][index][e]
+        value, error, kink = (float(np.asarray(x)[out]) for x in (found.value, found.error, found.kink))
+        if kink:
+            left, right = (
+                0.0 if abs(side) < 1e-9 * abs(kink) else side for side in (value - kink / 2, value + kink / 2)
+            )
+            return (
+                f" There is a kink: from the left the slope is {left:.4g}, from the right {right:.4g}, and "
+                "what autodiff gives between is a convention; check it at another point."
+            )
+        if error <= abs(value):
+            return ""
         shape = self.call.ends[e][1].shape
         first = sum(end.size for _, end in self.call.ends[:e])
         position = first + (int(np.ravel_multi_index(out, shape)) if shape else 0)
-        step, _, noise = self._precision(k, index)
+        point = float(np.asarray(self.call.starts[k][1].data)[index])
+        here, *beside = (float(self._moved(k, index, point + t)[position]) for t in _beside_a_jump(point))
+        far, near = (max(abs(x - here) for x in two) for two in (beside[:2], beside[2:]))
+        largest = max(map(abs, [here, *beside]))
+        if near > 0.5 * far and near > 1e-8 * largest:  # what is smooth, or has a kink, moves a thousandth as far
+            return " The function jumps there; check it at another point."
+        return ""
 
-        def sides(h: float) -> tuple[float, float]:
-            left, here, right = (float(self._moved(k, index, t)[position]) for t in (-h, 0.0, h))
-            return (here - left) / h, (right - here) / h
 
-        (left, right), (near_left, near_right) = sides(step), sides(step / 16)
-        largest = max(abs(left), abs(right))
-        if max(abs(near_left), abs(near_right)) > 8 * largest > 0:
-            return " The function jumps there; check it at another point." if largest * step > noise else ""
-        if abs(near_right - near_left) <= 0.5 * abs(right - left) or abs(right - left) <= 1e-3 * largest:
-            return ""  # what one side has more than the other is the curvature's, and goes away with the step
-        return (
-            f" There is a kink: from the left the slope is {near_left:.4g}, from the right {near_right:.4g}, and "
-            "what autodiff gives between is a convention; check it at another point."
-        )
+def _beside_a_jump(point: float) -> tuple[float, ...]:
+    """Distances at which a jump is told from a slope: 0, then far and near."""
+    h = 1e-5 * max(1.0, abs(point))
+    return 0.0, -h, h, -1e-3 * h, 1e-3 * h
 
 
 def _shown(index: Index) -> str:

@@ -7,9 +7,11 @@ so edges are changed one by one and in such groups. Each attempt is one reverse 
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from .semirings import GRADIENT
 from .sweeping import chains, topological
 from .value import Value, describe
 
-__all__ = ["Slip", "find_slip", "first_wrong"]
+__all__ = ["Slip", "find_slip", "first_wrong", "last_right"]
 
 AT_MOST = 4_000
 """Sweeps that are tried."""
@@ -56,14 +58,17 @@ def find_slip(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6) 
     right = _swept(end, graph, frozenset(), None)
     if _agrees(right, manual, tolerance):
         return None
-    scaled = _scaled(end, graph, right, manual, tolerance)
+    scaled = _transposed(right, manual, tolerance) or _scaled(end, graph, right, manual, tolerance)
     if scaled is not None and not scaled.text.startswith(_MULTIPLIED):
         return scaled
+    for node, text, change in _softmax_slips(graph):
+        if _agrees(_swept(end, graph, None, change), manual, tolerance):
+            return Slip(text, node)
     groups = _groups(graph)
     tried = 0
     for description, change, suits in [*_CHANGES, *_means(_batch_sizes(graph))]:
         for group, (node, operand, several) in groups.items():
-            if not suits([chain for reader, edges in graph for k, _, chain in edges if (reader, k) in group]):
+            if not suits([(reader, chain) for reader, edges in graph for k, _, chain in edges if (reader, k) in group]):
                 continue
             tried += 1
             if tried > AT_MOST:
@@ -96,8 +101,28 @@ def first_wrong(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6
 Graph = list[tuple[Value, list[tuple[int, Value, Chain]]]]
 
 
-def _swept(end: Value, graph: Graph, changed: frozenset[Edge], change: Change | None) -> dict[Value, Any]:
-    """The reverse sweep, with what the changed edges carry replaced."""
+def last_right(end: Value, manual: Mapping[Value, Any], wrong: Value, tolerance: float = 1e-6) -> Value:
+    """Where the way from the end to a wrong gradient was last seen right: a Value in ``manual``, or the end.
+
+    >>> w = Value(2.0, name="w")
+    >>> y = w * 3.0
+    >>> loss = y * y
+    >>> last_right(loss, {w: 1.0, y: 12.0}, w) is y
+    True
+    """
+    graph = [(node, list(chains(node))) for node in reversed(topological(end))]
+    right = _swept(end, graph, frozenset(), None)
+    reaching = {wrong}
+    for node, edges in reversed(graph):  # operands before their readers
+        if any(operand in reaching for _, operand, _ in edges):
+            reaching.add(node)
+            if node in manual and _close(manual[node], right.get(node, 0.0), node, tolerance):
+                return node
+    return end
+
+
+def _swept(end: Value, graph: Graph, changed: frozenset[Edge] | None, change: Change | None) -> dict[Value, Any]:
+    """The reverse sweep, with what the changed edges (``None``: all) carry replaced."""
     cotangents: dict[Value, Any] = {end: GRADIENT.one(end.shape)}
     with np.errstate(all="ignore"):
         for node, edges in graph:
@@ -105,7 +130,7 @@ def _swept(end: Value, graph: Graph, changed: frozenset[Edge], change: Change | 
                 continue
             g = GRADIENT.result(cotangents[node])
             for k, operand, chain in edges:
-                if change is not None and (node, k) in changed:
+                if change is not None and (changed is None or (node, k) in changed):
                     pulled = change(chain, g, node)
                 else:
                     pulled = GRADIENT.result(GRADIENT.pull(chain, g, node))
@@ -186,21 +211,33 @@ def _turned(chain: Chain, g: Any, node: Value) -> Any:
     return GRADIENT.result(GRADIENT.pull(changed, g, node))
 
 
-Suits = Callable[[list[Chain]], bool]
-"""Whether a change of the edges with these chains makes a difference, and can be made."""
+def _half(half: Callable[[Any], Any]) -> Change:
+    def change(chain: Chain, g: Any, node: Value) -> Any:
+        changed: Chain = tuple(Scale(np.asarray(half(node.data)), m.ndim) if isinstance(m, Scale) else m for m in chain)
+        return GRADIENT.result(GRADIENT.pull(changed, g, node))
+
+    return change
 
 
-def _any(chains: list[Chain]) -> bool:
+Suits = Callable[[list[tuple[Value, Chain]]], bool]
+"""Whether a change of the edges of these readers and with these chains makes a difference, and can be made."""
+
+
+def _any(edges: list[tuple[Value, Chain]]) -> bool:
     return True
 
 
-def _weighted(chains: list[Chain]) -> bool:
-    maps = [m for chain in chains for m in chain]
+def _made_by(name: str) -> Suits:
+    return lambda edges: all(node.op is not None and node.op.name == name for node, _ in edges)
+
+
+def _weighted(edges: list[tuple[Value, Chain]]) -> bool:
+    maps = [m for _, chain in edges for m in chain]
     return any(isinstance(m, Scale | SumOver) and np.any(np.asarray(m.weight) != 1.0) for m in maps)
 
 
-def _square(chains: list[Chain]) -> bool:
-    shapes = [shape_of(m.operand) for chain in chains for m in chain if isinstance(m, Contract)]
+def _square(edges: list[tuple[Value, Chain]]) -> bool:
+    shapes = [shape_of(m.operand) for _, chain in edges for m in chain if isinstance(m, Contract)]
     return bool(shapes) and all(len(shape) == 2 and shape[0] == shape[1] for shape in shapes)
 
 
@@ -210,7 +247,41 @@ _CHANGES: list[tuple[str, Change, Suits]] = [
     ("the sign of {node} with respect to {operand} is wrong", _negated, _any),
     ("the matrix between {node} and {operand} is transposed", _turned, _square),
     ("the factor of {node} with respect to {operand} is there twice", _reweighted(2), _weighted),
+    *(
+        (f"the factor of {{node}} with respect to {{operand}} is {of} n, and not {right}", _half(half), _made_by(op))
+        for op, right, of, half in (
+            ("sigmoid", "n(1 - n)", "only", lambda n: n),
+            ("sigmoid", "n(1 - n)", "only 1 -", lambda n: 1.0 - n),
+            ("tanh", "1 - n²", "1 -", lambda n: 1.0 - n),
+        )
+    ),
 ]
+
+
+def _softmax_slips(graph: Graph) -> Iterator[tuple[Value, str, Change]]:
+    """Of each softmax s = exp(d), d = z - logsumexp(z): its Jacobian diag(s) - s sᵀ without a part of it."""
+    for s, edges in graph:
+        d = edges[0][1] if s.op is not None and s.op.name == "exp" and edges else None
+        if d is None or d.op is None or d.op.name != "sub" or not isinstance(d.operands[1], Value):
+            continue
+        if d.operands[1].op is None or d.operands[1].op.name != "logsumexp":
+            continue
+
+        def change(chain: Chain, g: Any, node: Value, of_z: Any, s: Value = s, d: Value = d) -> Any:
+            if node is s:
+                return g
+            pulled = GRADIENT.result(GRADIENT.pull(chain, g, node))
+            return pulled if node is not d else of_z * pulled if np.shape(pulled) == d.shape else 0.0 * pulled
+
+        data: Any = s.data
+        softmax = f"the softmax {describe(s)}"
+        yield (
+            s,
+            f"of the derivative of {softmax} only the diagonal s(1 - s) is there",
+            partial(change, of_z=data * (1 - data)),
+        )
+        yield s, f"of the derivative of {softmax} only diag(s) is there, without - s sᵀ", partial(change, of_z=data)
+        yield s, f"the derivative of {softmax} is missing", partial(change, of_z=1.0)
 
 
 def _means(sizes: set[int]) -> list[tuple[str, Change, Suits]]:
@@ -228,31 +299,59 @@ def _means(sizes: set[int]) -> list[tuple[str, Change, Suits]]:
     return changes
 
 
+def _transposed(right: Mapping[Value, Any], manual: Mapping[Value, Any], tolerance: float) -> Slip | None:
+    """Gradients that are only turned, where all others are right."""
+    first = None
+    for value, m in manual.items():
+        g, m = np.asarray(right.get(value, np.zeros(value.shape)), float), np.asarray(m, float)
+        if m.shape == g.shape and _near(m, g, tolerance):
+            continue
+        if m.ndim < 2 or m.shape != g.T.shape or not _near(m.T, g, tolerance):
+            return None
+        first = first or value
+    return None if first is None else Slip(f"the gradient of {_called(first, False)} is transposed", first)
+
+
 def _scaled(
     end: Value, graph: Graph, right: Mapping[Value, Any], manual: Mapping[Value, Any], tolerance: float
 ) -> Slip | None:
-    """Slips at the very end, which scale every gradient by one number, and gradients that are only turned."""
+    """Slips at the very end, which scale every gradient by one number."""
     pairs = [(np.asarray(m, float), np.asarray(right.get(v, 0.0), float)) for v, m in manual.items()]
     if any(m.shape != g.shape for m, g in pairs):
-        if all(
-            m.shape in (g.shape, g.T.shape) and _near(m if m.shape == g.shape else m.T, g, tolerance) for m, g in pairs
-        ):
-            first = next(v for v, m in manual.items() if np.shape(m) != v.shape)
-            return Slip(f"the gradient of {_called(first, False)} is transposed", first)
         return None
     flat = [np.concatenate([np.ravel(pair[k]) for pair in pairs]) for k in (0, 1)] if pairs else [np.zeros(0)] * 2
-    size = float(flat[1] @ flat[1])
-    factor = float(flat[0] @ flat[1]) / size if size else 1.0
+    unit = float(np.max(np.abs(flat[1]), initial=0.0))
+    if not unit or not np.isfinite(flat).all():
+        return None
+    with np.errstate(all="ignore"):
+        flat = [numbers / unit for numbers in flat]  # whose squares neither overflow nor vanish
+        factor = float(flat[0] @ flat[1]) / float(flat[1] @ flat[1])
+    if not math.isfinite(factor):
+        return None
     if not factor or not _near(flat[0], factor * flat[1], tolerance) or _near(flat[0], flat[1], tolerance):
         return None
-    for n in _batch_sizes(graph) or {value.shape[0] for node, _ in graph for value in node.parents if value.shape}:
+    for n, what in _counted(graph).items():
         if n > 1 and abs(factor - n) < tolerance * n:
-            return Slip(f"every gradient is {n} times too large: was the mean over {n} samples forgotten?", end)
+            return Slip(f"every gradient is {n} times too large: was the mean over {what} forgotten?", end)
         if n > 1 and abs(factor * n - 1) < tolerance:
-            return Slip(f"every gradient is {n} times too small: was the mean over {n} samples taken twice?", end)
+            return Slip(f"every gradient is {n} times too small: was the mean over {what} taken twice?", end)
     if abs(factor + 1) < tolerance:
         return Slip("every gradient has the wrong sign", end)
-    return Slip(f"{_MULTIPLIED} {factor:.6g}", end)
+    return Slip(f"{_MULTIPLIED} {factor:.9g}", end)
+
+
+def _counted(graph: Graph) -> dict[int, str]:
+    """What a mean may be over, by the number of it: samples, or the axes of a mean that there is."""
+    lengths = _batch_sizes(graph) or {value.shape[0] for node, _ in graph for value in node.parents if value.shape}
+    found = {n: f"{n} samples" for n in sorted(lengths)}
+    for _, edges in graph:
+        for m in (m for _, _, chain in edges for m in chain if isinstance(m, SumOver)):
+            over = [m.in_shape[axis] for axis in m.axes]
+            if np.ndim(m.weight) == 0 and math.isclose(float(m.weight) * math.prod(over), 1.0):
+                found.setdefault(math.prod(over), f"all {' · '.join(map(str, over))} elements")
+                for n in over:
+                    found.setdefault(n, f"an axis of {n} elements")
+    return found
 
 
 def _batch_sizes(graph: Graph) -> set[int]:
@@ -270,9 +369,9 @@ def _agrees(found: Mapping[Value, Any], manual: Mapping[Value, Any], tolerance: 
 
 def _close(manual: Any, found: Any, value: Value, tolerance: float) -> bool:
     m = np.asarray(manual, float)
-    return m.shape == value.shape and _near(m, np.asarray(found, float), tolerance)
+    return bool(m.shape == value.shape) and _near(m, np.asarray(found, float), tolerance)
 
 
 def _near(a: Any, b: Any, tolerance: float) -> bool:
-    scale = np.max(np.abs(b), initial=0.0)
-    return bool(np.all(np.abs(a - b) <= tolerance * scale + 1e-300))
+    with np.errstate(all="ignore"):
+        return bool(np.all(np.abs(a - b) <= tolerance * np.max(np.abs(b), initial=0.0)))
