@@ -13,7 +13,7 @@ import numpy as np
 from .axes import one_axis
 from .errors import ArgumentError, ShapeError
 from .maps import Chain, Gather
-from .moves import flip, pad
+from .moves import flip, pad, reshape
 from .products import matmul
 from .value import Op, describe, ndim_of, record, shape_of
 
@@ -63,12 +63,7 @@ class Windows(Op):
 
 
 def sliding_window_view(
-    x: Any,
-    window_shape: int | Sequence[int],
-    axis: Any = None,
-    *,
-    strides: Any = 1,
-    dilations: Any = 1,
+    x: Any, window_shape: int | Sequence[int], axis: Any = None, *, strides: Any = 1, dilations: Any = 1
 ) -> Any:
     """Every window of ``window_shape`` along ``axis`` (all axes by default), on new last axes.
 
@@ -118,7 +113,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
 
 
 def _vector(x: Any) -> Any:
-    return x if ndim_of(x) else np.reshape(x, (1,)) if not hasattr(x, "reshape") else x.reshape(1)
+    return x if ndim_of(x) else reshape(x, (1,))
 
 
 def _length(x: Any, who: str) -> int:

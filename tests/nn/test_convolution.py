@@ -120,7 +120,7 @@ def test_it_learns_to_find_an_edge(rng: np.random.Generator) -> None:
         (lambda: nn.Conv(0, 1, 3), r"Conv: n_in is a whole number"),
         (lambda: nn.Conv(1, 1, ()), r"Conv: kernel is the size .* got none"),
         (lambda: nn.Conv(1, 1, (3, 0)), r"Conv: kernel is a whole number"),
-        (lambda: nn.Conv(1, 1, (3, 3), stride=(1, 1, 1)), r"Conv: stride is a number, or one for each of 2 axes"),
+        (lambda: nn.Conv(1, 1, (3, 3), stride=(1, 1, 1)), r"Conv: stride is one number, or one for each of 2 axes"),
         (lambda: nn.Conv(1, 1, 3, dilation=0), r"Conv: dilation is a whole number"),
         (lambda: nn.Conv(1, 1, (3, 3), padding=-1), r"Conv: padding is 'same', .*got -1 for 2 axes"),
         (lambda: nn.Conv(1, 1, (3, 3), padding=(1, 2, 3)), r"Conv: padding is 'same'"),
