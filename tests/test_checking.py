@@ -142,6 +142,25 @@ def test_float32_that_is_steep() -> None:
     assert not tg.compare(loss, manual={"w": 1.001 * gradient})
 
 
+def test_terms_that_cancel_are_held_to_their_rounding() -> None:
+    """A gradient a thousandth of its terms keeps three digits less of float32."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 3)).astype(np.float32)
+    x[200:] = -x[:200] * np.float32(1.0001)
+    w = Value(rng.normal(size=3).astype(np.float32), name="w")
+    loss = (np.float32(100) * (x @ w) + np.float32(1)).sum()
+    comparison = tg.compare(loss)
+    assert comparison, comparison
+    assert not tg.compare(loss, manual={"w": comparison.rows[0].autodiff * 1.1})
+
+
+@pytest.mark.filterwarnings("error")
+def test_overflow_on_the_way_leaks_no_warning() -> None:
+    net = nn.MLP(1, [1, 1], activation="sigmoid", output="linear", rng=0, dtype=np.float32)
+    loss = nn.losses.half_squared_error(net(np.array([[1e4], [-1e4]], np.float32)), np.ones((2, 1), np.float32))
+    assert not tg.compare(loss, manual={name: np.ones(p.shape) for name, p in net.named_parameters().items()}, wrt=net)
+
+
 def test_what_a_numerical_method_cannot_tell_is_said() -> None:
     comparison = tg.compare(Value(0.0, name="a") ** 3)
     assert comparison

@@ -17,6 +17,7 @@ import tinygrad_lite as tg
 from tests.viz.svg import HOSTILE
 from tinygrad_lite import Derivation, Value, datasets, derive, nn
 from tinygrad_lite.derivatives import TABLE, Rule
+from tinygrad_lite.deriving.result import TYPESET
 from tinygrad_lite.errors import ArgumentError, GraphError, ShapeError, UnknownNameError, ValueTypeError
 
 sympy = pytest.importorskip("sympy")
@@ -57,7 +58,7 @@ def checked(d: Derivation) -> Derivation:
     assert "\\partial" in d.latex
     assert d.latex.count("{") - d.latex.count(r"\{") == d.latex.count("}") - d.latex.count(r"\}")
     assert d.latex.count(r"\left") == d.latex.count(r"\right")
-    assert d._repr_latex_() == f"$$\n{d.latex}\n$$"
+    assert d._repr_latex_() == (f"$$\n{d.latex}\n$$" if len(d.latex) <= TYPESET else None)
     assert str(d) == d.text
     for term in d.terms:
         with np.errstate(all="ignore"):

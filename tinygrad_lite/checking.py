@@ -25,10 +25,10 @@ from .errors import ArgumentError, GraphError, ShapeError, TinygradError, ValueT
 from .finding import parameters_of
 from .paths import gradient_paths
 from .rehearsing import backward_gradients
-from .semirings import COUNT, GRADIENT
+from .semirings import COUNT, GRADIENT, MAGNITUDE
 from .showing import table
 from .slips import find_slip, first_wrong, last_right
-from .sweeping import ancestors, replay, reverse
+from .sweeping import ancestors, chains, replay, reverse, topological
 from .value import Value, describe, raw, shape_of
 
 __all__ = ["Comparison", "DifferentGradientsError", "Row", "compare"]
@@ -57,16 +57,21 @@ class Row:
     difference: Any
     complex_step: Any
     n_paths: int
+    rounding: Any = 0.0
 
-    def worst(self, column: str, scale: float) -> tuple[float, tuple[int, ...]]:
-        """The largest relative difference of a column from autodiff, and its element; (0, ()) if it was left out."""
+    def worst(self, column: str, least: float, tolerance: float) -> tuple[float, tuple[int, ...]]:
+        """The largest relative difference of a column from autodiff, and its element; (0, ()) if it was left out.
+
+        Relative to the larger of the two, to ``least``, or to where ``rounding`` is ``tolerance``, whichever is most.
+        """
         other = getattr(self, column)
         if other is None:
             return 0.0, ()
         ours, theirs = np.asarray(self.autodiff, dtype=float), np.asarray(other, dtype=float)
         there = ~np.isnan(theirs) if column in _SAMPLED else np.ones(ours.shape, dtype=bool)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            size = np.maximum(np.maximum(np.abs(ours), np.abs(theirs)), scale)
+        with np.errstate(all="ignore"):
+            hidden = np.nan_to_num(np.divide(self.rounding, tolerance), posinf=0.0) if tolerance else 0.0
+            size = np.maximum(np.maximum(np.abs(ours), np.abs(theirs)), np.maximum(least, hidden))
             relative = np.where(ours == theirs, 0.0, np.abs(ours - theirs) / size)
         relative = np.where(np.isnan(relative), math.inf, relative)
         relative = np.where(there, relative, 0.0)
@@ -81,7 +86,8 @@ class Comparison:
 
     ``rows`` has one ``Row`` per parameter; ``worst[column]`` is the largest relative difference from autodiff in it.
     ``diagnosis`` says where manual gradients go wrong first, and which slip explains them, if one does.
-    Differences are relative to the larger of the two, but never to less than 1e-7 of the largest gradient of all.
+    Differences are relative to the larger of the two, but never to less than 1e-7 of the largest gradient of all,
+    nor to what rounding of the last sum hides, where large terms cancel (``Row.rounding``).
     """
 
     columns: Mapping[str, str] = {
@@ -103,10 +109,13 @@ class Comparison:
         self.notes = tuple(notes)
         self._least = _least(row.autodiff for row in self.rows)
         self.worst = {
-            column: max((row.worst(column, self._least)[0] for row in self.rows), default=0.0) for column in self._used
+            column: max((self._worst(row, column)[0] for row in self.rows), default=0.0) for column in self._used
         }
         wrong = self.worst.get("manual", 0.0) > self.tolerances["manual"]
         self.diagnosis = diagnose() if wrong else ()
+
+    def _worst(self, row: Row, column: str) -> tuple[float, tuple[int, ...]]:
+        return row.worst(column, self._least, self.tolerances[column])
 
     @property
     def _used(self) -> list[str]:
@@ -121,8 +130,8 @@ class Comparison:
         for column, worst in self.worst.items():
             if worst <= self.tolerances[column]:
                 continue
-            row = max(self.rows, key=lambda row: row.worst(column, self._least)[0])
-            _, index = row.worst(column, self._least)
+            row = max(self.rows, key=lambda row: self._worst(row, column)[0])
+            _, index = self._worst(row, column)
             name = row.name + (f"[{','.join(map(str, index))}]" if index else "")
             complaints.append(
                 f"{name}: autodiff {_at(row.autodiff, index):.10g}, {self.columns[column]} "
@@ -139,12 +148,12 @@ class Comparison:
         used = self._used
         table = [["", "autodiff", *(self.columns[column] for column in used)]]
         for row in self._not_empty[:most]:
-            index = max((row.worst(column, self._least) for column in used), default=(0.0, ()))[1]
+            index = max((self._worst(row, column) for column in used), default=(0.0, ()))[1]
             index = index or (0,) * len(shape_of(row.autodiff))
             name = row.name + (f"[{','.join(map(str, index))}]" if index else "")
             line = [name, _shown(row.autodiff, index)]
             for column in used:
-                differs = row.worst(column, self._least)[0] > self.tolerances[column]
+                differs = self._worst(row, column)[0] > self.tolerances[column]
                 line.append(_shown(getattr(row, column), index) + (" ✗" if differs else ""))
             table.append(line)
         table.append(["worst relative difference", "", *(f"{self.worst[column]:.1e}" for column in used)])
@@ -253,6 +262,7 @@ def compare(
             "run the forward pass again, then compare"
         )
     gradients, swept, counts = backward_gradients(loss), reverse(loss, GRADIENT), reverse(loss, COUNT)
+    terms = _sizes_of_terms(loss, gradients, [*parameters.values(), *by_hand.between.values()])
     notes: list[str] = []
     rows = []
     eps = max((float(np.finfo(value.dtype).eps) for value in parameters.values()), default=float(np.finfo(float).eps))
@@ -263,6 +273,7 @@ def compare(
     for name, value in (parameters | by_hand.between).items():
         n_paths = int(np.sum(np.asarray(counts.get(value, 0), dtype=object)))
         gradient = np.array(gradients.get(value, np.zeros(value.shape)))
+        rounding = 2 * eps * np.asarray(terms.get(value, 0.0), dtype=float)
         listed = differences = steps = None
         if name in parameters:
             if n_paths <= _PATHS_LISTED:
@@ -280,7 +291,7 @@ def compare(
                 steps = _followed(complex_steps(loss, value, _ELEMENTS_DIFFERENCED), found, gradient, name, notes)
             except NotAnalyticError as error:
                 notes.append(f"{name}: no {error}.")
-        rows.append(Row(name, gradient, listed, by_hand.gradients.get(name), differences, steps, n_paths))
+        rows.append(Row(name, gradient, listed, by_hand.gradients.get(name), differences, steps, n_paths, rounding))
     tolerances = {"paths": exact, "manual": exact, "difference": rough, "complex_step": exact}
     known = {
         value: by_hand.gradients[name]
@@ -293,6 +304,20 @@ def compare(
 def _least(gradients: Iterable[Any]) -> float:
     """What relative differences are never relative to less than: 1e-7 of the largest gradient."""
     return 1e-7 * max((float(np.max(np.abs(g), initial=0.0)) for g in gradients), default=0.0)
+
+
+def _sizes_of_terms(loss: Value, gradients: Mapping[Value, Any], of: Iterable[Value]) -> dict[Value, Any]:
+    """Σ |term| of the last sum that makes each gradient, over the ops that read it: what its rounding goes by."""
+    wanted, found = set(of), dict[Value, Any]()
+    with np.errstate(all="ignore"):
+        for node in topological(loss):
+            if node not in gradients:
+                continue
+            for _, operand, chain in chains(node):
+                if operand in wanted:
+                    pulled = MAGNITUDE.result(MAGNITUDE.pull(chain, MAGNITUDE.lift(np.asarray(gradients[node])), node))
+                    found[operand] = found.get(operand, 0.0) + np.reshape(pulled, operand.shape)
+    return found
 
 
 def _told(found: Slope, gradient: Any, tolerance: float, least: float, name: str, notes: list[str]) -> Any:

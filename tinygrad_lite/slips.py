@@ -54,7 +54,7 @@ def find_slip(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6) 
     >>> print(find_slip(n * 3.0, {w: 3.0 * 2.0}).text)           # without n(1 - n)
     the factor of 'n' with respect to a nameless result of 'mul' (1) is missing
     """
-    graph = [(node, list(chains(node))) for node in reversed(topological(end))]
+    graph = _graph(end)
     right = _swept(end, graph, frozenset(), None)
     if _agrees(right, manual, tolerance):
         return None
@@ -87,7 +87,7 @@ def first_wrong(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6
     >>> first_wrong(loss, {w: 1.0, y: 12.0}) is w
     True
     """
-    graph = [(node, list(chains(node))) for node in reversed(topological(end))]
+    graph = _graph(end)
     right = _swept(end, graph, frozenset(), None)
     order = {node: k for k, (node, _) in enumerate(graph)}
     depth: dict[Value, int] = {}
@@ -110,7 +110,7 @@ def last_right(end: Value, manual: Mapping[Value, Any], wrong: Value, tolerance:
     >>> last_right(loss, {w: 1.0, y: 12.0}, w) is y
     True
     """
-    graph = [(node, list(chains(node))) for node in reversed(topological(end))]
+    graph = _graph(end)
     right = _swept(end, graph, frozenset(), None)
     reaching = {wrong}
     for node, edges in reversed(graph):  # operands before their readers
@@ -119,6 +119,11 @@ def last_right(end: Value, manual: Mapping[Value, Any], wrong: Value, tolerance:
             if node in manual and _close(manual[node], right.get(node, 0.0), node, tolerance):
                 return node
     return end
+
+
+def _graph(end: Value) -> Graph:
+    with np.errstate(all="ignore"):  # what overflows in a derivative is inf, as in backward
+        return [(node, list(chains(node))) for node in reversed(topological(end))]
 
 
 def _swept(end: Value, graph: Graph, changed: frozenset[Edge] | None, change: Change | None) -> dict[Value, Any]:
