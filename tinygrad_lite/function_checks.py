@@ -305,7 +305,7 @@ class _Check:
         value, error, kink = (float(np.asarray(x)[out]) for x in (found.value, found.error, found.kink))
         if kink:
             left, right = (
-                0.0 if abs(side) < 1e-9 * abs(kink) else side for side in (value - kink / 2, value + kink / 2)
+                0.0 if abs(side) < 1e-6 * abs(kink) else side for side in (value - kink / 2, value + kink / 2)
             )
             return (
                 f" There is a kink: from the left the slope is {left:.4g}, from the right {right:.4g}, and "
