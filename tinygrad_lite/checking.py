@@ -285,7 +285,7 @@ def compare(
                 )
             if value.size > _ELEMENTS_DIFFERENCED:
                 notes.append(f"{name}: differences and steps of {_ELEMENTS_DIFFERENCED} of its {value.size} elements.")
-            found = central_differences(loss, value, allowed.step, rough, _ELEMENTS_DIFFERENCED)
+            found = central_differences(loss, value, allowed.step, 0.1 * rough, _ELEMENTS_DIFFERENCED)
             differences = _told(found, gradient, rough, least, name, notes)
             try:
                 steps = _followed(complex_steps(loss, value, _ELEMENTS_DIFFERENCED), found, gradient, name, notes)
@@ -325,7 +325,7 @@ def _told(found: Slope, gradient: Any, tolerance: float, least: float, name: str
     told = np.array(found.value)
     with np.errstate(invalid="ignore"):
         size = np.maximum(np.maximum(np.abs(gradient), np.abs(told)), least)
-        open_ = (found.error > 0.5 * tolerance * size) & (told != gradient)
+        open_ = (found.error > tolerance * size) & (told != gradient)
         within = (np.abs(told - gradient) <= found.error) | (found.error == math.inf)
         unknown = open_ & within
         kink = unknown & (np.nan_to_num(found.kink) != 0)

@@ -58,9 +58,9 @@ def watching_by(detector: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        _detector.reset(token)
-        with _lock:
+        with _lock:  # first: a generator that is closed in another context cannot reset the variable
             blocks_open[0] -= 1
+        _detector.reset(token)
 
 
 @contextmanager
@@ -82,9 +82,9 @@ def no_grad() -> Iterator[None]:
     try:
         yield
     finally:
-        _off.reset(token)
-        with _lock:
+        with _lock:  # first: a generator that is closed in another context cannot reset the variable
             blocks_open[0] -= 1
+        _off.reset(token)
 
 
 @contextmanager
@@ -116,6 +116,6 @@ def capturing(who: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        _observer.reset(token)
-        with _lock:
+        with _lock:  # first: a generator that is closed in another context cannot reset the variable
             captures_open[0] -= 1
+        _observer.reset(token)
