@@ -63,7 +63,7 @@ class Linear(Module):
     def _input(self, x: Any) -> Value:
         """``x`` as a Value whose last axis has the right width."""
         value = x if isinstance(x, Value) else constant(as_data(x, keep_integers=True, copy=False), "x")
-        data = value.data
+        data = value._data  # .data is for those who read numbers
         if type(data) is np.ndarray and data.shape[-1] == self.n_in and data.dtype.kind == "f":
             return value
         if value.dtype.kind != "f":
