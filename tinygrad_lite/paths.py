@@ -466,7 +466,8 @@ class GradientPaths:
         return table(title, ["path", "local derivatives", "contribution", "share of magnitude"], rows, note)
 
     def __repr__(self) -> str:
-        return f"<GradientPaths {self._between()}: {many(self.count)} paths, total {self.total:.6g}>"
+        paths = "path" if self.count == 1 else "paths"
+        return f"<GradientPaths {self._between()}: {many(self.count)} {paths}, total {self.total:.6g}>"
 
     def _between(self) -> str:
         end, wrt = (clipped(name, 80) for name in self._ends())
