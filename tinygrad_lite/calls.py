@@ -63,8 +63,9 @@ def modules_of(end: Value) -> dict[Value, tuple[str, ...]]:
 def regions_of(end: Value) -> dict[Value, tuple[Region, ...]]:
     """For every Value that was made inside modules, the calls that it belongs to, from outermost to innermost."""
     calls = [(value, *call) for value in ancestors(end) for call in _calls_at(value)]
-    inside = {id(module): {id(m): path for path, m in module.named_modules().items()} for _, module, _ in calls}
-    names = _names([module for _, module, _ in calls], inside)
+    modules = {id(module): module for _, module, _ in calls}
+    inside = {key: {id(m): path for path, m in module.named_modules().items()} for key, module in modules.items()}
+    names = _names(modules, inside)
     regions: dict[tuple[int, int], Region] = {}  # a call is known by its module and what it was given
     found: dict[Value, list[Region]] = {}
     for value, module, given in calls:
@@ -104,9 +105,8 @@ def _between(result: Value, inputs: set[Value], own: Mapping[int, str]) -> list[
     return region
 
 
-def _names(called: list[Any], inside: dict[int, dict[int, str]]) -> dict[int, str]:
-    """The name of each module that was called; empty for an only root that contains others."""
-    modules = {id(module): module for module in called}
+def _names(modules: dict[int, Any], inside: dict[int, dict[int, str]]) -> dict[int, str]:
+    """The name of each module that was called, by its ``id``; empty for an only root that contains others."""
     roots = [key for key in modules if not any(key in within and key != other for other, within in inside.items())]
     alone = len(roots) == 1 and len(modules) > 1
     names: dict[int, str] = {}

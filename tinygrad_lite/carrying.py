@@ -22,7 +22,7 @@ from .errors import GraphError, ValueTypeError
 from .maps import Adjoint, Chain, Gather, Map, Scale
 from .recording import observer, watching
 from .semirings.base import Linear
-from .sweeping import _check_current
+from .sweeping import check_current
 from .value import CONSUMED, Op, Value, constant, describe, record
 
 __all__ = ["argument", "astype", "between", "carry_back", "carry_forward", "cast"]
@@ -227,7 +227,7 @@ def _live(node: Value) -> Iterator[tuple[int, Value]]:
         for k, operand in enumerate(node._a):
             if type(operand) is Value and operand.requires_grad:
                 if operand._data is not locals_[k]:
-                    _check_current(operand, locals_[k])
+                    check_current(operand, locals_[k])
                 yield k, operand
     elif type(locals_) is tuple:
         for k, operand in enumerate(node._a):

@@ -139,11 +139,9 @@ class _Checkpointed(Op):
         """The tangent of the result for one of operand ``k`` alone."""
         lead = shape_of(t)[: len(shape_of(t)) - self.operands[k].ndim]
 
-        def still(x: Value) -> Any:
-            zero = np.zeros(lead + x.shape, x.dtype) if lead + x.shape else 0.0
-            return constant(zero) if type(t) is Value else zero
-
-        tangents = [t if j == k else still(x) for j, x in enumerate(self.operands)]
+        tangents = [
+            t if j == k else _zero(lead + x.shape, x.dtype, type(t) is Value) for j, x in enumerate(self.operands)
+        ]
         return carry_forward([self.again(out)], self.operands, tangents, type(t) is Value, several)[0]
 
     def unfold(self, node: Value) -> None:
@@ -170,14 +168,18 @@ class _Recomputed:
         pushed = self.op.pushed(self.k, t, self.out, several)
         if pushed is None:
             lead = shape_of(t)[: len(shape_of(t)) - self.op.operands[self.k].ndim]
-            zero = np.zeros(lead + shape_of(self.out)) if lead + shape_of(self.out) else 0.0
-            return constant(zero) if type(t) is Value else zero
+            return _zero(lead + shape_of(self.out), np.dtype(float), type(t) is Value)
         return pushed
 
     def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
         raise GraphError(
             f"checkpoint: {self.op.who} kept none of its edges; call the function without checkpoint to list paths"
         )
+
+
+def _zero(shape: tuple[int, ...], dtype: np.dtype[Any], as_value: bool) -> Any:
+    zero = np.zeros(shape, dtype) if shape else 0.0
+    return constant(zero) if as_value else zero
 
 
 def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:

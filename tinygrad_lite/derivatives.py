@@ -310,7 +310,8 @@ _FLOAT16 = np.dtype(np.float16)
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _ONE, _LIMIT = np.array(1.0), np.array(64.0)
 _ONE32, _LIMIT32 = _ONE.astype(np.float32), _LIMIT.astype(np.float32)
-"""As arrays, which a ufunc reads in two thirds of a number's time."""
+"""As arrays, which a ufunc reads in two thirds of a number's time. Below, what is called is a local variable: looking
+it up in NumPy takes a tenth of the time of a small array's sigmoid."""
 
 
 def _array_sigmoid(

@@ -122,9 +122,7 @@ def slope(f: Callable[[float], Any], point: float, relative_step: float, wanted:
     near = relative_step * abs(point)
     moved = np.zeros(here.shape, dtype=bool)
     with np.errstate(all="ignore"):
-        for start, levels in ((first, _LEVELS), (near, _LEVELS_NEAR)):
-            if not start or (start is near and near == first):
-                continue
+        for start, levels in ((first, _LEVELS), (near, _LEVELS_NEAR)) if 0 < near < first else ((first, _LEVELS),):
             last: tuple[Any, ...] = ()
             for level in range(levels):
                 above, below = point + start / 4**level, point - start / 4**level

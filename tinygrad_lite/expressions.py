@@ -343,13 +343,14 @@ def _compared(a: ast.expr, comparison: ast.cmpop, b: ast.expr) -> ast.expr:
     return ast.Compare(a, [comparison], [b])
 
 
-_BINARY: dict[type[ast.operator], Callable[[ast.expr, ast.expr], ast.expr]] = {
+BINARY: dict[type[ast.operator], Callable[[ast.expr, ast.expr], ast.expr]] = {
     ast.Add: add,
     ast.Sub: subtract,
     ast.Mult: product,
     ast.Div: quotient,
     ast.Pow: power,
 }
+"""What puts two expressions together, by the operator between them."""
 
 
 def built(expression: str | ast.expr, operands: Mapping[str, ast.expr]) -> ast.expr:
@@ -368,7 +369,7 @@ def built(expression: str | ast.expr, operands: Mapping[str, ast.expr]) -> ast.e
         case ast.UnaryOp(operand=inner):  # the table's only unary operator is the minus sign
             return negative(built(inner, operands))
         case ast.BinOp(left=left, op=op, right=right):
-            return _BINARY[type(op)](built(left, operands), built(right, operands))
+            return BINARY[type(op)](built(left, operands), built(right, operands))
         case ast.Compare(left=left, ops=[comparison], comparators=[right]):
             return _compared(built(left, operands), comparison, built(right, operands))
         case ast.Call(func=ast.Name(id=name), args=arguments):

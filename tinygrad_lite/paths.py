@@ -439,9 +439,8 @@ class GradientPaths:
 
     def __str__(self) -> str:
         end, wrt = self._ends()
-        paths = "path" if self.count == 1 else "paths"
         lines = [
-            f"{many(self.count)} {paths} from {end} to {wrt}, {many(self.active_count)} of them active",
+            f"{self._counted()} from {end} to {wrt}, {many(self.active_count)} of them active",
             f"total {self.total:.6g}, magnitude {self.magnitude:.6g}, cancellation {self.cancellation:.2%}, "
             f"entropy {self.entropy:.4g} nats",
         ]
@@ -454,8 +453,7 @@ class GradientPaths:
 
     def _repr_html_(self) -> str:
         listed = self.top(_SHOWN)
-        paths = "path" if self.count == 1 else "paths"
-        title = f"{many(self.count)} {paths} {self._between()}: total {self.total:.6g}, magnitude {self.magnitude:.6g}"
+        title = f"{self._counted()} {self._between()}: total {self.total:.6g}, magnitude {self.magnitude:.6g}"
         rows: list[list[Cell]] = []
         for path in listed:
             line = path.line(SHOWN)
@@ -466,8 +464,10 @@ class GradientPaths:
         return table(title, ["path", "local derivatives", "contribution", "share of magnitude"], rows, note)
 
     def __repr__(self) -> str:
-        paths = "path" if self.count == 1 else "paths"
-        return f"<GradientPaths {self._between()}: {many(self.count)} {paths}, total {self.total:.6g}>"
+        return f"<GradientPaths {self._between()}: {self._counted()}, total {self.total:.6g}>"
+
+    def _counted(self) -> str:
+        return f"{many(self.count)} path{'' if self.count == 1 else 's'}"
 
     def _between(self) -> str:
         end, wrt = (clipped(name, 80) for name in self._ends())

@@ -10,7 +10,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from contextlib import _GeneratorContextManager  # what contextmanager makes: a decorator too
 
 __all__ = [
     "blocks_open",
@@ -50,21 +53,25 @@ def diverted() -> bool:
 
 
 @contextmanager
-def watching_by(detector: Any) -> Iterator[None]:
-    """``detector`` looks at every op inside the block, in this thread or task."""
+def _block(blocks: list[int], variable: ContextVar[Any], value: Any) -> Iterator[None]:
+    """The variable has this value inside the block, in this thread or task; ``blocks`` counts those that are open."""
     with _lock:
-        blocks_open[0] += 1
-    token = _detector.set(detector)
+        blocks[0] += 1
+    token = variable.set(value)
     try:
         yield
     finally:
         with _lock:  # first: a generator that is closed in another context cannot reset the variable
-            blocks_open[0] -= 1
-        _detector.reset(token)
+            blocks[0] -= 1
+        variable.reset(token)
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
+def watching_by(detector: Any) -> _GeneratorContextManager[None]:
+    """``detector`` looks at every op inside the block, in this thread or task."""
+    return _block(blocks_open, _detector, detector)
+
+
+def no_grad() -> _GeneratorContextManager[None]:
     """Operations inside the block are not recorded: their results are constants.
 
     It holds for the current thread or asyncio task only.
@@ -76,15 +83,7 @@ def no_grad() -> Iterator[None]:
     >>> b.requires_grad, (a * a).requires_grad
     (False, True)
     """
-    with _lock:
-        blocks_open[0] += 1
-    token = _off.set(True)
-    try:
-        yield
-    finally:
-        with _lock:  # first: a generator that is closed in another context cannot reset the variable
-            blocks_open[0] -= 1
-        _off.reset(token)
+    return _block(blocks_open, _off, True)
 
 
 @contextmanager
@@ -107,15 +106,6 @@ def observer() -> Any:
     return _observer.get() if captures_open[0] else None
 
 
-@contextmanager
-def capturing(who: Any) -> Iterator[None]:
+def capturing(who: Any) -> _GeneratorContextManager[None]:
     """``who`` is told what is read inside the block, by this thread or task."""
-    with _lock:
-        captures_open[0] += 1
-    token = _observer.set(who)
-    try:
-        yield
-    finally:
-        with _lock:  # first: a generator that is closed in another context cannot reset the variable
-            captures_open[0] -= 1
-        _observer.reset(token)
+    return _block(captures_open, _observer, who)

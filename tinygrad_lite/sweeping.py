@@ -19,7 +19,18 @@ from .recording import watching
 from .semirings import Semiring
 from .value import CONSUMED, Value, as_data, describe
 
-__all__ = ["ancestors", "backward", "chains", "check_recorded", "push", "replay", "reverse", "sweep", "topological"]
+__all__ = [
+    "ancestors",
+    "backward",
+    "chains",
+    "check_current",
+    "check_recorded",
+    "push",
+    "replay",
+    "reverse",
+    "sweep",
+    "topological",
+]
 
 
 def topological(end: Value, unfolding: bool = True) -> list[Value]:
@@ -59,7 +70,7 @@ def topological(end: Value, unfolding: bool = True) -> list[Value]:
             for operand, saved in zip(node._a, locals_):  # noqa: B905  (an eighth of this loop's time)
                 if type(operand) is Value:
                     if operand._data is not saved:
-                        _check_current(operand, saved)
+                        check_current(operand, saved)
                     if operand.requires_grad and operand._made_by is not None:
                         push(operand)
         elif kind is tuple:
@@ -71,7 +82,8 @@ def topological(end: Value, unfolding: bool = True) -> list[Value]:
     return order
 
 
-def _check_current(operand: Value, saved: Any) -> None:
+def check_current(operand: Value, saved: Any) -> None:
+    """Raise ``GraphError`` if an operand holds other data than was recorded."""
     if operand._data is None or (type(saved) is float and (operand._data == saved or saved != saved)):
         return  # freed, which is found when its turn comes; or an equal float
     raise GraphError(
@@ -99,7 +111,7 @@ def check_recorded(end: Value) -> None:
         if type(node._da) is list:
             for operand, saved in zip(node._a, node._da, strict=False):
                 if type(operand) is Value and operand._data is not saved:
-                    _check_current(operand, saved)
+                    check_current(operand, saved)
         elif type(node._data) is float and all(not operand.shape for operand in node.parents):
             with np.errstate(all="ignore"):
                 now = _recomputed(node, {operand: operand._data for operand in node.parents})

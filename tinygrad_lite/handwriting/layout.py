@@ -226,16 +226,10 @@ def definitions(program: Program, helpers: Iterable[str], body: str) -> str:
     """The functions that the body calls and nobody provides, in the order in which they call each other."""
     source = Source(MATH if program.scalar else NUMPY)
     texts: list[str] = []
-    waiting, defined = list(helpers), set()
-    while waiting:
-        name = waiting.pop(0)
-        defined.add(name)
+    names = list(dict.fromkeys([*helpers, *_called_in(body, source)]))
+    for name in names:  # which grows: what they call in turn
         texts.append(_LOGSUMEXP if name == "logsumexp" else _helper(name, program))
-        waiting += [other for other in _called_in(texts[-1], source) if other not in {*defined, *waiting}]
-    for name in _called_in(body, source):
-        if name not in defined:
-            defined.add(name)
-            texts.append(_helper(name, program))
+        names += [other for other in _called_in(texts[-1], source) if other not in names]
     everything = body + "".join(texts)
     first = []
     if re.search(r"\bsigmoid\(", everything):

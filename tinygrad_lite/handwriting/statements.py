@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..derivatives import TABLE
-from ..expressions import add, call, negative, power, product, quotient, subtract
+from ..expressions import BINARY, call, negative
 from ..writing import identifier
 from .source import Source, literal, method, name_of, names_in, walk
 
@@ -277,15 +277,6 @@ def _alive(lines: list[Line]) -> list[Line]:
     return found[::-1]
 
 
-_BINARY: dict[type[ast.operator], Callable[[ast.expr, ast.expr], ast.expr]] = {
-    ast.Add: add,
-    ast.Sub: subtract,
-    ast.Mult: product,
-    ast.Div: quotient,
-    ast.Pow: power,
-}
-
-
 def tidied(e: ast.expr) -> ast.expr:
     """Arithmetic put together anew: one number in front of a product, nothing multiplied by 1.
 
@@ -294,10 +285,10 @@ def tidied(e: ast.expr) -> ast.expr:
     'y - t'
     """
     match e:
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in BINARY:
             if isinstance(op, ast.Add | ast.Sub):  # a long sum is as deep as it is long
                 return _sum(e)
-            return _BINARY[type(op)](tidied(left), tidied(right))
+            return BINARY[type(op)](tidied(left), tidied(right))
         case ast.UnaryOp(operand=operand):
             return negative(tidied(operand))
         case ast.Call(func=ast.Name(id="where"), args=arguments, keywords=[]):
@@ -312,7 +303,7 @@ def tidied(e: ast.expr) -> ast.expr:
 def _sum(e: ast.expr) -> ast.expr:
     terms: list[tuple[Any, ast.expr]] = []
     while isinstance(e, ast.BinOp) and isinstance(e.op, ast.Add | ast.Sub):
-        terms.append((_BINARY[type(e.op)], tidied(e.right)))
+        terms.append((BINARY[type(e.op)], tidied(e.right)))
         e = e.left
     found = tidied(e)
     for function, term in reversed(terms):

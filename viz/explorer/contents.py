@@ -25,7 +25,7 @@ from tinygrad_lite.sweeping import ancestors, chains, check_local_derivatives, r
 from tinygrad_lite.value import Value, describe
 from viz.draw_graph import GraphScene, graph_records
 from viz.escape import visible
-from viz.explorer.listing import SHOWN_PATHS, ArrowEdges, Element, all_edges, edges_of_largest
+from viz.explorer.listing import SHOWN_PATHS, ArrowEdges, Element, all_edges, edges_of_largest, flat
 from viz.numbers import summary
 
 __all__ = ["Contents"]
@@ -121,7 +121,7 @@ class Contents:
             ],
             "arrows": [self._arrow(k) for k in range(len(self.scene.edges))],
             "edges": [self._edges(arrow) for arrow in edges],
-            "listed": None if listed is None else [[self.places[v], _flat(v, index)] for v, index in listed],
+            "listed": None if listed is None else [[self.places[v], flat(index, v.shape)] for v, index in listed],
             "forward": [k for k, node in enumerate(values) if not node.is_leaf and self._id(node) in self.shown],
             "backward": [{"value": self.places[node], "arrivals": terms} for node, terms in arrivals],
             "paths": SHOWN_PATHS,
@@ -253,8 +253,8 @@ class Contents:
         wholes: list[tuple[Value, Index | None]] = [(node, None) for node in arrays]
         for node, at in [*wholes, *elements]:
             with contextlib.suppress(ArgumentError):  # too much to write
-                found[node]["all" if at is None else str(_flat(node, at))] = derive(self.end, node, at).text
-        missing = sum(str(_flat(node, at)) not in found.get(node, {}) for node, at in self.asked)
+                found[node]["all" if at is None else str(flat(at, node.shape))] = derive(self.end, node, at).text
+        missing = sum(str(flat(at, node.shape)) not in found.get(node, {}) for node, at in self.asked)
         if missing:
             self.notes.append(
                 f"the derivations of {missing:,} elements are left out, as they are long; tg.derive writes any"
@@ -366,7 +366,3 @@ def _number(x: float) -> float | str:
 
 def _listed(a: Any) -> list[float | str]:
     return [_number(float(x)) for x in np.ravel(a)]
-
-
-def _flat(value: Value, index: Index) -> int:
-    return int(np.ravel_multi_index(index, value.shape)) if value.shape else 0

@@ -15,7 +15,7 @@ from tinygrad_lite.paths import gradient_paths
 from tinygrad_lite.sweeping import chains, topological
 from tinygrad_lite.value import Value
 
-__all__ = ["SHOWN_PATHS", "ArrowEdges", "Element", "all_edges", "edges_of_largest"]
+__all__ = ["SHOWN_PATHS", "ArrowEdges", "Element", "all_edges", "edges_of_largest", "flat"]
 
 SHOWN_PATHS = 10
 """How many paths of an element are listed."""
@@ -90,18 +90,18 @@ def _edges_at(
     with np.errstate(all="ignore"):  # as in a sweep
         arrows = [(ArrowEdges(node, *arrow[:2]), arrow[2]) for arrow in chains(node)]
     for head in heads:
-        flat = _flat(head, node.shape)
+        place = flat(head, node.shape)
         for arrow, chain in arrows:
             operand = arrow.operand
             for tail, weight in edges(chain, head):
                 if kept is None or (head, operand, tail) in kept:
-                    arrow.heads.append(flat)
-                    arrow.tails.append(_flat(tail, operand.shape))
+                    arrow.heads.append(place)
+                    arrow.tails.append(flat(tail, operand.shape))
                     arrow.locals.append(weight + 0.0)
     return [arrow for arrow, _ in arrows]
 
 
-def _flat(index: Index, shape: tuple[int, ...]) -> int:
+def flat(index: Index, shape: tuple[int, ...]) -> int:
     """The position of an element, counted row by row."""
     place = 0
     for i, n in zip(index, shape, strict=True):
