@@ -18,11 +18,28 @@ from hypothesis import strategies as st
 import tinygrad_lite as tg
 from tests.cases import CASES, Case, recorded
 from tinygrad_lite import Value, compiler, datasets, nn, optim, taping
-from tinygrad_lite.errors import ArgumentError, GraphError, IndexRangeError, ShapeError, ValueTypeError
+from tinygrad_lite.elementwise import weighted_sum
+from tinygrad_lite.errors import (
+    ArgumentError,
+    GraphError,
+    IndexRangeError,
+    MissingExtraError,
+    ShapeError,
+    ValueTypeError,
+)
 from tinygrad_lite.maps import Scale
 from tinygrad_lite.value import Op, record
 
-BACKENDS = ["python", "numpy", *(["numba"] if taping.available() else [])]
+WAYS = ["python", "numpy", *(["straight", "tape"] if taping.available() else [])]
+"""Of carrying out a graph of scalars: machine code of its own source, and a tape for machine code."""
+
+
+@pytest.fixture(params=WAYS)
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The backend to force, with the limit between its two ways where the test wants it."""
+    way: str = request.param
+    monkeypatch.setattr(compiler, "SHORT", {"straight": 10**6}.get(way, 0))
+    return {"straight": "numba", "tape": "numba"}.get(way, way)
 
 
 def bits(x: Any) -> Any:
@@ -144,7 +161,6 @@ def test_random_graphs_as_eager(drawn: tuple[list[tuple[str, tuple[int, ...]]], 
 # ---- scalars, by every backend -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 def test_networks_of_scalars(backend: str, rng: np.random.Generator) -> None:
     model = nn.scalar.MLP(2, [4, 3, 1], rng=0)
     points, labels = rng.normal(size=(5, 2)), [1, -1, 1, 1, -1]
@@ -162,7 +178,6 @@ def test_networks_of_scalars(backend: str, rng: np.random.Generator) -> None:
     assert step.captures == 1
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 def test_every_line_of_the_table_on_scalars(backend: str, rng: np.random.Generator) -> None:
     cases = [
         (name, [Value(rng.uniform(low, high)) for low, high in rule.domain])
@@ -186,7 +201,6 @@ def test_a_condition_of_numbers_is_true_where_it_is_not_0() -> None:
     np.testing.assert_array_equal(x.grad, [1.0, 0.0])
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_scalars_with_an_optimizer(backend: str, momentum: float) -> None:
     x, t = datasets.half_adder()
@@ -217,6 +231,61 @@ def test_the_choice_is_by_size() -> None:
     small = tg.compile(lambda: w * w)
     small()
     assert small.backend == "python"
+
+
+def test_products_with_0_are_left_out_while_the_rest_is_finite() -> None:
+    w, v, b = Value(2.0, name="w"), Value(3.0, name="v"), Value(0.5, name="b")
+
+    def loss() -> Value:
+        hidden = tg.sigmoid(weighted_sum([w, v], [0.0, 1.0], b))
+        again = tg.sigmoid(weighted_sum([w, v], [1.0, 0.0], b))
+        return hidden * again * 1e200
+
+    step = agree(loss, [w, v, b])
+    assert "* 0.0" not in step.source
+    for number in (np.inf, -np.inf, np.nan, 2.0):
+        w.data = number
+        cost, gradients = eager(loss, [w, v, b])
+        assert bits(step()) == bits(cost)  # 0 · inf is nan
+        assert [bits(leaf._grad) for leaf in (w, v, b)] == list(map(bits, gradients))
+        for leaf in (w, v, b):
+            leaf.zero_grad()
+    assert step.captures == 2
+    assert "* 0.0" in step.source
+
+
+def test_a_gradient_that_overflows_beside_a_0_is_nan() -> None:
+    w, v = Value(1.0, name="w"), Value(1.0, name="v")
+    step = tg.compile(loss := lambda: weighted_sum([w], [0.0], v * v) * 1e300 * 1.0 + w * 2.0)
+    for number in (1.0, 1e10, 1e200):
+        v.data = number
+        with np.errstate(all="ignore"):
+            end = loss()
+            end.backward()
+        expected = bits(w._grad), bits(v._grad), bits(end.item())
+        w.zero_grad(), v.zero_grad()
+        found = step()
+        assert (bits(w._grad), bits(v._grad), bits(found)) == expected
+        w.zero_grad(), v.zero_grad()
+
+
+def test_without_numba_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    w = Value(0.5)
+    step = tg.compile(lambda: w * w, optim.SGD([w], lr=0.1), backend="numba")
+    monkeypatch.setattr(taping, "available", lambda: False)
+    with pytest.raises(MissingExtraError, match=r"pip install .*numba"):
+        step()
+    assert w.data == 0.5
+    assert w._grad is None
+
+
+def test_arrays_that_are_read_for_numbers_go_by_the_tape(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    w = Value(0.5)
+    step = agree(lambda x: w * x[0] + w * w * x[1], [w], np.array([1.0, 2.0]), backend="numba", exact=False)
+    assert "def forward(" in step.source
+    step = agree(lambda x, y: w * x + w * w * y, [w], 1.0, 2.0, backend="numba", exact=False)
+    assert "def kernel(f0, a0, a1):" in step.source
 
 
 def test_what_python_refuses_is_numpys_inf_or_nan() -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from . import taping
 from .capturing import Capture, captured, same_call
 from .checking import DifferentGradientsError
-from .emitting import Missed, OptimizerFailedError, OverflowedError, emitted
+from .emitting import Missed, OptimizerFailedError, OverflowedError, Replay, emitted
 from .errors import ArgumentError, GraphError, ValueTypeError
 from .flattening import Flat, flat_replay, flattened
 from .leveling import by_level, levels
@@ -38,6 +38,9 @@ MOST_SHAPES = 64
 LARGE = 1000
 """Nodes, from which on a graph of scalars is more than straight-line Python. Measured: machine code pays at once, but
 takes seconds to make; the source of 50,000 nodes takes as long to compile."""
+SHORT = 200
+"""Nodes, up to which machine code is made of the straight source. Measured: it takes 15 ms a node to make, and a step a
+third of the tape's time, which puts the numbers into an array and takes them out again."""
 WIDE = 8
 """Nodes that a level must have on the average for NumPy to be faster than straight-line Python."""
 BACKENDS = (None, "python", "numpy", "numba")
@@ -51,11 +54,10 @@ Noise = list[tuple[Any, Any]]
 class Program:
     """One way through the function: its replay, and what it is good for."""
 
-    def __init__(
-        self, replay: Callable[..., float], source: str, noise: list[Any], modes: list[tuple[Any, bool]], backend: str
-    ) -> None:
-        self.replay = replay
-        self.source = source
+    def __init__(self, replay: Replay, noise: list[Any], modes: list[tuple[Any, bool]], backend: str) -> None:
+        self.replay = replay.function
+        self.source = replay.source
+        self.calls_numpy = replay.calls_numpy
         self.noise = noise
         self.modes = modes
         self.backend = backend
@@ -107,7 +109,9 @@ class CompiledStep:
 
     def __call__(self, *arguments: Any, **named: Any) -> float:
         """One step: the loss, as a float. The gradients are where ``backward`` leaves them."""
-        with self._lock:
+        lock = self._lock
+        lock.acquire()  # which `with` takes half as long again to do
+        try:
             if self._running or blocks_open[0] or captures_open[0]:
                 self._check_place()
                 if watching() is not None:
@@ -123,7 +127,9 @@ class CompiledStep:
                     try:
                         if mode_changes[0] != last.changes:
                             last.check_modes()
-                        return self._quiet.run(last.replay, *arguments)
+                        if last.calls_numpy:
+                            return self._quiet.run(last.replay, *arguments)
+                        return last.replay(*arguments)
                     except Missed:
                         pass
                     except _TRIED_AGAIN:
@@ -134,6 +140,8 @@ class CompiledStep:
                 raise error from None
             finally:
                 self._running = False
+        finally:
+            lock.release()
 
     def _watched(self, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> float:
         """One eager step, inside ``detect_anomaly``: a replay has no ops to look at."""
@@ -264,15 +272,20 @@ class CompiledStep:
         modes = list(capture.modes.values())
         flat = flattened(capture, inputs) if self._backend or len(capture.nodes) > LARGE else None
         backend = self._chosen(flat)
-        low = lowered(capture, inputs, self._optimistic) if backend == "python" else Lowered()
+        low = Lowered()
+        if backend == "python" or (backend == "numba" and len(capture.nodes) <= SHORT):
+            low = lowered(capture, inputs, self._optimistic and backend == "python")
+            if backend == "python" or low.is_of_floats:
+                flat = None
         noise = [op.function for op, _ in low.noise]
         loss = self._eager(capture)
         del capture, inputs  # what nobody else holds is now held by the lowered calls alone
-        if backend == "python" or flat is None:
-            replay, source = emitted(low, _held(low.leaves, low.gradients), self.optimizer)
+        if flat is None:
+            machine_code = taping.straight if backend == "numba" else None
+            replay = emitted(low, _held(low.leaves, low.gradients), self.optimizer, machine_code)
         else:
-            replay, source = self._flat(flat, backend)
-        programs.append(Program(replay, source, noise, modes, backend))
+            replay = self._flat(flat, backend)
+        programs.append(Program(replay, noise, modes, backend))
         self._remember(programs[-1], arguments, named)
         return loss
 
@@ -284,20 +297,22 @@ class CompiledStep:
                     'compile: backend="numba" is for graphs of scalars without noise or branches; leave backend out'
                 )
             return "python"
+        if self._backend == "numba":
+            taping.check_installed()
         if self._backend is not None:
             return self._backend
         if len(flat.nodes) > WIDE * len(levels(flat)):
             return "numpy"
         return "numba" if taping.available() else "python"
 
-    def _flat(self, flat: Flat, backend: str) -> tuple[Callable[..., float], str]:
+    def _flat(self, flat: Flat, backend: str) -> Replay:
         held = _held(flat.leaves, [(leaf,) for leaf in flat.gradients])
         if backend == "numba":
             forward, backward, source = taping.taped(flat)
             at = {place: place for place in range(flat.size)}
         else:
             forward, backward, source, at = by_level(flat)
-        return flat_replay(flat, forward, backward, at, held, self.optimizer), source
+        return Replay(flat_replay(flat, forward, backward, at, held, self.optimizer), source)
 
     def _eager(self, capture: Capture) -> float:
         if self.optimizer is not None:

@@ -11,9 +11,9 @@ import math
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from .lowering import MIRRORED, Call, Lowered, Slot
 from .optim import SGD, Optimizer
 from .value import Value
 
-__all__ = ["Missed", "OptimizerFailedError", "OverflowedError", "all_floats", "emitted", "stepped"]
+__all__ = ["Missed", "OptimizerFailedError", "OverflowedError", "Replay", "all_floats", "emitted", "stepped"]
 
 BLOCK = 1 << 14
 """Elements updated at a time: 128 kB of each array, so that three of them stay in a core's own cache."""
@@ -37,12 +37,24 @@ class Missed(Exception):
     """The replay is not good for what it was given; ``str`` says what changed."""
 
 
-def emitted(low: Lowered, held: list[bool], optimizer: Any) -> tuple[Callable[..., float], str]:
-    """The replay as a function of the arguments' data and of the noise, and its source.
+class Replay(NamedTuple):
+    """A replay as a function of the arguments' data and of the noise, its source, and whether NumPy is called there."""
+
+    function: Callable[..., float]
+    source: str
+    calls_numpy: bool = True
+
+
+MachineCode = Callable[[str, str], Callable[..., Any]]
+
+
+def emitted(low: Lowered, held: list[bool], optimizer: Any, machine_code: MachineCode | None = None) -> Replay:
+    """The calls as a replay.
 
     ``held`` tells which leaves somebody holds: their data are read at each call, the others are constants.
+    ``machine_code`` compiles the source of a function of floats that returns a tuple of floats, given its name.
     """
-    return _Emitter(low, held, optimizer).function()
+    return _Emitter(low, held, optimizer).replay(machine_code)
 
 
 def _fitting(seen: Any, data: Any, value: Value) -> Any:
@@ -117,7 +129,7 @@ class _Emitter:
         self.scope: dict[str, Any] = {
             "inf": np.inf, "nan": np.nan, "refs": sys.getrefcount, "BASE": _references(), "empty_like": np.empty_like,
             "check": _check, "fitting": _fitting, "all_floats": all_floats, "descend": _descend, "copyto": np.copyto,
-            "real": _real, "step": stepped, **FLOAT_FUNCTIONS,
+            "real": _real, "step": stepped, "Overflowed": OverflowedError, **FLOAT_FUNCTIONS,
         }  # fmt: skip
         self.constants: dict[int, str] = {}
         self.kept: list[Any] = []  # what names in the scope stand for, so that no id is used twice
@@ -133,6 +145,46 @@ class _Emitter:
         self.fixed = {slot: slot.sample for (_, slot), there in zip(low.leaves, held, strict=True) if not there}
         live = {leaf for leaf, _ in self.leaves}
         self.gradients = [(leaf, g) for leaf, g in low.gradients if leaf in live]
+
+    # ---- products with 0
+
+    def leave_out_zeros(self) -> None:
+        """Sums of numbers lose the products that are 0 as long as their other factor is finite, which is checked."""
+        self.finite: dict[Slot, None] = {}  # a set that keeps its order
+        if not self.low.optimistic:
+            return
+        for call in self.low.calls:
+            if call.kind != "text":
+                continue
+            if _WEIGHTED_SUM.fullmatch(call.function):
+                terms = _PRODUCT.findall(call.function)
+                zeros = [(a, b) for a, b in terms if self.is_zero(call.args[int(a)], call.args[int(b)])]
+                for a, b in zeros:
+                    call.function = call.function.replace(f" + {{{a}}} * {{{b}}}", "")
+            elif call.function == "{0} + {1}":
+                for x, other in (call.args, call.args[::-1]):
+                    while isinstance(x, Slot) and x.call and x.call.function == "{0}":
+                        (x,) = x.call.args
+                    made = x.call if isinstance(x, Slot) else None
+                    if made and made.kind == "text" and made.function == "{1} * {0}" and self.is_zero(*made.args):
+                        call.function, call.args = "{0}", (other,)
+                        break
+
+    def is_zero(self, a: Any, b: Any) -> bool:
+        """Whether one of two factors is always 0; the other is noted to be checked."""
+        a, b = (self.fixed.get(x, x) if isinstance(x, Slot) else x for x in (a, b))
+        zero, other = (a, b) if type(a) is float else (b, a)
+        if type(zero) is not float or zero != 0.0 or not isinstance(other, Slot):
+            return False
+        self.finite[other] = None
+        return True
+
+    def check_finite(self, total: str, slots: Iterable[Slot]) -> None:
+        """A line for those of the slots that have to be finite: a sum is if all that it adds up are."""
+        checked = self.finite.keys() & {*slots}
+        self.finite = {slot: None for slot in self.finite if slot not in checked}
+        if checked:
+            self.line(f"if not -inf < {total} < inf: raise Overflowed", "or what was multiplied by 0 is no 0")
 
     # ---- names
 
@@ -186,6 +238,7 @@ class _Emitter:
 
     def prepare(self) -> None:
         """Which calls are needed, in which order, and for how long each result is."""
+        self.leave_out_zeros()
         finals = []
         taken: set[Slot] = set()
         for leaf, g in self.gradients:
@@ -200,9 +253,8 @@ class _Emitter:
                 taken.add(g)
             finals.append((leaf, g))
         self.gradients = finals
-        needed = {g for _, g in finals if isinstance(g, Slot)} | (
-            {self.low.loss} if isinstance(self.low.loss, Slot) else set()
-        )
+        ends = {x for x in (*(g for _, g in finals), self.low.loss, *self.finite) if isinstance(x, Slot)}
+        needed = set(ends)
         calls = []
         for call in reversed(self.low.calls):
             if call.out in needed or call.kind == "guard" or (call.kind == "finite" and call.args[0] in needed):
@@ -215,7 +267,8 @@ class _Emitter:
                 if isinstance(x, Slot):  # what is read by anything but source counts as read twice
                     source = call.kind == "text" and call.function != "sigmoid({0})"
                     self.uses[x] += call.function.count(f"{{{k}}}") if source else 2
-        self.uses.update({g: 2 for g in (*(g for _, g in finals), self.low.loss) if isinstance(g, Slot)})
+        self.uses.update(dict.fromkeys(ends, 2))
+        self.readers = Counter(x for call in self.calls for x in {*call.slots()})
         self.mirrored = {call.args[0]: call.out for call in self.calls if call.function == MIRRORED}
         self.roots: dict[Slot, set[Slot]] = {}
         self.last: dict[Slot, int] = {}
@@ -224,10 +277,9 @@ class _Emitter:
                 for root in self.roots_of(slot):
                     self.last[root] = k
         forever = len(self.calls)
-        for slot in [g for _, g in finals] + [self.low.loss]:
-            if isinstance(slot, Slot):
-                for root in self.roots_of(slot):
-                    self.last[root] = forever
+        for slot in ends:
+            for root in self.roots_of(slot):
+                self.last[root] = forever
 
     def roots_of(self, slot: Slot) -> set[Slot]:
         """The slots in whose memory a slot may be."""
@@ -266,7 +318,7 @@ class _Emitter:
 
     # ---- the function
 
-    def function(self) -> tuple[Callable[..., float], str]:
+    def replay(self, machine_code: MachineCode | None) -> Replay:
         self.prepare()
         arguments = [f"a{k}" for k in range(len(self.low.arguments))] + [f"r{k}" for k in range(len(self.low.noise))]
         slots = [*self.low.arguments, *(slot for _, slot in self.low.noise)]
@@ -274,15 +326,29 @@ class _Emitter:
             self.names[slot] = name
         self._load_leaves()
         self._take_gradient_buffers()
+        start = len(self.lines)
         for k, call in enumerate(self.calls):
             self._call(call, k)
             self.release(call, k)
+        self.check_finite(" + ".join(map(self.expression, self.finite)), self.finite)
+        kernel = "" if machine_code is None else self._moved_to_machine_code(start, arguments, machine_code)
         self._store()
         notes = [f"{name} is {slot.note}" for name, slot in zip(arguments, slots, strict=True) if slot.note]
         head = [f"def replay({', '.join(arguments)}):"] + [f"    # {note}" for note in notes]
         source = "\n".join([*head, *self.lines, ""])
         exec(compile(source, "<compiled step>", "exec"), self.scope)
-        return self.scope["replay"], source
+        return Replay(self.scope["replay"], kernel + source, not self.low.is_of_floats)
+
+    def _moved_to_machine_code(self, start: int, arguments: list[str], machine_code: MachineCode) -> str:
+        """Make the lines from ``start`` on a function of its own, and call it. Returns its source."""
+        numbers = [*(self.names[slot] for _, slot in self.leaves), *arguments]
+        ends = {"loss": self.low.loss} | {f"g{k}": g for k, (_, g) in enumerate(self.gradients)}
+        results = ", ".join(map(self.expression, ends.values()))
+        kernel = [f"def kernel({', '.join(numbers)}):", *self.lines[start:], f"    return {results},", "", ""]
+        self.scope["kernel"] = machine_code("\n".join(kernel), "kernel")
+        self.lines[start:] = [f"    {', '.join(ends)}, = kernel({', '.join(numbers)})"]
+        self.names |= {slot: name for name, slot in ends.items() if isinstance(slot, Slot)}
+        return "\n".join(kernel)
 
     def _load_leaves(self) -> None:
         arrays = [(leaf, slot) for leaf, slot in self.leaves if slot.is_array]
@@ -305,9 +371,10 @@ class _Emitter:
             self.names[slot] = f"f{k}"
         if floats:
             self.scope["numbers"] = [leaf for leaf, _ in floats]
-            self.line("data = [p._data for p in numbers]")
-            self.line("if type(sum(data)) is not float: all_floats(data)", "an array among them")
+            self.line("data = [p._data for p in numbers]; total = sum(data)")
+            self.line("if type(total) is not float: all_floats(data)", "an array among them")
             self.line(f"{', '.join(self.names[slot] for _, slot in floats)}, = data")
+            self.check_finite("total", [slot for _, slot in floats])
         for leaf in managed:
             if leaf not in self.parameters:
                 self.parameters[leaf] = self.constant(leaf, "u0")
@@ -340,7 +407,7 @@ class _Emitter:
             return
         if call.kind == "finite":
             self.line(f"if not vdot({args[0]}, {args[0]}) < inf: raise Overflowed")
-            self.scope.update(vdot=np.vdot, Overflowed=OverflowedError)
+            self.scope["vdot"] = np.vdot
             return
         if call.kind == "text" and call.function == "sigmoid({0})" and call.args[0] in self.mirrored:
             mirror = self.mirrored[call.args[0]]
@@ -354,8 +421,11 @@ class _Emitter:
             return
         if call.kind == "text":
             text = _simplified(call.function.format(*args))
-            if _NUMBER.fullmatch(text):
+            if _NUMBER.fullmatch(text) or text.isidentifier():
                 self.names[out] = text
+            elif self._read_at_once(call, k):
+                self.names[out] = "z"
+                self.line(f"z = {text}", out.note)
             elif not self._inlined(call, text):
                 name = self.names.setdefault(out, f"v{next(self.numbers)}")
                 self.line(f"{name} = {text}", out.note)
@@ -404,6 +474,11 @@ class _Emitter:
             self.line(f"{self.expression(function)}({args[0]}, {axis}, None, {name}{keepdims})", out.note)
         else:
             self.line(f"{self.expression(function)}({', '.join(args + options)}, out={name})", out.note)
+
+    def _read_at_once(self, call: Call, k: int) -> bool:
+        """Whether nothing but the next two lines reads it: numbers that die young are cheap."""
+        out = call.out
+        return out in self.mirrored and self.calls[k + 1].args[0] is out and self.readers[out] == 2
 
     def _inlined(self, call: Call, text: str) -> bool:
         """Put an expression that is read once where it is read: storing and loading it takes half of its time."""
@@ -482,6 +557,9 @@ class _Emitter:
 
 
 _NUMBER = re.compile(r"\d+\.\d+(e[+-]?\d+)?")
+_PRODUCT = re.compile(r" \+ \{(\d+)\} \* \{(\d+)\}")
+_WEIGHTED_SUM = re.compile(rf"\{{\d+\}}({_PRODUCT.pattern})+")
+_LESS_NOTHING = re.compile(r"^(\w+) - 0\.0$")
 _BY_ONE = re.compile(r" \* 1\.0(?![\d.e]| \*\*)")
 _TWICE = re.compile(rf"({_NUMBER.pattern}) \* \(({_NUMBER.pattern}) \* (\w+)\)")
 
@@ -492,8 +570,10 @@ def _simplified(text: str) -> str:
 
     >>> _simplified("f0 + f1 * 1.0 + f2 * 0.125"), _simplified("0.125 * (2.0 * v1)"), _simplified("0.1 * (0.3 * v1)")
     ('f0 + f1 + f2 * 0.125', '0.25 * v1', '0.1 * (0.3 * v1)')
+    >>> _simplified("v1 - 0.0"), _simplified("v1 + 0.0")
+    ('v1', 'v1 + 0.0')
     """
-    text = _BY_ONE.sub("", text)
+    text = _LESS_NOTHING.sub(r"\1", _BY_ONE.sub("", text))
     twice = _TWICE.fullmatch(text)
     if twice is not None:
         a, b = float(twice[1]), float(twice[3])

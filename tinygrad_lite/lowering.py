@@ -10,6 +10,7 @@ table's expressions.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,6 +33,7 @@ __all__ = ["MIRRORED", "Call", "Lowered", "Slot", "Traced", "Untraceable", "lowe
 
 
 _BOOL = np.dtype(bool)
+_PLACE = re.compile(r"\{(\d+)\}")
 MIRRORED = "sigmoid(-{0})"
 
 
@@ -95,10 +97,17 @@ class Lowered:
     gradients: list[tuple[Value, Any]] = field(default_factory=list)
     loss: Any = None
     optimistic: bool = True
-    """Whether a sigmoid may count on exponentials that do not overflow, and have that checked."""
+    """Whether a replay may count on what hardly ever fails, and have that checked: that a sigmoid's exponentials do not
+    overflow, and that what is multiplied by 0 is finite."""
     start: int = 0
     """Where the calls of the op that is being followed start."""
     _known: dict[Any, Slot] = field(default_factory=dict)
+
+    @property
+    def is_of_floats(self) -> bool:
+        """Whether there is nothing but expressions of floats, of arguments and of leaves."""
+        slots = [*self.arguments, *(slot for _, slot in self.leaves)]
+        return all(call.kind == "text" for call in self.calls) and all(type(slot.sample) is float for slot in slots)
 
     def call(self, kind: str, function: Any, args: tuple[Any, ...], options: dict[str, Any], sample: Any) -> Slot:
         """Note a call; one that was made before with the same arguments is not made again."""
@@ -384,7 +393,9 @@ class _Lowering:
     def _text(self, text: str, args: tuple[Any, ...], sample: float) -> Any:
         if not any(isinstance(x, Slot) for x in args):
             return sample
-        return self.low.call("text", text, args, {}, sample)
+        read = sorted({*map(int, _PLACE.findall(text))})
+        text = _PLACE.sub(lambda place: f"{{{read.index(int(place[1]))}}}", text)
+        return self.low.call("text", text, tuple(args[k] for k in read), {}, sample)
 
     def _followed(self, op: Op, args: tuple[Any, ...], value: Value) -> Any:
         """The op's forward as NumPy's calls if it can be followed to the same bits, else as one."""

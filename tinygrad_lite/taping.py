@@ -1,10 +1,11 @@
-"""Graphs of scalars as a flat tape in machine code, with the extra ``numba``.
+"""Graphs of scalars in machine code, with the extra ``numba``: short ones as straight code, others as a flat tape.
 
 One function runs over the tape forward, one backward; what they do for an op is the table's own text.
 """
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from functools import cache
@@ -17,7 +18,7 @@ from .elementwise import OPS
 from .errors import MissingExtraError
 from .flattening import Flat
 
-__all__ = ["available", "taped"]
+__all__ = ["available", "check_installed", "straight", "taped"]
 
 _WEIGHTED = """\
         if op == 0:
@@ -55,12 +56,42 @@ def available() -> bool:
     return True
 
 
-def taped(flat: Flat) -> tuple[Callable[[Any], None], Callable[[Any, Any], None], str]:
-    """Forward and backward as functions of the numbers and of their cotangents, and their source."""
+def check_installed() -> None:
+    """``MissingExtraError`` unless numba is installed."""
     if not available():
         raise MissingExtraError(
             'compile: backend="numba" needs numba, which is not installed; pip install "tinygrad_lite[numba]"'
         )
+
+
+def straight(source: str, name: str) -> Callable[..., Any]:
+    """The function that the source defines, of floats, which returns a tuple of floats."""
+    scope = {**_functions(), "inf": math.inf, "nan": math.nan}
+    exec(compile(source, "<compiled step, straight>", "exec"), scope)
+    function: Callable[..., Any] = _jit()(scope[name])
+    return function
+
+
+@cache
+def _jit() -> Callable[..., Any]:
+    import numba
+
+    jit: Callable[..., Any] = numba.njit(error_model="numpy")  # what divides by 0 is inf or nan, as it is in eager
+    return jit
+
+
+@cache
+def _functions() -> dict[str, Any]:
+    """What the table's expressions call, as numba can call it."""
+    functions = {name: f for name, f in FLOAT_FUNCTIONS.items() if callable(f)}  # eval has left its __builtins__ there
+    return {
+        **{name: _jit()(f) if inspect.isfunction(f) else f for name, f in functions.items()},
+        "real": _jit()(lambda x: x),  # a power that is complex in Python is nan here
+    }
+
+
+def taped(flat: Flat) -> tuple[Callable[[Any], None], Callable[[Any, Any], None], str]:
+    """Forward and backward as functions of the numbers and of their cotangents, and their source."""
     kinds: dict[tuple[str, tuple[bool, ...]], int] = {}
     codes: list[int] = []
     starts: list[int] = [0]
@@ -82,8 +113,6 @@ def taped(flat: Flat) -> tuple[Callable[[Any], None], Callable[[Any, Any], None]
 @cache
 def _machine_code(kinds: tuple[tuple[str, tuple[bool, ...]], ...]) -> tuple[Any, Any, str]:
     """The two loops for the ops that a tape has."""
-    import numba
-
     there = [_WEIGHTED]
     back = [_WEIGHTED_BACK]
     for code, (name, live) in enumerate(kinds, start=2):
@@ -110,11 +139,6 @@ def _machine_code(kinds: tuple[tuple[str, tuple[bool, ...]], ...]) -> tuple[Any,
             "",
         ]
     )
-    jit = numba.njit(error_model="numpy")
-    scope: dict[str, Any] = {
-        name: f if f is abs or getattr(math, name, None) is f or f.__module__ == "math" else jit(f)
-        for name, f in FLOAT_FUNCTIONS.items()
-        if callable(f)  # eval has left its __builtins__ there
-    }
+    scope = dict(_functions())
     exec(compile(source, "<compiled step, tape>", "exec"), scope)
-    return jit(scope["forward"]), jit(scope["backward"]), source
+    return _jit()(scope["forward"]), _jit()(scope["backward"]), source
