@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .blocking import Chain, chain_at
 from .capturing import Guard
 from .derivatives import FLOAT_FUNCTIONS
 from .lowering import MIRRORED, Call, Lowered, Slot
@@ -141,6 +142,9 @@ class _Emitter:
         self.methods: dict[Any, Any] = {}  # np.add.reduce is another object each time that it is asked for
         self.buffers: dict[Slot, Any] = {}  # the memory that belongs to a slot
         self.free: defaultdict[Any, list[Any]] = defaultdict(list)
+        self.chain: Chain | None = None  # that is being written
+        self.parts: dict[str, str] = {}  # what the rows of an array are called in it
+        self.scratch: set[str] = set()  # arrays of one block
         self.leaves = [(leaf, slot) for (leaf, slot), there in zip(low.leaves, held, strict=True) if there]
         self.fixed = {slot: slot.sample for (_, slot), there in zip(low.leaves, held, strict=True) if not there}
         live = {leaf for leaf, _ in self.leaves}
@@ -225,11 +229,20 @@ class _Emitter:
             return self.constant(x, stem if not stem[0].isdigit() else f"f_{stem}")
         return self.constant(x, "c0" if isinstance(x, np.ndarray) else "k0")
 
+    def read(self, x: Any) -> str:
+        """The same for what a call reads: in a chain the rows of it."""
+        text = self.expression(x)
+        return self.part(text) if self.chain is not None and self.chain.has_rows(x) else text
+
+    def part(self, name: str) -> str:
+        """What the rows of an array are called."""
+        return self.parts.setdefault(name, f"x{next(self.numbers)}")
+
     def operand(self, x: Any, call: Call) -> str:
         """An operand of a ufunc. A number is an array of the others' dtype, which takes half the time to read."""
         dtypes = {slot.sample.dtype for slot in call.slots() if slot.is_array}
         if type(x) not in (float, int) or len(dtypes) != 1 or (dtype := dtypes.pop()).kind != "f":
-            return self.expression(x)
+            return self.read(x)
         if (x, dtype) not in self.numbers_of:
             self.numbers_of[x, dtype] = self.constant(np.array(x, dtype), _number_name(x))
         return self.numbers_of[x, dtype]
@@ -295,15 +308,21 @@ class _Emitter:
         return self.roots[slot]
 
     def buffer(self, call: Call, k: int) -> Any:
-        """Memory for the result of a call: that of an operand which dies in it, else what is free, else new."""
+        """Memory for the result of a call: that of an operand which dies in it, else what is free, else new.
+
+        Of what only the chain reads that is being written, it is one block's.
+        """
         sample = call.out.sample
+        if self.chain is not None and self.last.get(call.out, k) < self.chain.stop:
+            sample = np.empty(self.chain.block_shape, sample.dtype)
         for place, x in enumerate(call.args):
             if (
                 isinstance(x, Slot)
                 and x in self.buffers
                 and self.last[x] == k
                 and _may_overwrite(call, place)
-                and _layout(x.sample) == _layout(sample)
+                and x.sample.shape == call.out.sample.shape
+                and _layout(self.buffers[x]) == _layout(sample)
             ):
                 return self.buffers.pop(x)
         free = self.free[_memory(sample)]
@@ -313,6 +332,8 @@ class _Emitter:
         """Memory that nothing reads after call ``k``."""
         for slot in {root for x in (*call.slots(), call.out) for root in self.roots_of(x)}:
             if self.last.get(slot, k) <= k and slot in self.buffers:
+                if self.chain is not None and slot.sample.shape != self.chain.shape:
+                    continue  # the next block reads it too
                 buffer = self.buffers.pop(slot)
                 self.free[_memory(buffer)].append(buffer)
 
@@ -327,9 +348,15 @@ class _Emitter:
         self._load_leaves()
         self._take_gradient_buffers()
         start = len(self.lines)
-        for k, call in enumerate(self.calls):
-            self._call(call, k)
-            self.release(call, k)
+        k = 0
+        while k < len(self.calls):
+            chain = chain_at(self.calls, k, self.is_whole)
+            if chain is not None:
+                self._in_blocks(chain, k)
+            else:
+                self._call(self.calls[k], k)
+                self.release(self.calls[k], k)
+            k = chain.stop if chain is not None else k + 1
         self.check_finite(" + ".join(map(self.expression, self.finite)), self.finite)
         kernel = "" if machine_code is None else self._moved_to_machine_code(start, arguments, machine_code)
         self._store()
@@ -337,7 +364,10 @@ class _Emitter:
         head = [f"def replay({', '.join(arguments)}):"] + [f"    # {note}" for note in notes]
         source = "\n".join([*head, *self.lines, ""])
         exec(compile(source, "<compiled step>", "exec"), self.scope)
-        return Replay(self.scope["replay"], kernel + source, not self.low.is_of_floats)
+        calls_numpy = not self.low.is_of_floats
+        for call in self.low.calls:
+            call.out.call = None  # a cycle would keep the arrays of the captured run until the collector finds it
+        return Replay(self.scope["replay"], kernel + source, calls_numpy)
 
     def _moved_to_machine_code(self, start: int, arguments: list[str], machine_code: MachineCode) -> str:
         """Make the lines from ``start`` on a function of its own, and call it. Returns its source."""
@@ -395,9 +425,28 @@ class _Emitter:
             self.line(f"g{k} = gradients[{k}]")
             self.line(f"if refs(g{k}) > BASE: g{k} = gradients[{k}] = empty_like(g{k})", "somebody kept the last one")
 
+    def is_whole(self, slot: Slot) -> bool:
+        """Whether none of the memory that is used again holds it in another shape or order."""
+        return slot in self.buffers or not any(root in self.buffers for root in self.roots_of(slot))
+
+    def _in_blocks(self, chain: Chain, start: int) -> None:
+        """A loop over the blocks of a chain of calls."""
+        self.chain, self.parts = chain, {}
+        first = len(self.lines)
+        for k in range(start, chain.stop):
+            self._call(self.calls[k], k)
+            self.release(self.calls[k], k)
+        self.chain = None
+        for k in range(start, chain.stop):
+            self.release(self.calls[k], k)
+        blocks = self.constant(chain.blocks, "blocks0")
+        parts = [f"{part} = {name}{'[:n]' if name in self.scratch else '[rows]'}" for name, part in self.parts.items()]
+        body = [f"        {'; '.join(parts)}", *(f"    {line}" for line in self.lines[first:])]
+        self.lines[first:] = [f"    for rows, n in {blocks}:  # {chain.rows} of {chain.shape[0]} at a time", *body]
+
     def _call(self, call: Call, k: int) -> None:
         out = call.out
-        args = [self.expression(x) for x in call.args]
+        args = [self.read(x) for x in call.args]
         if call.kind == "guard":
             if isinstance(call.function, Guard):
                 guard = self.constant(call.function, "guard0")
@@ -451,7 +500,9 @@ class _Emitter:
         if out not in self.names:  # not a gradient, which has its own memory
             self.buffers[out] = buffer = self.buffer(call, k)
             self.names[out] = self.constant(buffer, f"b{next(self.numbers)}")
-        name = self.names[out]
+            if buffer.shape != out.sample.shape:
+                self.scratch.add(self.names[out])
+        name = self.names[out] if self.chain is None else self.part(self.names[out])
         if call.kind == "ufunc":
             args = [self.operand(x, call) for x in call.args]
             place = f"out={name}" if function in (np.maximum, np.minimum) else name  # which NumPy wants by name

@@ -134,7 +134,7 @@ class _Flattening:
 
     def _move(self, op: Op, operands: tuple[Any, ...], value: Value, arguments: int) -> None:
         """What needs no gradient: a number that never changes, or what is computed anew."""
-        args = tuple(self.moved.get(id(x), x) if isinstance(x, Value) else as_data(x, True, False) for x in operands)
+        args = tuple(self.moved.get(id(x), x) if isinstance(x, Value) else as_data(x, True, True) for x in operands)
         self.flat.moves.append((op, args, id(value)))
         self.moved[id(value)] = At(arguments + len(self.flat.moves) - 1)
 

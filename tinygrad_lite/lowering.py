@@ -222,9 +222,9 @@ class Traced(NDArrayOperatorsMixin):
         outs = options.pop("out", ())
         if ufunc.nout > 1 or (outs and not isinstance(outs[0], Traced)):
             raise Untraceable("its result goes elsewhere")
-        inputs = tuple(
-            x.item() if type(x) is np.ndarray and not x.ndim and x.dtype == self.dtype else x for x in inputs
-        )
+        shapes = [x.shape for x in inputs if isinstance(x, Traced)]
+        shape = np.broadcast_shapes(*shapes) if ufunc.signature is None else ()
+        inputs = tuple(x.flat[0].item() if self._is_number(x, shape) else x for x in inputs)
         if method == "reduce":
             result = self._noted("reduce", ufunc.reduce, inputs, **{"axis": 0, **options})
         elif method != "__call__" or options:
@@ -251,6 +251,14 @@ class Traced(NDArrayOperatorsMixin):
             raise Untraceable("it changes what others see")
         into.slot = result.slot
         return into
+
+    def _is_number(self, x: Any, shape: tuple[int, ...]) -> bool:
+        """Whether an array does what its number does, beside others whose shape together is ``shape``."""
+        if type(x) is not np.ndarray or x.dtype != self.dtype or not x.size or x.ndim > len(shape):
+            return False
+        fits = all(a in (1, b) for a, b in zip(x.shape[::-1], shape[::-1], strict=False))
+        first = x.flat[0]
+        return fits and bool(np.all(x == first)) and bool(np.all(np.signbit(x) == np.signbit(first)))
 
     def __array_function__(self, function: Any, types: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if options.get("out") is not None:
@@ -341,6 +349,7 @@ class _Lowering:
         self.at: dict[int, Any] = {}  # the slot of a Value, or the number that it is
         self.ops: dict[int, Op] = {}  # that kept something of their forward pass for the derivative
         self.traced: dict[int, Traced] = {}
+        self.taken: dict[int, tuple[Any, Any]] = {}
         for argument in arguments:
             self.low.arguments.append(self._input(argument))
         for leaf in capture.leaves:
@@ -388,7 +397,12 @@ class _Lowering:
         self.at[id(value)] = slot
 
     def _argument(self, x: Any) -> Any:
-        return self.at[id(x)] if isinstance(x, Value) else as_data(x, keep_integers=True, copy=False)
+        """An operand: a slot, or what is taken once and for all, though the user may write into it later."""
+        if isinstance(x, Value):
+            return self.at[id(x)]
+        if id(x) not in self.taken:
+            self.taken[id(x)] = x, as_data(x, keep_integers=True, copy=True)
+        return self.taken[id(x)][1]
 
     def _text(self, text: str, args: tuple[Any, ...], sample: float) -> Any:
         if not any(isinstance(x, Slot) for x in args):
