@@ -82,6 +82,26 @@ def test_by_hand(kind: Any, settings: dict[str, Any], shape: tuple[int, ...], rn
 
 
 @pytest.mark.parametrize(("kind", "settings"), CASES, ids=IDS)
+def test_large_arrays_in_blocks(
+    kind: Any, settings: dict[str, Any], rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, grads = rng.normal(size=(5, 3)), [rng.normal(size=(5, 3)) for _ in range(4)]
+    results = []
+    for large in (optim.LARGE, 2):
+        monkeypatch.setattr(optim, "LARGE", large)
+        monkeypatch.setattr(optim, "BLOCK", 4)
+        for order in "CF":
+            p = Value(np.array(start, order=order))
+            optimizer = kind([p], **{"lr": 1e-3, **settings})
+            for g in grads:
+                p.grad = g
+                optimizer.step()
+            results.append(p.data)
+    for result in results:
+        assert_array_equal(result, results[0])
+
+
+@pytest.mark.parametrize(("kind", "settings"), CASES, ids=IDS)
 def test_against_pytorch(kind: Any, settings: dict[str, Any], rng: np.random.Generator) -> None:
     torch = pytest.importorskip("torch")
     settings = {"lr": 1e-3, **settings}
