@@ -125,14 +125,17 @@ def _check(pairs: list[tuple[float, float]]) -> None:
 RATE, GOAL = 4.0, 1e-3
 
 
-def half_adder() -> Pair:
+def half_adder(backend: str | None = None) -> Pair:
     """A half adder of scalars, trained until the cost is below 1e-3: compiled, and a function for each derivative."""
     import tinygrad_lite as tg
 
+    if backend == "numba":
+        peers.needs("numba")
     x, t = tg.datasets.half_adder()
     net = tg.nn.scalar.MLP(2, [2, 2, 2], activation="sigmoid", output="sigmoid", init="uniform", rng=0)
     start = net.state_dict()
-    step = tg.compile(lambda: tg.nn.losses.half_squared_error(net(x), t), tg.optim.SGD(net.parameters(), lr=RATE))
+    optimizer = tg.optim.SGD(net.parameters(), lr=RATE)
+    step = tg.compile(lambda: tg.nn.losses.half_squared_error(net(x), t), optimizer, backend=backend)
 
     def compiled() -> dict[str, float]:
         net.load_state_dict(start)
@@ -160,6 +163,13 @@ COMPILED: tuple[tuple[str, str, str, float | None, Callable[[], Pair]], ...] = (
     ("compiled-scalars", NETWORK, MICROGRAD, 1 / 100, partial(scalar_network, "numpy")),
     ("compiled-numba", f"{NETWORK}, numba", MICROGRAD, 1 / 1000, partial(scalar_network, "numba")),
     ("compiled-adder", f"compiled half adder to {GOAL:g}", "a function per parameter", 1 / 8, half_adder),
+    (
+        "compiled-adder-numba",
+        f"compiled half adder to {GOAL:g}, numba",
+        "a function per parameter",
+        1 / 8,
+        partial(half_adder, "numba"),
+    ),
     *(
         (f"compiled-{size}", f"compiled step {PROBLEMS[size]}", BY_HAND, 1.05, partial(steps, by_hand, size))
         for size in PROBLEMS

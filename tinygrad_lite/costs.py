@@ -69,17 +69,25 @@ class CrossEntropy(Op):
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
         if k == 1:
             return None
-        logits, labels = operands
+        return (SumOver(shape_of(operands[0]), (-2, -1), False, self._slope(*operands)),)
+
+    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
+        if k == 1:
+            return None
+        slope = self._slope(*operands)
+        return slope if type(g) is float and g == 1.0 else slope * g
+
+    def _slope(self, logits: Any, labels: Any) -> Any:
         if isinstance(logits, Value):
             n, dtype = logits.shape[-1], logits.dtype
-            weight = softmax(logits) - plain(lambda labels: np.eye(n, dtype=dtype)[labels], labels)
-        else:
-            if self._kept is None or self._kept[0] is not logits:
-                self.forward(logits, labels)
-            assert self._kept is not None
-            weight = self._kept[1] / self._kept[2]
-            weight[np.arange(len(labels)), labels] -= 1.0
-        return (SumOver(shape_of(logits), (-2, -1), False, weight / len(labels)),)
+            return (softmax(logits) - plain(lambda labels: np.eye(n, dtype=dtype)[labels], labels)) / len(labels)
+        if self._kept is None or self._kept[0] is not logits:
+            self.forward(logits, labels)
+        assert self._kept is not None
+        slope = self._kept[1] / self._kept[2]
+        slope[np.arange(len(labels)), labels] -= 1.0
+        slope /= len(labels)
+        return slope
 
 
 def half_squared_error(y: Any, t: Any, divisor: float = 1.0) -> Any:
@@ -118,8 +126,9 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
         raise ArgumentError(
             f"cross_entropy: labels are integers, got dtype {numbers.dtype}; convert them with .astype(int)"
         )
-    low, high = int(np.minimum.reduce(numbers)), int(np.maximum.reduce(numbers))
-    if low < 0 or high >= shape[1]:
+    unsigned = numbers.view(f"u{numbers.itemsize}")  # one below 0 is a very large one, and one reduction is enough
+    if np.maximum.reduce(unsigned) >= shape[1]:
+        low, high = int(np.minimum.reduce(numbers)), int(np.maximum.reduce(numbers))
         raise ArgumentError(
             f"cross_entropy: a class is a number from 0 to {shape[1] - 1} ({shape[1]} logits), "
             f"got {low if low < 0 else high}; convert the labels first"

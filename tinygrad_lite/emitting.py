@@ -11,7 +11,7 @@ import math
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -66,7 +66,7 @@ def _fitting(seen: Any, data: Any, value: Value) -> Any:
     return data
 
 
-def all_floats(data: list[Any]) -> list[Any]:
+def all_floats(data: Sequence[Any]) -> Sequence[Any]:
     """The data, if all of them are floats."""
     if {*map(type, data)} != {float}:
         raise Missed("a parameter that was one number became an array")
@@ -400,10 +400,11 @@ class _Emitter:
             self.parameters[leaf] = f"q{k}"
             self.names[slot] = f"f{k}"
         if floats:
-            self.scope["numbers"] = [leaf for leaf, _ in floats]
-            self.line("data = [p._data for p in numbers]; total = sum(data)")
+            for leaf, slot in floats:
+                self.line(f"{self.names[slot]} = {self.parameters[leaf]}._data", leaf.name or "")
+            self.line(f"data = {', '.join(self.names[slot] for _, slot in floats)},")
+            self.line("total = sum(data)")
             self.line("if type(total) is not float: all_floats(data)", "an array among them")
-            self.line(f"{', '.join(self.names[slot] for _, slot in floats)}, = data")
             self.check_finite("total", [slot for _, slot in floats])
         for leaf in managed:
             if leaf not in self.parameters:
@@ -534,7 +535,7 @@ class _Emitter:
     def _inlined(self, call: Call, text: str) -> bool:
         """Put an expression that is read once where it is read: storing and loading it takes half of its time."""
         depth = 1 + max((self.depths.get(x, 0) for x in call.slots()), default=0)
-        if self.uses[call.out] != 1 or depth > DEEPEST or (call.out.note and "back" not in call.out.note):
+        if self.uses[call.out] != 1 or depth > DEEPEST or " = " in call.out.note:
             return False
         self.names[call.out] = f"({text})"
         self.depths[call.out] = depth
