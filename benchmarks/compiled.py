@@ -11,6 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from . import handwritten_buffers, handwritten_functions, peers, scalars, training
 from .measure import Pair
 from .training import LR, PROBLEMS, Problem, Trainer
@@ -68,6 +70,27 @@ def steps(side: Callable[[Problem], Trainer], size: str) -> Pair:
     mine, theirs = ours(PROBLEMS[size]), side(PROBLEMS[size])
     training.agree(mine, theirs)
     return Pair(mine.step, theirs.step)
+
+
+def elementwise(size: int) -> Pair:
+    """A step of a formula without products of matrices, on arrays of ``size`` numbers: compiled, and by hand."""
+    import tinygrad_lite as tg
+
+    rng = np.random.default_rng(0)
+    start, x = rng.normal(size=size), rng.normal(size=size)
+    w, by_hand = tg.Value(start.copy()), handwritten_buffers.Elementwise(start.copy())
+
+    def mean(x: Any) -> Any:
+        return (w.sigmoid() * (-(w * x - 1.0).square()).exp()).mean()
+
+    alone = tg.compile(mean)
+    mine = Trainer(lambda: alone(x), lambda: [w.grad])
+    theirs = Trainer(lambda: by_hand.cost(x), lambda: [by_hand.gradient.copy()])
+    mine.step()
+    theirs.step()
+    training.agree(mine, theirs)
+    step = tg.compile(mean, tg.optim.SGD([w], lr=LR))
+    return Pair(lambda: step(x), lambda: by_hand.step(x, LR))
 
 
 # ---- scalars -----------------------------------------------------------------------------------------------------
@@ -173,6 +196,16 @@ COMPILED: tuple[tuple[str, str, str, float | None, Callable[[], Pair]], ...] = (
     *(
         (f"compiled-{size}", f"compiled step {PROBLEMS[size]}", BY_HAND, 1.05, partial(steps, by_hand, size))
         for size in PROBLEMS
+    ),
+    *(
+        (
+            f"compiled-elementwise-{name}",
+            f"compiled step, elementwise, {size:,} numbers",
+            BY_HAND,
+            None,
+            partial(elementwise, size),
+        )
+        for name, size in (("small", 10_000), ("large", 4_000_000))
     ),
 )
 
