@@ -447,6 +447,7 @@ def test_refusals() -> None:
     net, loss = xor([2, 3, 2])
     cases: list[tuple[type[Exception], str, Callable[[], Any]]] = [
         (UnknownNameError, "derive: nothing that 'C' .* is named 'w9'", lambda: derive(loss, "w9")),
+        (UnknownNameError, r"'w2\[-1,0\]' is no element of 'w2', of shape \(3, 2\); .*'w2\[0, 0\]'", lambda: derive(loss, "w2[-1,0]")),  # noqa: E501
         (ArgumentError, "derive: form is 'grouped', 'paths' or 'deltas', got 'x'", lambda: derive(loss, "w1", form="x")),  # type: ignore[arg-type]  # noqa: E501
         (ArgumentError, "derive: the element is in the name already", lambda: derive(loss, "w1[0,0]", at=(0, 0))),
         (ArgumentError, "derive: at= is an element of one Value", lambda: derive(loss, net, at=(0, 0))),

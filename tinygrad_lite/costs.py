@@ -17,6 +17,10 @@ from .value import Op, Value, describe, ndim_of, plain, raw, record, shape_of
 __all__ = ["CrossEntropy", "HalfSquaredError", "cross_entropy", "half_squared_error"]
 
 
+_WHOLE = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
+_UNSIGNED = {np.dtype(f"{order}{kind}"): np.dtype(f"{order}u{kind[1]}") for order in "<>" for kind in _WHOLE}
+
+
 @dataclass(slots=True)
 class HalfSquaredError(Op):
     """``Σ (y - t)² / (2 divisor)`` as one op: its local derivative is the difference itself."""
@@ -126,7 +130,7 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
         raise ArgumentError(
             f"cross_entropy: labels are integers, got dtype {numbers.dtype}; convert them with .astype(int)"
         )
-    unsigned = numbers.view(f"u{numbers.itemsize}")  # one below 0 is a very large one, and one reduction is enough
+    unsigned = numbers.view(_UNSIGNED[numbers.dtype])  # one below 0 is a very large one: one reduction is enough
     if np.maximum.reduce(unsigned) >= shape[1]:
         low, high = int(np.minimum.reduce(numbers)), int(np.maximum.reduce(numbers))
         raise ArgumentError(

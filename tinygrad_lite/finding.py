@@ -33,6 +33,15 @@ def find(end: Value, name: str, who: str = "find") -> tuple[Value, Index]:
             named.setdefault(value.name, []).append(value)
     resolved = naming.resolve(name, {own: values[0].shape for own, values in named.items()})
     if resolved is None:
+        array, bracket, _ = name.partition("[")
+        if bracket and array in named:
+            shape = named[array][0].shape
+            raise UnknownNameError(
+                f"{who}: {name!r} is no element of {array!r}, of shape {shape}; an element has a number from 0 for "
+                f"each axis, such as '{array}[{', '.join('0' * len(shape))}]'"
+                if shape
+                else f"{who}: {name!r} is no element, as {array!r} is one number; write {array!r}"
+            )
         near = naming.closest(name, named)
         shown = ", ".join(map(repr, near or list(named)[:20]))
         known = f"the nearest names are {shown}" if near else f"the names are {shown or 'none'}"

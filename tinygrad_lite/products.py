@@ -103,7 +103,7 @@ class LinearOp(Op):
                 return g.dot(weight.T)
             if k == 1:
                 return x.T.dot(g)
-            if type(bias) is np.ndarray and bias.shape == out.shape[1:]:
+            if type(bias) is np.ndarray and bias.ndim == 1 and len(bias) == out.shape[1]:
                 return np.add.reduce(g)
         return Op.pull(self, k, g, operands, out)
 

@@ -10,7 +10,7 @@ import graphviz
 
 from viz.errors import DrawingTooLargeError, FormatError, RenderError, RenderWarning
 from viz.render import FORMATS, TIME_LIMIT, Engine, measure, render_dot
-from viz.saving import write_atomically
+from viz.saving import file_path, write_atomically
 
 __all__ = ["Drawing"]
 
@@ -89,7 +89,7 @@ class Drawing:
         ...     Drawing(graphviz.Digraph()).save(Path(folder, "picture.svg")).name
         'picture.svg'
         """
-        path = Path(path)
+        path = file_path(path, "save")
         format = path.suffix.lower().removeprefix(".")
         if format == "dot":
             return write_atomically(path, self.source.encode())

@@ -15,7 +15,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from viz.errors import FormatError
-from viz.saving import write_atomically
+from viz.saving import file_path, write_atomically
 
 __all__ = ["Plot"]
 
@@ -48,7 +48,7 @@ class Plot(Figure):
         ...     Plot().save(Path(folder, "new", "picture.svg")).name
         'picture.svg'
         """
-        path = Path(path)
+        path = file_path(path, "Plot.save")
         format = path.suffix.lower().removeprefix(".")
         if format not in _METADATA:
             suffixes = ", ".join(f".{known}" for known in _METADATA)

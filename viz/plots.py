@@ -385,6 +385,7 @@ def waterfall(
     pad = 0.03 * ((high - low) or 1.0)
     axes.set_xlim(low - (pad if low < 0 else 0), high + pad)
     axes.tick_params(axis="y", length=0)
+    axes.ticklabel_format(axis="x", scilimits=(-3, 4), useMathText=True)  # 0.000012 six times does not fit
     axes.set(xlabel="contribution, added up", title=title or f"Where {number(total)} comes from")
     return _finished(page, axes)
 

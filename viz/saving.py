@@ -7,7 +7,20 @@ import os
 import secrets
 from pathlib import Path
 
-__all__ = ["write_atomically"]
+from tinygrad_lite.errors import ValueTypeError
+
+__all__ = ["file_path", "write_atomically"]
+
+
+def file_path(path: str | os.PathLike[str], who: str) -> Path:
+    """A path that a user gave to ``who``. Raises ``ValueTypeError`` for what is none.
+
+    >>> file_path("picture.svg", "save").suffix
+    '.svg'
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise ValueTypeError(f"{who}: needs the path of a file, such as 'picture.svg', got {type(path).__name__}")
+    return Path(path)
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> Path:

@@ -180,6 +180,16 @@ def test_cross_entropy_by_hand(shape: tuple[int, ...], reduction: Any, rng: np.r
         assert_allclose(z.grad, (np.exp(log_softmax(data)) - p) / n, rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("dtype", ["i1", "u1", "<i2", ">i2", ">u4", ">i8", "u8", "p", "q", "Q"])
+def test_labels_of_any_whole_numbers(dtype: str) -> None:
+    z = Value(np.zeros((2, 3)))
+    assert losses.cross_entropy(z, np.array([0, 2], dtype)).item() == pytest.approx(math.log(3))
+    for wrong, shown in ((-1, "-1"), (3, "3")):
+        if wrong > 0 or np.dtype(dtype).kind == "i":
+            with pytest.raises(ArgumentError, match=rf"from 0 to 2 \(3 logits\), got {shown}"):
+                losses.cross_entropy(z, np.array([0, wrong], dtype))
+
+
 def test_cross_entropy_of_soft_labels(rng: np.random.Generator) -> None:
     data, p = rng.normal(size=(4, 3)), rng.dirichlet(np.ones(3), size=4)
     assert_allclose(losses.cross_entropy(Value(data), p).data, -(p * log_softmax(data)).sum() / 4, rtol=1e-12)

@@ -304,6 +304,7 @@ def test_a_count_of_any_size() -> None:
         (lambda path: viz.explore(xor(), path, Value(1.0, name="other")), GraphError, "was not computed from"),
         (lambda path: viz.explore(Value(0.0, name="x").sqrt(), path), NonFiniteError, "explore: a local derivative"),
         (lambda path: viz.explore(freed(), path), GraphError, "freed"),
+        (lambda path: viz.explore(xor(), 5), ValueTypeError, "explore: needs the path of a file, .* got int"),  # type: ignore[arg-type]
     ],
 )
 def test_errors_say_what_is_wrong(tmp_path: Path, call: Any, error: type[Exception], message: str) -> None:

@@ -19,7 +19,7 @@ from numpy.testing import assert_allclose
 import tinygrad_lite as tg
 import viz
 from tinygrad_lite import GradientPaths, Value, nn
-from tinygrad_lite.errors import ArgumentError, MissingExtraError, ShapeError
+from tinygrad_lite.errors import ArgumentError, MissingExtraError, ShapeError, ValueTypeError
 from tinygrad_lite.training import History
 from viz import FormatError, plots
 
@@ -122,6 +122,8 @@ def test_saving(paths: GradientPaths, tmp_path: Path) -> None:
     assert isinstance(page, Plot)
     with pytest.raises(FormatError, match=r"one of \.svg, \.pdf, \.png, got 'picture\.gif'"):
         page.save(tmp_path / "picture.gif")
+    with pytest.raises(ValueTypeError, match=r"Plot\.save: needs the path of a file"):
+        page.save(3)  # type: ignore[arg-type]
     assert page._repr_png_().startswith(b"\x89PNG")
 
 

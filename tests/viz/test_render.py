@@ -16,7 +16,7 @@ import pytest
 
 import viz.drawing
 import viz.render
-from tinygrad_lite.errors import MissingExtraError
+from tinygrad_lite.errors import MissingExtraError, ValueTypeError
 from viz import Drawing, DrawingTooLargeError, FormatError, RendererMissingError, RenderError, RenderWarning
 from viz.pdf import svg_to_pdf
 from viz.render import Size, available, measure, render_dot
@@ -190,6 +190,11 @@ def test_an_unknown_suffix_names_those_that_work(drawing: Drawing, name: str, tm
     with pytest.raises(FormatError, match=r"one of \.svg, \.png, \.pdf, \.dot, got"):
         drawing.save(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_path(drawing: Drawing) -> None:
+    with pytest.raises(ValueTypeError, match=r"save: needs the path of a file, such as .picture\.svg., got NoneType"):
+        drawing.save(None)  # type: ignore[arg-type]
 
 
 def test_engines_and_formats_that_do_not_exist_or_go_together() -> None:

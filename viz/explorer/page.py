@@ -21,7 +21,7 @@ from viz.errors import FormatError
 from viz.escape import visible
 from viz.explorer.contents import Contents
 from viz.explorer.picture import for_page
-from viz.saving import write_atomically
+from viz.saving import file_path, write_atomically
 
 __all__ = ["explore"]
 
@@ -78,6 +78,7 @@ def explore(
         GraphError: nothing in it requires a gradient, or ``wrt`` is not in it, or it was freed.
         NonFiniteError: a local derivative is infinite or not a number.
         FormatError: another suffix, or direction.
+        ValueTypeError: ``path`` is no path.
 
     >>> import tempfile
     >>> x = Value(3.0, name="x")
@@ -85,7 +86,7 @@ def explore(
     ...     explore(x * x, Path(folder, "page.html")).read_text()[:15]
     '<!doctype html>'
     """
-    path = Path(path)
+    path = file_path(path, "explore")
     if path.suffix.lower() not in (".html", ".htm"):
         raise FormatError(f"explore: writes a page, so the suffix is .html, got {path.name!r}")
     check_direction("explore", direction)
