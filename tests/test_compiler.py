@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import random
 import threading
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lite as tg
 from tests.cases import CASES, Case, recorded
+from tests.viz.svg import HOSTILE
 from tinygrad_lite import Value, blocking, compiler, datasets, nn, optim, taping
 from tinygrad_lite.elementwise import weighted_sum
 from tinygrad_lite.errors import (
@@ -885,6 +887,37 @@ def test_verify_names_the_leaf_of_a_planted_fault(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(program, "replay", wrong)
     with pytest.raises(tg.DifferentGradientsError, match="the gradient of 'w'"):
         step.verify()
+
+
+BREAKING_OUT = ["x\n    raise SystemExit", "x\r    raise SystemExit", "x\x0c\x0b\x85\u2028raise", "\ud800", "a" * 1000]
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, *BREAKING_OUT])
+@pytest.mark.parametrize("number", [2.0, [2.0, 3.0]])
+def test_names_stay_in_their_comments(name: str, number: Any) -> None:
+    w = Value(number, name=name)
+
+    def loss(x: Any) -> Value:
+        hidden = w * x
+        hidden.name = name
+        if isinstance(x, Value):
+            x.name = name
+        total: Value = hidden.square() if type(number) is float else hidden.square().sum()
+        total.name = name
+        return total
+
+    step = agree(loss, [w], 3.0)
+    assert max(map(len, step.source.splitlines())) < 200
+    assert all(line.startswith(("def ", "    ")) for line in step.source.splitlines())
+    tree = ast.parse(step.source)
+    assert not any(isinstance(node, ast.Raise) for node in ast.walk(tree))
+
+
+def test_names_of_ops_become_names_of_functions() -> None:
+    x = Value([1.0, 2.0])
+    for name in ("x²", "lambda", "1", "a b", "класс", "import os"):
+        op = type("Odd", (Twice,), {"name": name})()
+        agree(lambda op=op: record(op, (x,)).sum(), [x])
 
 
 def test_the_source_is_python_that_shows_what_runs() -> None:

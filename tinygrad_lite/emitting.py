@@ -7,6 +7,7 @@ used again only when nobody holds it any more.
 
 from __future__ import annotations
 
+import keyword
 import math
 import re
 import sys
@@ -30,6 +31,7 @@ BLOCK = 1 << 14
 """Elements updated at a time: 128 kB of each array, so that three of them stay in a core's own cache."""
 
 
+LONGEST_NOTE = 80
 DEEPEST = 20
 """Expressions in each other: Python's compiler recurses over them."""
 
@@ -193,7 +195,7 @@ class _Emitter:
     # ---- names
 
     def line(self, text: str, note: str = "") -> None:
-        self.lines.append(f"    {text}" + (f"  # {note}" if note else ""))
+        self.lines.append(f"    {text}" + (f"  # {_comment(note)}" if note else ""))
 
     def constant(self, thing: Any, name: str) -> str:
         """A name in the scope for a thing."""
@@ -225,8 +227,8 @@ class _Emitter:
             prefix = (
                 f"{owner.__name__}_" if isinstance(owner, np.ufunc) else f"{getattr(owner, 'name', '')}_".lstrip("_")
             )
-            stem = "".join(c if c.isalnum() else "_" for c in f"{prefix}{x.__name__}").strip("_") or "call"
-            return self.constant(x, stem if not stem[0].isdigit() else f"f_{stem}")
+            stem = re.sub(r"[^A-Za-z0-9]+", "_", f"{prefix}{x.__name__}").strip("_") or "call"
+            return self.constant(x, f"f_{stem}" if stem[0].isdigit() or keyword.iskeyword(stem) else stem)
         return self.constant(x, "c0" if isinstance(x, np.ndarray) else "k0")
 
     def read(self, x: Any) -> str:
@@ -361,7 +363,7 @@ class _Emitter:
         kernel = "" if machine_code is None else self._moved_to_machine_code(start, arguments, machine_code)
         self._store()
         notes = [f"{name} is {slot.note}" for name, slot in zip(arguments, slots, strict=True) if slot.note]
-        head = [f"def replay({', '.join(arguments)}):"] + [f"    # {note}" for note in notes]
+        head = [f"def replay({', '.join(arguments)}):"] + [f"    # {_comment(note)}" for note in notes]
         source = "\n".join([*head, *self.lines, ""])
         exec(compile(source, "<compiled step>", "exec"), self.scope)
         calls_numpy = not self.low.is_of_floats
@@ -530,7 +532,8 @@ class _Emitter:
     def _read_at_once(self, call: Call, k: int) -> bool:
         """Whether nothing but the next two lines reads it: numbers that die young are cheap."""
         out = call.out
-        return out in self.mirrored and self.calls[k + 1].args[0] is out and self.readers[out] == 2
+        following = self.calls[k + 1].args if out in self.mirrored else ()
+        return bool(following) and following[0] is out and self.readers[out] == 2
 
     def _inlined(self, call: Call, text: str) -> bool:
         """Put an expression that is read once where it is read: storing and loading it takes half of its time."""
@@ -640,6 +643,16 @@ _WRITING = {"ufunc", "reduce", "where", "cast", "put", "fill"}
 
 def _is_array(x: Any) -> bool:
     return isinstance(x, Slot) and x.is_array
+
+
+def _comment(note: str) -> str:
+    """A note, which may have a user's names in it, as what can stand behind a #: one short line.
+
+    >>> _comment("z1 = relu"), len(_comment("x" + chr(10) + "import os").splitlines())
+    ('z1 = relu', 1)
+    """
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in note)
+    return text if len(text) <= LONGEST_NOTE else f"{text[: LONGEST_NOTE - 1]}…"
 
 
 def _number_name(x: float) -> str:
