@@ -40,7 +40,7 @@ test: $(VENV)/.test  ## lint, format, types and tests
 bench: $(VENV)/.benchmarks  ## speed and memory against hand-written code and the peers
 	@$(python) -m benchmarks $(BENCH_ARGS)
 
-oracles: $(VENV)/.oracles  ## install JAX and PyTorch too, for the tests to compare with (hundreds of MB)
+oracles: $(VENV)/.oracles  ## install JAX, PyTorch and numba too, for the tests (hundreds of MB)
 
 notebooks: $(VENV)/.test  ## run the tutorial notebooks, and keep what comes out
 	@$(python) -m tests.notebooks
