@@ -41,7 +41,7 @@ class HalfSquaredError(Op):
         return (SumOver(shape, all_axes(len(shape)), False, self._slope(k, operands)),)
 
     def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
-        return self._slope(k, operands) * g
+        return _times(self._slope(k, operands), g)
 
     def _slope(self, k: int, operands: Sequence[Any]) -> Any:
         difference = operands[k] - operands[1 - k]
@@ -76,10 +76,7 @@ class CrossEntropy(Op):
         return (SumOver(shape_of(operands[0]), (-2, -1), False, self._slope(*operands)),)
 
     def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
-        if k == 1:
-            return None
-        slope = self._slope(*operands)
-        return slope if type(g) is float and g == 1.0 else slope * g
+        return None if k == 1 else _times(self._slope(*operands), g)
 
     def _slope(self, logits: Any, labels: Any) -> Any:
         if isinstance(logits, Value):
@@ -92,6 +89,11 @@ class CrossEntropy(Op):
         slope[np.arange(len(labels)), labels] -= 1.0
         slope /= len(labels)
         return slope
+
+
+def _times(slope: Any, g: Any) -> Any:
+    """``slope * g``, without a product for the 1 that backward starts from."""
+    return slope if type(g) is float and g == 1.0 else slope * g
 
 
 def half_squared_error(y: Any, t: Any, divisor: float = 1.0) -> Any:
