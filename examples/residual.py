@@ -27,7 +27,7 @@ import tinygrad_lite as tg
 import viz
 from tinygrad_lite import Value, datasets, nn, optim, training
 from tinygrad_lite.errors import MissingExtraError
-from viz.colours import INK, POSITIVE_LINE
+from viz.dot.colours import INK, POSITIVE_LINE
 
 OUT = Path("out")
 SEED = 0

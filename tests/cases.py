@@ -10,7 +10,7 @@ import numpy as np
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value
-from tinygrad_lite.sweeping import ancestors
+from tinygrad_lite.core.graph import ancestors
 
 _ = slice(None)
 
@@ -499,7 +499,7 @@ def recorded(example: Case, rng: np.random.Generator, ties: bool = False) -> tup
 
 def ops_in(end: Value) -> set[tuple[str, int]]:
     """The structured ops of a graph by name, each with every position of an operand that requires a gradient."""
-    from tinygrad_lite.elementwise import Elementwise
+    from tinygrad_lite.core.elementwise import Elementwise
 
     return {
         (node.op.name, k)

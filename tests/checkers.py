@@ -16,9 +16,9 @@ from numpy.testing import assert_allclose
 from tests.oracles.differences import complex_step, slope, unbroadcast
 from tests.oracles.formulas import FORMULAS, NEEDS_SCIPY, NOT_DIFFERENTIABLE, special
 from tinygrad_lite import Value
-from tinygrad_lite.elementwise import Elementwise, _generated
+from tinygrad_lite.core.elementwise import Elementwise, _generated
+from tinygrad_lite.core.sweeps import reverse
 from tinygrad_lite.semirings import GRADIENT
-from tinygrad_lite.sweeping import reverse
 
 SHAPES: dict[int, list[tuple[tuple[int, ...], ...]]] = {
     1: [((),), ((1,),), ((3,),), ((2, 3),), ((0,),), ((2, 0),)],

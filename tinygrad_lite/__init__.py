@@ -16,28 +16,31 @@ C ← x : 2(x·w + x)·w = 48
 C ← x : 2(x·w + x) = 16
 """
 
-from . import elementary, functions, methods, numpy_functions, semirings  # noqa: F401  (methods, numpy_functions: they fill Value in)
-from .anomalies import detect_anomaly
-from .checking import Comparison, DifferentGradientsError, compare
-from .checkpointing import checkpoint
-from .compiler import CompiledStep, compile
-from .derivation import Derivation, derive
-from .elementary import *  # noqa: F403
-from .elementwise import weighted_sum
+from . import datasets, nn, optim, semirings, training
+from ._aliases import MOVED, install
+from .checks.anomalies import detect_anomaly
+from .checks.comparison import Comparison, DifferentGradientsError, compare
+from .checks.gradcheck import check_grads
+from .compiler.step import CompiledStep, compile
+from .core.elementwise import weighted_sum
+from .core.evaluation import replay
+from .core.recording import no_grad
+from .core.sweeps import sweep
+from .core.value import Value
+from .derivation.derivation import derive
+from .derivation.result import Derivation
 from .errors import TinygradError
-from .finding import find
-from .function_checks import check_grads
-from .functions import *  # noqa: F403
-from .manual import ManualBackprop, manual_backprop
-from .path import Path
-from .paths import GradientPaths, gradient_paths
-from .primitives import primitive
-from .recording import no_grad
-from .sweeping import replay, sweep
-from .transforms import elementwise_grad, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from .value import Value
-
-from . import datasets, nn, optim, training  # isort: skip  (networks are made of all of the above)
+from .graph.lookup import find
+from .handwritten.manual import ManualBackprop, manual_backprop
+from .ops import elementary, functions, methods, numpy_dispatch  # noqa: F401  (methods, numpy_dispatch: they fill Value in)
+from .ops.elementary import *  # noqa: F403
+from .ops.functions import *  # noqa: F403
+from .ops.primitives import primitive
+from .paths.path import Path
+from .paths.queries import GradientPaths, gradient_paths
+from .transforms.checkpointing import checkpoint
+from .transforms.jacobians import hessian, jacobian
+from .transforms.transforms import elementwise_grad, grad, hvp, jvp, value_and_grad, vjp
 
 __all__ = [
     "Comparison",
@@ -80,3 +83,5 @@ __all__ = [
     *functions.__all__,
 ]
 __version__ = "0.1.0"
+
+install(MOVED)

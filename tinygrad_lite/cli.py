@@ -24,17 +24,19 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import datasets, naming, nn, optim, training
-from .checking import compare
-from .derivation import derive
+from . import datasets, nn, optim, training
+from .checks.comparison import compare
+from .core.graph import ancestors
+from .core.value import Value
+from .derivation.derivation import derive
 from .errors import TinygradError
-from .finding import find
-from .manual import manual_backprop
-from .paths import gradient_paths
-from .sweeping import ancestors
-from .value import Value
+from .graph import naming
+from .graph.lookup import find
+from .handwritten.manual import manual_backprop
+from .paths.queries import gradient_paths
 
 __all__ = ["main"]
+
 
 OK, DIFFERENT, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 

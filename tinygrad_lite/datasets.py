@@ -12,6 +12,7 @@ from .nn.initialisers import Seed, generator
 
 __all__ = ["digits", "half_adder", "one_hot", "spirals", "split", "xor"]
 
+
 Array = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 

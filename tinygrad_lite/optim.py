@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .core.value import Value, describe
 from .errors import ArgumentError, ShapeError, ValueTypeError
-from .value import Value, describe
 
-__all__ = ["SGD", "Adam", "Optimizer"]
+__all__ = ["Adam", "Optimizer", "SGD"]
+
 
 Array = npt.NDArray[Any]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from .core.value import Value
 from .errors import ArgumentError, ValueTypeError
 from .optim import Optimizer
-from .value import Value
 
 __all__ = ["History", "train"]
 

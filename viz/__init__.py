@@ -15,13 +15,16 @@ bars and heat maps are in ``viz.plots``; ``explore`` writes a page to click thro
 <Drawing: 3 nodes, 4 edges; .save("picture.svg") writes it>
 """
 
-from viz import plots
-from viz.draw_graph import graph
-from viz.draw_network import network
-from viz.draw_paths import paths
-from viz.drawing import Drawing
-from viz.errors import DrawingTooLargeError, FormatError, RendererMissingError, RenderError, RenderWarning
-from viz.explorer import explore
+from tinygrad_lite._aliases import install
+
+from . import plots
+from ._aliases import MOVED
+from .dot.draw_graph import graph
+from .dot.draw_network import network
+from .dot.draw_paths import paths
+from .errors import DrawingTooLargeError, FormatError, RendererMissingError, RenderError, RenderWarning
+from .explorer.page import explore
+from .output.drawing import Drawing
 
 __all__ = [
     "Drawing",
@@ -36,3 +39,5 @@ __all__ = [
     "paths",
     "plots",
 ]
+
+install(MOVED)

@@ -19,28 +19,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tinygrad_lite import GradientPaths, Path, Value, no_grad
+from tinygrad_lite.core.recording import no_grad
+from tinygrad_lite.core.value import Value
 from tinygrad_lite.errors import ArgumentError, MissingExtraError, ShapeError
-from tinygrad_lite.path import element_name
+from tinygrad_lite.paths.path import Path, element_name
+from tinygrad_lite.paths.queries import GradientPaths
 from tinygrad_lite.training import History
-from viz.colours import CONSTANT, FAINT, INK, NEGATIVE_LINE, POSITIVE_LINE, TOP
-from viz.numbers import number
+
+from .dot.colours import CONSTANT, FAINT, INK, NEGATIVE_LINE, POSITIVE_LINE, TOP
+from .records.numbers import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from viz.figures import Plot
+    from .output.figures import Plot
 
-__all__ = [
-    "decision_boundary",
-    "figure",
-    "gradient_sizes",
-    "heat_map",
-    "spectrum",
-    "training_curve",
-    "waterfall",
-]
+__all__ = ["decision_boundary", "figure", "gradient_sizes", "heat_map", "spectrum", "training_curve", "waterfall"]
+
 
 Array = npt.NDArray[np.float64]
 _MARKERS = "os^DvPX*<>"
@@ -461,7 +457,7 @@ def heat_map(
 
 def _page(who: str, size: tuple[float, float]) -> Plot:
     try:
-        from viz.figures import Plot
+        from .output.figures import Plot
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "matplotlib":
             raise

@@ -12,8 +12,8 @@ import pytest
 
 from benchmarks import handwritten, peers, scalars, sweeps, training
 from benchmarks.training import PROBLEMS, Disagreement, Problem, Trainer
+from tinygrad_lite.core.graph import chains, topological
 from tinygrad_lite.semirings import COUNT
-from tinygrad_lite.sweeping import chains, topological
 
 SMALL = [Problem((3, 5, 4, 2), 6, "logistic"), Problem((3, 5, 4, 4), 6, "classifier"), Problem((3, 2), 1, "classifier")]
 NAMES = [f"{problem.kind}-{problem}" for problem in SMALL]

@@ -63,7 +63,7 @@ def test_value_and_gradients(kernel: Any, places: Any, options: Any, rng: np.ran
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("kernel", "places", "options"), CASES)
 def test_like_jax_to_order_2(kernel: Any, places: Any, options: Any, rng: np.random.Generator) -> None:
-    from tests.test_orders import assert_like_jax, directions
+    from tests.whole.test_orders import assert_like_jax, directions
 
     jax = pytest.importorskip("jax")
     jax.config.update("jax_enable_x64", True)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tinygrad_lite import Value, elementary, nn
+from tinygrad_lite import Value, nn
 from tinygrad_lite.errors import ArgumentError, ShapeError, UnknownNameError, ValueTypeError
+from tinygrad_lite.ops import elementary
 
 
 def sigmoid(z: Any) -> Any:

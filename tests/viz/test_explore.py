@@ -74,7 +74,7 @@ def data_of(path: Path) -> dict[str, Any]:
 
 
 def leaves(loss: Value) -> dict[str, Value]:
-    return {v.name: v for v in tg.sweeping.ancestors(loss) if v.is_leaf and v.requires_grad and v.name}
+    return {v.name: v for v in tg.core.graph.ancestors(loss) if v.is_leaf and v.requires_grad and v.name}
 
 
 def every_path(records: dict[str, Any], value: int, at: int) -> Iterator[float]:

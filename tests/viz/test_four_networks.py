@@ -23,7 +23,7 @@ DIGITS = 1e-3
 
 
 def parameters(loss: Value) -> dict[str, Value]:
-    leaves = (value for value in tg.sweeping.ancestors(loss) if value.is_leaf and value.requires_grad)
+    leaves = (value for value in tg.core.graph.ancestors(loss) if value.is_leaf and value.requires_grad)
     return {str(value.name): value for value in leaves}
 
 

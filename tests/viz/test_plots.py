@@ -27,7 +27,7 @@ pytest.importorskip("matplotlib", reason="the extra plots")
 
 from matplotlib.figure import Figure
 
-from viz.figures import Plot
+from viz.output.figures import Plot
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_no_plot_touches_pyplot_or_is_imported_early(tmp_path: Path) -> None:
 def test_without_matplotlib(paths: GradientPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = {**each(paths), "figure": plots.figure}
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.delitem(sys.modules, "viz.figures")
+    monkeypatch.delitem(sys.modules, "viz.output.figures")
     for name, draw in calls.items():
         complaint = f'plots.{name}: needs matplotlib, which is not installed; pip install "tinygrad_lite[plots]"'
         with pytest.raises(MissingExtraError, match=re.escape(complaint)):

@@ -70,7 +70,7 @@ def test_weights_that_are_not_finite_have_a_line_and_a_legend_of_their_own(bad: 
     assert "weight not finite" not in before.texts()
     assert picture.line("w-1-0-0").get("stroke") == picture.line("legend-2").get("stroke")
     finite = np.abs(net.parameters()[0].data[np.isfinite(net.parameters()[0].data)]).max()
-    assert viz.draw_network.network_records(net).largest >= finite
+    assert viz.records.network.network_records(net).largest >= finite
 
 
 def test_a_wide_layer_in_the_middle_says_how_many_are_left_out() -> None:

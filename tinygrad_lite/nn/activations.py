@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .. import elementary as E
-from .. import functions as F
-from .. import naming
 from ..errors import UnknownNameError, ValueTypeError
+from ..graph import naming
+from ..ops import elementary as E
+from ..ops import functions as F
 
 __all__ = ["ACTIVATIONS", "ActivationFunction", "activation_function", "activation_name", "is_linear"]
+
 
 ActivationFunction = Callable[[Any], Any]
 """A function from a Value to a Value, element by element."""

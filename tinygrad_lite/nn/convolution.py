@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import functions
+from ..core.value import Value, as_data, constant, describe, plain
 from ..errors import ArgumentError, ShapeError
-from ..value import Value, as_data, constant, describe, plain
+from ..ops import functions
 from .dims import checked_width
 from .initialisers import Initialiser, Seed, draw, generator, initialiser
 from .modules import Module

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import naming
 from ..errors import ArgumentError, ShapeError, UnknownNameError, ValueTypeError
+from ..graph import naming
 
 __all__ = ["INITIALISERS", "Initialiser", "Seed", "draw", "generator", "glorot", "he", "initialiser", "uniform"]
+
 
 Array = npt.NDArray[np.float64]
 Initialiser = Callable[[int, int, np.random.Generator], tuple[Array, Array]]

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import functions
-from ..calls import note
+from ..core.value import Value, as_data, constant, describe, plain
 from ..errors import ArgumentError, ShapeError
-from ..value import Value, as_data, constant, describe, plain
+from ..graph.scopes import note
+from ..ops import functions
 from .activations import ActivationFunction, activation_function, activation_name, is_linear
 from .dims import checked_dims, checked_width
 from .initialisers import Initialiser, Seed, draw, generator, initialiser
 from .modules import Module
 
-__all__ = ["MLP", "Activation", "Dropout", "Linear", "Sequential"]
+__all__ = ["Activation", "Dropout", "Linear", "MLP", "Sequential"]
 
 
 class Linear(Module):

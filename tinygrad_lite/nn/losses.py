@@ -15,14 +15,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .. import elementary as E
-from .. import functions as F
-from ..costs import HalfSquaredError
-from ..elementwise import weighted_sum
+from ..core.elementwise import weighted_sum
+from ..core.value import Value, as_data, constant, plain, record
 from ..errors import ArgumentError, ShapeError, ValueTypeError
-from ..value import Value, as_data, constant, plain, record
+from ..ops import elementary as E
+from ..ops import functions as F
+from ..ops.fused_losses import HalfSquaredError
 
 __all__ = ["binary_cross_entropy", "cross_entropy", "half_squared_error", "hinge", "mse"]
+
 
 Reduction = Literal["mean", "sum"]
 Shape = tuple[int, ...]

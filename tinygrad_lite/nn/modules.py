@@ -13,12 +13,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from .. import naming
-from ..calls import note
+from ..core.display import Cell, table
+from ..core.recording import mode_changes, observer
+from ..core.value import Value
 from ..errors import ArgumentError, IndexRangeError, UnknownNameError, ValueTypeError
-from ..recording import mode_changes, observer
-from ..showing import Cell, table
-from ..value import Value
+from ..graph import naming
+from ..graph.scopes import note
 
 __all__ = ["Module"]
 

@@ -14,17 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from .. import naming
-from ..calls import note
-from ..elementwise import weighted_sum
+from ..core.elementwise import weighted_sum
+from ..core.value import Value, constant, describe
 from ..errors import ShapeError
-from ..value import Value, constant, describe
+from ..graph import naming
+from ..graph.scopes import note
 from .activations import ActivationFunction, activation_function, activation_name, is_linear
 from .dims import checked_dims, checked_width
 from .initialisers import Initialiser, Seed, draw, generator, initialiser
 from .modules import Module
 
-__all__ = ["MLP", "Layer", "Module", "Neuron"]
+__all__ = ["Layer", "MLP", "Neuron"]
+
 
 _SHOWN = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "elu": "ELU", "gelu": "GELU", "silu": "SiLU"}
 

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from ..maps import Chain
-    from ..value import Value
+__all__ = ["Chain", "Linear", "Map", "Node", "Semiring"]
 
-__all__ = ["Linear", "Semiring"]
 
 _BLOCK = 1 << 20  # elements in one piece of a contraction that BLAS cannot do
 _SMALL = 1 << 12  # elements
+
+
+class Map(Protocol):
+    """A linear map, as a semiring sees it."""
+
+    def pull(self, g: Any, semiring: Any, /) -> Any:
+        """The cotangent of the output carried back to the input."""
+
+    def push(self, t: Any, semiring: Any, /) -> Any:
+        """The tangent of the input carried forward to the output."""
+
+
+Node = Any
+"""A Value: a semiring does no more than pass it on."""
+
+Chain = Sequence[Map]
+"""The local derivative of an op with respect to an operand: its maps, in the order in which ``pull`` applies them."""
 
 
 class Semiring:
@@ -65,13 +79,13 @@ class Semiring:
     # How an element is carried along the edges of one op and of one operand of it: through the maps of the chain. A
     # semiring that notes something at each edge (the length of the path) does so here.
 
-    def pull(self, chain: Chain, g: Any, node: Value) -> Any:
+    def pull(self, chain: Chain, g: Any, node: Node) -> Any:
         """The cotangent ``g`` of ``node`` carried back to an operand."""
         for linear_map in chain:
             g = linear_map.pull(g, self)
         return g
 
-    def push(self, chain: Chain, t: Any, node: Value) -> Any:
+    def push(self, chain: Chain, t: Any, node: Node) -> Any:
         """The tangent ``t`` of an operand carried forward to ``node``."""
         for linear_map in reversed(chain):
             t = linear_map.push(t, self)

@@ -11,6 +11,7 @@ from .base import Semiring
 
 __all__ = ["Count"]
 
+
 _INT64_MAX = 2**63 - 1
 _FLOAT_EXACT = 2**53  # a float64 holds every integer up to here
 

@@ -7,21 +7,18 @@ The spectrum's key is the length of the path, so that its elements are polynomia
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import ArgumentError
-from .base import Semiring
+from .base import Chain, Node, Semiring
 from .scaled import Floating
-
-if TYPE_CHECKING:
-    from ..maps import Chain
-    from ..value import Value
 
 __all__ = ["Grouped", "Groups"]
 
-Extended = Callable[[Any, "Value"], Any]
+
+Extended = Callable[[Any, Node], Any]
 
 
 class Groups(NamedTuple):
@@ -58,13 +55,13 @@ class Grouped(Semiring):
         self.at_most = at_most
         self.instead = instead
 
-    def pull(self, chain: Chain, g: Groups, node: Value) -> Groups:
+    def pull(self, chain: Chain, g: Groups, node: Node) -> Groups:
         return self._carried(g, node, [s.pull(chain, a, node) for s, a in zip(self.semirings, g.sums, strict=True)])
 
-    def push(self, chain: Chain, t: Groups, node: Value) -> Groups:
+    def push(self, chain: Chain, t: Groups, node: Node) -> Groups:
         return self._carried(t, node, [s.push(chain, a, node) for s, a in zip(self.semirings, t.sums, strict=True)])
 
-    def _carried(self, before: Groups, node: Value, sums: list[Any]) -> Groups:
+    def _carried(self, before: Groups, node: Node, sums: list[Any]) -> Groups:
         """The sums under their new keys. Groups whose keys have become equal are one."""
         keys = [self.extended(key, node) for key in before.keys]
         distinct = tuple(dict.fromkeys(keys))

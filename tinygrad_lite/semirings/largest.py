@@ -11,6 +11,7 @@ from .ranged import Logarithms, Numbers, Ranged, checked
 
 __all__ = ["Largest", "MostExtreme"]
 
+
 _BLOCK = 1 << 16
 """So many products at most are in memory at once, and no more than the result has elements: they stay in the cache."""
 

@@ -13,6 +13,7 @@ from .ranged import Logarithms, Numbers, Ranged, checked
 
 __all__ = ["Entropy", "LogMagnitude"]
 
+
 _BLOCK = 1 << 20  # elements that are computed anew at once
 _LN2 = float(np.log(2.0))
 _TINY = 2.0**-500  # no number in range is smaller, except 0

@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from .base import Semiring
+from .base import Chain, Node, Semiring
 from .scaled import Floating
 
-if TYPE_CHECKING:
-    from ..maps import Chain
-    from ..value import Value
-
 __all__ = ["Logarithms", "Numbers", "OutOfRange", "Ranged", "checked"]
+
 
 _SMALLEST, _LARGEST = 2.0**-500, 2.0**500  # a product of two from in between is a normal number
 _SPREAD = 990  # binary orders of magnitude in between, less a few for sums
@@ -97,12 +94,12 @@ class Ranged(Semiring):
     def one(self, shape: tuple[int, ...]) -> Any:
         return Floating(self._numbers.one(shape), 0)
 
-    def pull(self, chain: Chain, g: Any, node: Value) -> Any:
+    def pull(self, chain: Chain, g: Any, node: Node) -> Any:
         for linear_map in chain:
             g = self._carried(linear_map.pull, g)
         return g
 
-    def push(self, chain: Chain, t: Any, node: Value) -> Any:
+    def push(self, chain: Chain, t: Any, node: Node) -> Any:
         for linear_map in reversed(chain):
             t = self._carried(linear_map.push, t)
         return t

@@ -7,17 +7,14 @@ as everything is of a usual size an element is the plain number or array.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .base import Linear
-
-if TYPE_CHECKING:
-    from ..maps import Chain
-    from ..value import Value
+from .base import Chain, Linear, Node
 
 __all__ = ["Floating", "Scaled"]
+
 
 _FAR = 1e150
 """Beyond this, or below its reciprocal, the largest number of an element is brought back to about 1."""
@@ -35,12 +32,12 @@ class Floating(NamedTuple):
 class Scaled(Linear):
     """+ and × of lifted weights, where one exponent for each Value keeps all in range."""
 
-    def pull(self, chain: Chain, g: Any, node: Value) -> Any:
+    def pull(self, chain: Chain, g: Any, node: Node) -> Any:
         if type(g) is Floating:
             return _floating(super().pull(chain, g.mantissa, node), g.exponent)
         return _in_range(super().pull(chain, g, node))
 
-    def push(self, chain: Chain, t: Any, node: Value) -> Any:
+    def push(self, chain: Chain, t: Any, node: Node) -> Any:
         if type(t) is Floating:
             return _floating(super().push(chain, t.mantissa, node), t.exponent)
         return _in_range(super().push(chain, t, node))

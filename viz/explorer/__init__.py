@@ -5,6 +5,6 @@ Everything that the page says is computed here, when it is made: ``contents`` ta
 into one file with ``page.css`` and the files of ``script``, which show and light up what they are given.
 """
 
-from viz.explorer.page import explore
+from .page import explore
 
 __all__ = ["explore"]

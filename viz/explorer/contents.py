@@ -15,20 +15,24 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.derivation import derive
+from tinygrad_lite.core.graph import ancestors, chains, topological
+from tinygrad_lite.core.shapes import Index
+from tinygrad_lite.core.sweeps import check_local_derivatives, reverse
+from tinygrad_lite.core.value import Value, describe
+from tinygrad_lite.derivation.derivation import derive
 from tinygrad_lite.errors import ArgumentError, GraphError, ShapeError, ValueTypeError
-from tinygrad_lite.finding import place
-from tinygrad_lite.maps import Index
-from tinygrad_lite.path import many
-from tinygrad_lite.semirings import ACTIVE_COUNT, COUNT, ENTROPY, GRADIENT, MAGNITUDE, SPECTRUM, Semiring
-from tinygrad_lite.sweeping import ancestors, chains, check_local_derivatives, reverse, topological
-from tinygrad_lite.value import Value, describe
-from viz.draw_graph import GraphScene, graph_records
-from viz.escape import visible
-from viz.explorer.listing import SHOWN_PATHS, ArrowEdges, Element, all_edges, edges_of_largest, flat
-from viz.numbers import summary
+from tinygrad_lite.graph.lookup import place
+from tinygrad_lite.paths.path import many
+from tinygrad_lite.semirings import ACTIVE_COUNT, COUNT, ENTROPY, GRADIENT, MAGNITUDE, SPECTRUM
+from tinygrad_lite.semirings.base import Semiring
+
+from ..dot.escape import visible
+from ..records.graph import GraphScene, graph_records
+from ..records.numbers import summary
+from .listing import SHOWN_PATHS, ArrowEdges, Element, all_edges, edges_of_largest, flat
 
 __all__ = ["Contents"]
+
 
 ELEMENTS = 20_000
 """Elements whose statistics are on the page: 2 MB."""

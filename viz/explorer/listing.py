@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_lite.maps import Index, edges
-from tinygrad_lite.paths import gradient_paths
-from tinygrad_lite.sweeping import chains, topological
-from tinygrad_lite.value import Value
+from tinygrad_lite.core.graph import chains, topological
+from tinygrad_lite.core.maps import edges
+from tinygrad_lite.core.shapes import Index
+from tinygrad_lite.core.value import Value
+from tinygrad_lite.paths.queries import gradient_paths
 
-__all__ = ["SHOWN_PATHS", "ArrowEdges", "Element", "all_edges", "edges_of_largest", "flat"]
+__all__ = ["ArrowEdges", "Element", "SHOWN_PATHS", "all_edges", "edges_of_largest", "flat"]
+
 
 SHOWN_PATHS = 10
 """How many paths of an element are listed."""

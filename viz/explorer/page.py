@@ -13,15 +13,17 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tinygrad_lite.value import Value
-from viz.digraphs import Direction, check_direction
-from viz.draw_graph import LIMIT, graph_digraph
-from viz.drawing import Drawing
-from viz.errors import FormatError
-from viz.escape import visible
-from viz.explorer.contents import Contents
-from viz.explorer.picture import for_page
-from viz.saving import file_path, write_atomically
+from tinygrad_lite.core.value import Value
+
+from ..dot.digraphs import Direction, check_direction
+from ..dot.draw_graph import graph_digraph
+from ..dot.escape import visible
+from ..errors import FormatError
+from ..output.drawing import Drawing
+from ..output.saving import file_path, write_atomically
+from ..records.graph import LIMIT
+from .contents import Contents
+from .picture import for_page
 
 __all__ = ["explore"]
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 __all__ = ["for_page"]
 
+
 _SVG = "http://www.w3.org/2000/svg"
 _STYLED = ("font-family", "{http://www.w3.org/XML/1998/namespace}space")
 _COLOURS = ("fill", "stroke")

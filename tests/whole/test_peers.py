@@ -1,0 +1,108 @@
+"""The table of derivatives against JAX and PyTorch, where they are installed (extra ``oracles``): in each domain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from tests.checkers import differentiable, sampled
+from tinygrad_lite import Value
+from tinygrad_lite.core.derivatives import TABLE
+from tinygrad_lite.core.elementwise import FUNCTIONS, OPS
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # theirs
+
+POINTS = 64
+
+
+def jax_functions(jax: Any) -> dict[str, Callable[..., Any]]:
+    jnp, nn = jax.numpy, jax.nn
+    return {
+        "add": jnp.add, "sub": jnp.subtract, "mul": jnp.multiply, "div": jnp.divide, "neg": jnp.negative,
+        "pow": jnp.power,
+        "exp": jnp.exp, "log": jnp.log, "log1p": jnp.log1p, "expm1": jnp.expm1, "sqrt": jnp.sqrt, "square": jnp.square,
+        "abs": jnp.abs, "sign": jnp.sign, "sin": jnp.sin, "cos": jnp.cos, "tan": jnp.tan, "arcsin": jnp.arcsin,
+        "arccos": jnp.arccos, "arctan": jnp.arctan, "sinh": jnp.sinh, "cosh": jnp.cosh, "tanh": jnp.tanh,
+        "sigmoid": nn.sigmoid,
+        "softplus": nn.softplus, "relu": nn.relu, "leaky_relu": nn.leaky_relu, "elu": nn.elu, "silu": nn.silu,
+        "gelu_tanh": lambda x: nn.gelu(x, approximate=True), "gelu_erf": lambda x: nn.gelu(x, approximate=False),
+        "erf": jax.scipy.special.erf, "erfc": jax.scipy.special.erfc, "maximum": jnp.maximum, "minimum": jnp.minimum,
+        "where": jnp.where, "clip": jnp.clip, "exp2": jnp.exp2, "log2": jnp.log2, "log10": jnp.log10,
+        "logaddexp": jnp.logaddexp, "logaddexp2": jnp.logaddexp2, "cbrt": jnp.cbrt, "reciprocal": jnp.reciprocal,
+        "hypot": jnp.hypot, "arctan2": jnp.arctan2, "arcsinh": jnp.arcsinh, "arccosh": jnp.arccosh,
+        "arctanh": jnp.arctanh, "sinc": jnp.sinc, "sinc_slope": jnp.vectorize(jax.grad(jnp.sinc)), "fmax": jnp.fmax,
+        "fmin": jnp.fmin, "mod": jnp.mod,
+    }  # fmt: skip
+
+
+def torch_functions(torch: Any) -> dict[str, Callable[..., Any]]:
+    f = torch.nn.functional
+    return {
+        "add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div, "neg": torch.neg, "pow": torch.pow,
+        "exp": torch.exp, "log": torch.log, "log1p": torch.log1p, "expm1": torch.expm1, "sqrt": torch.sqrt,
+        "square": torch.square, "abs": torch.abs, "sign": torch.sign, "sin": torch.sin, "cos": torch.cos,
+        "tan": torch.tan,
+        "arcsin": torch.asin, "arccos": torch.acos, "arctan": torch.atan, "sinh": torch.sinh, "cosh": torch.cosh,
+        "tanh": torch.tanh, "sigmoid": torch.sigmoid, "softplus": f.softplus, "relu": f.relu,
+        "leaky_relu": lambda x, slope: torch.where(x > 0, x, slope * x),
+        "elu": lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(x)), "silu": f.silu,
+        "gelu_tanh": lambda x: f.gelu(x, approximate="tanh"), "gelu_erf": f.gelu, "erf": torch.erf, "erfc": torch.erfc,
+        "maximum": torch.maximum, "minimum": torch.minimum, "where": torch.where, "clip": torch.clamp,
+        "exp2": torch.exp2, "log2": torch.log2, "log10": torch.log10, "logaddexp": torch.logaddexp,
+        "logaddexp2": torch.logaddexp2, "cbrt": lambda x: x ** (1 / 3), "reciprocal": torch.reciprocal,
+        "hypot": torch.hypot, "arctan2": torch.atan2, "arcsinh": torch.asinh, "arccosh": torch.acosh,
+        "arctanh": torch.atanh, "sinc": torch.sinc, "fmax": torch.fmax, "fmin": torch.fmin, "mod": torch.remainder,
+        "sinc_slope": lambda x: torch.cos(torch.pi * x) / x - torch.sin(torch.pi * x) / (torch.pi * x * x),
+    }  # fmt: skip
+
+
+def ours(name: str, operands: list[Any], cotangent: Any) -> tuple[Any, list[Any]]:
+    live = differentiable(OPS[name])
+    values = [Value(x) if k in live else x for k, x in enumerate(operands)]
+    out = FUNCTIONS[name](*values)
+    out.backward(cotangent)
+    return out.data, [values[k].grad for k in live]
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_jax(name: str, rng: np.random.Generator) -> None:
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+    functions = jax_functions(jax)
+    assert functions.keys() == TABLE.keys()
+    operands = sampled(OPS[name], [(POINTS,)] * len(TABLE[name].operands), np.float64, rng)
+    cotangent = rng.standard_normal(POINTS)
+    live = differentiable(OPS[name])
+
+    def theirs(*chosen: Any) -> Any:
+        whole = list(operands)
+        for k, x in zip(live, chosen, strict=True):
+            whole[k] = x
+        return functions[name](*whole)
+
+    expected, pullback = jax.vjp(theirs, *(jax.numpy.asarray(operands[k]) for k in live))
+    value, grads = ours(name, operands, cotangent)
+    assert_allclose(value, expected, rtol=1e-12, atol=1e-14)
+    for grad, other in zip(grads, pullback(jax.numpy.asarray(cotangent)), strict=True):
+        assert_allclose(grad, other, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_torch(name: str, rng: np.random.Generator) -> None:
+    torch = pytest.importorskip("torch")
+    functions = torch_functions(torch)
+    assert functions.keys() == TABLE.keys()
+    operands = sampled(OPS[name], [(POINTS,)] * len(TABLE[name].operands), np.float64, rng)
+    cotangent = rng.standard_normal(POINTS)
+    live = differentiable(OPS[name])
+    tensors = [torch.tensor(x, requires_grad=k in live) for k, x in enumerate(operands)]
+    out = functions[name](*tensors)
+    out.backward(torch.tensor(cotangent))
+    value, grads = ours(name, operands, cotangent)
+    assert_allclose(value, out.detach().numpy(), rtol=1e-12, atol=1e-14)
+    for grad, k in zip(grads, live, strict=True):
+        assert_allclose(grad, tensors[k].grad.numpy(), rtol=1e-11, atol=1e-13)

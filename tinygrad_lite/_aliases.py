@@ -1,0 +1,118 @@
+"""The import paths that modules had before they were sorted into rooms; each still works, without a warning."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+__all__ = ["MOVED", "install"]
+
+MOVED = {
+    f"tinygrad_lite.{old}": tuple(f"tinygrad_lite.{new}" for new in now.split())
+    for old, now in {
+        "anomalies": "checks.anomalies",
+        "arrangements": "ops.joining ops.manipulation ops.selection ops.products",
+        "axes": "ops.axes",
+        "blocking": "compiler.blocking",
+        "calls": "graph.scopes",
+        "capturing": "compiler.capture",
+        "carrying": "ops.on_values core.graph core.sweeps ops.casting",
+        "checking": "checks.comparison checks.by_hand",
+        "checkpointing": "transforms.checkpointing",
+        "constants": "ops.nondifferentiable",
+        "containers": "transforms.pytrees",
+        "costs": "ops.fused_losses",
+        "decompositions": "ops.decompositions",
+        "dense": "ops.dense",
+        "derivatives": "core.derivatives core.numerics core.table_source",
+        "deriving": "derivation",
+        "deriving.arrays": "derivation.arrays",
+        "deriving.elements": "derivation.elements",
+        "deriving.factoring": "derivation.factoring",
+        "deriving.layout": "derivation.layout",
+        "deriving.matrices": "derivation.matrices",
+        "deriving.numbers": "derivation.scalars",
+        "deriving.result": "derivation.result",
+        "deriving.sources": "derivation.names",
+        "deriving.trees": "derivation.trees",
+        "differences": "checks.differences",
+        "einsums": "ops.einsums",
+        "elementary": "ops.elementary",
+        "elementwise": "core.elementwise",
+        "emitting": "compiler.codegen",
+        "expressions": "formulas.expressions",
+        "finding": "graph.lookup",
+        "flattening": "compiler.flat",
+        "function_checks": "checks.gradcheck",
+        "functions": "ops.functions",
+        "grids": "ops.calculus",
+        "handwriting": "handwritten",
+        "handwriting.file": "handwritten.file",
+        "handwriting.layout": "handwritten.page",
+        "handwriting.noted": "programs.trace",
+        "handwriting.program": "handwritten.passes",
+        "handwriting.pulling": "handwritten.passes",
+        "handwriting.samples": "handwritten.loops",
+        "handwriting.source": "formulas.source",
+        "handwriting.statements": "handwritten.statements",
+        "leveling": "compiler.levels",
+        "linalg": "ops.linalg",
+        "lowering": "compiler.lowering programs.calls programs.trace",
+        "manual": "handwritten.manual",
+        "maps": "core.maps core.shapes",
+        "methods": "ops.methods",
+        "moves": "ops.manipulation ops.selection ops.joining",
+        "naming": "graph.naming",
+        "nan_reductions": "ops.statistics",
+        "norms": "ops.norms",
+        "numpy_functions": "ops.numpy_dispatch",
+        "ordering": "ops.sorting ops.statistics",
+        "path": "paths.path",
+        "primitives": "ops.primitives",
+        "products": "ops.products",
+        "ranking": "paths.k_best",
+        "recording": "core.recording",
+        "reductions": "ops.reductions ops.scans ops.statistics",
+        "rehearsing": "core.sweeps",
+        "routes": "paths.gates",
+        "samples": "graph.batches",
+        "sampling": "paths.sampling",
+        "showing": "core.display",
+        "slips": "checks.slips",
+        "sweeping": "core.sweeps core.graph core.evaluation",
+        "taping": "compiler.tape",
+        "tracing": "formulas.reader",
+        "value": "core.value core.recording",
+        "windows": "ops.windows",
+        "writing": "formulas.printer formulas.text formulas.latex formulas.python",
+    }.items()
+}
+"""Where each old module's names are now: the first module that has a name wins."""
+
+
+class _Moved(MetaPathFinder, Loader):
+    """Finds an old module: the new one in its place, or one that has the names of several."""
+
+    def __init__(self, moved: Mapping[str, tuple[str, ...]]) -> None:
+        self.moved = moved
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        return ModuleSpec(name, self, is_package=True) if name in self.moved else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        places = [import_module(place) for place in self.moved[module.__name__]]
+        if len(places) == 1:
+            sys.modules[module.__name__] = places[0]
+            return
+        for place in reversed(places):
+            module.__dict__.update({name: a for name, a in vars(place).items() if not name.startswith("__")})
+        module.__dict__["__all__"] = sorted({name for place in places for name in getattr(place, "__all__", ())})
+
+
+def install(moved: Mapping[str, tuple[str, ...]]) -> None:
+    """Let ``import`` find the old modules in ``moved``, after all that exist."""
+    sys.meta_path.append(_Moved(moved))

@@ -1,0 +1,191 @@
+"""``detect_anomaly``: stop at the first number that is infinite or not a number, and at data that changed in between.
+
+While nobody watches this costs nothing: an op asks one counter, as it does for ``no_grad``, and ``backward`` as well.
+Inside the block every op is looked at, and gets a copy of its own, on which the line of the user's code that made the
+node is noted, and a checksum of each operand's data.
+"""
+
+from __future__ import annotations
+
+import copy
+import linecache
+import sys
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ..core.elementwise import Elementwise, WeightedSum, scalar_node
+from ..core.recording import paused, watching_by
+from ..core.value import Op, Value, as_data, constant, describe, raw, unrecorded
+from ..errors import GraphError, NonFiniteError
+
+__all__ = ["detect_anomaly"]
+
+
+_PACKAGE = __name__.partition(".")[0]
+_INSIDE = {_PACKAGE, "numpy"}
+
+
+@contextmanager
+def detect_anomaly() -> Iterator[None]:
+    """Inside the block the first NaN or infinity, and the first stale or overwritten data, is an error.
+
+    It names the op, the Value, the element, and the line of your code that made the node. Forward: what an op computes.
+    Backward: what arrives at a Value, and whether the data that an op of the block read are still what they were; an
+    array that was overwritten in place (``p.data[0] = 1``) is found by its checksum. Compiled steps run eagerly. It
+    holds for the current thread or asyncio task, and is slow: it is for finding out.
+
+    Raises ``NonFiniteError``, and ``GraphError`` for data that changed.
+
+    >>> p = Value(0.0, name="p")
+    >>> with detect_anomaly():
+    ...     np.log(p)  # doctest: +IGNORE_EXCEPTION_DETAIL
+    Traceback (most recent call last):
+    tinygrad_lite.errors.NonFiniteError: detect_anomaly: 'log' made -inf of 'p' (0), in …
+    """
+    with watching_by(_Detector()):
+        yield
+
+
+class _Detector:
+    """What ops and sweeps ask inside the block."""
+
+    def made(self, op: Op, operands: tuple[Any, ...], out: Any) -> Value:
+        """The node of an op, looked at, with the line that made it."""
+        data = [x._data if type(x) is Value else as_data(x, True, False) for x in operands]
+        line = _line()
+        index = _first_non_finite(out)
+        if index is not None:
+            raise NonFiniteError(
+                f"detect_anomaly: {op.name!r} made {_at(out, index)}{_element(index)} of "
+                f"{_operands(operands, index, np.shape(out))}, "
+                f"in {line}; keep the operands inside the op's domain"
+            )
+        if paused():
+            return unrecorded(op, operands, out)
+        op = copy.copy(op)
+        vars(op).update(line=line, prints=tuple(map(_print, data)))
+        if isinstance(op, Elementwise | WeightedSum) and all(type(x) is float for x in data):
+            return scalar_node(op, operands, out, _locals(op, operands, data, out))
+        node = constant(out)
+        node._made_by, node._a, node._da = op, operands, data
+        node.requires_grad = any(type(x) is Value and x.requires_grad for x in operands)
+        return node
+
+    def check(self, nodes: Iterable[Value]) -> None:
+        """Raise for the first operand whose data are not what an op of the block read."""
+        for node in nodes:
+            op = node._made_by
+            prints = getattr(op, "prints", None)
+            if op is None or prints is None:
+                continue
+            saved = node._da if type(node._da) is list else node.operands
+            for k, (operand, before) in enumerate(zip(node.operands, prints, strict=True)):
+                data = operand._data if type(operand) is Value else saved[k]
+                if data is None or type(data) not in (float, np.ndarray):
+                    continue  # freed; or a raw number, which nobody can change
+                if _print(data) != before:
+                    how = "replaced" if type(data) is float else "overwritten in place"
+                    raise GraphError(
+                        f"detect_anomaly: the data of {describe(operand)} was {how} after {op.name!r} read it, in "
+                        f"{op.line}; run the forward pass again, and update parameters after backward"
+                    )
+
+    def cotangents(self) -> Any:
+        """Sums of cotangents that are looked at as they are made."""
+        return _Cotangents()
+
+
+class _Cotangents(defaultdict[Value, Any]):
+    """A sweep's totals: what is taken out is pulled back next, what is put in has been."""
+
+    def __init__(self) -> None:
+        super().__init__(float)
+        self.node: Value | None = None
+
+    def pop(self, node: Any, *default: Any) -> Any:
+        self.node = node
+        return super().pop(node, *default)
+
+    def __setitem__(self, operand: Value, g: Any) -> None:
+        found = raw(g)
+        index = _first_non_finite(found)
+        if index is not None:
+            who = f"detect_anomaly: the gradient of {describe(operand)} is {_at(found, index)}{_element(index)}"
+            node = self.node
+            if node is None or node._made_by is None:
+                raise NonFiniteError(f"{who}, as it was given to backward; pass finite numbers")
+            line = node._made_by.line or "a line that is not known (compute it inside detect_anomaly, too)"
+            raise NonFiniteError(
+                f"{who}, back through {node._made_by.name!r}, which made {describe(node)} of "
+                f"{_operands(node.operands, index, np.shape(found))} in {line}; keep the operands "
+                "away from where the derivative is infinite"
+            )
+        super().__setitem__(operand, g)
+
+
+def _locals(op: Op, operands: tuple[Any, ...], data: list[float], out: float) -> tuple[float | None, ...]:
+    """The local derivatives of a scalar node."""
+    live = [type(x) is Value and x.requires_grad for x in operands]
+    if isinstance(op, WeightedSum):
+        return tuple(w if here else None for w, here in zip(op.partners(data), live, strict=True))
+    assert isinstance(op, Elementwise)
+    return tuple(
+        op.local(k, tuple(data), out) if here and op.rule.derivatives[k] is not None else None
+        for k, here in enumerate(live)
+    )
+
+
+def _print(data: Any) -> Any:
+    """What tells data from other data: a number itself, of an array a checksum."""
+    if type(data) is not np.ndarray:
+        return "nan" if data != data else data
+    return zlib.crc32(np.ascontiguousarray(data).view(np.uint8).data) if data.size else 0
+
+
+def _first_non_finite(data: Any) -> tuple[int, ...] | None:
+    """The first element that is infinite or NaN; ``()`` for a number that is."""
+    finite = np.isfinite(data)
+    if np.all(finite):
+        return None
+    return tuple(map(int, np.argwhere(~np.asarray(finite))[0])) if np.ndim(data) else ()
+
+
+def _at(data: Any, index: tuple[int, ...]) -> str:
+    return str(float(data[index] if index else data))
+
+
+def _element(index: tuple[int, ...]) -> str:
+    return f" at element {list(index)}" if index else ""
+
+
+def _operands(operands: Sequence[Any], index: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """The operands; with what those of that shape have at the element, or where they are infinite or NaN already."""
+    shown = []
+    for operand in operands:
+        data = raw(operand)
+        text = describe(operand)
+        already = _first_non_finite(data)
+        if already is not None and np.ndim(data):
+            text += f", which is {_at(data, already)} already{_element(already)}"
+        elif index and np.shape(data) == shape:
+            text += f", {float(data[index]):.6g} there"
+        shown.append(text)
+    return " and ".join(shown)
+
+
+def _line() -> str:
+    """The line of code, outside of this package and of NumPy, that is being run."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        module = frame.f_globals.get("__name__")  # generated code has none
+        if module is not None and str(module).partition(".")[0] not in _INSIDE:
+            break
+        frame = frame.f_back
+    name, number = frame.f_code.co_filename, frame.f_lineno
+    text = linecache.getline(name, number).strip()
+    return f"{name}:{number}" + (f" ({text})" if text else "")

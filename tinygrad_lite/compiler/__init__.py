@@ -1,0 +1,8 @@
+"""Compiled steps: a function is captured once, and replayed as straight NumPy calls or machine code.
+
+The room imports ``programs``, ``optim``, ``ops`` and ``core``.
+"""
+
+from .step import CompiledStep, compile
+
+__all__ = ["CompiledStep", "compile"]

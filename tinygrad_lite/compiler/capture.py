@@ -1,0 +1,225 @@
+"""A function of Values run once, and all that a replay of it must know: what is computed, in order, and what was read.
+
+While the function runs, Values tell a ``Capture`` what leaves the graph: data that are read, comparisons, constants
+that plain NumPy makes of other Values. What was *read* becomes a guard: a replay computes it again, and is only good
+as long as the same is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from ..core.graph import topological
+from ..core.recording import capturing
+from ..core.value import Op, Plain, Value, describe
+from ..errors import ArgumentError, GraphError, ShapeError, ValueTypeError
+from ..ops.selection import GetItem
+
+__all__ = ["Capture", "Guard", "Node", "captured", "same", "same_call"]
+
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Plain data that were computed of Values while the function ran, and what came out."""
+
+    function: Callable[..., Any]
+    operands: tuple[Any, ...]
+    found: Any
+    what: str
+    """How it was read and where, for messages."""
+
+    def holds(self, *data: Any) -> bool:
+        """Whether the same is found in other data."""
+        return same(self.function(*data), self.found)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two results are alike: numbers, arrays or tuples of them; a nan is like a nan."""
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return a.shape == b.shape and a.dtype == b.dtype and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b or (a != a and b != b))
+
+
+@dataclass(slots=True)
+class Node:
+    """One thing to compute: an op and what it reads. ``keys`` are the positions of Values that stand in an index."""
+
+    value: Value
+    op: Op
+    operands: tuple[Any, ...]
+    keys: dict[int, Value] = field(default_factory=dict)
+
+
+@dataclass
+class Capture:
+    """What one run of a function left behind.
+
+    ``nodes`` are in order of computation. ``order`` is the reverse pass: the nodes through which gradients flow, as
+    ``backward`` visits them. ``leaves`` are the Values that are read and not computed, the arguments left out.
+    """
+
+    drawn: list[tuple[Any, Any]] = field(default_factory=list)
+    noises: list[tuple[Any, Any]] = field(default_factory=list)
+    end: Value = field(init=False)
+    guards: list[Guard] = field(default_factory=list)
+    made: dict[int, Node] = field(default_factory=dict)
+    nodes: list[Node] = field(default_factory=list)
+    order: list[Value] = field(default_factory=list)
+    leaves: list[Value] = field(default_factory=list)
+    modes: dict[int, tuple[Any, bool]] = field(default_factory=dict)
+    keyed: dict[int, Node] = field(default_factory=dict)
+    _arrays: dict[int, tuple[Any, Value]] = field(default_factory=dict)
+
+    # ---- what Values tell while the function runs
+
+    def saw_data(self, value: Value, frame: FrameType) -> None:
+        """``value.data`` was asked for: by the package itself to learn a shape, or as an index; else it is read."""
+        data = value._data
+        if isinstance(data, np.ndarray):
+            self._arrays.setdefault(id(data), (data, value))
+        if not _inside(frame):
+            self._guard(_itself, (value,), data, ".data", frame)
+
+    def saw_reading(
+        self, what: Any, args: tuple[Any, ...], options: Mapping[str, Any], found: Any, frame: FrameType
+    ) -> None:
+        """A plain result was computed of Values."""
+        if isinstance(what, str):
+            self._guard(_number, args, found, what, frame)
+        else:
+            name = getattr(what, "__name__", str(what))
+            self._guard(lambda *data: what(*data, **options), args, found, f"{name}()", frame)
+
+    def saw_making(self, made: Value, op: Op, operands: tuple[Any, ...]) -> None:
+        """A constant was made of Values, unrecorded."""
+        self.made[id(made)] = Node(made, op, operands)
+
+    def noise(self, draw: Callable[[], Any]) -> Any:
+        """What ``draw`` draws; what a replay that turned out not to fit has drawn is used first."""
+        known = self.drawn.pop(0) if self.drawn and same_call(self.drawn[0][0], draw) else (draw, draw())
+        self.noises.append(known)
+        return known[1]
+
+    def saw_mode(self, module: Any, training: bool) -> None:
+        """``module.training`` was asked for."""
+        self.modes[id(module)] = (module, training)
+
+    def _guard(
+        self, function: Callable[..., Any], args: tuple[Any, ...], found: Any, how: str, frame: FrameType | None
+    ) -> None:
+        while frame is not None and _inside(frame):
+            frame = frame.f_back
+        where = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "an unknown place"
+        names = ", ".join(describe(x) for x in args if isinstance(x, Value))
+        copied = found.copy() if isinstance(found, np.ndarray) else found
+        self.guards.append(Guard(function, args, copied, f"{how} of {names} in {where}"))
+
+    # ---- afterwards
+
+    def arrange(self, end: Value, arguments: Sequence[Value]) -> None:
+        """Put what was recorded in order: noise first, then each guard as early as it can be, then the rest."""
+        self.end = end
+        self.order = topological(end)
+        known = {id(argument) for argument in arguments}
+        for node in list(self.made.values()):
+            if isinstance(node.op, Plain) and not node.operands:
+                self._add(node.value, known)  # drawn in the order in which the function draws, needed or not
+        for guard in self.guards:
+            for operand in guard.operands:
+                if isinstance(operand, Value):
+                    self._add(operand, known)
+        self._add(end, known)
+
+    def _add(self, end: Value, known: set[int]) -> None:
+        stack: list[Any] = [end]
+        while stack:
+            item = stack.pop()
+            if isinstance(item, Node):
+                self.nodes.append(item)
+            elif id(item) not in known:
+                known.add(id(item))
+                node = self._node(item)
+                if node is None:
+                    self.leaves.append(item)
+                    continue
+                stack.append(node)
+                stack += [x for x in (*node.keys.values(), *node.operands[::-1]) if isinstance(x, Value)]
+
+    def _node(self, value: Value) -> Node | None:
+        node = self.made.get(id(value))
+        if node is None:
+            if value._made_by is None:
+                return None
+            node = Node(value, value._made_by, value.operands)
+        if isinstance(node.op, GetItem):
+            parts = node.op.key if isinstance(node.op.key, tuple) else (node.op.key,)
+            for k, part in enumerate(parts):
+                array, source = self._arrays.get(id(part), (None, None))
+                if array is part and source is not None:
+                    node.keys[k] = source
+            if node.keys:
+                node.op = replace(node.op, key=parts)
+                self.keyed[id(value)] = node
+        return node
+
+
+def same_call(a: Any, b: Any) -> bool:
+    """Whether two calls that ``partial`` made are of the same function with the same arguments."""
+    if a is b:
+        return True
+    return isinstance(a, partial) and isinstance(b, partial) and (a.func, a.args) == (b.func, b.args)
+
+
+def _inside(frame: FrameType) -> bool:
+    """Whether the package itself asks."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == _PACKAGE
+
+
+def _itself(data: Any) -> Any:
+    return data
+
+
+def _number(data: Any) -> float:
+    return float(np.reshape(data, ()))
+
+
+def captured(
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    inputs: Sequence[Value],
+    who: str,
+    drawn: Sequence[tuple[Any, Any]] = (),
+) -> Capture:
+    """Run ``function(*arguments)``, which contain the Values ``inputs``, and arrange what it did."""
+    capture = Capture(drawn=list(drawn))
+    with capturing(capture):
+        end = function(*arguments)
+    if not isinstance(end, Value):
+        raise ValueTypeError(
+            f"{who}: the function must return a scalar Value, got {type(end).__name__}; return the loss"
+        )
+    if end.size != 1:
+        raise ShapeError(
+            f"{who}: the function must return a scalar Value, got shape {end.shape} of {describe(end)}; "
+            "call .sum() or .mean() in it"
+        )
+    if not end.requires_grad:
+        raise GraphError(
+            f"{who}: {describe(end)}, which the function returned, depends on no parameter; make parameters with "
+            "Value(…), outside no_grad() and without detach()"
+        )
+    if any(id(x) == id(end) for x in inputs):
+        raise ArgumentError(f"{who}: the function returned its argument; compute a loss of it")
+    capture.arrange(end, inputs)
+    return capture

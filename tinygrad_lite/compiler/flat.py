@@ -1,0 +1,217 @@
+"""A large graph of scalars as numbers in one flat array, for replays that do many nodes at once.
+
+Every Value has its place in the array: the numbers that are read first, then the nodes. An op on floats is a line of
+the table, or a weighted sum; a chain of additions is one sum.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.elementwise import Elementwise, WeightedSum
+from ..core.value import Op, Plain, Value, as_data
+from ..ops.primitives import Primitive
+from ..optim import SGD, Optimizer
+from .capture import Capture
+from .codegen import all_floats, stepped
+
+__all__ = ["Flat", "FlatNode", "flat_replay", "flattened"]
+
+
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(slots=True)
+class FlatNode:
+    """One op: its result's place, and those of its operands, with the positions through which gradients flow.
+
+    ``kind`` is an op of the table, ``"weighted"`` (weights, inputs, bias) or ``"sum"``.
+    """
+
+    kind: Any
+    out: int
+    operands: tuple[int, ...]
+    live: tuple[bool, ...]
+
+
+@dataclass
+class Flat:
+    """A graph whose gradients flow through floats only.
+
+    ``start`` has the numbers that are no node's result; ``leaves`` and ``entries`` tell which of them are read anew:
+    the data of leaves, and what is computed of arguments by ``inputs``, in order.
+    """
+
+    size: int = 0
+    start: dict[int, float] = field(default_factory=dict)
+    leaves: list[tuple[Value, int]] = field(default_factory=list)
+    nodes: list[FlatNode] = field(default_factory=list)
+    moves: list[tuple[Op, tuple[Any, ...], int]] = field(default_factory=list)
+    """What is computed of arguments, each with its operands (data, or places among arguments and moves)."""
+    entries: list[tuple[int, int]] = field(default_factory=list)
+    gradients: list[Value] = field(default_factory=list)
+    end: int = 0
+
+
+@dataclass(frozen=True)
+class At:
+    """The data of an argument, or of what was computed of them, by number."""
+
+    number: int
+
+
+def flattened(capture: Capture, arguments: Sequence[Value]) -> Flat | None:
+    """The graph, if all of it is of floats, and nothing but it decides what is computed; else ``None``."""
+    if capture.guards or any(isinstance(node.op, Plain | Primitive) or node.keys for node in capture.nodes):
+        return None
+    if any(type(node._da) is list for node in capture.order):
+        return None
+    return _Flattening(capture, arguments).flat
+
+
+class _Flattening:
+    def __init__(self, capture: Capture, arguments: Sequence[Value]) -> None:
+        self.flat = flat = Flat()
+        self.places: dict[int, int] = {}
+        self.numbers: dict[str, int] = {}
+        self.moved: dict[int, At] = {id(x): At(k) for k, x in enumerate(arguments)}
+        for leaf in capture.leaves:
+            if type(leaf._data) is float:
+                place = self._new(id(leaf), leaf._data)
+                flat.leaves.append((leaf, place))
+        chained = _chained(capture)
+        terms: dict[int, list[Any]] = {}
+        for node in capture.nodes:
+            value, op = node.value, node.op
+            if not value.requires_grad or type(value._da) is list:
+                self._move(op, node.operands, value, len(arguments))
+                continue
+            operands = list(node.operands)
+            if op.name == "add":
+                operands = [x for operand in operands for x in terms.pop(id(operand), [operand])]
+                if id(value) in chained:
+                    terms[id(value)] = operands
+                    continue
+            kind: Any = "weighted" if isinstance(op, WeightedSum) else op
+            if op.name == "add" and len(operands) > 2:
+                kind = "sum"
+            places = tuple(map(self._place, operands))
+            live = tuple(
+                isinstance(x, Value)
+                and x.requires_grad
+                and (not isinstance(kind, Elementwise) or kind.rule.derivatives[k] is not None)
+                for k, x in enumerate(operands)
+            )
+            flat.nodes.append(FlatNode(kind, self._new(id(value)), places, live))
+        flat.end = self.places[id(capture.end)]
+        reached = {place for node in flat.nodes for place, live in zip(node.operands, node.live, strict=True) if live}
+        flat.gradients = [
+            leaf for leaf, place in flat.leaves if leaf.requires_grad and (place in reached or place == flat.end)
+        ]
+
+    def _new(self, key: int, number: float | None = None) -> int:
+        place = self.places[key] = self.flat.size
+        self.flat.size += 1
+        if number is not None:
+            self.flat.start[place] = number
+        return place
+
+    def _place(self, x: Any) -> int:
+        if isinstance(x, Value):
+            if id(x) not in self.places:  # an argument, or made of arguments
+                self.flat.entries.append((self._new(id(x), x._data), self.moved[id(x)].number))
+            return self.places[id(x)]
+        number = float(x)
+        key = repr(number)  # -0.0 is not 0.0
+        if key not in self.numbers:
+            self.numbers[key] = self._new(-1, number)
+        return self.numbers[key]
+
+    def _move(self, op: Op, operands: tuple[Any, ...], value: Value, arguments: int) -> None:
+        """What needs no gradient: a number that never changes, or what is computed anew."""
+        args = tuple(self.moved.get(id(x), x) if isinstance(x, Value) else as_data(x, True, True) for x in operands)
+        self.flat.moves.append((op, args, id(value)))
+        self.moved[id(value)] = At(arguments + len(self.flat.moves) - 1)
+
+
+def _chained(capture: Capture) -> set[int]:
+    """Additions whose only reader is another addition."""
+    readers: Counter[int] = Counter()
+    by_addition: Counter[int] = Counter()
+    for node in capture.nodes:
+        for x in node.operands:
+            if isinstance(x, Value):
+                readers[id(x)] += 1
+                by_addition[id(x)] += node.op.name == "add"
+    return {
+        id(node.value)
+        for node in capture.nodes
+        if node.op.name == "add"
+        and readers[id(node.value)] == by_addition[id(node.value)] == 1
+        and node.value is not capture.end
+    }
+
+
+def run_moves(flat: Flat, data: Sequence[Any]) -> list[Any]:
+    """The arguments' data, and all that is computed of them."""
+    known = list(data)
+    for op, args, _ in flat.moves:
+        out = op.forward(
+            *(known[x.number] if isinstance(x, At) else x._data if isinstance(x, Value) else x for x in args)
+        )
+        known.append(out if type(out) is float or np.ndim(out) else float(out))
+    return known
+
+
+def flat_replay(
+    flat: Flat,
+    forward: Callable[[Numbers], Any],
+    backward: Callable[[Numbers, Numbers], Any],
+    at: Mapping[int, int],
+    held: Sequence[bool],
+    optimizer: Any,
+) -> Callable[..., float]:
+    """The replay: numbers in, both passes, gradients out, the optimizer's step. ``at`` is where places went."""
+    v, d = np.zeros(flat.size), np.zeros(flat.size)
+    for place, number in flat.start.items():
+        v[at[place]] = number
+    leaves = [leaf for (leaf, _), there in zip(flat.leaves, held, strict=True) if there]
+    places = np.array([at[place] for (_, place), there in zip(flat.leaves, held, strict=True) if there], np.intp)
+    entries = np.array([at[place] for place, _ in flat.entries], np.intp)
+    sources = [number for _, number in flat.entries]
+    own = {id(leaf): k for k, leaf in enumerate(leaves)}
+    reached = [leaf for leaf in flat.gradients if id(leaf) in own]
+    ours = np.array([places[own[id(leaf)]] for leaf in reached], np.intp)
+    managed = {id(p) for p in optimizer.params} if isinstance(optimizer, Optimizer) else set()
+    end = at[flat.end]
+
+    def replay(*data: Any) -> float:
+        v[places] = all_floats([leaf._data for leaf in leaves])
+        if sources:
+            known = run_moves(flat, data)
+            v[entries] = [known[number] for number in sources]
+        forward(v)
+        d.fill(0.0)
+        d[end] = 1.0
+        backward(v, d)
+        gradients = d[ours].tolist()
+        if optimizer is not None:
+            optimizer.zero_grad()
+        for leaf, g in zip(reached, gradients, strict=True):
+            leaf._grad = g if leaf._grad is None else leaf._grad + g
+        if type(optimizer) is SGD and not optimizer.momentum and not optimizer.weight_decay:
+            lr = optimizer.lr
+            for leaf, g in zip(reached, gradients, strict=True):
+                if id(leaf) in managed:
+                    leaf._data -= lr * g
+        elif optimizer is not None:
+            stepped(optimizer)
+        return float(v[end])
+
+    return replay

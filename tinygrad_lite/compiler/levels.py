@@ -1,0 +1,192 @@
+"""Graphs of scalars by level: all nodes of one op that depend on nothing of each other are one NumPy call.
+
+Weighted sums of which every row of inputs meets every row of weights, a layer on a batch, are one matrix product.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.elementwise import Elementwise
+from .flat import Flat, FlatNode
+
+__all__ = ["by_level", "levels"]
+
+
+Places = npt.NDArray[np.intp]
+
+
+def levels(flat: Flat) -> list[list[FlatNode]]:
+    """The nodes that are computed at once: of one op, one number of operands and one level."""
+    level: dict[int, int] = {}
+    groups: defaultdict[Any, list[FlatNode]] = defaultdict(list)
+    for node in flat.nodes:
+        depth = level[node.out] = 1 + max((level.get(x, 0) for x in node.operands), default=0)
+        kind = node.kind if isinstance(node.kind, str) else node.kind.name
+        groups[depth, kind, len(node.operands), node.live if isinstance(node.kind, Elementwise) else ()].append(node)
+    return [groups[key] for key in sorted(groups, key=lambda key: (key[0], key[1], key[2], str(key[3])))]
+
+
+def by_level(flat: Flat) -> tuple[Callable[[Any], None], Callable[[Any, Any], None], str, dict[int, int]]:
+    """Forward and backward as functions of the numbers and of their cotangents, their source, and where places went.
+
+    Results of one group stand side by side, so places change.
+    """
+    groups = levels(flat)
+    order: dict[int, int] = {}
+    computed = {node.out for node in flat.nodes}
+    for place in range(flat.size):
+        if place not in computed:
+            order[place] = len(order)
+    for group in groups:
+        for node in group:
+            order[node.out] = len(order)
+    scope: dict[str, Any] = {"add_reduce": np.add.reduce, "reduceat": np.add.reduceat, "dot": np.dot}
+    forward: list[str] = []
+    backward: list[list[str]] = []
+    for number, group in enumerate(groups):
+        moved = [replace(node, out=order[node.out], operands=tuple(order[x] for x in node.operands)) for node in group]
+        writer = _Group(number, moved, scope)
+        forward += writer.forward()
+        backward.append(writer.backward())
+    source = "\n".join(
+        ["def forward(v):", *(f"    {line}" for line in forward), "", "def backward(v, d):"]
+        + [f"    {line}" for lines in reversed(backward) for line in lines]
+        + [""]
+    )
+    exec(compile(source, "<compiled step, by level>", "exec"), scope)
+    return scope["forward"], scope["backward"], source, order
+
+
+class _Group:
+    """The source of one group: ``v`` are the numbers, ``d`` the cotangents."""
+
+    def __init__(self, number: int, nodes: list[FlatNode], scope: dict[str, Any]) -> None:
+        self.number = number
+        self.nodes = nodes
+        self.scope = scope
+        self.own = f"{nodes[0].out}:{nodes[-1].out + 1}"
+        self.kind = nodes[0].kind
+        self.places: Places = np.array([node.operands for node in nodes], np.intp)
+        self.live = np.array([node.live for node in nodes])
+        self.grid = self._grid() if self.kind == "weighted" else None
+
+    def _name(self, thing: Any, name: str) -> str:
+        self.scope[f"{name}{self.number}"] = thing
+        return f"{name}{self.number}"
+
+    def _read(self, places: Places, name: str, of: str = "v") -> str:
+        flat = places.reshape(-1)
+        if len(flat) > 1 and (np.diff(flat) == 1).all():
+            view = f"{of}[{flat[0]}:{flat[-1] + 1}]"
+            return view if places.ndim == 1 else f"{view}.reshape({places.shape})"
+        return f"{of}[{self._name(places, name)}]"
+
+    def _add_to(self, places: Places, live: Any, term: str, name: str) -> list[str]:
+        """Lines that add the array ``term`` to the cotangents at ``places``, where they are ``live``."""
+        flat, keep = places.reshape(-1), np.broadcast_to(live, places.shape).reshape(-1)
+        if not keep.any():
+            return []
+        if keep.all():
+            unique = len(np.unique(flat)) == len(flat)
+            if unique and len(flat) > 1 and (np.diff(flat) == 1).all():
+                return [f"d[{flat[0]}:{flat[-1] + 1}] += {f'({term}).reshape(-1)' if places.ndim > 1 else term}"]
+            if unique:
+                return [f"d[{self._name(places, name)}] += {term}"]
+            if (flat == flat[0]).all():
+                return [f"d[{flat[0]}] += add_reduce({term}, axis=None)"]
+            chosen = np.arange(len(flat))
+        else:
+            chosen = np.flatnonzero(keep)
+        order = chosen[np.argsort(flat[chosen], kind="stable")]
+        targets, starts = np.unique(flat[order], return_index=True)
+        term = f"({term}).reshape(-1)" if places.ndim > 1 else f"({term})"
+        into, by, at = (
+            self._name(targets, f"{name}_to"),
+            self._name(order, f"{name}_by"),
+            self._name(starts, f"{name}_at"),
+        )
+        return [f"d[{into}] += reduceat({term}[{by}], {at})"]
+
+    # ---- a layer on a batch
+
+    def _grid(self) -> tuple[Places, Places, Places] | None:
+        """Places of inputs (rows, terms), weights (columns, terms) and biases, if every row meets every column."""
+        n = self.places.shape[1] // 2
+        columns, column = np.unique(self.places[:, [*range(n), 2 * n]], axis=0, return_inverse=True)
+        rows, row = np.unique(self.places[:, n : 2 * n], axis=0, return_inverse=True)
+        pairs = np.unique(row.reshape(-1) * len(columns) + column.reshape(-1))
+        if len(self.nodes) != len(rows) * len(columns) or len(pairs) != len(self.nodes) or not n:
+            return None
+        at = np.empty((len(rows), len(columns)), np.intp)
+        at[row.reshape(-1), column.reshape(-1)] = [node.out for node in self.nodes]
+        order = np.argsort(at[:, 0]), np.argsort(at[0])
+        self.out = at[np.ix_(*order)]
+        return rows[order[0]], columns[order[1], :n], columns[order[1], n]
+
+    def forward(self) -> list[str]:
+        k = self.number
+        if self.grid is not None:
+            rows, weights, biases = self.grid
+            line = f"z = dot({self._read(rows, 'x')}, {self._read(weights, 'w')}.T) + {self._read(biases, 'b')}"
+            return [f"{line}  # {self.out.shape[0]} by {self.out.shape[1]} weighted sums", self._put("z")]
+        if self.kind == "weighted":
+            n = self.places.shape[1] // 2
+            x, w = self._read(self.places[:, n : 2 * n], "x"), self._read(self.places[:, :n], "w")
+            return [f"v[{self.own}] = add_reduce({w} * {x}, axis=1) + {self._read(self.places[:, -1], 'b')}"]
+        if self.kind == "sum":
+            return [f"v[{self.own}] = add_reduce({self._read(self.places, 'x')}, axis=1)"]
+        self.scope[f"{self.kind.name}_{k}"] = self.kind._arrays
+        return [f"v[{self.own}] = {self.kind.name}_{k}({', '.join(self._operands())})"]
+
+    def _put(self, name: str) -> str:
+        flat = self.out.reshape(-1)
+        if (np.diff(flat) == 1).all():
+            return f"v[{flat[0]}:{flat[-1] + 1}] = {name}.reshape(-1)"
+        return f"v[{self._name(self.out, 'o')}] = {name}"
+
+    def _operands(self) -> list[str]:
+        return [self._read(self.places[:, j], f"x{j}_") for j in range(self.places.shape[1])]
+
+    def backward(self) -> list[str]:
+        if self.grid is not None:
+            rows, weights, biases = self.grid
+            n = weights.shape[1]
+            live_w, live_x = self.live[:, :n].any(), self.live[:, n : 2 * n].any()
+            lines = [f"g = {self._read(self.out, 'o', 'd')}"]
+            if live_w:
+                lines += self._add_to(weights, self._live(0, weights), f"dot(g.T, {self._read(rows, 'x')})", "dw")
+            if live_x:
+                lines += self._add_to(rows, self._live(1, rows), f"dot(g, {self._read(weights, 'w')})", "dx")
+            return lines + self._add_to(biases, self._live(2, biases), "add_reduce(g, axis=0)", "db")
+        lines = [f"g = d[{self.own}]"]
+        if self.kind == "weighted":
+            n = self.places.shape[1] // 2
+            w, x = self.places[:, :n], self.places[:, n : 2 * n]
+            lines += self._add_to(w, self.live[:, :n], f"g[:, None] * {self._read(x, 'x')}", "dw")
+            lines += self._add_to(x, self.live[:, n : 2 * n], f"g[:, None] * {self._read(w, 'w')}", "dx")
+            return lines + self._add_to(self.places[:, -1], self.live[:, -1], "g", "db")
+        if self.kind == "sum":
+            self.scope["broadcast_to"] = np.broadcast_to
+            return lines + self._add_to(self.places, self.live, f"broadcast_to(g[:, None], {self.places.shape})", "dx")
+        for j in range(self.places.shape[1]):
+            if self.live[0, j]:
+                term = "g"
+                if j not in self.kind._unit:
+                    self.scope[f"{self.kind.name}_{j}_{self.number}"] = self.kind._local_arrays[j]
+                    term = f"g * {self.kind.name}_{j}_{self.number}({', '.join(self._operands())}, v[{self.own}])"
+                lines += self._add_to(self.places[:, j], self.live[:, j], term, f"d{j}_")
+        return lines
+
+    def _live(self, part: int, places: Places) -> Any:
+        """Whether gradients flow to the places of a grid's weights, inputs or biases: they do or do not as leaves."""
+        n = self.places.shape[1] // 2
+        columns = (slice(0, n), slice(n, 2 * n), slice(2 * n, None))[part]
+        alive = np.unique(self.places[:, columns][self.live[:, columns]])
+        return np.isin(places, alive)

@@ -1,0 +1,415 @@
+"""``compile``: a loss function run once, and from then on nothing but its arithmetic.
+
+The first call for arguments of some shapes and dtypes runs the function as it is, and keeps what it did: a *program*.
+Further calls replay the program. A program knows what it depends on: the arguments' shapes, the parameters' shapes, the
+modes of modules, and whatever the function read of Values to decide something. When any of that is different, another
+program is tried, or made.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..checks.comparison import DifferentGradientsError
+from ..core.recording import blocks_open, captures_open, mode_changes, observer, paused, watching
+from ..core.value import Value, as_data, describe
+from ..errors import ArgumentError, GraphError, ValueTypeError
+from ..optim import Optimizer
+from ..programs.calls import Lowered
+from . import tape
+from .arguments import _as_values, _flattened, _kind
+from .capture import Capture, captured, same_call
+from .codegen import Missed, OptimizerFailedError, OverflowedError, Replay, emitted
+from .flat import Flat, flat_replay, flattened
+from .levels import by_level, levels
+from .lowering import lowered
+
+__all__ = ["CompiledStep", "compile"]
+
+
+MOST_PROGRAMS = 16
+"""For arguments of the same shapes: more means that the function reads something that is never the same again."""
+MOST_SHAPES = 64
+LARGE = 1000
+"""Nodes, from which on a graph of scalars is more than straight-line Python. Measured: machine code pays at once, but
+takes seconds to make; the source of 50,000 nodes takes as long to compile."""
+SHORT = 200
+"""Nodes, up to which machine code is made of the straight source. Measured: it takes 15 ms a node to make, and a step a
+third of the tape's time, which puts the numbers into an array and takes them out again."""
+WIDE = 8
+"""Nodes that a level must have on the average for NumPy to be faster than straight-line Python."""
+BACKENDS = (None, "python", "numpy", "numba")
+
+_TRIED_AGAIN = (ArithmeticError, ValueError, IndexError)
+"""What a replay may raise where eager has NumPy's inf or nan, or a message of its own."""
+
+Noise = list[tuple[Any, Any]]
+
+
+class Program:
+    """One way through the function: its replay, and what it is good for."""
+
+    def __init__(self, replay: Replay, noise: list[Any], modes: list[tuple[Any, bool]], backend: str) -> None:
+        self.replay = replay.function
+        self.source = replay.source
+        self.calls_numpy = replay.calls_numpy
+        self.noise = noise
+        self.modes = modes
+        self.backend = backend
+        self.changes = mode_changes[0]
+
+    def run_with(self, data: list[Any], drawn: Noise) -> float:
+        """The same with noise: what ``drawn`` has is used again, and what is drawn added to it."""
+        self.check_modes()
+        fresh = []
+        for k, draw in enumerate(self.noise):
+            if k == len(drawn):
+                drawn.append((draw, as_data(draw(), keep_integers=True, copy=False)))
+            if not same_call(drawn[k][0], draw):
+                raise Missed("the noise that is drawn")
+            fresh.append(drawn[k][1])
+        return self.replay(*data, *fresh)
+
+    def check_modes(self) -> None:
+        """``Missed`` where a module is in another mode than when the function ran."""
+        if mode_changes[0] == self.changes:
+            return
+        for module, training in self.modes:
+            if module.training is not training:
+                raise Missed(f"{type(module).__name__} was set to {'training' if module.training else 'evaluation'}")
+        self.changes = mode_changes[0]
+
+
+class CompiledStep:
+    """What ``compile`` returns: called with arguments, it replays the loss, its gradients and the optimizer's step.
+
+    ``source`` is what runs, ``backend`` how, ``captures`` how often the function itself was run.
+    """
+
+    def __init__(self, function: Callable[..., Any], optimizer: Any, backend: str | None) -> None:
+        self.function = function
+        self.optimizer = optimizer
+        self.captures = 0
+        self._backend = backend
+        self._shapes: OrderedDict[Any, list[Program]] = OrderedDict()
+        self._last: Program | None = None
+        self._expected: tuple[Any, ...] = ()
+        self._lock = threading.RLock()
+        self._running = False
+        self._optimistic = True
+        # What overflows in a replay is inf or nan, quietly, as in a backward pass. Entering np.errstate takes 2 µs, a
+        # context that has it 0.04.
+        self._quiet = contextvars.Context()
+        self._quiet.run(np.seterr, all="ignore")
+
+    def __call__(self, *arguments: Any, **named: Any) -> float:
+        """One step: the loss, as a float. The gradients are where ``backward`` leaves them."""
+        lock = self._lock
+        lock.acquire()  # which `with` takes half as long again to do
+        try:
+            if self._running or blocks_open[0] or captures_open[0]:
+                self._check_place()
+                if watching() is not None:
+                    return self._watched(arguments, named)
+            self._running = True
+            try:
+                last = self._last
+                if (
+                    last is not None
+                    and not named
+                    and (tuple(map(_kind, arguments)) if arguments else ()) == self._expected
+                ):
+                    try:
+                        if mode_changes[0] != last.changes:
+                            last.check_modes()
+                        if last.calls_numpy:
+                            return self._quiet.run(last.replay, *arguments)
+                        return last.replay(*arguments)
+                    except Missed:
+                        pass
+                    except _TRIED_AGAIN:
+                        pass
+                return self._found(arguments, named)
+            except OptimizerFailedError as failed:
+                error = failed.error
+                raise error from None
+            finally:
+                self._running = False
+        finally:
+            lock.release()
+
+    def _watched(self, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> float:
+        """One eager step, inside ``detect_anomaly``: a replay has no ops to look at."""
+        self._running = True
+        try:
+            return self._eager(self._captured(arguments, named, ())[0])
+        finally:
+            self._running = False
+
+    @property
+    def source(self) -> str:
+        """The Python source of the replay that ran last."""
+        return self._latest("source").source
+
+    @property
+    def backend(self) -> str:
+        """How the replay that ran last is carried out: "python", "numpy" or "numba"."""
+        return self._latest("backend").backend
+
+    def _latest(self, what: str) -> Program:
+        if self._last is None:
+            raise GraphError(f"compile: there is no {what} before the first call; call the step with its arguments")
+        return self._last
+
+    def _check_place(self) -> None:
+        if blocks_open[0] and paused():
+            raise GraphError("compile: a step computes gradients, so it cannot run inside no_grad(); call it outside")
+        if self._running or (captures_open[0] and observer() is not None):
+            raise GraphError(
+                "compile: a compiled step was called by a function that is being compiled; "
+                "call the loss function itself"
+            )
+
+    def verify(self, *arguments: Any, **named: Any) -> None:
+        """Run eager and the replay beside each other from the same state, and compare; nothing is changed by it.
+
+        It finds what no guard sees: globals and numbers of closures that were changed, ``random``, plain NumPy on data.
+        Noise that the function draws is drawn once, for both. Equal is what differs by less than 4096 roundings of the
+        largest element.
+
+        Raises ``DifferentGradientsError``, which names the first leaf that differs.
+        """
+        with self._lock:
+            self._check_place()
+            capture, _ = self._captured(arguments, named, ())
+            leaves = [leaf for leaf in capture.leaves if leaf.requires_grad]
+            leaves += [p for p in getattr(self.optimizer, "params", ()) if not any(p is leaf for leaf in leaves)]
+            state = _State(leaves, self.optimizer)
+            try:
+                eager = state.after(lambda: self._eager(capture))
+                captures = -1
+                while captures != self.captures:  # until it is a replay that runs
+                    captures = self.captures
+                    replayed = state.after(lambda: self._found(arguments, named, list(capture.noises)))
+            finally:
+                state.restore()
+        for k, leaf in enumerate([None, *leaves]):
+            for what, a, b in zip(("gradient", "data after the step"), eager[k], replayed[k], strict=False):
+                if not _close(a, b):
+                    who = "the loss" if leaf is None else f"the {what} of {describe(leaf)}"
+                    raise DifferentGradientsError(
+                        f"verify: {who} is {_shown(a)} by eager and {_shown(b)} by the replay; the function reads "
+                        "something that is no Value and no argument (a global, a closure, random, the clock): pass it "
+                        "as an argument"
+                    )
+
+    # ---- finding a program, or making one
+
+    def _found(self, arguments: tuple[Any, ...], named: Mapping[str, Any], drawn: Noise | None = None) -> float:
+        data: list[Any] = []
+        shapes = (_flattened(arguments, data, "argument"), _flattened(dict(named), data, "argument"))
+        programs = self._shapes.setdefault(shapes, [])
+        self._shapes.move_to_end(shapes)
+        drawn = [] if drawn is None else drawn
+        reason = ""
+        for program in sorted(programs, key=lambda program: program is not self._last):
+            try:
+                loss = self._quiet.run(program.run_with, data, drawn)
+            except Missed as missed:
+                reason = reason or str(missed)
+                continue
+            except OverflowedError:
+                self._optimistic = False
+                programs.remove(program)
+                continue
+            except _TRIED_AGAIN:
+                return self._eager(self._captured(arguments, named, drawn)[0])
+            self._remember(program, arguments, named)
+            return loss
+        if len(programs) >= MOST_PROGRAMS:
+            raise GraphError(
+                f"compile: the function was captured {MOST_PROGRAMS} times for arguments of the same shapes, because "
+                f"what it reads is never the same: {reason}; read it outside the function, or compare Values "
+                "(`if loss > 1`) and choose with where(…)"
+            )
+        if len(self._shapes) > MOST_SHAPES:
+            warnings.warn(
+                f"compile: the arguments had more than {MOST_SHAPES} different shapes or settings, the last "
+                f"{shapes!r}; each costs a capture: pad the batches to one shape, or pass what changes as an array",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+            self._shapes.popitem(last=False)
+        return self._made(programs, arguments, named, drawn)
+
+    def _remember(self, program: Program, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        self._last = program
+        plain = (
+            not named
+            and not program.noise
+            and all(type(x) is float or (type(x) is np.ndarray and x.ndim) for x in arguments)
+        )
+        self._expected = tuple(map(_kind, arguments)) if plain else (None,)
+
+    def _captured(
+        self, arguments: tuple[Any, ...], named: Mapping[str, Any], drawn: Sequence[tuple[Any, Any]]
+    ) -> tuple[Capture, list[Value]]:
+        inputs: list[Value] = []
+        given, options = _as_values(arguments, inputs), _as_values(dict(named), inputs)
+        self.captures += 1
+        return captured(lambda *args: self.function(*args, **options), given, inputs, "compile", drawn), inputs
+
+    def _made(
+        self, programs: list[Program], arguments: tuple[Any, ...], named: Mapping[str, Any], drawn: Noise
+    ) -> float:
+        """Run the function itself, this once, and keep its program."""
+        capture, inputs = self._captured(arguments, named, drawn)
+        modes = list(capture.modes.values())
+        flat = flattened(capture, inputs) if self._backend or len(capture.nodes) > LARGE else None
+        backend = self._chosen(flat)
+        low = Lowered()
+        if backend == "python" or (backend == "numba" and len(capture.nodes) <= SHORT):
+            low = lowered(capture, inputs, self._optimistic and backend == "python")
+            if backend == "python" or low.is_of_floats:
+                flat = None
+        noise = [op.function for op, _ in low.noise]
+        loss = self._eager(capture)
+        del capture, inputs  # what nobody else holds is now held by the lowered calls alone
+        if flat is None:
+            machine_code = tape.straight if backend == "numba" else None
+            replay = emitted(low, _held(low.leaves, low.gradients), self.optimizer, machine_code)
+        else:
+            replay = self._flat(flat, backend)
+        programs.append(Program(replay, noise, modes, backend))
+        self._remember(programs[-1], arguments, named)
+        return loss
+
+    def _chosen(self, flat: Flat | None) -> str:
+        """How to carry it out: what was asked for, or by size and shape."""
+        if flat is None:
+            if self._backend == "numba":
+                raise ArgumentError(
+                    'compile: backend="numba" is for graphs of scalars without noise or branches; leave backend out'
+                )
+            return "python"
+        if self._backend == "numba":
+            tape.check_installed()
+        if self._backend is not None:
+            return self._backend
+        if len(flat.nodes) > WIDE * len(levels(flat)):
+            return "numpy"
+        return "numba" if tape.available() else "python"
+
+    def _flat(self, flat: Flat, backend: str) -> Replay:
+        held = _held(flat.leaves, [(leaf,) for leaf in flat.gradients])
+        if backend == "numba":
+            forward, backward, source = tape.taped(flat)
+            at = {place: place for place in range(flat.size)}
+        else:
+            forward, backward, source, at = by_level(flat)
+        return Replay(flat_replay(flat, forward, backward, at, held, self.optimizer), source)
+
+    def _eager(self, capture: Capture) -> float:
+        if self.optimizer is not None:
+            self.optimizer.zero_grad()
+        capture.end.backward()
+        if self.optimizer is not None:
+            self.optimizer.step()
+        return capture.end._one()
+
+
+def _held(leaves: list[tuple[Value, Any]], gradients: list[Any]) -> list[bool]:
+    """For each leaf whether anybody else holds it: what nobody holds, nobody can change."""
+    own = {id(gradient[0]) for gradient in gradients}
+    alone = [(Value(0.0), None)]
+    base = sys.getrefcount(alone[0][0])
+    return [sys.getrefcount(leaves[k][0]) - (id(leaves[k][0]) in own) > base for k in range(len(leaves))]
+
+
+class _State:
+    """Parameters, their gradients and the optimizer's memory, to be put back."""
+
+    def __init__(self, leaves: list[Value], optimizer: Any) -> None:
+        self.leaves = leaves
+        self.optimizer = optimizer
+        self.gradients = [leaf._grad for leaf in leaves]
+        self.data = [_copied(leaf._data) for leaf in leaves]
+        self.memory = optimizer.state_dict() if hasattr(optimizer, "state_dict") else None
+
+    def after(self, run: Callable[[], float]) -> list[tuple[Any, ...]]:
+        """The loss, then each leaf's gradient and data, after a run from this state without gradients."""
+        self.restore()
+        for leaf in self.leaves:
+            leaf._grad = None
+        return [(run(),), *((_copied(leaf._grad), _copied(leaf._data)) for leaf in self.leaves)]
+
+    def restore(self) -> None:
+        for leaf, g, data in zip(self.leaves, self.gradients, self.data, strict=True):
+            leaf._grad = g
+            if type(data) is float:
+                leaf._data = data
+            else:
+                leaf._data[...] = data
+        if self.memory is not None:
+            self.optimizer.load_state_dict(self.memory)
+
+
+def _copied(x: Any) -> Any:
+    return x.copy() if isinstance(x, np.ndarray) else x
+
+
+def _close(a: Any, b: Any) -> bool:
+    if a is None or b is None:
+        return a is b
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape:
+        return False
+    scale = np.max(np.abs(a), initial=1e-300, where=np.isfinite(a))
+    return bool(np.allclose(a, b, rtol=0.0, atol=4096 * np.finfo(a.dtype).eps * scale, equal_nan=True))
+
+
+def _shown(x: Any) -> str:
+    return f"{x:.17g}" if type(x) is float else np.array2string(np.asarray(x), threshold=8)
+
+
+def compile(
+    function: Callable[..., Value], optimizer: Optimizer | None = None, *, backend: str | None = None
+) -> CompiledStep:
+    """A training step of ``function``, a loss of its arguments and of whatever Values it reads, at the speed of NumPy.
+
+    The step takes the function's arguments (arrays, numbers, and lists, tuples and dicts of them, which the function
+    gets as constants) and returns the loss as a float. Gradients are added to the leaves as ``backward`` adds them;
+    with an ``optimizer`` the step forgets the gradients first and updates the parameters last. ``backend`` forces how a
+    graph of scalars is carried out: ``"python"``, ``"numpy"`` or ``"numba"`` (an extra). What makes the function run
+    again, and what no guard can see, is told in docs/compile.md.
+
+    Raises ``ValueTypeError`` for what is no function, no optimizer or no argument, ``ArgumentError`` for an unknown
+    backend. The step raises ``ValueTypeError`` or ``ShapeError`` unless the function returns a scalar Value, and
+    ``GraphError`` if that depends on no parameter, inside ``no_grad``, or if what the function reads never is the same.
+
+    >>> import tinygrad_lite as tg
+    >>> w = tg.Value([1.0, 2.0], name="w")
+    >>> step = tg.compile(lambda x: (w * x).square().sum())
+    >>> step(np.array([1.0, 1.0])), w.grad
+    (5.0, array([2., 4.]))
+    """
+    if not callable(function):
+        raise ValueTypeError(f"compile: needs a function that returns a loss, got {type(function).__name__}")
+    if isinstance(function, CompiledStep):
+        raise ArgumentError("compile: this is a compiled step already; use it as it is")
+    if optimizer is not None and not (hasattr(optimizer, "step") and hasattr(optimizer, "zero_grad")):
+        raise ValueTypeError(
+            f"compile: an optimizer has step() and zero_grad(), got {type(optimizer).__name__}; pass for example "
+            "optim.SGD(model.parameters(), lr=0.1)"
+        )
+    if backend not in BACKENDS:
+        raise ArgumentError(f"compile: backend is one of {', '.join(map(repr, BACKENDS))}, got {backend!r}")
+    return CompiledStep(function, optimizer, backend)

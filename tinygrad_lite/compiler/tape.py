@@ -1,0 +1,146 @@
+"""Graphs of scalars in machine code, with the extra ``numba``: short ones as straight code, others as a flat tape.
+
+One function runs over the tape forward, one backward; what they do for an op is the table's own text.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ..core.elementwise import OPS
+from ..core.numerics import FLOAT_FUNCTIONS
+from ..core.table_source import float_source
+from ..errors import MissingExtraError
+from .flat import Flat
+
+__all__ = ["available", "check_installed", "straight", "taped"]
+
+
+_WEIGHTED = """\
+        if op == 0:
+            n = (start[i + 1] - s) // 2
+            z = v[args[s + 2 * n]]
+            for k in range(s, s + n):
+                z += v[args[k]] * v[args[k + n]]
+            v[outs[i]] = z
+        elif op == 1:
+            z = v[args[s]]
+            for k in range(s + 1, start[i + 1]):
+                z += v[args[k]]
+            v[outs[i]] = z"""
+
+_WEIGHTED_BACK = """\
+        if op == 0:
+            n = (start[i + 1] - s) // 2
+            d[args[s + 2 * n]] += g
+            for k in range(s, s + n):
+                a, b = args[k], args[k + n]
+                d[a] += g * v[b]
+                d[b] += g * v[a]
+        elif op == 1:
+            for k in range(s, start[i + 1]):
+                d[args[k]] += g"""
+
+
+@cache
+def available() -> bool:
+    """Whether numba is installed."""
+    try:
+        import numba  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def check_installed() -> None:
+    """``MissingExtraError`` unless numba is installed."""
+    if not available():
+        raise MissingExtraError(
+            'compile: backend="numba" needs numba, which is not installed; pip install "tinygrad_lite[numba]"'
+        )
+
+
+def straight(source: str, name: str) -> Callable[..., Any]:
+    """The function that the source defines, of floats, which returns a tuple of floats."""
+    scope = {**_functions(), "inf": math.inf, "nan": math.nan}
+    exec(compile(source, "<compiled step, straight>", "exec"), scope)
+    function: Callable[..., Any] = _jit()(scope[name])
+    return function
+
+
+@cache
+def _jit() -> Callable[..., Any]:
+    import numba
+
+    jit: Callable[..., Any] = numba.njit(error_model="numpy")  # what divides by 0 is inf or nan, as it is in eager
+    return jit
+
+
+@cache
+def _functions() -> dict[str, Any]:
+    """What the table's expressions call, as numba can call it."""
+    functions = {name: f for name, f in FLOAT_FUNCTIONS.items() if callable(f)}  # eval has left its __builtins__ there
+    return {
+        **{name: _jit()(f) if inspect.isfunction(f) else f for name, f in functions.items()},
+        "real": _jit()(lambda x: x),  # a power that is complex in Python is nan here
+    }
+
+
+def taped(flat: Flat) -> tuple[Callable[[Any], None], Callable[[Any, Any], None], str]:
+    """Forward and backward as functions of the numbers and of their cotangents, and their source."""
+    kinds: dict[tuple[str, tuple[bool, ...]], int] = {}
+    codes: list[int] = []
+    starts: list[int] = [0]
+    args: list[int] = []
+    outs: list[int] = []
+    for node in flat.nodes:
+        if isinstance(node.kind, str):
+            codes.append(0 if node.kind == "weighted" else 1)
+        else:
+            codes.append(kinds.setdefault((node.kind.name, node.live), len(kinds) + 2))
+        args += node.operands
+        starts.append(len(args))
+        outs.append(node.out)
+    forward, backward, source = _machine_code(tuple(kinds))
+    tape = tuple(np.array(x, np.int32) for x in (codes, starts, args, outs))
+    return lambda v: forward(v, *tape), lambda v, d: backward(v, d, *tape), source
+
+
+@cache
+def _machine_code(kinds: tuple[tuple[str, tuple[bool, ...]], ...]) -> tuple[Any, Any, str]:
+    """The two loops for the ops that a tape has."""
+    there = [_WEIGHTED]
+    back = [_WEIGHTED_BACK]
+    for code, (name, live) in enumerate(kinds, start=2):
+        rule = OPS[name].rule
+        names = {operand: f"x{k}" for k, operand in enumerate(rule.operands)} | {"out": "out"}
+        reads = [f"            x{k} = v[args[s + {k}]]" for k in range(len(rule.operands))]
+        there += [f"        elif op == {code}:  # {name}", *reads]
+        there += [f"            v[outs[i]] = {float_source(rule.forward, names)}"]
+        back += [f"        elif op == {code}:  # {name}", *reads, "            out = v[outs[i]]"]
+        for k, expression in enumerate(rule.derivatives):
+            if live[k] and expression:
+                back.append(f"            d[args[s + {k}]] += g * ({float_source(expression, names)})")
+    source = "\n".join(
+        [
+            "def forward(v, codes, start, args, outs):",
+            "    for i in range(len(codes)):",
+            "        op, s = codes[i], start[i]",
+            *there,
+            "",
+            "def backward(v, d, codes, start, args, outs):",
+            "    for i in range(len(codes) - 1, -1, -1):",
+            "        op, s, g = codes[i], start[i], d[outs[i]]",
+            *back,
+            "",
+        ]
+    )
+    scope = dict(_functions())
+    exec(compile(source, "<compiled step, tape>", "exec"), scope)
+    return _jit()(scope["forward"]), _jit()(scope["backward"]), source

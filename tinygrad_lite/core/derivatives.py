@@ -1,0 +1,190 @@
+"""The table of derivatives: one line per elementwise op, as on the last page of a calculus book.
+
+A line holds the op's value and its local derivatives as *expressions* in its operands and ``out``, the result. The same
+text is compiled for floats, for arrays and for Values (higher orders), printed in derivations and pictures, and walked
+by the tests. Adding an op is adding a line.
+
+Conventions at kinks: ``maximum`` and ``minimum`` share a tie 1/2 each; ``relu`` and ``abs`` have derivative 0 at 0,
+``leaky_relu`` its slope, ``clip`` 1 at its bounds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..errors import ArgumentError
+
+__all__ = ["Rule", "TABLE"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of the table.
+
+    ``derivatives`` has one expression per operand, ``None`` where the op is not differentiable in it. ``domain`` is the
+    interval of each operand on which the op is differentiable and tests may sample. ``sign`` is what pictures show.
+    ``written`` is the form in which people print the derivative where that differs from the stable one computed.
+    ``defaults`` are the values of trailing operands that may be left out.
+    """
+
+    name: str
+    operands: tuple[str, ...]
+    forward: str
+    derivatives: tuple[str | None, ...]
+    sign: str
+    domain: tuple[tuple[float, float], ...]
+    written: tuple[str | None, ...]
+    ufunc: str | None = None
+    defaults: tuple[float, ...] = ()
+    doc: str = ""
+
+
+TABLE: dict[str, Rule] = {}
+
+REAL = (-2.0, 2.0)
+POSITIVE = (0.2, 3.0)
+
+
+def line(
+    name: str,
+    operands: str,
+    forward: str,
+    *derivatives: str | None,
+    sign: str | None = None,
+    domain: tuple[tuple[float, float], ...] | None = None,
+    written: tuple[str | None, ...] | None = None,
+    ufunc: str | None = None,
+    defaults: tuple[float, ...] = (),
+    doc: str = "",
+) -> None:
+    """Enter one line; a second op of the same name is refused."""
+    names = tuple(operands.split())
+    if name in TABLE:
+        raise ArgumentError(f"derivatives: the table already has an op named {name!r}; choose another name")
+    if len(derivatives) != len(names):
+        raise ArgumentError(f"derivatives: {name} has operands {names}, but {len(derivatives)} derivatives")
+    TABLE[name] = Rule(
+        name,
+        names,
+        forward,
+        derivatives,
+        sign or name,
+        domain or (REAL,) * len(names),
+        written or derivatives,
+        ufunc,
+        defaults,
+        doc,
+    )
+
+
+_SQUARE = (
+    "(3.141592653589793 * where(abs(x) < 0.3, x, 0))**2"  # of πx near 0; further out it is not read, nor overflows
+)
+
+# fmt: off
+#    op         operands  value            derivative with respect to each operand
+line("add",     "x y",    "x + y",         "1", "1",               sign="+", ufunc="add")
+line("sub",     "x y",    "x - y",         "1", "-1",              sign="-", ufunc="subtract")
+line("mul",     "x y",    "x * y",         "y", "x",               sign="*", ufunc="multiply")
+line("div",     "x y",    "x / y",         "1 / y", "-out / y",    sign="/", ufunc="divide",
+     domain=(REAL, POSITIVE), written=("1 / y", "-x / y**2"))
+line("neg",     "x",      "-x",            "-1",                   sign="-", ufunc="negative")
+line("pow",     "x y",    "x ** y",
+     "y * x ** where(y == 0, 1, y - 1)",    # at y = 0 it is 0, also for x = 0, and so are all higher orders
+     "out * log(where(x == 0, 1, x))",      # 0 ** y is flat for y > 0
+     sign="**", ufunc="power", domain=(POSITIVE, REAL), written=("y * x**(y - 1)", "out * log(x)"))
+line("exp",     "x",      "exp(x)",        "out",                  ufunc="exp")
+line("log",     "x",      "log(x)",        "1 / x",                ufunc="log", domain=(POSITIVE,))
+line("log1p",   "x",      "log1p(x)",      "1 / (1 + x)",          ufunc="log1p", domain=((-0.8, 3.0),))
+line("expm1",   "x",      "expm1(x)",      "exp(x)",               ufunc="expm1")
+line("exp2",    "x",      "2 ** x",        "0.6931471805599453 * out",     ufunc="exp2")              # ln 2
+line("log2",    "x",      "log2(x)",       "1.4426950408889634 / x",       ufunc="log2", domain=(POSITIVE,))  # 1/ln 2
+line("log10",   "x",      "log10(x)",      "0.4342944819032518 / x",       ufunc="log10", domain=(POSITIVE,)) # 1/ln 10
+line("logaddexp", "x y",  "logaddexp(x, y)", "sigmoid(x - y)", "sigmoid(y - x)", ufunc="logaddexp",
+     doc="log(exp(x) + exp(y)), without overflow.")
+line("logaddexp2", "x y", "logaddexp2(x, y)",
+     "sigmoid(0.6931471805599453 * (x - y))", "sigmoid(0.6931471805599453 * (y - x))", ufunc="logaddexp2",
+     doc="log2(2**x + 2**y), without overflow.")
+line("sqrt",    "x",      "sqrt(x)",       "0.5 / out",            sign="√", ufunc="sqrt", domain=(POSITIVE,),
+     written=("1 / (2 * out)",))
+line("cbrt",    "x",      "cbrt(x)",       "1 / (3 * out * out)",  sign="∛", ufunc="cbrt", domain=(POSITIVE,),
+     written=("1 / (3 * out**2)",))
+line("reciprocal", "x",   "1 / x",         "-out * out",           sign="1/·", ufunc="reciprocal", domain=(POSITIVE,),
+     written=("-1 / x**2",))
+line("hypot",   "x y",    "hypot(x, y)",                           # 0 at the origin, as norm
+     "x / where(out == 0, 1, out)", "y / where(out == 0, 1, out)", ufunc="hypot", written=("x / out", "y / out"))
+line("square",  "x",      "x * x",         "2 * x",                sign="²", ufunc="square")
+line("abs",     "x",      "abs(x)",        "sign(x)",              sign="|·|", ufunc="absolute")
+line("sign",    "x",      "sign(x)",       "0",                    ufunc="sign")
+line("sin",     "x",      "sin(x)",        "cos(x)",               ufunc="sin")
+line("cos",     "x",      "cos(x)",        "-sin(x)",              ufunc="cos")
+line("tan",     "x",      "tan(x)",        "1 + out * out",        ufunc="tan", domain=((-1.2, 1.2),),
+     written=("1 + out**2",))
+line("arcsin",  "x",      "arcsin(x)",     "1 / sqrt((1 - x) * (1 + x))",   ufunc="arcsin", domain=((-0.9, 0.9),),
+     written=("1 / sqrt(1 - x**2)",))
+line("arccos",  "x",      "arccos(x)",     "-1 / sqrt((1 - x) * (1 + x))",  ufunc="arccos", domain=((-0.9, 0.9),),
+     written=("-1 / sqrt(1 - x**2)",))
+line("arctan",  "x",      "arctan(x)",     "1 / (1 + x * x)",      ufunc="arctan", written=("1 / (1 + x**2)",))
+line("arctan2", "x y",    "arctan2(x, y)", "y / (x * x + y * y)", "-x / (x * x + y * y)", ufunc="arctan2",
+     domain=(POSITIVE, REAL), written=("y / (x**2 + y**2)", "-x / (x**2 + y**2)"))
+line("sinh",    "x",      "sinh(x)",       "cosh(x)",              ufunc="sinh")
+line("cosh",    "x",      "cosh(x)",       "sinh(x)",              ufunc="cosh")
+line("tanh",    "x",      "tanh(x)",
+     "4 * sigmoid(2 * x) * sigmoid(-2 * x)",                       # 1 - out**2 loses all digits at 19
+     ufunc="tanh", written=("1 - out**2",))
+line("arcsinh", "x",      "arcsinh(x)",    "1 / hypot(1, x)",      ufunc="arcsinh", written=("1 / sqrt(1 + x**2)",))
+line("arccosh", "x",      "arccosh(x)",    "1 / sqrt((x - 1) * (x + 1))", ufunc="arccosh", domain=((1.2, 3.0),),
+     written=("1 / sqrt(x**2 - 1)",))
+line("arctanh", "x",      "arctanh(x)",    "1 / ((1 - x) * (1 + x))",     ufunc="arctanh", domain=((-0.8, 0.8),),
+     written=("1 / (1 - x**2)",))
+line("sinc",    "x",                                               # 3.14… is π
+     "where(x == 0, 1, sin(3.141592653589793 * x) / (3.141592653589793 * where(x == 0, 1, x)))", "sinc_slope(x)",
+     doc="sin(πx) / (πx), and 1 at 0. At 0 derivatives up to the third are right, all orders elsewhere.")
+line("sinc_slope", "x",                                            # near 0 by its series, as the quotient cancels
+     f"where(abs(x) < 0.3, -9.869604401089358 * x * (1 / 3 - {_SQUARE} * (1 / 30 - {_SQUARE} * (1 / 840"
+     f" - {_SQUARE} * (1 / 45360 - {_SQUARE} * (1 / 3991680 - {_SQUARE} * (1 / 518918400"
+     f" - {_SQUARE} / 93405312000)))))),"
+     " (cos(3.141592653589793 * x) - sin(3.141592653589793 * x) / (3.141592653589793 * where(x == 0, 1, x)))"
+     " / where(x == 0, 1, x))",
+     "where(x == 0, -3.289868133696453, -9.869604401089358 * sinc(x) - 2 * out / where(x == 0, 1, x))",  # π²
+     sign="sinc′", written=("-9.869604401089358 * sinc(x) - 2 * out / x",), doc="The derivative of sinc.")
+line("sigmoid", "x",      "sigmoid(x)",    "out * sigmoid(-x)",    # out * (1 - out) is 0 at 40
+     sign="σ", written=("out * (1 - out)",))
+line("softplus", "x",     "log1p(exp(-abs(x))) + maximum(x, 0)", "sigmoid(x)",
+     doc="log(1 + exp(x)), without overflow.")
+line("relu",    "x",      "maximum(x, 0)", "where(x > 0, 1, 0)")
+line("leaky_relu", "x slope", "where(x > 0, x, slope * x)",
+     "where(x > 0, 1, slope)", None,
+     domain=(REAL, (0.01, 0.5)), defaults=(0.01,))
+line("elu",     "x alpha", "where(x > 0, x, alpha * expm1(minimum(x, 0)))",
+     "where(x > 0, 1, alpha * exp(minimum(x, 0)))", None,
+     domain=(REAL, (0.5, 1.5)), defaults=(1.0,))
+line("silu",    "x",      "x * sigmoid(x)", "sigmoid(x) * (1 + x * sigmoid(-x))")
+line("gelu_tanh", "x",    "x * sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x))",  # 1.59… is 2 √(2/π)
+     "sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x)) * (1 + x"
+     " * sigmoid(-1.5957691216057308 * (x + 0.044715 * x * x * x)) * 1.5957691216057308 * (1 + 0.134145 * x * x))",
+     sign="gelu", doc="GELU by its tanh approximation (Hendrycks and Gimpel, 2016).")
+line("gelu_erf", "x",     "0.5 * x * erfc(-0.7071067811865476 * x)",                       # 0.70… is 1 / √2
+     "0.5 * erfc(-0.7071067811865476 * x) + 0.3989422804014327 * x * exp(-0.5 * x * x)",   # 0.39… is 1 / √(2π)
+     sign="gelu", doc="GELU exactly, x Φ(x); arrays need the extra `scipy`.")
+line("erf",     "x",      "erf(x)",        "1.1283791670955126 * exp(-x * x)",             # 1.12… is 2 / √π
+     doc="The error function; arrays need the extra `scipy`.")
+line("erfc",    "x",      "erfc(x)",       "-1.1283791670955126 * exp(-x * x)",
+     doc="1 - erf(x), accurate where that is small; arrays need the extra `scipy`.")
+line("maximum", "x y",    "maximum(x, y)",
+     "where(x > y, 1, where(x == y, 0.5, 0))", "where(y > x, 1, where(x == y, 0.5, 0))", sign="max", ufunc="maximum")
+line("minimum", "x y",    "minimum(x, y)",
+     "where(x < y, 1, where(x == y, 0.5, 0))", "where(y < x, 1, where(x == y, 0.5, 0))", sign="min", ufunc="minimum")
+line("fmax",    "x y",    "fmax(x, y)",                            # a NaN gives way to the other
+     "where(x == out, where(y == out, 0.5, 1), 0)", "where(y == out, where(x == out, 0.5, 1), 0)", ufunc="fmax")
+line("fmin",    "x y",    "fmin(x, y)",
+     "where(x == out, where(y == out, 0.5, 1), 0)", "where(y == out, where(x == out, 0.5, 1), 0)", ufunc="fmin")
+line("mod",     "x y",    "mod(x, y)",     "1", "(out - x) / y",   sign="%", ufunc="remainder",
+     domain=((1.1, 1.9), (0.97, 1.03)), doc="x - floor(x / y) * y, of the sign of y.")
+line("where",   "condition x y", "where(condition, x, y)",
+     None, "where(condition, 1, 0)", "where(condition, 0, 1)",
+     domain=((-1.0, 1.0), REAL, REAL))
+line("clip",    "x low high", "minimum(maximum(x, low), high)",
+     "where(x >= low, where(x <= high, 1, 0), 0)", "where(x < low, 1, 0)", "where(x > high, 1, 0)",
+     domain=(REAL, (-1.0, -0.5), (0.5, 1.0)), defaults=(-math.inf, math.inf))

@@ -1,0 +1,70 @@
+"""What a notebook shows of the things here: small tables in HTML, of bounded size, with every text escaped."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Cell", "array_table", "clipped", "table"]
+
+
+Cell = str | float | int | None
+
+_ROWS = _COLUMNS = 12
+"""Rows and columns of an array that are shown one by one."""
+
+_TEXT = 600
+"""Characters of a text that are shown: of a longer one the beginning and the end."""
+
+_STYLE = "text-align:{align};padding:2px 8px;font-family:monospace;white-space:pre"
+
+
+def clipped(text: str, limit: int = _TEXT) -> str:
+    r"""The text, or of a longer one the beginning and the end. What UTF-8 cannot hold is a question mark.
+
+    >>> clipped("a" * 1000, 9), clipped("short"), clipped("half an emoji: \ud83d")
+    ('aaaa…aaaa', 'short', 'half an emoji: ?')
+    """
+    if len(text) > limit:
+        text = f"{text[: (limit - 1) // 2]}…{text[-((limit - 1) // 2) :]}"
+    return text.encode("utf-8", "replace").decode()
+
+
+def _escaped(text: str) -> str:
+    return html.escape(clipped(text))
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], note: str = "") -> str:
+    """A table with a heading; numbers have six digits and stand to the right.
+
+    >>> print(table("a < b", ["name", "value"], [["x", 0.5]]))
+    <table><caption style="text-align:left">a &lt; b</caption><thead>...<td ...>0.5</td></tr></tbody></table>
+    """
+    head = "".join(f'<th style="text-align:left;padding:2px 8px" scope="col">{_escaped(name)}</th>' for name in columns)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    foot = f'<div style="opacity:.7">{_escaped(note)}</div>' if note else ""
+    return (
+        f'<table><caption style="text-align:left">{_escaped(title)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}"
+    )
+
+
+def array_table(title: str, data: Any) -> str:
+    """An array of up to two axes as a table; of a large one the first rows and columns, and a note that says so."""
+    grid = np.atleast_2d(data)
+    rows: list[list[Cell]] = [[str(i), *map(float, row[:_COLUMNS])] for i, row in enumerate(grid[:_ROWS])]
+    shown = f"{min(len(grid), _ROWS)}×{min(grid.shape[1], _COLUMNS)}"
+    cut = grid.shape[0] > _ROWS or grid.shape[1] > _COLUMNS
+    columns = ["", *map(str, range(min(grid.shape[1], _COLUMNS)))]
+    return table(title, columns, rows, f"the first {shown} of {grid.shape[0]}×{grid.shape[1]}" if cut else "")
+
+
+def _cell(cell: Cell) -> str:
+    if cell is None:
+        return "<td></td>"
+    text = cell if isinstance(cell, str) else str(cell) if isinstance(cell, int) else f"{cell + 0.0:.6g}"
+    style = _STYLE.format(align="left" if isinstance(cell, str) else "right")
+    return f'<td style="{style}">{_escaped(text)}</td>'

@@ -1,0 +1,337 @@
+"""The ops of the table, made from its lines.
+
+For each line one function is generated that records the op: at floats the value and the local derivatives are computed
+in line from the line's expressions, and a scalar node is built with nothing called that need not be. All else goes
+through ``Elementwise``, which reads the same line.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError
+from .derivatives import TABLE, Rule
+from .maps import Broadcast, Chain, Scale
+from .numerics import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS, LOCAL_FUNCTIONS
+from .recording import blocks_open, diverted
+from .shapes import shape_of
+from .table_source import array_source, compiled, float_source, value_source
+from .value import Op, Value, as_data, constant, describe, elsewhere, new, plain, record
+
+__all__ = ["Elementwise", "FUNCTIONS", "OPS", "WeightedSum", "weighted_sum"]
+
+
+# What Python raises, or turns complex, where NumPy has an inf or a nan.
+REFUSED = (ArithmeticError, ValueError)
+
+
+class Elementwise(Op):
+    """One line of the table as an op."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.name = rule.name
+        self.sign = rule.sign
+        names = {name: name for name in (*rule.operands, "out")}
+
+        def on_floats(e: str) -> Callable[..., Any]:
+            return compiled(rule, float_source(e, names), FLOAT_FUNCTIONS)
+
+        self._floats = on_floats(rule.forward)
+        self._arrays = compiled(rule, rule.forward, ARRAY_FUNCTIONS)
+        given = {k: e for k, e in enumerate(rule.derivatives) if e is not None}
+        self._local_floats = {k: on_floats(e) for k, e in given.items()}
+        self._local_arrays = {k: compiled(rule, array_source(e), LOCAL_FUNCTIONS) for k, e in given.items()}
+        self._unit = {k for k, e in given.items() if e == "1"}  # no factor at all
+        self._local_values = {k: compiled(rule, value_source(e), VALUE_FUNCTIONS) for k, e in given.items()}
+
+    def forward(self, *data: Any) -> Any:
+        for x in data:
+            if type(x) is not float:
+                return self._arrays(*data)
+        try:
+            out = self._floats(*data)
+            if type(out) is float:
+                return out
+        except REFUSED:
+            pass
+        with np.errstate(all="ignore"):
+            return float(self._arrays(*map(np.float64, data)))
+
+    def local(self, k: int, data: tuple[float, ...], out: float) -> float:
+        """The local derivative with respect to operand ``k`` at floats."""
+        try:
+            local = self._local_floats[k](*data, out)
+            if type(local) is float:
+                return local
+        except REFUSED:
+            pass
+        with np.errstate(all="ignore"):
+            return float(self._local_arrays[k](*map(np.float64, data), np.float64(out)))
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
+        if k not in self._local_arrays:
+            return None
+        in_shape, out_shape = shape_of(operands[k]), shape_of(out)
+        maps: Chain = () if in_shape == out_shape else (Broadcast(in_shape, out_shape),)
+        if k in self._unit:
+            return maps
+        if type(out) is Value:
+            weight = self._local_values[k](*operands, out)
+        else:
+            try:
+                weight = self._local_arrays[k](*operands, out)
+            except ArithmeticError:  # 1 / y of a float y = 0 beside an array x
+                weight = self._local_arrays[k](*map(np.asarray, operands), out)
+        return (Scale(weight, len(out_shape)), *maps)
+
+    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
+        if type(out) is np.ndarray and (len(operands) == 1 or shape_of(operands[k]) == out.shape):  # nothing stretched
+            if k in self._unit:
+                return g
+            if k in self._local_arrays:
+                try:
+                    return g * self._local_arrays[k](*operands, out)
+                except ArithmeticError:  # of floats beside arrays, see chain
+                    pass
+        return Op.pull(self, k, g, operands, out)
+
+
+# The templates: {x} and {y} are the operands, a and b their data, da and db the local derivatives, None for a constant.
+
+_GENERAL = """
+def recorded({parameters}):
+    return apply(op, ({names}))
+"""
+
+_UNARY = """
+def recorded({parameters}):
+    if type({x}) is Value:
+        a = {x}._data
+        if type(a) is float:
+            try:
+                out = {forward}
+                da = ({da}) if {x}.requires_grad else None
+            except REFUSED:
+                return apply(op, ({x},))
+            if blocks_open[0] and diverted():
+                return elsewhere(op, ({x},), out)
+            node = new(Value)
+            node._data = out
+            node._made_by = op
+            node._a = {x}
+            node._da = da
+            node._b = node._db = node._grad = node.name = None
+            node.requires_grad = da is not None
+            return node
+        if type(a) is ndarray:
+            return record(op, ({x},))
+    return apply(op, ({x},))
+"""
+
+_BINARY = """
+def recorded({parameters}):
+    if type({x}) is Value:
+        a = {x}._data
+        live_a = {x}.requires_grad
+    else:
+        a = float({x}) if type({x}) is int else {x}
+        live_a = False
+    if type({y}) is Value:
+        b = {y}._data
+        live_b = {y}.requires_grad
+    else:
+        b = float({y}) if type({y}) is int else {y}
+        live_b = False
+    if type(a) is float and type(b) is float and (type({x}) is Value or type({y}) is Value):
+        try:
+            out = {forward}
+            da = ({da}) if live_a else None
+            db = ({db}) if live_b else None
+        except REFUSED:
+            return apply(op, ({x}, {y}))
+        if {regular}:
+            if blocks_open[0] and diverted():
+                return elsewhere(op, ({x}, {y}), out)
+            node = new(Value)
+            node._data = out
+            node._made_by = op
+            node._a = {x}
+            node._b = {y}
+            node._da = da
+            node._db = db
+            node._grad = node.name = None
+            node.requires_grad = da is not None or db is not None
+            return node
+    elif type(a) is ndarray or type(b) is ndarray:
+        return record(op, ({x}, {y}))
+    return apply(op, ({x}, {y}))
+"""
+
+
+def _generated(op: Elementwise) -> Callable[..., Any]:
+    """The recording function of one op."""
+    rule = op.rule
+    operands = rule.operands
+    required = len(operands) - len(rule.defaults)
+    names = dict(zip(operands, "abc", strict=False))
+    locals_ = [e and float_source(e, names) for e in rule.derivatives]
+    source = (_UNARY, _BINARY, _GENERAL)[len(operands) - 1].format(
+        parameters=", ".join(
+            name if k < required else f"{name}=float('{rule.defaults[k - required]}')"
+            for k, name in enumerate(operands)
+        ),
+        names=", ".join(operands),
+        x=operands[0],
+        y=operands[-1],
+        forward=float_source(rule.forward, names),
+        da=locals_[0],
+        db=locals_[-1],
+        regular="type(out) is float" if "**" in rule.forward else "True",  # (-8.0) ** (1 / 3) is complex
+    )
+    namespace: dict[str, Any] = FLOAT_FUNCTIONS | {
+        "REFUSED": REFUSED,
+        "Value": Value,
+        "apply": apply,
+        "blocks_open": blocks_open,
+        "diverted": diverted,
+        "elsewhere": elsewhere,
+        "ndarray": np.ndarray,
+        "new": new,
+        "op": op,
+        "record": record,
+    }
+    exec(compile(source, f"<generated from the table: {rule.name}>", "exec"), namespace)
+    return _finished(namespace["recorded"], rule)  # not by its name, which calls the float function inside
+
+
+def _finished(function: Callable[..., Any], rule: Rule) -> Callable[..., Any]:
+    function.__name__ = function.__qualname__ = rule.name
+    function.__module__ = "tinygrad_lite.elementary"  # where it is found by name
+    function.__doc__ = f"{rule.doc or f'``{rule.forward}``, element by element.'}\n\nLocal derivatives: " + ", ".join(
+        f"``{e}``" if e else "none" for e in rule.written
+    )
+    return function
+
+
+def apply(op: Elementwise, operands: tuple[Any, ...]) -> Any:
+    """Record an elementwise op the general way; as a scalar node if all data are floats."""
+    if not any(isinstance(operand, Value) for operand in operands):
+        return record(op, operands)
+    saved = [x.data if isinstance(x, Value) else as_data(x, keep_integers=True, copy=False) for x in operands]
+    if any(type(x) is not float for x in saved):
+        return record(op, operands)
+    out = op.forward(*saved)
+    if blocks_open[0] and diverted():
+        return elsewhere(op, operands, out)
+    data = tuple(saved)
+    return scalar_node(
+        op,
+        operands,
+        out,
+        tuple(
+            op.local(k, data, out) if isinstance(x, Value) and x.requires_grad and op.rule.derivatives[k] else None
+            for k, x in enumerate(operands)
+        ),
+    )
+
+
+def scalar_node(op: Op, operands: tuple[Any, ...], out: float, locals_: tuple[float | None, ...]) -> Value:
+    """A scalar node of any number of operands."""
+    node = constant(out)
+    node._made_by = op
+    if len(operands) > 2:
+        node._a, node._da = operands, locals_
+    else:
+        node._a, node._da = operands[0], locals_[0]
+        if len(operands) > 1:
+            node._b, node._db = operands[1], locals_[1]
+    node.requires_grad = any(local is not None for local in locals_)
+    return node
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {}
+"""The recording function of every op, by name."""
+
+
+def _comparison(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *operands: plain(function, *operands)
+
+
+VALUE_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    name: _comparison(getattr(np, name)) for name in ("greater", "greater_equal", "less", "less_equal", "equal")
+}
+"""What expressions on Values call: comparisons, whose results are constants, and every op."""
+
+OPS: dict[str, Elementwise] = {name: Elementwise(rule) for name, rule in TABLE.items()}
+FUNCTIONS.update({name: _generated(op) for name, op in OPS.items()})
+VALUE_FUNCTIONS.update(FUNCTIONS)
+
+
+class WeightedSum(Op):
+    """``Σ weights · inputs + bias``: a neuron before its activation, as one op of 2n + 1 operands.
+
+    Operands: the weights, the inputs, the bias. The local derivative at each weight is its input, and the reverse.
+    """
+
+    name = "weighted_sum"
+    sign = "Σ"
+
+    def forward(self, *data: Any) -> Any:
+        n = len(data) // 2
+        if not n:
+            return data[0] * 1.0  # not the operand's own array
+        return sum(map(operator.mul, data[:n], data[n:-1]), data[-1])
+
+    @staticmethod
+    def partners(operands: Sequence[Any]) -> tuple[Any, ...]:
+        """For each operand what it is multiplied by: its local derivative."""
+        n = len(operands) // 2
+        return (*operands[n:-1], *operands[:n], 1.0)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
+        in_shape, out_shape = shape_of(operands[k]), shape_of(out)
+        maps: Chain = () if in_shape == out_shape else (Broadcast(in_shape, out_shape),)
+        if k == len(operands) - 1:
+            return maps
+        return (Scale(self.partners(operands)[k], len(out_shape)), *maps)
+
+
+_WEIGHTED_SUM = WeightedSum()
+
+
+def weighted_sum(weights: Any, inputs: Any, bias: Any = 0.0) -> Any:
+    """``Σ weights · inputs + bias`` as one op, however many terms there are.
+
+    ``weights`` and ``inputs`` are sequences of equal length of scalars (or of arrays that broadcast); ``bias`` is one
+    more.
+
+    >>> w = [Value(2.0, name="w0"), Value(3.0, name="w1")]
+    >>> z = weighted_sum(w, [10.0, 1.0], Value(0.5))
+    >>> z.data, z.op.sign
+    (23.5, 'Σ')
+    """
+    weights, inputs = tuple(weights), tuple(inputs)
+    if len(weights) != len(inputs):
+        raise ShapeError(
+            f"weighted_sum: needs as many inputs as weights, got {len(inputs)} and {len(weights)}; "
+            f"the first weight is {describe(weights[0]) if weights else 'missing'}"
+        )
+    operands = (*weights, *inputs, bias)
+    data = [x._data if type(x) is Value else x for x in operands]
+    if len(data) < 3 or {*map(type, data)} != {float}:
+        return record(_WEIGHTED_SUM, operands)
+    out = _WEIGHTED_SUM.forward(*data)
+    if not any(isinstance(x, Value) for x in operands):
+        return out
+    if blocks_open[0] and diverted():
+        return elsewhere(_WEIGHTED_SUM, operands, out)
+    locals_ = list(WeightedSum.partners(data))
+    for k, x in enumerate(operands):
+        if type(x) is not Value or not x.requires_grad:
+            locals_[k] = None
+    return scalar_node(_WEIGHTED_SUM, operands, out, tuple(locals_))

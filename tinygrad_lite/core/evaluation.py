@@ -1,0 +1,101 @@
+"""A recorded graph evaluated again, with other data at some leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ArgumentError, GraphError, ShapeError
+from .graph import ancestors, check_current
+from .value import Value, as_data, describe
+
+__all__ = ["check_recorded", "replay"]
+
+
+def check_recorded(end: Value) -> None:
+    """Raise ``GraphError`` where a leaf holds other data than the graph was recorded with, scalars included.
+
+    A scalar op keeps its local derivatives and not what it read, so those that read a leaf are computed again.
+
+    >>> w = Value(2.0, name="w")
+    >>> y = w * 3.0
+    >>> w.data = 5.0
+    >>> check_recorded(y)
+    Traceback (most recent call last):
+        ...
+    tinygrad_lite.errors.GraphError: graph: ... was computed from other data than its operands have now ('w' (5), ...
+    """
+    for node in ancestors(end):
+        leaves = [operand for operand in node.parents if operand._made_by is None]
+        if not leaves:
+            continue
+        if type(node._da) is list:
+            for operand, saved in zip(node._a, node._da, strict=False):
+                if type(operand) is Value and operand._data is not saved:
+                    check_current(operand, saved)
+        elif type(node._data) is float and all(not operand.shape for operand in node.parents):
+            with np.errstate(all="ignore"):
+                now = _recomputed(node, {operand: operand._data for operand in node.parents})
+            if not np.isclose(now, node._data, rtol=1e-9, atol=1e-300, equal_nan=True):
+                some = ", ".join(map(describe, leaves[:6])) + (", …" if len(leaves) > 6 else "")
+                raise GraphError(
+                    f"graph: {describe(node)} was computed from other data than its operands have now "
+                    f"({some}); run the forward pass again"
+                )
+
+
+def replay(end: Value | Sequence[Value], leaves: Mapping[Value, Any] | None = None) -> Any:
+    """The recorded graph evaluated again, with other data at some leaves.
+
+    ``leaves`` maps leaves (or interior Values, which then are not computed) to data. The result is data: a float or an
+    array; for a sequence of ends a list. Leaves that are not named keep the data they have now. Nothing recorded
+    changes.
+
+    Raises ``ShapeError`` for data of another shape than the leaf's, ``GraphError`` for a graph that was freed.
+
+    >>> a = Value(3.0)
+    >>> b = a * a
+    >>> replay(b, {a: 5.0}), b.data
+    (25.0, 9.0)
+    """
+    ends: Iterable[Value] = [end] if isinstance(end, Value) else list(end)
+    results: dict[Value, Any] = {}
+    for leaf, given in (leaves or {}).items():
+        if not isinstance(leaf, Value):
+            raise ArgumentError(f"replay: leaves are given as {{Value: data}}, got a key of type {type(leaf).__name__}")
+        data = as_data(given, keep_integers=True, copy=False)
+        if np.shape(data) != leaf.shape:
+            raise ShapeError(f"replay: {describe(leaf)} takes data of its shape, got {np.shape(data)}; reshape it")
+        results[leaf] = data
+    for one in ends:
+        for node in _upstream(one, results):
+            results[node] = _recomputed(node, results)
+    found = [results[one] for one in ends]
+    return found[0] if isinstance(end, Value) else found
+
+
+def _upstream(end: Value, known: Mapping[Value, Any]) -> list[Value]:
+    """What must be computed for ``end``, in order, where the Values in ``known`` need not be."""
+    order: list[Value] = []
+    seen: set[Value] = set(known)
+    stack: list[Any] = [end]
+    while stack:
+        node = stack.pop()
+        if node is None:
+            order.append(stack.pop())
+        elif node not in seen:
+            seen.add(node)
+            stack += [node, None]
+            stack += [operand for operand in node.operands if isinstance(operand, Value)]
+    return order
+
+
+def _recomputed(node: Value, results: Mapping[Value, Any]) -> Any:
+    op = node._made_by
+    if op is None:
+        return node.data
+    data = [results[x] if isinstance(x, Value) else as_data(x, keep_integers=True, copy=False) for x in node.operands]
+    out = op.forward(*data)
+    return float(out) if type(out) is not float and np.ndim(out) == 0 else out

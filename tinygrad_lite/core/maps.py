@@ -1,0 +1,516 @@
+"""The linear maps of which local derivatives are made.
+
+The local derivative of an op with respect to one operand is a *chain* of these maps, listed from the result to the
+operand. Each map can ``pull`` a cotangent back and ``push`` a tangent forward under any semiring, and list the
+elementary ``edges`` at one element of its output: the elements of its input that the op reads there, with the entries
+of the Jacobian.
+
+A chain joins each pair of elements by at most one route, so that paths are counted once. Arrays may have further axes
+in front (a semiring's components): only negative axes are used here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from functools import cached_property, lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..semirings.base import Semiring
+from .shapes import Index, Shape, shape_of
+
+__all__ = [
+    "Adjoint",
+    "Broadcast",
+    "Chain",
+    "Contract",
+    "Gather",
+    "Map",
+    "Reshape",
+    "Scale",
+    "Scan",
+    "SumOver",
+    "Transpose",
+    "edges",
+]
+
+
+class Map(Protocol):
+    """What every map can do. ``g`` has the output's shape, ``t`` the input's, ``index`` is an element of the output."""
+
+    def pull(self, g: Any, semiring: Semiring) -> Any: ...
+
+    def push(self, t: Any, semiring: Semiring) -> Any: ...
+
+    def edges(self, index: Index) -> Iterator[tuple[Index, float]]: ...
+
+
+Chain = tuple[Map, ...]
+
+
+def edges(chain: Chain, index: Index) -> Iterator[tuple[Index, float]]:
+    """The elements that a whole chain joins to one element of its output, each with its Jacobian entry.
+
+    >>> list(edges((SumOver((2,), (-1,), False), Scale(np.array([5.0, 6.0]), 1)), ()))
+    [((0,), 5.0), ((1,), 6.0)]
+    """
+    if not chain:
+        yield index, 1.0
+        return
+    for inner, weight in chain[0].edges(index):
+        for outer, rest in edges(chain[1:], inner):  # as deep as a chain is long: three at most
+            yield outer, weight * rest
+
+
+def _lead(a: Any, ndim: int) -> Shape:
+    """The axes in front of the data's own."""
+    if type(a) is float:
+        return ()
+    shape: Shape = shape_of(a)
+    return shape[: len(shape) - ndim] if len(shape) > ndim else ()
+
+
+class Scale:
+    """``out = weight * x``, element by element."""
+
+    __slots__ = ("ndim", "weight")
+
+    def __init__(self, weight: Any, ndim: int) -> None:
+        self.weight = weight
+        self.ndim = ndim
+
+    def pull(self, g: Any, semiring: Semiring) -> Any:
+        weight = self.weight
+        rank = getattr(weight, "ndim", 0)
+        if 0 < rank < self.ndim:  # a lifted weight has components in front: its own axes must line up
+            weight = weight.reshape((1,) * (self.ndim - rank) + weight.shape)
+        elif not rank and not semiring.linear:
+            weight = np.full((1,) * self.ndim, weight)
+        return semiring.times(g, semiring.lift(weight))
+
+    push = pull
+
+    def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
+        yield index, _element(self.weight, index)
+
+
+def _element(a: Any, index: Index) -> float:
+    """One element of what ``a`` would be if it were broadcast."""
+    shape = shape_of(a)
+    if not shape:
+        return float(a)
+    own = index[len(index) - len(shape) :]
+    return float(a[tuple(0 if n == 1 else i for i, n in zip(own, shape, strict=True))])
+
+
+class SumOver:
+    """``out = sum(weight * x, axes)``: every element of ``x`` feeds one sum. ``axes`` are negative.
+
+    ``weight`` is one number, or an array of the shape of ``x``.
+    """
+
+    __slots__ = ("axes", "in_shape", "keepdims", "weight")
+
+    def __init__(self, in_shape: Shape, axes: Shape, keepdims: bool, weight: Any = 1.0) -> None:
+        self.in_shape = in_shape
+        self.axes = axes
+        self.keepdims = keepdims
+        self.weight = weight
+
+    @property
+    def _kept(self) -> Shape:
+        """The shape of the result with ``keepdims``."""
+        ndim = len(self.in_shape)
+        return tuple(1 if k - ndim in self.axes else n for k, n in enumerate(self.in_shape))
+
+    def _lifted(self, semiring: Semiring) -> Any:
+        """The weight, with as many axes as the operand: a lifted one may have components in front."""
+        one = type(self.weight) is float and not semiring.linear
+        return semiring.lift(np.full((1,) * len(self.in_shape), self.weight) if one else self.weight)
+
+    def pull(self, g: Any, semiring: Semiring) -> Any:
+        ndim, weight = len(self.in_shape), self.weight
+        if type(g) is float and type(weight) is not float:
+            return semiring.times(g, semiring.lift(weight))  # the product broadcasts
+        lead = _lead(g, ndim if self.keepdims else ndim - len(self.axes))
+        if ndim and not self.keepdims and (lead or shape_of(g)):
+            g = g.reshape(lead + self._kept)
+        if type(weight) is not float:
+            return semiring.times(g, semiring.lift(weight))
+        if weight != 1.0:
+            g = semiring.times(g, self._lifted(semiring))
+        return semiring.broadcast(g, lead + self.in_shape) if ndim else g
+
+    def push(self, t: Any, semiring: Semiring) -> Any:
+        lead = _lead(t, len(self.in_shape))
+        if type(self.weight) is not float or self.weight != 1.0:
+            t = semiring.times(t, self._lifted(semiring))
+        if not self.in_shape:
+            return t
+        total = semiring.sum(t, self.axes)
+        return total.reshape(lead + self._kept) if self.keepdims else total
+
+    def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
+        ndim = len(self.in_shape)
+        rest = iter(index)
+        ranges: list[Any] = []
+        for k, n in enumerate(self.in_shape):
+            if k - ndim in self.axes:
+                ranges.append(range(n))
+                if self.keepdims:
+                    next(rest)
+            else:
+                ranges.append((next(rest),))
+        return ((inner, _element(self.weight, inner)) for inner in itertools.product(*ranges))
+
+
+class Broadcast:
+    """``out = broadcast_to(x, out_shape)``: one element feeds many."""
+
+    __slots__ = ("in_shape", "out_shape")
+
+    def __init__(self, in_shape: Shape, out_shape: Shape) -> None:
+        self.in_shape = in_shape
+        self.out_shape = out_shape
+
+    def pull(self, g: Any, semiring: Semiring) -> Any:
+        lead = _lead(g, len(self.out_shape))
+        shape = lead + self.in_shape if lead else self.in_shape
+        g = semiring.sum(g, _stretched(self.in_shape, self.out_shape))
+        return g if shape_of(g) == shape else g.reshape(shape)
+
+    def push(self, t: Any, semiring: Semiring) -> Any:
+        lead = _lead(t, len(self.in_shape))
+        if lead:
+            t = t.reshape(lead + (1,) * (len(self.out_shape) - len(self.in_shape)) + self.in_shape)
+        return semiring.broadcast(t, lead + self.out_shape)
+
+    def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
+        own = index[len(index) - len(self.in_shape) :]
+        yield tuple(0 if n == 1 else i for i, n in zip(own, self.in_shape, strict=True)), 1.0
+
+
+@lru_cache(maxsize=4096)
+def _stretched(in_shape: Shape, out_shape: Shape) -> Shape:
+    """The negative axes of ``out_shape`` along which ``in_shape`` was repeated."""
+    padded = (-1,) * (len(out_shape) - len(in_shape)) + in_shape  # not 0: an axis may be empty
+    return tuple(k - len(out_shape) for k, (n, m) in enumerate(zip(padded, out_shape, strict=True)) if n != m)
+
+
+class Reshape:
+    """``out = reshape(x, out_shape)``: the same elements in the same order."""
+
+    __slots__ = ("in_shape", "out_shape")
+
+    def __init__(self, in_shape: Shape, out_shape: Shape) -> None:
+        self.in_shape = in_shape
+        self.out_shape = out_shape
+
+    def pull(self, g: Any, semiring: Semiring) -> Any:
+        return _reshaped(g, _lead(g, len(self.out_shape)) + self.in_shape)
+
+    def push(self, t: Any, semiring: Semiring) -> Any:
+        return _reshaped(t, _lead(t, len(self.in_shape)) + self.out_shape)
+
+    def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
+        yield _unravel(_ravel(index, self.out_shape), self.in_shape), 1.0
+
+
+def _reshaped(a: Any, shape: Shape) -> Any:
+    return a.reshape(shape) if hasattr(a, "reshape") else np.full(shape, a) if shape else a
+
+
+def _ravel(index: Index, shape: Shape) -> int:
+    flat = 0
+    for i, n in zip(index, shape, strict=True):
+        flat = flat * n + i
+    return flat
+
+
+def _unravel(flat: int, shape: Shape) -> Index:
+    index = []
+    for n in reversed(shape):
+        flat, i = divmod(flat, n)
+        index.append(i)
+    return tuple(reversed(index))
+
+
+class Transpose:
+    """``out = transpose(x, axes)``. ``axes`` are negative: axis k of the output is axis ``axes[k]`` of the input."""
+
+    __slots__ = ("axes",)
+
+    def __init__(self, axes: Shape) -> None:
+        self.axes = axes
+
+    def _inverse(self) -> Shape:
+        n = len(self.axes)
+        inverse = [0] * n
+        for k, axis in enumerate(self.axes):
+            inverse[axis + n] = k - n
+        return tuple(inverse)
+
+    def pull(self, g: Any, semiring: Semiring) -> Any:
+        return _transposed(g, self._inverse())
+
+    def push(self, t: Any, semiring: Semiring) -> Any:
+        return _transposed(t, self.axes)
+
+    def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
+        yield tuple(index[k] for k in self._inverse()), 1.0
+
+
+def _transposed(a: Any, axes: Shape) -> Any:
+    """The last axes of ``a`` in another order, those before them left alone."""
+    n = len(axes)
+    if not n:
+        return a
+    lead = a.ndim - n
+    order = tuple(range(lead)) + tuple(axis + n + lead for axis in axes)
+    return a if order == tuple(range(a.ndim)) else a.transpose(order)
+
+
+class Gather:
+    """``out.flat[j] = x.flat[source[j]]``, or a constant where ``source[j]`` is -1: getitem, concatenate, pad, roll, …
+
+    ``move`` is the forward function on an array: applied to positions it tells where each element came from. ``back``
+    is its adjoint: it takes the cotangent and a function that makes zeros of the input's shape, both with any axes in
+    front, and returns the cotangent of the input. With ``repeats`` several elements of the output may come from the
+    same one, so that ``back`` adds up, with the ordinary sum; other semirings then go by ``source``.
+    """
+
+    def __init__(
+        self,
+        in_shape: Shape,
+        out_shape: Shape,
+        move: Callable[[Any], Any],
+        back: Callable[[Any, Callable[[], Any]], Any] | None = None,
+        repeats: bool = False,
+    ) -> None:
+        self.in_shape = in_shape
+        self.out_shape = out_shape
+        self.move = move
+        self.back = back
+        self.repeats = repeats
+
+    @cached_property
+    def source(self) -> np.ndarray[Any, Any]:
+        """For each element of the output, the position of its origin in the flat input; -1 for a constant."""
+        size = math.prod(self.in_shape)
+        positions = np.arange(1, size + 1).reshape(self.in_shape)  # from 1: what is filled in reads 0
+        return np.reshape(np.asarray(self.move(positions)), -1) - 1
+
+    def pull(self, g: Any, semiring: Semiring) -> Any:
+        if not hasattr(g, "shape"):  # a number: moves are of arrays
+            g = np.asarray(g)
+        lead = _lead(g, len(self.out_shape))
+        if self.back is not None and (semiring.linear or not self.repeats):
+            return self.back(g, lambda: _zeros_like(semiring, lead, self.in_shape, g))
+        return _scattered(semiring, g, self, lead)
+
+    def push(self, t: Any, semiring: Semiring) -> Any:
+        lead = _lead(t, len(self.in_shape))
+        flat = np.reshape(t, (*lead, math.prod(self.in_shape)))
+        source = self.source
+        out = _zeros_like(semiring, lead, (source.size,), flat)
+        there = source >= 0
+        out[..., there] = flat[..., source[there]]
+        return out.reshape(lead + self.out_shape)
+
+    def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
+        position = int(self.source[_ravel(index, self.out_shape)])
+        if position >= 0:
+            yield _unravel(position, self.in_shape), 1.0
+
+
+def _zeros_like(semiring: Semiring, lead: Shape, shape: Shape, like: Any) -> Any:
+    """An array of the semiring's zeros with the components in front, and the dtype, of ``like``."""
+    dtype = getattr(like, "dtype", None)
+    if semiring.linear:
+        return np.zeros(lead + shape, dtype=dtype)
+    out = np.empty(lead + shape, dtype=dtype)
+    out[...] = semiring.zero(shape)
+    return out
+
+
+def _scattered(semiring: Semiring, g: Any, gather: Gather, lead: Shape) -> Any:
+    """Each element of ``g`` added to the place where its value came from, however many share one.
+
+    Sorted by target, neighbours with the same target are added in pairs, round after round: for n elements, of which m
+    at most share a target, n additions in log2(m) rounds, with nothing but the semiring's own sum.
+    """
+    source = gather.source
+    size = math.prod(gather.in_shape)
+    there = np.flatnonzero(source >= 0)
+    order = there[np.argsort(source[there], kind="stable")]
+    target = source[order]
+    flat = np.reshape(g, (*lead, source.size))[..., order]
+    while target.size:
+        starts = np.flatnonzero(np.r_[True, target[1:] != target[:-1]])
+        if starts.size == target.size:
+            break
+        rank = np.arange(target.size) - np.repeat(starts, np.diff(np.r_[starts, target.size]))
+        left = np.flatnonzero(rank % 2 == 0)
+        paired = np.r_[target[1:] == target[:-1], False][left]
+        merged = flat[..., left]
+        both = left[paired]
+        summed = semiring.add(flat[..., both], flat[..., both + 1])
+        if summed.dtype != merged.dtype:
+            merged = merged.astype(summed.dtype)
+        merged[..., paired] = summed
+        flat, target = merged, target[left]
+    out = _zeros_like(semiring, lead, (size,), flat)
+    out[..., target] = flat
+    return out.reshape(lead + gather.in_shape)
+
+
+class Adjoint:
+    """The transpose of a ``Gather``: ``out.flat[i]`` is the sum of all ``x.flat[j]`` that it took from ``i``."""
+
+    __slots__ = ("gather",)
+
+    def __init__(self, gather: Gather) -> None:
+        self.gather = gather
+
+    def pull(self, g: Any, semiring: Semiring) -> Any:
+        return self.gather.push(g, semiring)
+
+    def push(self, t: Any, semiring: Semiring) -> Any:
+        return self.gather.pull(t, semiring)
+
+    def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
+        for j in np.flatnonzero(self.gather.source == _ravel(index, self.gather.in_shape)):
+            yield _unravel(int(j), self.gather.out_shape), 1.0
+
+
+class Contract:
+    """``out[out labels] = Σ x[in labels] * operand[labels]``: matmul, tensordot, einsum of two operands.
+
+    Labels are letters as in einsum, none twice in one word. Every label of ``x`` and of the operand is in one of the
+    other two as well.
+    """
+
+    __slots__ = ("in_labels", "operand", "operand_labels", "out_labels")
+
+    def __init__(self, out_labels: str, in_labels: str, operand_labels: str, operand: Any) -> None:
+        self.out_labels = out_labels
+        self.in_labels = in_labels
+        self.operand_labels = operand_labels
+        self.operand = operand
+
+    def pull(self, g: Any, semiring: Semiring) -> Any:
+        return _plan(self.out_labels, self.operand_labels, self.in_labels).run(g, self.operand, semiring)
+
+    def push(self, t: Any, semiring: Semiring) -> Any:
+        return _plan(self.in_labels, self.operand_labels, self.out_labels).run(t, self.operand, semiring)
+
+    def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
+        at = dict(zip(self.out_labels, index, strict=True))
+        sizes = dict(zip(self.operand_labels, shape_of(self.operand), strict=True))
+        free = [label for label in self.in_labels if label not in at]
+        for values in itertools.product(*(range(sizes[label]) for label in free)):
+            at.update(zip(free, values, strict=True))
+            weight = self.operand[tuple(at[label] for label in self.operand_labels)] if sizes else self.operand
+            yield tuple(at[label] for label in self.in_labels), float(weight)
+
+
+class _Plan:
+    """How one contraction becomes a (batched) matrix product: ``a[a] * w[w] -> out``."""
+
+    def __init__(self, a: str, w: str, out: str) -> None:
+        batch = "".join(label for label in out if label in a and label in w)
+        rows = "".join(label for label in out if label in a and label not in w)
+        columns = "".join(label for label in out if label in w and label not in a)
+        inner = "".join(label for label in a if label not in out)
+        self.a, self.w = a, w
+        self.groups = (batch, rows, inner, columns)
+        # The product with the operands exchanged has its result in the right order in memory if columns come first.
+        self.exchanged = bool(rows and columns) and out.startswith(batch + columns)
+        self.a_axes = _axes(a, batch + rows + inner)
+        self.w_axes = _axes(w, batch + inner + columns)
+        made = batch + columns + rows if self.exchanged else batch + rows + columns
+        self.out_axes = _axes(made, out)
+        self.made = made
+        self.plain = not batch and len(rows) == len(inner) == len(columns) == 1
+        # A product of two matrices, the commonest of all: which of them is turned.
+        self.turns = (a[0] != rows, w[0] != inner) if self.plain else (False, False)
+
+    def run(self, a: Any, w: Any, semiring: Semiring) -> Any:
+        if self.plain and semiring.linear and a.ndim == 2:
+            w = semiring.lift(w)
+            if self.exchanged:
+                return (w if self.turns[1] else w.T).dot(a if self.turns[0] else a.T)
+            return (a.T if self.turns[0] else a).dot(w.T if self.turns[1] else w)
+        lead = _lead(a, len(self.a))
+        sizes = dict(zip(self.a, shape_of(a)[len(lead) :], strict=True)) | dict(zip(self.w, shape_of(w), strict=True))
+        a = _transposed(a, self.a_axes) if self.a else a
+        w = _transposed(w, self.w_axes) if self.w else w
+        if not self.plain:
+            batch, rows, inner, columns = (tuple(sizes[label] for label in group) for group in self.groups)
+            m, k, n = math.prod(rows), math.prod(inner), math.prod(columns)
+            a = _reshaped(a, (*lead, *batch, m, k))
+            w = _reshaped(w, (*batch, k, n))
+        if semiring.linear:
+            w = semiring.lift(w)
+            if self.exchanged:
+                out = semiring.matmul(_swapped(w), _swapped(a))
+            else:
+                out = semiring.matmul(a, w)
+        else:
+            out = semiring.contract(a, w)
+            if self.exchanged:
+                out = _swapped(out)
+        if not self.plain:
+            out = out.reshape((*lead, *(sizes[label] for label in self.made)))
+        return _transposed(out, self.out_axes) if self.out_axes else out
+
+
+def _axes(labels: str, order: str) -> Shape:
+    """The negative axes that bring ``labels`` into ``order``."""
+    return tuple(labels.index(label) - len(labels) for label in order)
+
+
+def _swapped(a: Any) -> Any:
+    """The last two axes exchanged."""
+    return a.T if a.ndim == 2 else a.transpose((*range(a.ndim - 2), a.ndim - 1, a.ndim - 2))
+
+
+@lru_cache(maxsize=4096)
+def _plan(a: str, w: str, out: str) -> _Plan:
+    return _Plan(a, w, out)
+
+
+class Scan:
+    """``out = cumsum(x, axis)``: element j feeds every sum from j on. ``axis`` is negative."""
+
+    __slots__ = ("axis", "shape")
+
+    def __init__(self, shape: Shape, axis: int) -> None:
+        self.shape = shape
+        self.axis = axis
+
+    def pull(self, g: Any, semiring: Semiring) -> Any:
+        backwards = (..., slice(None, None, -1), *(slice(None),) * (-self.axis - 1))
+        return self.push(g[backwards], semiring)[backwards]
+
+    def push(self, t: Any, semiring: Semiring) -> Any:
+        if semiring.linear:
+            return semiring.cumsum(t, self.axis)
+        n = self.shape[self.axis]
+        out, distance = t, 1
+        rest = (slice(None),) * (-self.axis - 1)
+        while distance < n:  # W. D. Hillis and G. L. Steele, Data parallel algorithms, 1986
+            later, earlier = (..., slice(distance, None), *rest), (..., slice(None, n - distance), *rest)
+            summed = semiring.add(out[later], out[earlier])
+            out = out.astype(summed.dtype)
+            out[later] = summed
+            distance *= 2
+        return out
+
+    def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
+        k = len(index) + self.axis
+        for j in range(index[k] + 1):
+            yield (*index[:k], j, *index[k + 1 :]), 1.0

@@ -1,0 +1,615 @@
+"""Value: a number or an array that remembers how it was made.
+
+A Value holds ``data``, its gradient after a backward pass, the op that made it and the op's operands, in order: ``x *
+x`` has two. Leaves have no op. This is the one mutable thing in the package.
+
+There are two kinds of interior node. At a *scalar node* (an elementwise op on floats) the local derivatives are
+computed at once and kept as floats: nine slots, and no other object, are what makes a node of a scalar network cheap.
+At an *array node* the operands' data are kept, and the op makes its chain of linear maps from them when it is asked.
+"""
+
+from __future__ import annotations
+
+import dis
+import html
+import operator
+import reprlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from ..errors import GraphError, ShapeError, TinygradError, ValueTypeError
+from ..semirings import GRADIENT
+from ._methods import Methods
+from .display import array_table
+from .recording import (
+    blocks_open,
+    captures_open,
+    diverted,
+    observer,
+    tell_of_data,
+    tell_of_making,
+    tell_of_reading,
+    watching,
+)
+from .shapes import shape_of
+
+if TYPE_CHECKING:
+    from .maps import Chain
+
+__all__ = ["Op", "Value", "describe", "record"]
+
+
+new = object.__new__
+
+
+class Op:
+    """What makes one Value of others: a function of data, and its local derivatives as chains of linear maps."""
+
+    name: str
+    sign: str
+    folded = False
+    """Whether it stands for a graph that can be put in its place (see checkpointing.py)."""
+    line: str | None = None
+    """The line of the user's code that made its node, as far as ``detect_anomaly`` noted it."""
+
+    def forward(self, *data: Any) -> Any:
+        """The result, from the operands' data."""
+        raise NotImplementedError
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
+        """The local derivative with respect to operand ``k``; ``None`` where there is none.
+
+        ``operands`` and ``out`` are data, or all Values: then the chain's weights are Values as well, and can be
+        differentiated again.
+        """
+        raise NotImplementedError
+
+    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
+        """The gradient's cotangent ``g`` of the result pulled back to operand ``k``; ``None`` where there is none.
+
+        An op may do this faster than its chain does. A test holds it to the chain.
+        """
+        chain = self.chain(k, operands, out)
+        if chain is None:
+            return None
+        for linear_map in chain:
+            g = linear_map.pull(g, GRADIENT)
+        return g
+
+    def unfold(self, node: Value) -> None:
+        """Put that graph in the place of ``node``."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+
+class _Consumed(Op):
+    """In the place of an op whose node was freed by ``backward(keep="leaves")``."""
+
+    name = "consumed"
+    sign = "∅"
+
+
+CONSUMED = _Consumed()
+
+
+@final
+class Value(Methods):
+    """A float or an array of floats in a computation graph.
+
+    ``data``: a number, a NumPy array, or nested lists of numbers. A scalar is kept as a Python float, an array with its
+    dtype; integers become float64, except in a constant. ``name`` is free text. ``requires_grad=False`` makes a
+    constant.
+
+    Raises ``ValueTypeError`` for text, objects, complex numbers, and lists of Values (``stack`` joins those).
+
+    >>> a = Value(2.0, name="a")
+    >>> b = a * a + 1
+    >>> b.backward()
+    >>> b.data, a.grad
+    (5.0, 4.0)
+    """
+
+    __slots__ = ("_a", "_b", "_calls", "_da", "_data", "_db", "_grad", "_made_by", "name", "requires_grad")
+
+    _data: Any
+    _grad: Any
+    _made_by: Op | None
+    _a: Any  # a scalar node's first operand; a tuple of all operands at an array node, or where there are more than two
+    _b: Any  # the second operand
+    _da: Any  # a scalar node's local derivatives (None for a constant operand); an array node's list of operand data
+    _db: Any
+    _calls: Any  # at the result of a module, which calls made it of what (see calls.py); not set elsewhere
+    name: str | None
+    requires_grad: bool
+
+    def __init_subclass__(cls) -> None:
+        raise ValueTypeError(
+            f"{cls.__name__}: Value cannot be subclassed, the engine knows it by its type; hold a Value instead"
+        )
+
+    def __init__(self, data: Any, name: str | None = None, requires_grad: bool = True) -> None:
+        if name is not None and not isinstance(name, str):
+            raise ValueTypeError(f"Value: a name is text, got {type(name).__name__}; pass name=str(…)")
+        self._data = as_data(data, keep_integers=not requires_grad, copy=requires_grad)
+        self._grad = None
+        self._made_by = self._a = self._b = self._da = self._db = None
+        self.name = name
+        self.requires_grad = bool(requires_grad)
+
+    # ---- what it holds
+
+    @property
+    def data(self) -> Any:
+        """The number (a Python float) or the array.
+
+        A leaf's data can be replaced, by data of any shape. A parameter keeps its dtype, and a copy: its array is its
+        own, so optimizers may change it in place. Every assignment makes a new array object, by which the engine sees
+        that graphs recorded before are out of date. The array of a result is read-only: gradients are computed from it.
+        """
+        if self._data is None:
+            raise GraphError(f"data: {describe(self)} was freed by backward(keep='leaves'); run the forward pass again")
+        if captures_open[0]:
+            tell_of_data(self)
+        data = self._data
+        if self._made_by is not None and type(data) is np.ndarray:
+            data.flags.writeable = False  # here, and not when it is made, where it would cost every op
+        return data
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        old = self._data
+        if data is old and type(old) is np.ndarray and self._made_by is None:  # changed in place
+            self._data = old.view()
+            return
+        if self._made_by is not None:
+            raise GraphError(
+                f"data: {describe(self)} was computed by {self._made_by.name!r}, so its data cannot be set; "
+                "set that of a leaf, or make a new one with Value(…)"
+            )
+        data = as_data(data, keep_integers=not self.requires_grad, copy=False)
+        if self.requires_grad and type(data) is not float:
+            data = np.array(data, dtype=old.dtype if type(old) is not float else data.dtype)
+        self._data = data
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that backward passes have left here, of the data's shape.
+
+        ``None`` for an array that none has reached; 0.0 for such a float (``has_grad`` tells).
+        """
+        if self._grad is None and type(self._data) is float:
+            return 0.0
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: Any) -> None:
+        if grad is None:
+            self._grad = None
+            return
+        grad = as_data(grad, keep_integers=False, copy=False)
+        if np.shape(grad) != self.shape:
+            if type(grad) is not float:
+                raise ShapeError(
+                    f"grad: {describe(self)} takes a gradient of its own shape, got {np.shape(grad)}; "
+                    f"reshape it to {self.shape}, or set None"
+                )
+            grad = np.full(self.shape, grad, dtype=self.dtype)
+        self._grad = grad
+
+    @property
+    def has_grad(self) -> bool:
+        """Whether a backward pass has left a gradient here since the last ``zero_grad``."""
+        return self._grad is not None
+
+    @property
+    def op(self) -> Op | None:
+        """The op that made this Value; ``None`` for a leaf."""
+        return self._made_by
+
+    @property
+    def operands(self) -> tuple[Any, ...]:
+        """The operands of the op, in order: Values, and raw numbers and arrays as they were given."""
+        if self._made_by is None:
+            return ()
+        if self._made_by is CONSUMED:
+            raise GraphError(
+                f"graph: what {describe(self)} was computed from was freed by backward(keep='leaves'); "
+                "run the forward pass again, or call backward() without keep"
+            )
+        if type(self._a) is tuple:
+            return self._a
+        if self._b is None:
+            return (self._a,)
+        return (self._a, self._b)
+
+    @property
+    def parents(self) -> tuple[Value, ...]:
+        """The operands of the op, in order, each a Value: a raw number or array becomes a nameless constant, once."""
+        operands = self.operands
+        if all(isinstance(operand, Value) for operand in operands):
+            return operands
+        # The saved data, where there is any: a list converted again would look like data replaced since.
+        saved = self._da if type(self._da) is list else None
+        parents = tuple(
+            operand
+            if isinstance(operand, Value)
+            else constant(as_data(operand, True, False) if saved is None else saved[k])
+            for k, operand in enumerate(operands)
+        )
+        if type(self._a) is tuple:
+            self._a = parents
+        else:
+            self._a = parents[0]
+            self._b = parents[1] if len(parents) > 1 else None
+        return parents
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no op made it."""
+        return self._made_by is None
+
+    @property
+    def _prev(self) -> set[Value]:
+        """The operands as a set, as micrograd's programs read them."""
+        return set(self.parents)
+
+    @property
+    def _op(self) -> str:
+        """The op's sign, empty for a leaf, as micrograd's programs read it."""
+        return "" if self._made_by is None else self._made_by.sign
+
+    @property
+    def _op_sign(self) -> str:
+        return "" if self._made_by is None else self._made_by.sign
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the data; ``()`` for a float."""
+        data = self._data
+        return () if type(data) is float else self.data.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return 1 if type(self._data) is float else int(self.data.size)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the data; float64 for a float."""
+        return _FLOAT64 if type(self._data) is float else self.data.dtype
+
+    def item(self) -> float:
+        """The one element as a Python float; ``ShapeError`` if there are more or none."""
+        one = self._one()
+        if captures_open[0]:
+            tell_of_reading("item()", self, found=one)
+        return one
+
+    def _one(self) -> float:
+        if self.size != 1:
+            raise ShapeError(f"item: {describe(self)} has {self.size} elements, not one; index it first")
+        return float(self._data) if type(self._data) is float else float(self._data.reshape(()))
+
+    def detach(self) -> Value:
+        """A constant with the same data, cut off from the graph."""
+        data = self.data
+        detached = cut(data, "detach()", self.name) if self.requires_grad else constant(data, self.name)
+        if captures_open[0]:
+            tell_of_making(detached, Plain(lambda x: x), (self,))
+        return detached
+
+    def zero_grad(self) -> None:
+        """Forget the gradient."""
+        self._grad = None
+
+    # ---- what Python asks of it
+
+    __hash__ = object.__hash__
+
+    def __float__(self) -> float:
+        # ``array[0] = value`` asks for a float as well, and would cut the graph silently: it is refused by the caller's
+        # instruction, the one thing in which it differs from ``float(value)``.
+        caller = sys._getframe(1)
+        if caller.f_code.co_code[caller.f_lasti] == _STORE_SUBSCR:
+            raise ValueTypeError(
+                f"setitem: {describe(self)} would lose its graph in a NumPy array; "
+                "join Values with tinygrad_lite.stack([…]), or assign its .data"
+            )
+        return self.item()
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ShapeError(
+                f"bool: {describe(self)} has {self.size} elements, not one; ask .data.any() or .data.all()"
+            )
+        return bool(on_data(bool, self))
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ValueTypeError(f"len: {describe(self)} is a scalar, which has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Value]:
+        if not self.shape:
+            raise ValueTypeError(f"iter: {describe(self)} is a scalar, which has no elements to iterate over")
+        return (self[k] for k in range(self.shape[0]))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise ValueTypeError(
+            f"setitem: {describe(self)} cannot be changed in place, or the graph would be wrong; "
+            "build a new Value: np.where(mask, new, x), or np.concatenate([x[:i], new, x[i + 1:]])"
+        )
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise ValueTypeError(
+            f"array: {describe(self)} would lose its graph in a NumPy array; "
+            "join Values with tinygrad_lite.stack([…]), or take the numbers with .data"
+        )
+
+    def __eq__(self, other: object) -> Any:
+        return on_data(operator.eq, self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return on_data(operator.ne, self, other)
+
+    def __lt__(self, other: Any) -> Any:
+        return on_data(operator.lt, self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return on_data(operator.le, self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return on_data(operator.gt, self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return on_data(operator.ge, self, other)
+
+    def __copy__(self) -> Value:
+        return self.__deepcopy__({})
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
+        self._refuse_interior("copy")
+        copied = Value(np.copy(self.data) if self.shape else self.data, self.name, self.requires_grad)
+        memo[id(self)] = copied
+        return copied
+
+    def __reduce__(self) -> Any:
+        self._refuse_interior("pickle")
+        return Value, (self.data, self.name, self.requires_grad)
+
+    def _refuse_interior(self, what: str) -> None:
+        if self._made_by is not None:
+            raise GraphError(f"{what}: {describe(self)} is part of a graph; {what} its leaves, or .detach() it first")
+
+    def __format__(self, spec: str) -> str:
+        """With a format such as ``.3f`` the one number in it, else its ``repr``."""
+        return format(self._one(), spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        if self._data is None:
+            return "Value(<freed by backward(keep='leaves')>)"
+        if type(self._data) is float:
+            parts = [f"{self._data:.6g}"]
+        elif self.size <= 12:
+            parts = [np.array2string(self._data, precision=4, separator=", ", prefix="Value(")]
+        else:
+            parts = [f"{self._data.min():.4g} … {self._data.max():.4g}" if self.size else "empty"]
+        if type(self._data) is not float:
+            parts.append(f"shape={self.shape}")
+            if self.dtype != np.float64:
+                parts.append(f"dtype={self.dtype}")
+        if self.name is not None:
+            parts.append(f"name={reprlib.repr(self.name)}")
+        if self._made_by is not None:
+            parts.append(f"op={self._made_by.name!r}")
+        if type(self._grad) is float:
+            parts.append(f"grad={self._grad:.6g}")
+        elif self._grad is not None:
+            parts.append(f"|grad|={np.linalg.norm(self._grad):.4g}")
+        if not self.requires_grad:
+            parts.append("requires_grad=False")
+        return f"Value({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        if self._data is None or not 1 <= self.ndim <= 2 or not self.size:
+            return f"<pre>{html.escape(repr(self))}</pre>"
+        shown = array_table(repr(self) if self.name is None else self.name, self._data)
+        return shown + (array_table("gradient", self._grad) if self._grad is not None else "")
+
+
+_FLOAT64 = np.dtype(np.float64)
+_STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]
+
+
+def as_data(data: Any, keep_integers: bool, copy: bool) -> Any:
+    """``data`` as a Value holds it: a Python float, or an array of floats (or integers, in a constant)."""
+    if isinstance(data, np.ndarray):
+        if data.dtype.kind == "f" and data.ndim:
+            return data.copy() if copy else data
+    elif isinstance(data, (float, int)):  # np.float64 and bool are subclasses
+        try:
+            return float(data)
+        except OverflowError:
+            raise ValueTypeError("Value: the integer is too large for a float; scale it first") from None
+    if isinstance(data, Value):
+        raise ValueTypeError(f"Value: got {describe(data)}, which is a Value already; use it as it is, or .detach() it")
+    if isinstance(data, (list, tuple)):
+        if any(isinstance(item, Value) for item in data):
+            raise ValueTypeError("Value: got a list of Values; join them with tinygrad_lite.stack([…])")
+        try:
+            data = np.array(data)
+        except ValueError:
+            raise ShapeError(
+                "Value: the lists are not of equal lengths; an array needs rows of the same length"
+            ) from None
+        copy = False
+    elif not isinstance(data, (np.ndarray, np.generic)):
+        raise ValueTypeError(
+            f"Value: needs a number or an array of numbers, got {type(data).__name__}; convert it first"
+        )
+    kind = data.dtype.kind
+    if kind in "iub":
+        if data.ndim == 0 or not keep_integers:
+            data = data.astype(np.float64)
+            copy = False
+    elif kind == "c":
+        raise ValueTypeError(
+            "Value: complex numbers are not supported; pass the real and the imaginary part separately"
+        )
+    elif kind != "f":
+        raise ValueTypeError(
+            f"Value: needs numbers, got an array of dtype {data.dtype}; convert it, for example with .astype(float)"
+        )
+    if data.ndim == 0:
+        return float(data)
+    return data.copy() if copy else data
+
+
+def raw(x: Any) -> Any:
+    """The data of a Value, anything else as it is."""
+    return x.data if isinstance(x, Value) else x
+
+
+def constant(data: Any, name: str | None = None) -> Value:
+    """A Value without gradient, of data that is in a Value's form already."""
+    node = new(Value)
+    node._data = data
+    node._grad = node._made_by = node._a = node._b = node._da = node._db = None
+    node.name = name
+    node.requires_grad = False
+    return node
+
+
+def cut(data: Any, by: str, name: str | None = None) -> Value:
+    """A constant that ends a graph: ``by`` is what cut it off, for messages about paths that are not there."""
+    node = constant(data, name)
+    node._b = by
+    return node
+
+
+def unrecorded(op: Op, operands: tuple[Any, ...], out: Any) -> Value:
+    """The result of an op inside ``no_grad``."""
+    node = cut(out, "no_grad()")
+    if captures_open[0]:
+        tell_of_making(node, op, operands)
+    return node
+
+
+def elsewhere(op: Op, operands: tuple[Any, ...], out: Any) -> Value:
+    """The result of an op where it is not recorded the plain way: inside ``no_grad``, or looked at by a detector."""
+    detector = watching()
+    node: Value = unrecorded(op, operands, out) if detector is None else detector.made(op, operands, out)
+    return node
+
+
+# ---- what is read of Values, as far as somebody captures it (see capturing.py) --------------------------------------
+
+
+class Plain(Op):
+    """Plain NumPy on the data of Values, or on nothing: its result is a constant."""
+
+    name = sign = "numpy"
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def forward(self, *data: Any) -> Any:
+        return self.function(*data)
+
+
+def plain(function: Callable[..., Any], *operands: Any, name: str | None = None) -> Value:
+    """A constant that ``function`` makes of the operands' data. A compiled step makes it anew each time.
+
+    >>> plain(np.round, Value([0.2, 0.8])).data
+    array([0., 1.])
+    """
+    who = observer()
+    found = who.noise(function) if who is not None and not operands else function(*map(raw, operands))
+    made = constant(as_data(found, keep_integers=True, copy=False), name)
+    if captures_open[0]:
+        tell_of_making(made, Plain(function), operands)
+    return made
+
+
+def on_constants(function: Callable[..., Any], *operands: Any) -> Any:
+    """``plain`` if an operand is a Value, else the function of the arrays."""
+    if any(isinstance(operand, Value) for operand in operands):
+        return plain(function, *operands)
+    return function(*operands)
+
+
+def on_data(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """A function of data alone, such as a comparison, applied to Values: its result is plain."""
+    found = function(*map(raw, args), **options)
+    if captures_open[0]:
+        tell_of_reading(function, *args, found=found, options=options)
+    return found
+
+
+def record(op: Op, operands: tuple[Any, ...]) -> Any:
+    """Apply ``op`` and remember it. Where no operand is a Value the result is plain data."""
+    saved: list[Any] = []
+    graph = live = False
+    for operand in operands:
+        if type(operand) is Value:
+            graph = True
+            if operand.requires_grad:
+                live = True
+            data = operand._data
+            saved.append(operand.data if data is None else data)  # .data says why there is none
+        else:
+            saved.append(as_data(operand, True, False))
+    try:
+        out = op.forward(*saved)
+    except TinygradError:
+        raise
+    except ValueError as error:
+        shapes = " and ".join(str(shape_of(data)) for data in saved)
+        raise ShapeError(
+            f"{op.name}: the shapes {shapes} do not go together, of {', '.join(map(describe, operands))}; "
+            f"reshape one of them ({error})"
+        ) from None
+    if not graph:
+        return out
+    if type(out) is not float and not out.ndim:
+        out = float(out)
+    if blocks_open[0] and diverted():
+        return elsewhere(op, operands, out)
+    node = new(Value)
+    node._data = out
+    node._made_by = op
+    node._a = operands
+    node._da = saved
+    node._b = node._db = node._grad = node.name = None
+    node.requires_grad = live
+    return node
+
+
+def describe(x: Any) -> str:
+    """A Value, or what should have been one, as an error message names it."""
+    if not isinstance(x, Value):
+        shape = np.shape(x)
+        return f"an array of shape {shape}" if shape else f"the number {x!r}"
+    if x._data is None:
+        return f"the Value {reprlib.repr(x.name)}" if x.name else "a Value"
+    kind = f"of shape {x.shape}" if x.shape else f"{x._data:.6g}"
+    if x._made_by is CONSUMED:
+        return f"{reprlib.repr(x.name) if x.name else 'a nameless Value'} ({kind}, its graph freed)"
+    if x.name is not None:
+        return f"{reprlib.repr(x.name)} ({kind})"
+    if x._made_by is not None:
+        return f"a nameless result of {x._made_by.name!r} ({kind})"
+    return f"a nameless {'leaf' if x.requires_grad else 'constant'} ({kind})"

@@ -1,0 +1,292 @@
+"""The elements between an end and one element of a value, as a graph of expressions, sample by sample.
+
+Here the chain rule is set up, element by element: each edge of the graph carries its local derivative as an expression.
+``factoring`` writes the sum over its paths, ``derivation`` turns that into text.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..core.graph import chains
+from ..core.maps import edges
+from ..core.value import Value, describe
+from ..errors import ArgumentError
+from ..formulas.expressions import Symbol, is_number, number, product
+from ..formulas.printer import element_text, quoted
+from ..formulas.reader import TooLongError, Tracer
+from ..graph.batches import samples_of
+from ..paths.queries import GradientPaths
+from ..semirings import COUNT, GRADIENT
+from .factoring import Edge, Graph, Place, Product, Samples, Sum, grouped
+
+__all__ = ["Delta", "Elements", "Sampled", "suffixes"]
+
+
+AT_MOST = 20_000
+"""Elementary edges between the two ends."""
+
+
+MOST_IN_DELTAS = 400
+"""Terms of one line of δs: a long one is still a plain sum."""
+
+
+class Sampled(Symbol):
+    """A number of each sample: ``base`` in a network of scalars, where samples are Values of their own, or a row."""
+
+    def __init__(self, value: Value, base: str | None, rest: tuple[int, ...] = ()) -> None:
+        row = ",".join(["s", *map(str, rest)])
+        super().__init__(value, None, quoted(base) if base else f"{element_text(value, None)}[{row}]")
+        self.full = f"{base}@s" if base else self.shown
+        self.id = f"s:{base}" if base else f"s:{id(value)}[{row}]"
+        self.base = base
+        self.row = None if base else row
+
+
+class Delta(Symbol):
+    """The derivative of the end with respect to one element, by a name: ``δ30``."""
+
+    def __init__(self, place: Place, name: str, row: str) -> None:
+        super().__init__(place[0], place[1], f"δ{name}{row}")
+        self.python = "delta" + re.sub(r"\W+", "_", f"{name}{row.replace('s,', '').replace('[s]', '')}").rstrip("_")
+        self.id = f"d:{self.shown}"  # the same in every sample
+
+
+class Elements:
+    """The graph of elements of some paths. Raises ``ArgumentError`` where it is too large to be written."""
+
+    def __init__(self, paths: GradientPaths, names: Mapping[Value, str]) -> None:
+        self.paths = paths
+        self.target = Place(paths.wrt, paths.at)
+        self._names = names
+        self._tracer, self._bounded = Tracer(), Tracer(limit=1000, shown=names)
+        self._families: dict[str, dict[int, Value]] = defaultdict(dict)
+        self._count = paths.tangents(COUNT)
+        self.graph = self._made()
+        self.first: Sequence[Edge] = self.graph.edges.get(Place(paths.end, paths.end_at), ())
+
+    # ---- the graph
+
+    def _made(self) -> Graph:
+        start = Place(self.paths.end, self.paths.end_at)
+        found: dict[Place, list[Edge]] = {}
+        order: list[Place] = []
+        stack: list[Any] = [start]
+        total = 0
+        while stack:  # iterative, each element after all that it reads
+            place = stack.pop()
+            if place is None:
+                order.append(stack.pop())
+                continue
+            if place in found:
+                continue
+            found[place] = self._edges(place) if place != self.target else []
+            total += len(found[place])
+            if total > AT_MOST:
+                raise ArgumentError(
+                    f"derive: between {describe(self.paths.end)} and {describe(self.paths.wrt)} lie more than "
+                    f"{AT_MOST:,} elementary edges and {self.paths.count:,} paths, too many to write out; "
+                    "ask for the whole array (leave out at=), for fewer samples, or for tg.gradient_paths(…).top(k)"
+                )
+            stack += [place, None, *(edge.to for edge in found[place])]
+        leading = {self.target}
+        for place in order:  # derivatives that are 0 everywhere were left out, and some edges lead nowhere
+            found[place] = [edge for edge in found[place] if edge.to in leading]
+            if found[place]:
+                leading.add(place)
+        return Graph(found, order[::-1], lambda place: place.value.name is None)
+
+    def _edges(self, place: Place) -> list[Edge]:
+        node, index = place
+        made = []
+        with np.errstate(all="ignore"):
+            for position, operand, chain in chains(node):
+                if operand not in self._count:
+                    continue
+                counts = self._count[operand]
+                symbolic = self._tracer.locals(node, position, index)
+                for (inner, weight), (_, expression) in zip(edges(chain, index), symbolic, strict=True):
+                    if not (counts[inner] if inner else counts):
+                        continue
+                    try:
+                        e = expression()
+                    except TooLongError:
+                        e = self._shorter(node, position, index, inner, weight)
+                    if not is_number(e, 0.0):
+                        made.append(Edge(Place(operand, inner), e, weight))
+        return made
+
+    def _shorter(self, node: Value, position: int, index: Any, inner: Any, weight: float) -> ast.expr:
+        """In terms of nameless Values, each a symbol of its own; of more than a thousand of those the number."""
+        try:
+            return self._bounded.local(node, position, index, inner)
+        except TooLongError:
+            return number(weight)
+
+    # ---- samples
+
+    @cached_property
+    def _samples(self) -> dict[Value, Any]:
+        try:
+            return samples_of(self.paths.end, None)
+        except ArgumentError:  # nothing says what the samples are
+            return {}
+
+    def sample(self, place: Place) -> int:
+        """The sample that an element belongs to; below 0 if to none, or to several."""
+        value, index = place
+        if value not in self._samples:
+            return -1
+        tags = self._samples[value]
+        return int(tags[index] if index else tags)
+
+    @cached_property
+    def by_sample(self) -> dict[int, list[Edge]]:
+        """The first edges of the paths by the sample they lead to; empty where that is not one each.
+
+        Where samples part later, behind a sum, what comes before is a factor of each edge.
+        """
+        found: defaultdict[int, list[Edge]] = defaultdict(list)
+        waiting = list(self.first[::-1])
+        for _ in range(AT_MOST):
+            if not waiting:
+                return dict(sorted(found.items())) if len(found) > 1 else {}
+            edge = waiting.pop()
+            place, factor, weight = edge.to, edge.factor, edge.number
+            onward = self.graph.edges.get(place, ())
+            while self.sample(place) < 0 and len(onward) == 1:  # on to where the samples part
+                place, factor, weight = onward[0].to, product(factor, onward[0].factor), weight * onward[0].number
+                onward = self.graph.edges.get(place, ())
+            if self.sample(place) >= 0:
+                found[self.sample(place)].append(edge)
+            elif onward:
+                waiting += [
+                    Edge(step.to, product(factor, step.factor), weight * step.number) for step in reversed(onward)
+                ]
+            else:
+                break
+        return {}
+
+    def summed(self, each: Mapping[int, Product], whole: Callable[[], Product]) -> Product:
+        """The sum over samples of alike trees, where that is shorter than the ``whole``."""
+        groups: list[Samples] = grouped(each, self.generic) if each else []
+        if not groups or len(groups) == len(each):
+            return whole()
+        if len(groups) == 1:
+            return Product((groups[0],))
+        return Product((Sum(tuple(Product((group,)) for group in groups)),))
+
+    def generic(self, symbol: Symbol, sample: int) -> Symbol:
+        """The symbol of any sample that stands for this one's."""
+        value, index = symbol.value, symbol.index
+        if isinstance(symbol, Delta | Sampled) or index is None or self.sample(Place(value, index)) != sample:
+            return symbol
+        if index:
+            named = value.name is not None
+            return Sampled(value, None, index[1:]) if named and index[0] == sample else symbol
+        base, at, number_text = (value.name or "").rpartition("@")
+        if not at or number_text != str(sample) or self._families[base].setdefault(sample, value) is not value:
+            return symbol
+        return Sampled(value, base)
+
+    def family(self, base: str) -> Any:
+        """The numbers of a name, by sample."""
+        values = self._families[base]
+        return np.array([values[k].data if k in values else np.nan for k in range(max(values) + 1)])
+
+    # ---- δ
+
+    def deltas(self, first: Sequence[Edge], shared: bool, sample: int = -1) -> dict[Place, Delta]:
+        """The elements whose derivative backpropagation would save: weighted sums, which read parameters; where there
+        are none, or ``shared``, all that several others read.
+
+        Where an element is read by another of them alone and unchanged, the two have one derivative. Of one ``sample``
+        that stands for all only its own elements have one: what all samples read has another part from each.
+        """
+        reached = self.graph.reached(first)
+        readers: defaultdict[Place, list[tuple[Place, Edge]]] = defaultdict(list)
+        for place in reached:
+            for edge in self.graph.edges.get(place, ()):
+                readers[edge.to].append((place, edge))
+        between = [place for place in reached if place != self.target and (sample < 0 or self.sample(place) == sample)]
+        sums = {place for place in between if _reads_parameters(place.value)}
+        if not sums or shared:
+            sums |= {place for place in between if len({reader for reader, _ in readers[place]}) > 1}
+        kept = []
+        for place in between:
+            if place not in sums:
+                continue
+            alone = readers[place][0] if len(readers[place]) == 1 else None
+            if alone is None or alone[0] not in sums or not is_number(alone[1].factor, 1.0):
+                kept.append(place)
+        names = suffixes([value for value, _ in kept])
+        found = {}
+        for place in kept:
+            row = ["s" if k == 0 and sample == i else str(i) for k, i in enumerate(place.element)]
+            found[place] = Delta(place, names[place.value], f"[{','.join(row)}]" if row else "")
+        return found
+
+    def in_terms_of(self, deltas: Mapping[Place, Delta], first: Sequence[Edge], target: Place) -> Product | None:
+        """The sum over paths to an element, written with the δs behind it."""
+        sources: dict[Place, list[Edge]] = {}
+        for place in self.graph.reached(first):
+            sources[place] = list(self.graph.edges.get(place, ()))
+        inner = {target}
+        for place in reversed(list(sources)):  # those that lead to the target without passing a δ
+            if place != target and place not in deltas and any(edge.to in inner for edge in sources[place]):
+                inner.add(place)
+        within = {place: [edge for edge in sources[place] if edge.to in inner] for place in sources if place in inner}
+        start = [edge for edge in first if edge.to in inner]
+        for place, delta in deltas.items():
+            if place in sources and place != target and any(edge.to in inner for edge in sources[place]):
+                start.append(Edge(place, delta, self.cotangent(place)))
+                within[place] = [edge for edge in sources[place] if edge.to in inner]
+        within[target] = []
+
+        def merges(place: Place) -> bool:
+            return place not in deltas and self.graph.merges(place)
+
+        graph = Graph(within, self.graph.order, merges, most_terms=MOST_IN_DELTAS)
+        return graph.segment(start, target) if start else None
+
+    @cached_property
+    def _cotangents(self) -> dict[Value, Any]:
+        return self.paths.cotangents(GRADIENT)
+
+    def cotangent(self, place: Place) -> float:
+        """The number of a δ."""
+        value, index = place
+        found = self._cotangents[value]
+        return float(found[index] if index else found)
+
+
+def _reads_parameters(value: Value) -> bool:
+    return value.op is not None and any(parent.is_leaf and parent.requires_grad for parent in value.parents)
+
+
+def suffixes(values: Sequence[Value]) -> dict[Value, str]:
+    """What follows the δ of each Value: the digits of its name or of its parameters', else a number counted backward.
+
+    >>> suffixes([Value(1.0, name="z30@2"), Value(1.0, name="z20@2")])
+    {Value(1, name='z30@2'): '30', Value(1, name='z20@2'): '20'}
+    """
+    values = list(dict.fromkeys(values))
+
+    def digits(value: Value) -> str | None:
+        found = re.fullmatch(r"(?:.*\.)?[^\W\d]+?_?(\d[\d_]*)(?:@\d+)?", value.name or "")
+        if found is None:
+            parameters = [p for p in (value.parents if value.op else ()) if p.is_leaf and p.requires_grad and p.name]
+            found = re.fullmatch(r"(?:.*\.)?[^\W\d]+?_?(\d[\d_]*)", parameters[0].name or "") if parameters else None
+        return found[1] if found else None
+
+    read = [digits(value) for value in values]
+    if None in read or len({*read}) < len(read):
+        read = [str(k) for k in range(len(values), 0, -1)]
+    return {value: suffix or "" for value, suffix in zip(values, read, strict=True)}

@@ -1,0 +1,272 @@
+"""The sum over paths as a person writes it: what paths share is written once, outside the bracket.
+
+The elements between an end and a value are a graph whose edges carry local derivatives as expressions. Where all paths
+pass one element the sum is a product, of what lies before it and what lies behind; between two such elements it is a
+sum over the ways to leave the first. A sum over samples whose terms are alike but for the sample is written once.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+from ..core.shapes import Index
+from ..core.value import Value
+from ..formulas.expressions import Symbol, is_number, key, number, product, substituted
+from ..formulas.reader import TooLongError
+
+__all__ = ["Edge", "Factor", "Graph", "Place", "Product", "Samples", "Sum", "factors_of", "grouped"]
+
+
+class Place(NamedTuple):
+    """One element of a Value. Values are compared as such here, and not by their data."""
+
+    value: Value
+    element: Index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Place) and self.value is other.value and self.element == other.element
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((id(self.value), self.element))
+
+
+class Edge(NamedTuple):
+    """An elementary edge: where it leads, its local derivative as an expression and as a number."""
+
+    to: Place
+    factor: ast.expr
+    number: float
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor and its number."""
+
+    e: ast.expr
+    number: float
+
+
+@dataclass(frozen=True)
+class Product:
+    """Factors, among them sums; of nothing it is 1."""
+
+    factors: tuple[Factor | Sum | Samples, ...]
+
+    @property
+    def number(self) -> float:
+        """Its value at the recorded point."""
+        return math.prod(factor.number for factor in self.factors)
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Terms added up."""
+
+    terms: tuple[Product, ...]
+
+    @property
+    def number(self) -> float:
+        """Its value at the recorded point."""
+        return math.fsum(term.number for term in self.terms)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One term for each of some samples, all alike but for the sample: ``bodies[k]`` is that of sample ``which[k]``."""
+
+    which: tuple[int, ...]
+    bodies: tuple[Product, ...]
+
+    @property
+    def number(self) -> float:
+        """Its value at the recorded point."""
+        return math.fsum(body.number for body in self.bodies)
+
+
+def factors_of(tree: Product) -> Iterator[Factor]:
+    """Every factor of a tree, in the order of reading; of samples those of the first."""
+    for factor in tree.factors:
+        if isinstance(factor, Factor):
+            yield factor
+        elif isinstance(factor, Samples):
+            yield from factors_of(factor.bodies[0])
+        else:
+            for term in factor.terms:
+                yield from factors_of(term)
+
+
+@dataclass
+class Graph:
+    """The elements between an end and a target; ``order`` holds them, each before what it reads."""
+
+    edges: Mapping[Place, Sequence[Edge]]
+    order: Sequence[Place]
+    merges: Callable[[Place], bool] = field(default=lambda place: False)
+    """Whether the factors on both sides of an element are multiplied into one: of those without a name."""
+    most_terms: int = 40
+    """Terms of one factored sum; beyond them ``TooLongError`` is raised."""
+    deepest: int = 12
+    """Brackets inside brackets; the same beyond them."""
+    _terms: int = 0
+    _depth: int = 0
+
+    def segment(self, first: Sequence[Edge], target: Place) -> Product:
+        """The sum over all paths that start with one of the edges and end at the target, factored."""
+        self._terms = self._depth = 0
+        return self._segment(first, target)
+
+    def _segment(self, first: Sequence[Edge], target: Place) -> Product:
+        factors: list[Factor | Sum | Samples] = []
+        last: Place | None = None
+        for cut in self._cuts(first, target):
+            for part in self._between(first, cut):
+                self._append(factors, part, merge=last is not None and self.merges(last))
+                last = None
+            first, last = self.edges.get(cut, ()), cut
+        return _without_ones(Product(tuple(factors)))
+
+    def paths(self, first: Sequence[Edge], target: Place) -> Iterator[tuple[Edge, ...]]:
+        """The paths one by one. Iterative: a path may be longer than Python's stack is deep."""
+        stack = [iter(first)]
+        taken: list[Edge] = []
+        while stack:
+            edge = next(stack[-1], None)
+            if edge is None:
+                stack.pop()
+                if taken:
+                    taken.pop()
+            elif edge.to == target:
+                yield (*taken, edge)
+            else:
+                taken.append(edge)
+                stack.append(iter(self.edges.get(edge.to, ())))
+
+    def expanded(self, first: Sequence[Edge], target: Place) -> Product:
+        """The same sum with one term for each path."""
+        terms = []
+        for path in self.paths(first, target):
+            factors: list[Factor | Sum | Samples] = []
+            for k, edge in enumerate(path):
+                self._append(factors, Factor(edge.factor, edge.number), merge=k > 0 and self.merges(path[k - 1].to))
+            terms.append(_without_ones(Product(tuple(factors))))
+        return terms[0] if len(terms) == 1 else Product((Sum(tuple(terms)),))
+
+    @staticmethod
+    def _append(factors: list[Factor | Sum | Samples], part: Factor | Sum | Samples, merge: bool) -> None:
+        before = factors[-1] if factors else None
+        if merge and isinstance(before, Factor) and isinstance(part, Factor) and _short(before.e) and _short(part.e):
+            factors[-1] = Factor(product(before.e, part.e), before.number * part.number)
+        else:
+            factors.append(part)
+
+    def _between(self, first: Sequence[Edge], cut: Place) -> list[Factor | Sum | Samples]:
+        """The paths to the next element that all of them pass."""
+        terms = []
+        self._terms += len({edge.to for edge in first}) - 1  # parallel edges are mostly one factor
+        self._depth += 1
+        if self._terms > self.most_terms or self._depth > self.deepest:
+            raise TooLongError
+        for edge in first:
+            head = Factor(edge.factor, edge.number)
+            if edge.to == cut:
+                terms.append(Product((head,)))
+                continue
+            rest = self._segment(self.edges[edge.to], cut).factors
+            joined: list[Factor | Sum | Samples] = [head]
+            for k, part in enumerate(rest):
+                self._append(joined, part, merge=k == 0 and self.merges(edge.to))
+            terms.append(Product(tuple(joined)))
+        self._depth -= 1
+        terms = [_without_ones(term) for term in _counted(terms)]
+        return list(terms[0].factors) if len(terms) == 1 else [Sum(tuple(terms))]
+
+    def _cuts(self, first: Sequence[Edge], target: Place) -> list[Place]:
+        """The elements that all these paths pass, in order, the target last: counted forward and backward."""
+        ahead: defaultdict[Place, int] = defaultdict(int)
+        for edge in first:
+            ahead[edge.to] += 1
+        passed = []
+        for place in self.order:
+            if place in ahead:
+                passed.append(place)
+                if place == target:
+                    break
+                for edge in self.edges.get(place, ()):
+                    ahead[edge.to] += ahead[place]
+        behind: defaultdict[Place, int] = defaultdict(int, {target: 1})
+        for place in reversed(passed):
+            if place != target:
+                behind[place] = sum(behind[edge.to] for edge in self.edges.get(place, ()))
+        return [place for place in passed if ahead[place] * behind[place] == ahead[target]]
+
+    def reached(self, first: Sequence[Edge]) -> list[Place]:
+        """The elements on paths that start with one of the edges, in order."""
+        found = {edge.to for edge in first}
+        for place in self.order:
+            if place in found:
+                found.update(edge.to for edge in self.edges.get(place, ()))
+        return [place for place in self.order if place in found]
+
+
+def _short(e: ast.expr) -> bool:
+    return sum(1 for _ in ast.walk(e)) < 100
+
+
+def _without_ones(tree: Product) -> Product:
+    return Product(tuple(f for f in tree.factors if not (isinstance(f, Factor) and is_number(f.e, 1.0))))
+
+
+def _counted(terms: list[Product]) -> list[Product]:
+    """Equal terms as one, with their number in front: ``x * x`` has the derivative 2·x."""
+    alike: defaultdict[str, list[Product]] = defaultdict(list)
+    for term in terms:
+        alike[_shape(term)].append(term)
+    found = []
+    for same in alike.values():
+        n, (first, *rest) = len(same), same[0].factors or (Factor(number(1.0), 1.0),)
+        if n > 1 and isinstance(first, Factor):
+            first, n = Factor(product(number(n), first.e), n * first.number), 1
+        found.append(Product((first, *rest) if n == 1 else (Factor(number(n), n), first, *rest)))
+    return found
+
+
+def grouped(samples: Mapping[int, Product], generic: Callable[[Symbol, int], Symbol]) -> list[Samples]:
+    """Trees by sample, those that are alike but for the sample together. ``generic`` is a symbol of any sample."""
+    alike: defaultdict[str, list[tuple[int, Product]]] = defaultdict(list)
+    for sample, tree in samples.items():
+        of_any = _substituted(tree, partial(_generic, generic, sample))
+        alike[_shape(of_any)].append((sample, of_any))
+    return [Samples(*zip(*group, strict=True)) for group in alike.values()]
+
+
+def _generic(generic: Callable[[Symbol, int], Symbol], sample: int, symbol: Symbol) -> Symbol:
+    return generic(symbol, sample)
+
+
+def _substituted(tree: Product, change: Callable[[Symbol], Symbol]) -> Product:
+    def changed(part: Factor | Sum | Samples) -> Factor | Sum | Samples:
+        if isinstance(part, Factor):
+            return Factor(substituted(part.e, change), part.number)
+        if isinstance(part, Sum):
+            return Sum(tuple(_substituted(term, change) for term in part.terms))
+        return Samples(part.which, tuple(_substituted(body, change) for body in part.bodies))
+
+    return Product(tuple(map(changed, tree.factors)))
+
+
+def _shape(tree: Product) -> str:
+    def of(part: Factor | Sum | Samples) -> str:
+        if isinstance(part, Factor):
+            return key(part.e)
+        return "(" + " + ".join(map(_shape, part.terms if isinstance(part, Sum) else part.bodies)) + ")"
+
+    return " * ".join(map(of, tree.factors))

@@ -1,0 +1,73 @@
+"""What ``derive`` answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.display import clipped
+
+__all__ = ["Derivation", "Term"]
+
+
+TYPESET = 20_000
+"""Characters of LaTeX that a notebook is asked to typeset: a page takes a second or so for them."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One summand of a gradient: as text, LaTeX and Python source, and its number.
+
+    ``python`` stands by itself, as the derivation's own does: ``eval(term.python, d.symbols)`` is ``value``.
+    """
+
+    text: str
+    latex: str
+    python: str
+    value: Any
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Derivation:
+    """The chain rule written out for one gradient. Made by ``derive``.
+
+    ``text`` is plain, aligned and at most 100 columns wide; ``numbers`` is the same with the number below every factor;
+    ``latex`` is one ``aligned`` block, which a notebook shows; ``python`` is an expression whose names are the keys of
+    ``symbols``, with their numbers; ``terms`` are the summands, and ``value`` is the gradient.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        numbers: str,
+        latex: str,
+        python: str,
+        terms: Sequence[Term],
+        value: Any,
+        symbols: Mapping[str, Any],
+    ) -> None:
+        self.text = text
+        self.numbers = numbers
+        self.latex = latex
+        self.python = python
+        self.terms = tuple(terms)
+        self.value = value
+        self._symbols = dict(symbols)
+
+    @property
+    def symbols(self) -> dict[str, Any]:
+        """The names of ``python`` with their numbers, ``np`` and ``math`` among them: ``eval(d.python, d.symbols)``."""
+        return dict(self._symbols)  # a copy: eval enters names of its own
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"<Derivation {clipped(self.text.splitlines()[0])}>"
+
+    def _repr_latex_(self) -> str | None:
+        """What a notebook shows; where typesetting would take long nothing, and it shows the ``repr``."""
+        return f"$$\n{self.latex}\n$$" if len(self.latex) <= TYPESET else None

@@ -1,0 +1,263 @@
+"""The gradient of one number with respect to another written out: the sum over its paths, and the δs behind it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+from ..core.shapes import Index
+from ..core.value import Value
+from ..errors import ArgumentError
+from ..formulas.expressions import Symbol
+from ..formulas.latex import Latex, latex_name
+from ..formulas.printer import element_text
+from ..formulas.python import Python
+from ..formulas.reader import TooLongError
+from ..paths.queries import GradientPaths
+from .elements import Elements, Sampled
+from .factoring import Edge, Factor, Place, Product, Samples
+from .layout import Layout
+from .names import Sources, auto_names
+from .result import Derivation, Term
+from .trees import inline, is_samples, latex_tree, put, python_tree, range_python, range_text, summands
+
+__all__ = ["FORMS", "Form", "derive_number"]
+
+
+Form = Literal["grouped", "paths", "deltas"]
+FORMS = ("grouped", "paths", "deltas")
+
+MOST_LISTED = 1_000
+"""Paths that are written as a term each, where that is asked for."""
+
+MOST_DELTAS = 200
+"""Lines of δs."""
+
+_INDENT = 50  # columns of a name that others are aligned with
+_ROWS = 8  # samples whose numbers are shown
+
+
+@dataclass(frozen=True)
+class Line:
+    """``name = tree``: one line of a derivation of numbers."""
+
+    names: tuple[tuple[str, str], ...]  # each as text and as LaTeX: δ30 = ∂C/∂z30
+    tree: Product
+    python: str | None = None
+
+
+def derive_number(paths: GradientPaths, form: Form) -> Derivation:
+    """The derivation of the gradient that is the sum of some paths."""
+    return _Numbers(paths, form).derivation()
+
+
+class _Numbers:
+    """The derivation of one number with respect to another."""
+
+    def __init__(self, paths: GradientPaths, form: Form) -> None:
+        self.paths = paths
+        names = auto_names(paths.end)
+        self.elements = Elements(paths, names)
+        self.target = self.elements.target
+        self.lines, self.final, self.main = self._written(form)
+        deltas = {line.python for line in self.lines if line.python}
+        self.sources = Sources(self.elements, names, deltas)
+        self.python_writer = Python(self.sources)
+
+    # ---- what is written
+
+    def _written(self, form: Form) -> tuple[list[Line], Line | None, Line | None]:
+        """The lines of the δs, the gradient in terms of them, and the gradient as the sum over its paths."""
+        count = self.paths.count
+        if form == "paths" and count > MOST_LISTED:
+            raise ArgumentError(
+                f"derive: there are {count:,} paths, at most {MOST_LISTED:,} are written one by one; "
+                "leave out form=, or ask for tg.gradient_paths(…).top(k)"
+            )
+        name = _partial(self.paths.end, self.paths.end_at, *self.target)
+        main = None
+        if form != "deltas" or not self.elements.first:
+            with suppress(TooLongError):
+                main = Line((name,), self._whole(form))
+        if form == "paths" or not self.elements.first:
+            return [], None, main
+        ways: list[Mapping[int, Sequence[Edge]]] = [self.elements.by_sample] if self.elements.by_sample else []
+        for each, shared in product([*ways, {-1: self.elements.first}], (False, True)):
+            try:
+                lines, final = self._in_deltas(name, each, shared)
+            except TooLongError:
+                continue
+            if main is not None and not any(len(line.names) > 1 for line in lines):
+                return [], None, main  # δs of nameless Values tell a reader nothing
+            if final is not None:
+                return lines, final, main
+        if main is None:
+            whole = "for the whole array (leave out at=)" if self.target.element else "with matrices (a list: [w])"
+            raise ArgumentError(
+                f"derive: there are {count:,} paths, too many to write out; ask {whole}, "
+                "for fewer samples, or for tg.gradient_paths(…).top(k)"
+            )
+        return [], None, main
+
+    def _whole(self, form: Form) -> Product:
+        elements, graph = self.elements, self.elements.graph
+        write = graph.expanded if form == "paths" else graph.segment
+        if not elements.first:
+            itself = float(self.target == Place(self.paths.end, self.paths.end_at))
+            return Product((Factor(ast.Constant(itself), itself),))
+        each = {sample: write(edges, self.target) for sample, edges in elements.by_sample.items()}
+        return elements.summed(each, lambda: write(elements.first, self.target))
+
+    def _in_deltas(
+        self, name: tuple[str, str], each: Mapping[int, Sequence[Edge]], shared: bool
+    ) -> tuple[list[Line], Line | None]:
+        """The δs of one sample and the gradient in terms of them, where that is alike in all samples; or those of all,
+        where ``each`` does not tell samples apart."""
+        elements = self.elements
+        by_sample: list[tuple[int, list[Line], Product]] = []
+        for sample, first in each.items():
+            deltas = elements.deltas(first, shared, sample if len(each) > 1 else -1)
+            if len(deltas) > MOST_DELTAS:
+                raise TooLongError
+            lines = []
+            for place, delta in deltas.items():
+                tree = elements.in_terms_of({p: d for p, d in deltas.items() if p != place}, first, place)
+                if tree is not None:
+                    shown = delta.shown or ""
+                    heads = [(shown, latex_name(shown))]
+                    if place.value.name is not None:
+                        generic = self._generic_name(place, sample)
+                        heads.append(_partial(self.paths.end, self.paths.end_at, *place, shown=generic))
+                    lines.append(Line(tuple(heads), tree, delta.python))
+            tree = elements.in_terms_of(deltas, first, self.target)
+            if not deltas or tree is None:
+                return [], None
+            by_sample.append((sample, lines, tree))
+        lines = by_sample[0][1]
+        if len(by_sample) == 1:
+            return lines, Line((name,), by_sample[0][2])
+        merged = []
+        for k, line in enumerate(lines):
+            if any(len(other) != len(lines) for _, other, _ in by_sample):
+                return [], None
+            summed = elements.summed({sample: other[k].tree for sample, other, _ in by_sample}, lambda: Product(()))
+            if not is_samples(summed):
+                return [], None
+            merged.append(Line(line.names, summed, line.python))
+        final = elements.summed({sample: tree for sample, _, tree in by_sample}, lambda: Product(()))
+        return (merged, Line((name,), final)) if is_samples(final) else ([], None)
+
+    def _generic_name(self, place: Place, sample: int) -> tuple[str, str] | None:
+        symbol = Symbol(*place)
+        generic = self.elements.generic(symbol, sample)
+        if isinstance(generic, Sampled):
+            return generic.shown or "", latex_name(generic.full or "")
+        return None
+
+    # ---- the three dialects
+
+    def derivation(self) -> Derivation:
+        shown = self.main or self.final
+        assert shown is not None
+        python, terms = self._python(), self._terms(shown.tree)
+        texts = self._text(False), self._text(True)
+        return Derivation(*texts, self._latex(), python, terms, self.paths.total, self.sources.symbols)
+
+    def _text(self, numbers: bool) -> str:
+        value = f"= {self.paths.total:.6g}"
+        blocks = []
+        if self.main is not None:
+            (name,) = [text for text, _ in self.main.names]
+            whole = self._line_text(f"{name} = ", self.main, numbers, note=True)
+            blocks.append(f"{whole}\n{' ' * min(len(name), _INDENT)} {value}")
+        if self.final is not None and self.lines:
+            names = [[text for text, _ in line.names] for line in (*self.lines, self.final)]
+            widths = [max((len(one[k]) for one in names if len(one) > k), default=0) for k in range(2)]
+            block = [] if self.main is None else ["By way of the δs that backpropagation saves:"]
+            for line, one in zip((*self.lines, self.final), names, strict=True):
+                head = "".join(f"{text.ljust(width)} = " for text, width in zip(one, widths, strict=False))
+                block.append(self._line_text(head, line, numbers, note=line is self.final and self.main is None))
+            if self.main is None:
+                block.append(f"{' ' * min(widths[0], _INDENT)} {value}")
+            blocks.append("\n".join(block))
+        return "\n\n".join(blocks)
+
+    def _line_text(self, head: str, line: Line, numbers: bool, note: bool) -> str:
+        """One line, broken where it is too long. The δs are those of each sample, so there is no Σ before them."""
+        each = line.tree.factors[0] if is_samples(line.tree) else None
+        which = each.which if isinstance(each, Samples) else ()
+        bare = line.python is not None
+        rows = (min(len(which), _ROWS) if which else 1) if numbers else 0
+        layout = Layout(rows)
+        layout.head(head)
+        trees: list[Product] = [line.tree]
+        if isinstance(each, Samples):
+            layout.put("" if bare else "Σₛ ", [f"s={k}: " for k in which[:rows]])
+            trees = list(each.bodies[: max(1, rows)])
+        put(layout, trees, rows, top=bare or not which)
+        if which and note:
+            layout.put(f"   (s: {range_text(which)})")
+        return str(layout)
+
+    def _latex(self) -> str:
+        rows = []
+        if self.main is not None:
+            rows += [
+                rf"{self.main.names[-1][1]} &= {latex_tree(self.main.tree, True)}",
+                f"&= {Latex().number(self.paths.total)}",
+            ]
+        if self.final is not None and self.lines:
+            for line in [*self.lines, self.final]:
+                tree = line.tree
+                if line is not self.final and is_samples(tree) and isinstance(tree.factors[0], Samples):
+                    tree = tree.factors[0].bodies[0]
+                rows.append(" = ".join(latex for _, latex in line.names) + f" &= {latex_tree(tree, True)}")
+            if self.main is None:
+                rows.append(f"&= {Latex().number(self.paths.total)}")
+        return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+
+    def _python(self) -> str:
+        if self.main is not None:
+            return python_tree(self.main.tree, self.python_writer)[0]
+        assert self.final is not None
+        return self._python_by_deltas(self.final.tree)
+
+    def _python_by_deltas(self, tree: Product) -> str:
+        which = tree.factors[0].which if is_samples(tree) and isinstance(tree.factors[0], Samples) else ()
+
+        def body(tree: Product) -> str:
+            one = tree.factors[0] if which else tree
+            one = one.bodies[0] if isinstance(one, Samples) else one
+            assert isinstance(one, Product)
+            return python_tree(one, self.python_writer)[0]
+
+        steps = [f"{line.python} := {body(line.tree)}" for line in self.lines] + [body(tree)]
+        joined = f"({', '.join(steps)})[-1]"
+        return f"sum({joined} for s in {range_python(which)})" if which else joined
+
+    def _terms(self, tree: Product) -> list[Term]:
+        by_deltas = self.main is None
+
+        def python(term: Product) -> str:
+            return self._python_by_deltas(term) if by_deltas else python_tree(term, self.python_writer)[0]
+
+        return [Term(inline(term), latex_tree(term, False), python(term), term.number) for term in summands(tree)]
+
+
+def _partial(
+    end: Value, end_at: Index, value: Value, index: Index, shown: tuple[str, str] | None = None
+) -> tuple[str, str]:
+    """∂C/∂w200 as text and as LaTeX."""
+    above = element_text(end, end_at) or "end"
+    below = shown[0] if shown else element_text(value, index) or "value"
+
+    def in_latex(one: Value, element: Index, other: str) -> str:
+        name = latex_name(one.name) if one.name is not None else rf"\mathrm{{{other}}}"
+        return name + (f"[{','.join(map(str, element))}]" if element and one.name is not None else "")
+
+    under = shown[1] if shown else in_latex(value, index, "value")
+    return f"∂{above}/∂{below}", rf"\frac{{\partial {in_latex(end, end_at, 'end')}}}{{\partial {under}}}"

@@ -1,0 +1,128 @@
+"""Which module made which Values: what a module's call leaves at its results, and what is read from it later.
+
+A call is noted at the Values that it returns, with the Values that it was given. Nothing is noted at the ops inside,
+so that a call costs the same however many there are: what lies between is found when somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.graph import ancestors
+from ..core.value import Value
+
+__all__ = ["Region", "modules_of", "note", "regions_of"]
+
+
+Call = tuple[Any, tuple[Any, ...], Any]
+"""A module, what it was given, and the calls noted at the same result before, or ``None``."""
+
+
+def note(module: Any, given: tuple[Any, ...], result: Any) -> None:
+    """Remember at each Value of ``result``, lists and dicts of them too, that ``module`` made it of what was given."""
+    if type(result) is Value:
+        result._calls = (module, given, getattr(result, "_calls", None))
+    elif type(result) is not np.ndarray:
+        for value in _values((result,)):
+            note(module, given, value)
+
+
+def _values(items: Iterable[Any]) -> Iterator[Value]:
+    """The Values among the items, in their lists, tuples and dicts too."""
+    for item in items:
+        if type(item) is Value:
+            yield item
+        elif isinstance(item, list | tuple):
+            yield from _values(item)
+        elif isinstance(item, Mapping):
+            yield from _values(item.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """What one call of a module made. ``name`` is empty for an only outermost module that contains others."""
+
+    name: str
+    module: Any
+
+
+def modules_of(end: Value) -> dict[Value, tuple[str, ...]]:
+    """For every Value that was made inside modules, the names of these, from the outermost to the innermost.
+
+    A name is the path of a module from the outermost one that was called, as in ``named_modules``. That one itself is
+    left out if it is the only one and contains others; else it goes by the prefix of its parameters' names, or by its
+    type.
+    """
+    return {node: tuple(region.name for region in within if region.name) for node, within in regions_of(end).items()}
+
+
+def regions_of(end: Value) -> dict[Value, tuple[Region, ...]]:
+    """For every Value that was made inside modules, the calls that it belongs to, from outermost to innermost."""
+    calls = [(value, *call) for value in ancestors(end) for call in _calls_at(value)]
+    modules = {id(module): module for _, module, _ in calls}
+    inside = {key: {id(m): path for path, m in module.named_modules().items()} for key, module in modules.items()}
+    names = _names(modules, inside)
+    regions: dict[tuple[int, int], Region] = {}  # a call is known by its module and what it was given
+    found: dict[Value, list[Region]] = {}
+    for value, module, given in calls:
+        region = regions.setdefault((id(module), id(given)), Region(names[id(module)], module))
+        for node in _between(value, set(_values(given)), inside[id(module)]):
+            within = found.setdefault(node, [])
+            if all(other.module is not module for other in within):
+                within.append(region)
+    return {
+        node: tuple(sorted(within, key=lambda region: -len(inside[id(region.module)])))  # what contains more is outer
+        for node, within in found.items()
+    }
+
+
+def _calls_at(value: Value) -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """The calls whose result a Value is: the module, and what it was given. Not where it only passed on."""
+    call = None if value.is_leaf else getattr(value, "_calls", None)
+    while call is not None:
+        module, given, call = call
+        if not any(value is x for x in _values(given)):
+            yield module, given
+
+
+def _between(result: Value, inputs: set[Value], own: Mapping[int, str]) -> list[Value]:
+    """What was computed for a result from the inputs of the call, not by modules that do not belong to it."""
+    seen = inputs
+    region, stack = [], [result]
+    while stack:
+        node = stack.pop()
+        if node.is_leaf or node in seen:
+            continue
+        if node is not result and any(id(module) not in own for module, _ in _calls_at(node)):
+            continue
+        seen.add(node)
+        region.append(node)
+        stack += node.parents
+    return region
+
+
+def _names(modules: dict[int, Any], inside: dict[int, dict[int, str]]) -> dict[int, str]:
+    """The name of each module that was called, by its ``id``; empty for an only root that contains others."""
+    roots = [key for key in modules if not any(key in within and key != other for other, within in inside.items())]
+    alone = len(roots) == 1 and len(modules) > 1
+    names: dict[int, str] = {}
+    used: Counter[str] = Counter()
+    for root in roots:
+        name = "" if alone else _own_name(modules[root])
+        used[name] += 1
+        names[root] = f"{name} {used[name]}" if used[name] > 1 else name
+        start = f"{names[root]}." if names[root] else ""
+        names |= {key: start + path for key, path in inside[root].items() if path and key in modules}
+    return names
+
+
+def _own_name(module: Any) -> str:
+    """What contains the module according to the names of its parameters (``encoder.w1``), or its type."""
+    prefixes = {(p.name or "").rpartition(".")[0] for p in module.parameters()}
+    shared = prefixes.pop() if len(prefixes) == 1 else ""
+    return shared or type(module).__name__

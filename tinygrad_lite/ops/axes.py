@@ -1,0 +1,49 @@
+"""Axes as users give them, turned into negative numbers: those stay right when a semiring's components stand in
+front.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from ..core.shapes import ndim_of
+from ..core.value import describe
+from ..errors import ArgumentError
+
+__all__ = ["LETTERS", "all_axes", "axes_of", "one_axis"]
+
+
+Shape = tuple[int, ...]
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""Labels of axes, for contractions."""
+
+
+@cache
+def all_axes(ndim: int) -> Shape:
+    """Every axis of so many."""
+    return tuple(range(-ndim, 0))
+
+
+def axes_of(x: Any, axis: int | Sequence[int] | None, who: str) -> Shape:
+    """The axes as negative numbers, each once."""
+    ndim = ndim_of(x)
+    if axis is None:
+        return all_axes(ndim)
+    try:
+        return tuple(sorted(k - ndim for k in normalize_axis_tuple(axis, ndim)))
+    except (ValueError, TypeError) as error:
+        raise ArgumentError(f"{who}: axis={axis!r} does not fit {describe(x)} ({error})") from None
+
+
+def one_axis(x: Any, axis: int, ndim: int, who: str) -> int:
+    """One axis as a negative number; ``ndim`` is that of the result, where it has more axes than ``x``."""
+    try:
+        return normalize_axis_index(operator.index(axis), ndim) - ndim
+    except (ValueError, TypeError) as error:
+        raise ArgumentError(f"{who}: axis={axis!r} does not fit {describe(x)} ({error})") from None

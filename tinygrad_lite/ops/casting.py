@@ -1,0 +1,79 @@
+"""Ops that keep the numbers and change their precision or their identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.maps import Chain
+from ..core.value import Op, Value, describe, record
+from ..errors import ValueTypeError
+
+__all__ = ["argument", "astype", "cast"]
+
+
+# ---- ops that only these sweeps record
+
+
+class _Argument(Op):
+    """The value itself, as the argument of one call: what the call differentiates by, and nobody else does."""
+
+    name = "argument"
+    sign = "="
+
+    def forward(self, *data: Any) -> Any:
+        return data[0].view() if type(data[0]) is np.ndarray else data[0]
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        return ()
+
+
+_ARGUMENT = _Argument()
+
+
+@dataclass(slots=True)
+class _Cast(Op):
+    """The same numbers in another precision."""
+
+    dtype: np.dtype[Any]
+    name = "cast"
+    sign = "cast"
+
+    def forward(self, *data: Any) -> Any:
+        return data[0] if np.iscomplexobj(data[0]) else data[0].astype(self.dtype)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        return ()
+
+
+def argument(x: Value) -> Value:
+    """``x`` under another identity, to which a gradient flows even if ``x`` is a constant; integers become floats."""
+    node: Value = record(_ARGUMENT if x.dtype.kind == "f" else _Cast(np.dtype(np.float64)), (x,))
+    node.requires_grad = True
+    return node
+
+
+def astype(x: Any, dtype: Any) -> Any:
+    """The same numbers in another precision; a scalar Value, which is a Python float, stays one.
+
+    Raises ``ValueTypeError`` for what is no type of floats: whole numbers have no derivative.
+
+    >>> astype(Value([1.0, 2.0]), np.float32).dtype
+    dtype('float32')
+    """
+    dtype = np.dtype(dtype)
+    if dtype.kind != "f":
+        raise ValueTypeError(f"astype: {describe(x)} is of floats, and {dtype} has no derivative; convert its .data")
+    if not isinstance(x, Value):
+        return np.asarray(x).astype(dtype)
+    return record(_Cast(dtype), (x,)) if x.shape else x
+
+
+def cast(x: Any, like: Value) -> Any:
+    """A number, an array or a Value in the precision of another Value, whose axes it has."""
+    if not like.shape or getattr(x, "dtype", like.dtype) == like.dtype:
+        return x
+    return record(_Cast(like.dtype), (x,)) if isinstance(x, Value) else np.asarray(x, like.dtype)

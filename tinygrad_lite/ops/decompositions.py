@@ -1,0 +1,290 @@
+"""Decompositions of matrices: Cholesky's, eigenvectors, singular values, Q and R, and the pseudo-inverse.
+
+The derivative of each is a ``Dense`` map. One that has several results is one op, whose result holds them side by side;
+they are slices of it. Sources: M. Giles, *An extended collection of matrix derivative results for forward and reverse
+mode algorithmic differentiation*, 2008; J. Townsend, *Differentiating the singular value decomposition*, 2016; for Q
+and R, S. Walter, L. Lehmann and R. Lamour, *On evaluating higher-order derivatives of the QR decomposition*, 2012.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.maps import Chain
+from ..core.shapes import shape_of
+from ..core.value import Op, describe, on_constants, raw, record
+from ..errors import ArgumentError
+from . import elementary
+from .dense import Dense
+from .joining import concatenate
+from .linalg import inv, matrices, numerically, real, transposed
+from .manipulation import expand_dims, reshape, tril, triu
+from .products import matmul
+from .selection import getitem
+
+__all__ = [
+    "Decomposition",
+    "EighResult",
+    "QRResult",
+    "SVDResult",
+    "cholesky",
+    "eigh",
+    "eigvalsh",
+    "pinv",
+    "qr",
+    "svd",
+    "svdvals",
+]
+
+
+class EighResult(NamedTuple):
+    """Eigenvalues in ascending order, and the eigenvectors, the columns of a matrix."""
+
+    eigenvalues: Any
+    eigenvectors: Any
+
+
+class SVDResult(NamedTuple):
+    """``U @ diag(S) @ Vh``; singular values in descending order."""
+
+    U: Any
+    S: Any
+    Vh: Any
+
+
+class QRResult(NamedTuple):
+    """``Q @ R``: orthonormal columns, and an upper triangle."""
+
+    Q: Any
+    R: Any
+
+
+@dataclass(slots=True)
+class Decomposition(Op):
+    """Any op whose local derivative is a ``Dense`` map. ``back`` makes its pull of the operand and the result."""
+
+    name: str
+    sign: str
+    function: Callable[[Any], Any]
+    back: Callable[[Any, Any], Callable[[Any], Any]]
+
+    def forward(self, *data: Any) -> Any:
+        return numerically(self.name, self.function, real(self.name, data[0]))
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        shape = shape_of(operands[0])
+        return (Dense(self.name, shape, shape_of(out), len(shape) - 2, self.back(operands[0], out)),)
+
+
+def _folded(g: Any) -> Any:
+    """The cotangent of a symmetric matrix as that of its lower triangle, which is all that is read of it."""
+    return tril(g + transposed(g)) * _half_diagonal(shape_of(g)[-1], raw(g).dtype)
+
+
+def _half_diagonal(n: int, dtype: Any) -> Any:
+    return (1.0 - 0.5 * np.eye(n)).astype(dtype)
+
+
+def _gaps(w: Any) -> Any:
+    """``1 / (w[j] - w[i])`` at (i, j), and 0 where two are equal: no direction of their plane is told from another."""
+    gaps = expand_dims(w, -2) - expand_dims(w, -1)
+    equal = on_constants(lambda data: data == 0, gaps)
+    return elementary.where(equal, 0.0, 1.0 / elementary.where(equal, 1.0, gaps))
+
+
+def _on_diagonal(v: Any) -> Any:
+    """The matrix that has ``v`` on its diagonal."""
+    return expand_dims(v, -1) * np.eye(shape_of(v)[-1], dtype=raw(v).dtype)
+
+
+def cholesky(x: Any, *, upper: bool = False) -> Any:
+    """The lower triangle L of a positive definite matrix L @ L.T; or the upper one, U.T @ U.
+
+    As NumPy it reads the lower triangle of ``x`` only (the upper one for ``upper``): the gradient is on that.
+
+    Raises ``ArgumentError`` for a matrix that is not positive definite.
+    """
+    if upper:
+        return transposed(cholesky(transposed(x)))
+    return record(Decomposition("cholesky", "chol", np.linalg.cholesky, _cholesky_back), (matrices(x, "cholesky"),))
+
+
+def _cholesky_back(x: Any, out: Any) -> Callable[[Any], Any]:
+    inverse = inv(out)
+
+    def back(g: Any) -> Any:
+        middle = tril(matmul(transposed(out), g)) * _half_diagonal(shape_of(out)[-1], raw(out).dtype)
+        return _folded(matmul(matmul(transposed(inverse), middle), inverse))
+
+    return back
+
+
+def eigh(x: Any, UPLO: str = "L") -> EighResult:
+    """The eigenvalues and eigenvectors of symmetric matrices, of which one triangle is read ("L" or "U").
+
+    Where eigenvalues are equal their eigenvectors have no derivative: what would flow between them is left out.
+
+    >>> from tinygrad_lite import Value
+    >>> w, v = eigh(Value([[2.0, 0.0], [0.0, 1.0]]))
+    >>> w.data.tolist()
+    [1.0, 2.0]
+    """
+    if UPLO.upper() not in ("L", "U"):
+        raise ArgumentError(f"eigh: UPLO is 'L' or 'U', got {UPLO!r}")
+    x = matrices(x, "eigh")
+    if UPLO.upper() == "U":
+        x = transposed(x)
+
+    def packed(a: Any) -> Any:
+        w, v = np.linalg.eigh(a)
+        return np.concatenate([w[..., None, :], v], axis=-2)
+
+    out = record(Decomposition("eigh", "eigh", packed, _eigh_back), (x,))
+    return EighResult(out[..., 0, :], out[..., 1:, :])
+
+
+def _eigh_back(x: Any, out: Any) -> Callable[[Any], Any]:
+    v = getitem(out, (..., slice(1, None), slice(None)))
+    gaps = _gaps(getitem(out, (..., 0, slice(None))))
+
+    def back(g: Any) -> Any:
+        to_w, to_v = g[..., 0, :], g[..., 1:, :]
+        middle = _on_diagonal(to_w) + gaps * matmul(transposed(v), to_v)
+        return _folded(matmul(matmul(v, middle), transposed(v)))
+
+    return back
+
+
+def eigvalsh(x: Any, UPLO: str = "L") -> Any:
+    """The eigenvalues of symmetric matrices, in ascending order."""
+    return eigh(x, UPLO).eigenvalues
+
+
+def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    """Singular vectors and values, U, S and Vh; S alone without ``compute_uv``.
+
+    Of a matrix that is not square ``full_matrices=True`` adds vectors that nothing determines, so it is refused. Where
+    singular values are equal, or 0, the singular vectors have no derivative: what would flow between them is left out.
+    """
+    m, n = shape_of(matrices(x, "svd", square=False))[-2:]
+    k = min(m, n)
+    if full_matrices and compute_uv and m != n:
+        raise ArgumentError(
+            f"svd: {describe(x)} is not square, and the vectors that full_matrices=True adds have no derivative; "
+            "pass full_matrices=False"
+        )
+
+    def packed(a: Any) -> Any:
+        u, s, vh = np.linalg.svd(a, full_matrices=False)
+        return np.concatenate([u.reshape((*s.shape[:-1], m * k)), s, vh.reshape((*s.shape[:-1], k * n))], axis=-1)
+
+    out = record(Decomposition("svd", "svd", packed, _svd_back), (x,))
+    u, s, vh = _unpacked(out, m, n)
+    return SVDResult(u, s, vh) if compute_uv else s
+
+
+def _unpacked(out: Any, m: int, n: int) -> tuple[Any, Any, Any]:
+    k, lead = min(m, n), shape_of(out)[:-1]
+    u, s, vh = out[..., : m * k], out[..., m * k : m * k + k], out[..., m * k + k :]
+    return reshape(u, (*lead, m, k)), s, reshape(vh, (*lead, k, n))
+
+
+def _svd_back(x: Any, out: Any) -> Callable[[Any], Any]:
+    m, n = shape_of(x)[-2:]
+    k = min(m, n)
+    u, s, vh = _unpacked(out, m, n)
+    gaps = _gaps(elementary.square(s))
+    zero = on_constants(lambda data: data == 0, s)
+    inverse = elementary.where(zero, 0.0, 1.0 / elementary.where(zero, 1.0, s))
+    columns, rows = expand_dims(s, -2), expand_dims(s, -1)
+
+    def back(g: Any) -> Any:
+        to_u, to_s, to_vh = _unpacked(g, m, n)
+        in_u, in_v = matmul(transposed(u), to_u), matmul(vh, transposed(to_vh))
+        middle = (
+            gaps * (in_u - transposed(in_u)) * columns + rows * (gaps * (in_v - transposed(in_v))) + _on_diagonal(to_s)
+        )
+        total = matmul(matmul(u, middle), vh)
+        if m > k:
+            outside = to_u * expand_dims(inverse, -2) - matmul(u, in_u * expand_dims(inverse, -2))
+            total = total + matmul(outside, vh)
+        if n > k:
+            outside = to_vh * expand_dims(inverse, -1) - matmul(transposed(in_v * expand_dims(inverse, -2)), vh)
+            total = total + matmul(u, outside)
+        return total
+
+    return back
+
+
+def svdvals(x: Any) -> Any:
+    """The singular values, in descending order."""
+    return svd(x, compute_uv=False)
+
+
+def qr(x: Any, mode: str = "reduced") -> Any:
+    """Q of orthonormal columns and the upper triangle R of which ``x`` is the product; R alone for mode "r".
+
+    Raises ``ArgumentError`` where the first columns are not independent, when the derivative is asked for, and for
+    "complete" of a matrix with more rows than columns: it adds columns that nothing determines.
+    """
+    m, n = shape_of(matrices(x, "qr", square=False))[-2:]
+    if mode not in ("reduced", "complete", "r"):
+        raise ArgumentError(f"qr: mode is 'reduced', 'complete' or 'r', got {mode!r}")
+    if mode == "complete" and m > n:
+        raise ArgumentError(
+            f"qr: the columns that mode 'complete' adds to {describe(x)} have no derivative; use 'reduced'"
+        )
+    k = min(m, n)
+
+    def packed(a: Any) -> Any:
+        return np.concatenate(np.linalg.qr(a), axis=-2)
+
+    out = record(Decomposition("qr", "qr", packed, _qr_back), (x if n == k else x[..., :k],))
+    q, r = out[..., :m, :], out[..., m:, :]
+    if n > k:  # the other columns are only turned
+        r = concatenate([r, matmul(transposed(q), x[..., k:])], axis=-1)
+    return r if mode == "r" else QRResult(q, r)
+
+
+def _qr_back(x: Any, out: Any) -> Callable[[Any], Any]:
+    m = shape_of(x)[-2]
+    q, r = (getitem(out, (..., part, slice(None))) for part in (slice(None, m), slice(m, None)))
+    inverse = inv(r)
+
+    def back(g: Any) -> Any:
+        to_q, to_r = g[..., :m, :], triu(g[..., m:, :])
+        middle = matmul(r, transposed(to_r)) - matmul(transposed(to_q), q)
+        symmetric = tril(middle) + transposed(tril(middle, -1))
+        return matmul(to_q + matmul(q, symmetric), transposed(inverse))
+
+    return back
+
+
+def pinv(x: Any, rcond: Any = None, *, rtol: Any = None) -> Any:
+    """The pseudo-inverse, in which singular values below ``rcond`` (or ``rtol``) times the largest count as 0.
+
+    Its derivative is that along matrices of the same rank.
+
+    Source: G. Golub and V. Pereyra, *The differentiation of pseudo-inverses …*, 1973.
+    """
+    given = {name: limit for name, limit in {"rcond": rcond, "rtol": rtol}.items() if limit is not None}
+    matrices(x, "pinv", square=False)
+    return record(Decomposition("pinv", "⁺", lambda a: np.linalg.pinv(a, **given), _pinv_back), (x,))
+
+
+def _pinv_back(x: Any, out: Any) -> Callable[[Any], Any]:
+    m, n = shape_of(x)[-2:]
+    dtype = raw(out).dtype
+    left = np.eye(m, dtype=dtype) - matmul(x, out)
+    right = np.eye(n, dtype=dtype) - matmul(out, x)
+    rows, columns = matmul(out, transposed(out)), matmul(transposed(out), out)
+
+    def back(g: Any) -> Any:
+        inside = matmul(matmul(transposed(out), g), transposed(out))
+        return matmul(matmul(left, transposed(g)), rows) + matmul(matmul(columns, transposed(g)), right) - inside
+
+    return back

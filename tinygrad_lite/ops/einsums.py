@@ -1,0 +1,120 @@
+"""Einstein summation, of which outer and tensordot are cases."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.maps import Chain, Contract, Gather, SumOver, Transpose
+from ..core.shapes import ndim_of, shape_of
+from ..core.value import Op, describe, record
+from ..errors import ArgumentError, ShapeError
+from ..semirings import GRADIENT
+from .axes import LETTERS
+
+__all__ = ["Einsum", "einsum"]
+
+
+Shape = tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Einsum(Op):
+    """einsum of one or two operands. ``labels`` of each operand, and of the result; nothing is implied."""
+
+    labels: tuple[str, ...]
+    out_labels: str
+    name = "einsum"
+    sign = "einsum"
+
+    def _words(self, k: int) -> tuple[str, str]:
+        """The labels of operand ``k``, each once, and those of them that stand elsewhere as well."""
+        once = "".join(dict.fromkeys(self.labels[k]))
+        elsewhere = self.out_labels + "".join(word for j, word in enumerate(self.labels) if j != k)
+        return once, "".join(label for label in once if label in elsewhere)
+
+    def forward(self, *data: Any) -> Any:
+        if len(data) == 2 and all(self._words(k)[1] == self.labels[k] for k in range(2)):  # BLAS can do it
+            return Contract(self.labels[0], self.out_labels, self.labels[1], data[1]).pull(data[0], GRADIENT)
+        return np.einsum(f"{','.join(self.labels)}->{self.out_labels}", *data)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        own = self.labels[k]
+        once, shared = self._words(k)
+        sizes = dict(zip(own, shape_of(operands[k]), strict=True))
+        maps: Chain = ()
+        if len(operands) == 2:
+            _, word = self._words(1 - k)
+            w = operands[1 - k]
+            if word != self.labels[1 - k]:  # its diagonals and lone sums belong to the weights
+                w = einsum(f"{self.labels[1 - k]}->{word}", w)
+            maps = (Contract(self.out_labels, shared, word, w),)
+        elif shared:
+            maps = (Transpose(tuple(shared.index(label) - len(shared) for label in self.out_labels)),)
+        if shared != once:
+            lone = tuple(j - len(once) for j, label in enumerate(once) if label not in shared)
+            maps = (*maps, SumOver(tuple(sizes[label] for label in once), lone, False))
+        if once != own:
+            diagonal = tuple(sizes[label] for label in once)
+            maps = (*maps, Gather(shape_of(operands[k]), diagonal, lambda x: np.einsum(f"{own}->{once}", x)))
+        return maps
+
+
+def einsum(subscripts: str, *operands: Any) -> Any:
+    """Einstein summation. Two operands are one op; more are taken from left to right, two at a time.
+
+    ``subscripts`` as NumPy reads them: explicit (``"ij,jk->ik"``) or implied, with ``...``.
+
+    >>> from tinygrad_lite import Value
+    >>> einsum("ij,j->i", Value([[1.0, 2.0], [3.0, 4.0]]), [1.0, 10.0]).data
+    array([21., 43.])
+    """
+    words, out = _parsed(subscripts, operands)
+    if len(operands) <= 2:
+        return record(Einsum(tuple(words), out), operands)
+    total, labels = operands[0], words[0]
+    for k, (x, word) in enumerate(zip(operands[1:-1], words[1:-1], strict=True), start=2):
+        still = out + "".join(words[k:])
+        merged = "".join(label for label in dict.fromkeys(labels + word) if label in still)
+        total, labels = record(Einsum((labels, word), merged), (total, x)), merged
+    return record(Einsum((labels, words[-1]), out), (total, operands[-1]))
+
+
+def _parsed(subscripts: str, operands: tuple[Any, ...]) -> tuple[list[str], str]:
+    """The labels of each operand and of the result, with ``...`` spelt out and stretched axes refused."""
+    left, arrow, out = subscripts.replace(" ", "").partition("->")
+    words = left.split(",")
+    if len(words) != len(operands) or not operands:
+        raise ArgumentError(f"einsum: {subscripts!r} has {len(words)} operands, got {len(operands)}; give one for each")
+    used = set(subscripts)
+    spare = [letter for letter in LETTERS[::-1] if letter not in used]
+    depth = 0
+    for word, x in zip(words, operands, strict=True):
+        if "..." in word:
+            depth = builtins.max(depth, ndim_of(x) - len(word.replace("...", "")))
+    dots = "".join(spare[:depth])
+    spelt = []
+    for word, x in zip(words, operands, strict=True):
+        own = ndim_of(x) - len(word.replace("...", ""))
+        spelt.append(word.replace("...", dots[depth - own :] if own > 0 else ""))
+    if not arrow:
+        letters = "".join(spelt)
+        out = dots + "".join(sorted(label for label in set(letters) - set(dots) if letters.count(label) == 1))
+    out = out.replace("...", dots)
+    sizes: dict[str, int] = {}
+    for word, x in zip(spelt, operands, strict=True):
+        if len(word) != ndim_of(x):
+            raise ShapeError(f"einsum: {word!r} in {subscripts!r} needs {len(word)} axes, got {describe(x)}")
+        for label, n in zip(word, shape_of(x), strict=True):
+            if sizes.setdefault(label, n) != n:
+                raise ShapeError(
+                    f"einsum: {label!r} in {subscripts!r} has length {sizes[label]} and, in {describe(x)}, {n}; "
+                    "they must be equal"
+                )
+    if len(set(out)) < len(out) or not set(out) <= set(sizes):
+        raise ArgumentError(f"einsum: the result {out!r} of {subscripts!r} must name labels of the operands, each once")
+    return spelt, out

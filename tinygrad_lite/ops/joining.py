@@ -1,0 +1,211 @@
+"""Compositions of moves, sums and products: joining, cutting and turning arrays, and products by name."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..core.maps import Chain, Gather
+from ..core.shapes import ndim_of, shape_of
+from ..core.value import Op, describe, record
+from ..errors import ArgumentError, ShapeError
+from .axes import one_axis
+from .manipulation import _deep, flattened, reshape, transpose
+from .selection import getitem
+
+__all__ = [
+    "Concatenate",
+    "Stack",
+    "append",
+    "array_split",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "column_stack",
+    "concatenate",
+    "dsplit",
+    "dstack",
+    "hsplit",
+    "hstack",
+    "split",
+    "stack",
+    "vsplit",
+    "vstack",
+]
+
+
+# ---- joining
+
+
+def _each(xs: Sequence[Any], at_least: Any) -> list[Any]:
+    return [at_least(x) for x in xs]
+
+
+def _one_or_all(made: list[Any]) -> Any:
+    return made[0] if len(made) == 1 else tuple(made)
+
+
+def atleast_1d(*xs: Any) -> Any:
+    """``x`` with one axis at least; of several a tuple."""
+    return _one_or_all([x if ndim_of(x) else reshape(x, (1,)) for x in xs])
+
+
+def atleast_2d(*xs: Any) -> Any:
+    """``x`` with two axes at least, new ones in front; of several a tuple."""
+    return _one_or_all([x if ndim_of(x) > 1 else reshape(x, (1, -1) if shape_of(x) != (0,) else (1, 0)) for x in xs])
+
+
+def atleast_3d(*xs: Any) -> Any:
+    """``x`` with three axes at least: (n,) becomes (1, n, 1), and (m, n) becomes (m, n, 1); of several a tuple."""
+    made = []
+    for x in xs:
+        shape = shape_of(x)
+        made.append(x if len(shape) > 2 else reshape(x, (*shape, 1) if len(shape) == 2 else (1, *(shape or (1,)), 1)))
+    return _one_or_all(made)
+
+
+def vstack(xs: Sequence[Any]) -> Any:
+    """Joined one below the other; vectors are rows."""
+    return concatenate(_each(xs, atleast_2d), axis=0)
+
+
+def hstack(xs: Sequence[Any]) -> Any:
+    """Joined side by side: along the second axis, of vectors the only one."""
+    xs = _each(xs, atleast_1d)
+    return concatenate(xs, axis=0 if xs and ndim_of(xs[0]) == 1 else 1)
+
+
+def dstack(xs: Sequence[Any]) -> Any:
+    """Joined along the third axis."""
+    return concatenate(_each(xs, atleast_3d), axis=2)
+
+
+def column_stack(xs: Sequence[Any]) -> Any:
+    """Joined side by side; vectors are columns."""
+    return concatenate([x if ndim_of(x) > 1 else transpose(atleast_2d(x)) for x in xs], axis=1)
+
+
+def append(x: Any, values: Any, axis: int | None = None) -> Any:
+    """``values`` after ``x`` along ``axis``; both flattened by default."""
+    return concatenate([x, values], axis=axis)
+
+
+# ---- cutting
+
+
+def array_split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
+    """Cut along ``axis`` into as many parts, the first ones longer by one where they are not equal."""
+    if not isinstance(sections, int | np.integer):
+        return split(x, sections, axis)
+    n = shape_of(x)[one_axis(x, axis, ndim_of(x), "array_split")]
+    if sections < 1:
+        raise ArgumentError(f"array_split: needs at least one part, got {sections} for {describe(x)}")
+    size, longer = divmod(n, int(sections))
+    starts = [k * size + min(k, longer) for k in range(int(sections) + 1)]
+    k = one_axis(x, axis, ndim_of(x), "array_split")
+    return [getitem(x, (..., slice(a, b), *(slice(None),) * (-k - 1))) for a, b in pairwise(starts)]
+
+
+def vsplit(x: Any, sections: int | Sequence[int]) -> list[Any]:
+    """Cut along the first axis."""
+    return split(_deep(x, 2, "vsplit"), sections, 0)
+
+
+def hsplit(x: Any, sections: int | Sequence[int]) -> list[Any]:
+    """Cut along the second axis, of a vector the only one."""
+    return split(_deep(x, 1, "hsplit"), sections, 1 if ndim_of(x) > 1 else 0)
+
+
+def dsplit(x: Any, sections: int | Sequence[int]) -> list[Any]:
+    """Cut along the third axis."""
+    return split(_deep(x, 3, "dsplit"), sections, 2)
+
+
+@dataclass(slots=True)
+class Concatenate(Op):
+    """Arrays one after the other along an axis."""
+
+    axis: int  # negative
+    name = "concatenate"
+    sign = "concat"
+
+    def forward(self, *data: Any) -> Any:
+        return np.concatenate(data, axis=self.axis)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        before = builtins.sum(shape_of(x)[self.axis] for x in operands[:k])
+        own = shape_of(operands[k])
+        part: Any = (..., slice(before, before + own[self.axis]), *(slice(None),) * (-self.axis - 1))
+
+        def placed(positions: Any) -> Any:
+            whole = np.zeros(shape_of(out), dtype=np.int64)
+            whole[part] = positions
+            return whole
+
+        return (Gather(own, shape_of(out), placed, lambda g, zeros: g[part]),)
+
+
+@dataclass(slots=True)
+class Stack(Op):
+    """Arrays side by side along a new axis."""
+
+    axis: int  # negative, of the result
+    name = "stack"
+    sign = "stack"
+
+    def forward(self, *data: Any) -> Any:
+        return np.stack(data, axis=self.axis)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        part: Any = (..., k, *(slice(None),) * (-self.axis - 1))
+
+        def placed(positions: Any) -> Any:
+            whole = np.zeros(shape_of(out), dtype=np.int64)
+            whole[part] = positions
+            return whole
+
+        return (Gather(shape_of(operands[k]), shape_of(out), placed, lambda g, zeros: g[part]),)
+
+
+def concatenate(xs: Sequence[Any], axis: int | None = 0) -> Any:
+    """Joined along ``axis``; flattened first if it is None."""
+    xs = tuple(xs)
+    if not xs:
+        raise ArgumentError("concatenate: needs at least one array, got none")
+    if axis is None:
+        xs, axis = tuple(flattened(x) for x in xs), 0
+    if any(not ndim_of(x) for x in xs):
+        raise ShapeError("concatenate: scalars have no axis to be joined along; use stack([…])")
+    return record(Concatenate(one_axis(xs[0], axis, ndim_of(xs[0]), "concatenate")), xs)
+
+
+def stack(xs: Sequence[Any], axis: int = 0) -> Any:
+    """Joined along a new axis: how scalars become a vector.
+
+    >>> from tinygrad_lite import Value
+    >>> stack([Value(1.0), Value(2.0)]).shape
+    (2,)
+    """
+    xs = tuple(xs)
+    if not xs:
+        raise ArgumentError("stack: needs at least one array, got none")
+    return record(Stack(one_axis(xs[0], axis, ndim_of(xs[0]) + 1, "stack")), xs)
+
+
+def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
+    """Cut along ``axis`` into as many equal parts, or before each of the given indices."""
+    k = one_axis(x, axis, ndim_of(x), "split")
+    length = shape_of(x)[k]
+    if isinstance(sections, int | np.integer):
+        if sections < 1 or length % sections:
+            raise ShapeError(f"split: {describe(x)} cannot be cut into {sections} equal parts along axis {k}")
+        cuts = list(range(0, length + 1, length // sections)) if length else [0] * (int(sections) + 1)
+    else:
+        cuts = [0, *sections, length]
+    rest = (slice(None),) * (-k - 1)
+    return [getitem(x, (..., slice(a, b), *rest)) for a, b in pairwise(cuts)]

@@ -1,0 +1,217 @@
+"""Linear algebra with inverses: determinants, solutions, powers, of stacks of matrices too.
+
+The derivative of an inverse or a solution is two contractions, that of a determinant its cofactors. Source: M. Giles,
+*An extended collection of matrix derivative results for forward and reverse mode algorithmic differentiation*, 2008.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.maps import Chain, Contract, SumOver
+from ..core.shapes import ndim_of, shape_of
+from ..core.value import Op, Value, describe, on_constants, raw, record
+from ..errors import ArgumentError, ShapeError, ValueTypeError
+from . import elementary
+from .axes import LETTERS
+from .manipulation import broadcast_to, expand_dims, reshape, swapaxes
+from .products import matmul
+
+__all__ = [
+    "Det",
+    "Inv",
+    "LogAbsDet",
+    "SlogdetResult",
+    "Solve",
+    "det",
+    "inv",
+    "matrices",
+    "matrix_power",
+    "multi_dot",
+    "numerically",
+    "real",
+    "slogdet",
+    "solve",
+    "transposed",
+]
+
+
+Shape = tuple[int, ...]
+
+
+class SlogdetResult(NamedTuple):
+    """The sign of a determinant, a constant, and the logarithm of its size."""
+
+    sign: Any
+    logabsdet: Any
+
+
+def transposed(x: Any) -> Any:
+    """The transposes of a stack of matrices."""
+    return swapaxes(x, -1, -2)
+
+
+def matrices(x: Any, who: str, square: bool = True) -> Any:
+    """``x`` itself; raises ``ShapeError`` unless it is a matrix or a stack of them, square ones if so wanted."""
+    shape = shape_of(x)
+    if len(shape) < 2 or (square and shape[-1] != shape[-2]):
+        kind = "square matrices" if square else "matrices"
+        raise ShapeError(f"{who}: needs {kind}, alone or in a stack, got {describe(x)}")
+    return x
+
+
+def numerically(who: str, function: Callable[..., Any], *data: Any) -> Any:
+    """NumPy's own, whose complaint about the numbers in a matrix becomes ours."""
+    try:
+        return function(*map(np.asanyarray, data))
+    except np.linalg.LinAlgError as error:
+        raise ArgumentError(
+            f"{who}: the matrix of shape {shape_of(data[0])} has none ({error}); look at its "
+            "numbers, a little added to the diagonal may help"
+        ) from None
+
+
+def real(who: str, x: Any) -> Any:
+    """Refuses complex numbers, of which these functions are not analytic."""
+    if np.iscomplexobj(x):
+        raise ValueTypeError(f"{who}: complex numbers are not supported, got shape {shape_of(x)}; take their parts")
+    return x
+
+
+# ---- inverses and what is made with them
+
+
+class Inv(Op):
+    """The inverse Y: dY = -Y dA Y."""
+
+    name = "inv"
+    sign = "⁻¹"
+
+    def forward(self, *data: Any) -> Any:
+        return numerically("inv", np.linalg.inv, data[0])
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        b = LETTERS[: ndim_of(out) - 2]
+        return (Contract(f"{b}ij", f"{b}il", f"{b}lj", out), Contract(f"{b}il", f"{b}kl", f"{b}ik", -out))
+
+
+class Solve(Op):
+    """X of A X = B: dX = A⁻¹ (dB - dA X). The stacks of both have one shape."""
+
+    name = "solve"
+    sign = "A⁻¹B"
+
+    def forward(self, *data: Any) -> Any:
+        return numerically("solve", np.linalg.solve, *data)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        b = LETTERS[: ndim_of(out) - 2]
+        inverse = inv(operands[0])
+        if k == 1:
+            return (Contract(f"{b}im", f"{b}km", f"{b}ik", inverse),)
+        return (Contract(f"{b}im", f"{b}il", f"{b}lm", out), Contract(f"{b}il", f"{b}kl", f"{b}ik", -inverse))
+
+    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
+        back = np.linalg.solve(np.swapaxes(operands[0], -1, -2), g)  # as exact as the solution itself
+        return back if k else -back @ np.swapaxes(out, -1, -2)
+
+
+class Det(Op):
+    """The determinant: its derivative at an element is the cofactor, at singular matrices too."""
+
+    name = "det"
+    sign = "det"
+
+    def forward(self, *data: Any) -> Any:
+        return np.linalg.det(data[0])
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        x = operands[0]
+        if isinstance(x, Value):
+            return (SumOver(x.shape, (-2, -1), False, expand_dims(out, (-2, -1)) * transposed(inv(x))),)
+        u, s, vh = np.linalg.svd(x)
+        others = np.stack([np.prod(np.delete(s, j, -1), -1) for j in range(s.shape[-1])], -1) if s.size else s
+        signs = np.expand_dims(np.linalg.det(u) * np.linalg.det(vh), (-2, -1))
+        return (SumOver(x.shape, (-2, -1), False, (signs * (u * others[..., None, :]) @ vh).astype(x.dtype)),)
+
+
+class LogAbsDet(Op):
+    """The logarithm of the determinant's size: its derivative is the inverse, transposed."""
+
+    name = "logabsdet"
+    sign = "log|det|"
+
+    def forward(self, *data: Any) -> Any:
+        return np.linalg.slogdet(real(self.name, data[0]))[1]
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        return (SumOver(shape_of(operands[0]), (-2, -1), False, transposed(inv(operands[0]))),)
+
+
+def inv(x: Any) -> Any:
+    """The inverse of each square matrix.
+
+    Raises ``ArgumentError`` for a singular one.
+
+    >>> inv(Value([[2.0, 0.0], [0.0, 4.0]])).data.tolist()
+    [[0.5, 0.0], [0.0, 0.25]]
+    """
+    return record(Inv(), (matrices(x, "inv"),))
+
+
+def solve(a: Any, b: Any) -> Any:
+    """``x`` of ``a @ x = b``; a ``b`` of one axis is a vector. Stacks broadcast.
+
+    Raises ``ArgumentError`` for a singular matrix.
+    """
+    matrices(a, "solve")
+    if ndim_of(b) == 1:
+        return solve(a, reshape(b, (-1, 1)))[..., 0]
+    if shape_of(a)[-1] != shape_of(matrices(b, "solve", square=False))[-2]:
+        raise ShapeError(f"solve: {describe(a)} and {describe(b)} have different numbers of rows")
+    stack = np.broadcast_shapes(shape_of(a)[:-2], shape_of(b)[:-2])
+    a, b = (_spread(x, stack + shape_of(x)[-2:]) for x in (a, b))
+    return record(Solve(), (a, b))
+
+
+def _spread(x: Any, shape: Shape) -> Any:
+    return x if shape_of(x) == shape else broadcast_to(x, shape)
+
+
+def det(x: Any) -> Any:
+    """The determinant of each square matrix. At a singular one the gradient is right, higher orders raise."""
+    return record(Det(), (matrices(x, "det"),))
+
+
+def slogdet(x: Any) -> SlogdetResult:
+    """The sign of the determinant, a constant, and the logarithm of its size."""
+    sign = on_constants(lambda a: np.linalg.slogdet(a)[0], matrices(x, "slogdet"))
+    return SlogdetResult(sign, record(LogAbsDet(), (x,)))
+
+
+def matrix_power(x: Any, n: int) -> Any:
+    """The product of ``n`` such matrices; of -n inverses."""
+    if isinstance(n, bool) or not isinstance(n, int | np.integer):
+        raise ArgumentError(f"matrix_power: n is an integer, got {n!r}")
+    size = shape_of(matrices(x, "matrix_power"))[-1]
+    if n < 0:
+        x, n = inv(x), -n
+    if n < 2:
+        return elementary.mul(x, 1.0) if n else elementary.mul(x, 0.0) + np.eye(size, dtype=raw(x).dtype)
+    power: Any = None
+    while n:  # squares of squares: log2(n) products
+        power = x if n % 2 and power is None else matmul(power, x) if n % 2 else power
+        n //= 2
+        x = matmul(x, x) if n else x
+    return power
+
+
+def multi_dot(xs: Sequence[Any]) -> Any:
+    """The product of all matrices, from left to right."""
+    if len(xs) < 2:
+        raise ArgumentError(f"multi_dot: needs two matrices at least, got {len(xs)}")
+    return reduce(matmul, xs)

@@ -1,0 +1,79 @@
+"""Norms of vectors and of matrices, of every order that NumPy has: compositions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.shapes import ndim_of
+from ..core.value import describe, on_constants
+from ..errors import ArgumentError
+from . import elementary, reductions
+from .axes import one_axis
+from .casting import cast
+from .decompositions import svdvals
+from .manipulation import expand_dims, moveaxis
+
+__all__ = ["matrix_norm", "vector_norm"]
+
+
+def vector_norm(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    """``(Σ |x|**ord)**(1 / ord)`` along ``axis``; for ±inf the largest and smallest size, for 0 how many are not 0.
+
+    Its derivative at 0 is 0.
+    """
+    if ord == 2:
+        return reductions.norm(x, axis, keepdims)
+    size = elementary.abs(x)
+    if ord in (math.inf, -math.inf):
+        return (reductions.max if ord > 0 else reductions.min)(size, axis, keepdims)
+    if ord == 0:
+        return reductions.sum(on_constants(lambda data: (data != 0).astype(float), x), axis, keepdims)
+    if ord == 1:
+        return reductions.sum(size, axis, keepdims)
+    if isinstance(ord, bool) or not isinstance(ord, int | float | np.number):
+        raise ArgumentError(f"norm: ord={ord!r} is no order of a vector's norm; use a number, inf or -inf")
+    scale = on_constants(_largest_along(axis), x)  # powers may overflow
+    powers = size / scale
+    if ord > 0:  # of 0 a power below 1 has an infinite slope
+        zero = on_constants(lambda data: data == 0, x)
+        powers = elementary.where(zero, 0.0, elementary.pow(elementary.where(zero, 1.0, powers), float(ord)))
+    else:
+        powers = elementary.pow(powers, float(ord))
+    total = reductions.sum(powers, axis, keepdims=True)
+    nothing = on_constants(lambda data: data == 0, total)
+    root = elementary.pow(elementary.where(nothing, 1.0, total), 1.0 / float(ord)) * scale
+    out = elementary.where(nothing, 0.0, root)
+    return out if keepdims else reductions.sum(out, axis)
+
+
+def _largest_along(axis: Any) -> Callable[[Any], Any]:
+    def largest(data: Any) -> Any:
+        axes = tuple(axis) if isinstance(axis, Sequence) else axis
+        top = np.max(np.abs(data), axis=axes, keepdims=True, initial=0.0)
+        return np.where((top > 0) & np.isfinite(top), top, 1.0).astype(getattr(data, "dtype", float))
+
+    return largest
+
+
+def matrix_norm(x: Any, axis: Sequence[int] = (-2, -1), keepdims: bool = False, ord: Any = "fro") -> Any:
+    """The norm of matrices along two axes: "fro", "nuc" (the sum of the singular values), ±2 (the largest and the
+    smallest of them), ±1 (of the sums of columns), ±inf (of rows)."""
+    axes = tuple(one_axis(x, k, ndim_of(x), "norm") for k in axis)
+    if len(axes) != 2 or axes[0] == axes[1]:
+        raise ArgumentError(f"norm: a matrix has two different axes, got {tuple(axis)} of {describe(x)}")
+    if ord in ("fro", None):
+        return reductions.norm(x, axes, keepdims)
+    if ord in ("nuc", 2, -2):
+        values = svdvals(moveaxis(x, axes, (-2, -1)))
+        out = {"nuc": reductions.sum, 2: reductions.max, -2: reductions.min}[ord](values, -1)
+    elif ord in (1, -1, math.inf, -math.inf):
+        summed, chosen = axes if abs(ord) == 1 else axes[::-1]
+        sums = reductions.sum(elementary.abs(x), summed, keepdims=True)
+        out = (reductions.max if ord > 0 else reductions.min)(sums, (summed, chosen))
+    else:
+        raise ArgumentError(f"norm: ord={ord!r} is no order of a matrix's norm; use 'fro', 'nuc', ±1, ±2 or ±inf")
+    return cast(expand_dims(out, sorted(k + ndim_of(x) for k in axes)), x) if keepdims else out

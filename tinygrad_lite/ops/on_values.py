@@ -1,0 +1,117 @@
+"""Cotangents carried back and tangents carried forward between given Values of a graph, as numbers or as Values.
+
+The same rules as every other sweep's: the chain of linear maps of each op. Carried as *Values*, what is computed is
+recorded again, and so can be differentiated once more: chains are made of the operands themselves instead of their
+data, and the maps are applied by recorded functions. What belongs to which derivative is told by the identity of the
+Values between which it is carried, so that nested derivatives cannot be confused.
+
+Cotangents and tangents may have one axis in front: as many at a time, which is how Jacobians are made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.maps import Adjoint, Chain, Gather, Map
+from ..core.recording import observer
+from ..core.sweeps import NUMBERS, Numbers
+from ..core.value import Op, Value, constant, describe, record
+from ..errors import GraphError
+from . import manipulation, products, reductions, scans
+from .casting import cast
+
+
+@dataclass(slots=True)
+class _Mapped(Op):
+    """A linear map as an op: what carrying through a ``Gather`` records."""
+
+    map: Map
+    name = "gather"
+    sign = "gather"
+
+    def forward(self, *data: Any) -> Any:
+        return self.map.push(data[0], NUMBERS)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        return (self.map,)
+
+
+class _Values(Numbers):
+    """Values: every sum and product is recorded."""
+
+    recorded = True
+
+    def cast(self, x: Any, like: Value) -> Any:
+        return cast(x, like)
+
+    def lift(self, weight: Any) -> Any:
+        return constant(weight) if isinstance(weight, np.ndarray) and weight.ndim else weight
+
+    def sum(self, a: Any, axis: tuple[int, ...]) -> Any:
+        return reductions.sum(a, axis) if axis else a
+
+    def broadcast(self, a: Any, shape: tuple[int, ...]) -> Any:
+        return a if a.shape == shape else manipulation.broadcast_to(a, shape)
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        return products.matmul(a, b)
+
+    def cumsum(self, a: Any, axis: int) -> Any:
+        return scans.cumsum(a, axis)
+
+    def pull(self, chain: Sequence[Any], g: Any, node: Value) -> Any:
+        for m in chain:
+            if isinstance(m, Gather):  # it writes into arrays
+                _refuse_moving_index(node)
+                g = record(_Mapped(Adjoint(_stacked(m, g.shape[: g.ndim - len(m.out_shape)]))), (g,))
+            elif isinstance(m, Adjoint):
+                g = record(_Mapped(_stacked(m.gather, g.shape[: g.ndim - len(m.gather.in_shape)])), (g,))
+            else:
+                g = m.pull(g, self)
+        return g
+
+    def push(self, chain: Sequence[Any], t: Any, node: Value) -> Any:
+        for m in reversed(chain):
+            if isinstance(m, Gather):
+                _refuse_moving_index(node)
+                t = record(_Mapped(_stacked(m, t.shape[: t.ndim - len(m.in_shape)])), (t,))
+            elif isinstance(m, Adjoint):
+                t = record(_Mapped(Adjoint(_stacked(m.gather, t.shape[: t.ndim - len(m.gather.out_shape)]))), (t,))
+            else:
+                t = m.push(t, self)
+        return t
+
+
+_VALUES = _Values()
+
+
+def arithmetic(recorded: bool) -> Numbers:
+    """The semiring of numbers, or of Values, on which every operation is recorded."""
+    return _VALUES if recorded else NUMBERS
+
+
+def _refuse_moving_index(node: Value) -> None:
+    """While a function is compiled: an index that changes from call to call would be kept in the gather for good."""
+    who, key = observer(), getattr(node._made_by, "key", None)
+    if who is not None and any(id(part) in who._arrays for part in (key if isinstance(key, tuple) else (key,))):
+        raise GraphError(
+            f"compile: the index of {describe(node)} comes from an argument, and a derivative inside the function is "
+            "taken through it; multiply by a one-hot array instead, or call the function without compiling it"
+        )
+
+
+def _stacked(gather: Gather, lead: tuple[int, ...]) -> Gather:
+    """The same move at each element of axes in front."""
+    if not lead:
+        return gather
+
+    def move(a: Any) -> Any:
+        each = [np.asarray(gather.move(x)) for x in a.reshape((math.prod(lead), *gather.in_shape))]
+        return np.stack(each).reshape(lead + gather.out_shape)
+
+    return Gather(lead + gather.in_shape, lead + gather.out_shape, move, gather.back, gather.repeats)

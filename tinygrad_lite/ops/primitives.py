@@ -1,0 +1,411 @@
+"""``primitive``: an op of one's own, given by a function and the rule of its local derivatives, in one place.
+
+The rule is one of three: expressions, as in a line of the table of derivatives; a chain of linear maps; or a vjp. What
+is recorded is an op like any other, so every sweep, mode and order goes through it. There is no register of
+primitives: an op is known by the Values that it made, and two of the same name have nothing to do with each other.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import keyword
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.derivatives import REAL, TABLE, Rule
+from ..core.elementwise import Elementwise, apply
+from ..core.maps import Chain
+from ..core.numerics import FLOAT_FUNCTIONS
+from ..core.shapes import shape_of
+from ..core.value import Op, Value, as_data, raw, record
+from ..errors import ArgumentError, ShapeError, TinygradError, UnknownNameError, ValueTypeError
+from ..semirings.base import Semiring
+from . import functions
+from .dense import Dense
+
+__all__ = ["Primitive", "primitive"]
+
+
+_ARITY = {name: len(TABLE[name].operands) if name in TABLE else 1 for name in FLOAT_FUNCTIONS if name != "__builtins__"}
+_ARITY |= {"maximum": 2, "minimum": 2, "where": 3}
+"""How many arguments the functions take that an expression may call."""
+_COMPARISONS = ast.Gt | ast.GtE | ast.Lt | ast.LtE | ast.Eq
+
+
+class Primitive(Op):
+    """A user's own op. What it does is not looked into: it is called as a whole, also by compiled steps."""
+
+    function: Callable[..., Any]
+    options: dict[str, Any]
+
+    def forward(self, *data: Any) -> Any:
+        try:
+            out = self.function(*map(_protected, data), **self.options)
+        except TinygradError:
+            raise
+        except ValueError as error:  # which would be taken for shapes that do not go together
+            raise ArgumentError(f"{self.name}: its function raised {type(error).__name__}: {error}") from error
+        if isinstance(out, Value) or not isinstance(out, (float, int, np.ndarray, np.generic)):
+            raise ValueTypeError(
+                f"{self.name}: its function must return a number or an array, got {type(out).__name__}; it is called "
+                "with data, and computes with NumPy or plain Python"
+            )
+        out = as_data(out, keep_integers=False, copy=False)
+        return out.copy() if type(out) is np.ndarray and not out.flags.writeable else out
+
+
+def _first_order(name: str, what: str, error: object) -> ValueTypeError:
+    return ValueTypeError(
+        f"{name}: its {what} does not take Values ({error}), so it has no derivatives of a higher order, nor any "
+        "inside another transform; write it in NumPy functions that take Values"
+    )
+
+
+def _protected(data: Any) -> Any:
+    """An array that the user's function cannot write into: it belongs to somebody's Value."""
+    if type(data) is np.ndarray:
+        data = data.view()
+        data.flags.writeable = False
+    return data
+
+
+class _ByExpressions(Primitive, Elementwise):
+    """A line of the table, but for its value, which a function computes."""
+
+    def __init__(self, rule: Rule, function: Callable[..., Any]) -> None:
+        Elementwise.__init__(self, rule)
+        self.function = function
+        self.options = {}
+
+    def forward(self, *data: Any) -> Any:
+        out = Primitive.forward(self, *data)
+        shape = np.broadcast_shapes(*map(shape_of, data))
+        if shape_of(out) != shape:
+            raise ShapeError(
+                f"{self.name}: an op given by derivatives= works element by element, so of shapes "
+                f"{' and '.join(str(shape_of(x)) for x in data)} it makes {shape}, got {shape_of(out)}; give it chain= "
+                "or vjp= instead"
+            )
+        return out
+
+
+class _ByChain(Primitive):
+    """An op whose local derivatives are chains of linear maps."""
+
+    def __init__(
+        self, name: str, sign: str, function: Callable[..., Any], rule: Callable[..., Any], options: dict[str, Any]
+    ) -> None:
+        self.name, self.sign = name, sign
+        self.function, self.rule, self.options = function, rule, options
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
+        try:
+            found = self.rule(k, operands, out, **self.options)
+        except (TypeError, AttributeError) as error:
+            if type(out) is Value:
+                raise _first_order(self.name, "chain", error) from error
+            raise
+        if found is None:
+            return None
+        if not isinstance(found, tuple | list) or not all(hasattr(m, "pull") and hasattr(m, "edges") for m in found):
+            raise ValueTypeError(
+                f"{self.name}: chain={getattr(self.rule, '__name__', 'chain')!r} must return a tuple of linear maps "
+                f"(see tinygrad_lite.maps), or None, got {found!r}; for example (Scale(weight, ndim),)"
+            )
+        return tuple(found)
+
+    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
+        try:
+            pulled = Op.pull(self, k, g, operands, out)
+        except ValueError as error:
+            raise ShapeError(
+                f"{self.name}: the chain of operand {k} does not go from the result's shape {shape_of(out)} to the "
+                f"operand's {shape_of(operands[k])} ({error}); correct the maps"
+            ) from error
+        _check_shape(self.name, f"the chain of operand {k}", pulled, operands[k])
+        return pulled
+
+
+class _Pullback(Dense):
+    """The map of a user's vjp, which may not take Values: then numbers are pushed by the entries."""
+
+    def push(self, t: Any, semiring: Semiring) -> Any:
+        return super().push(t, semiring) if type(t) is Value else self.contract.push(t, semiring)
+
+
+class _ByVjp(Primitive):
+    """An op of which only the products of a cotangent with its Jacobian are known."""
+
+    def __init__(self, name: str, sign: str, function: Callable[..., Any], rule: Any, options: dict[str, Any]) -> None:
+        self.name, self.sign = name, sign
+        self.function, self.rule, self.options = function, rule, options
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
+        if isinstance(self.rule, tuple) and self.rule[k] is None:
+            return None
+        out_shape, in_shape = shape_of(out), shape_of(operands[k])
+
+        def back(g: Any) -> Any:
+            lead = shape_of(g)[: len(shape_of(g)) - len(out_shape)]
+            if not lead:
+                return self._back(k, g, operands, out)
+            rows = [self._back(k, g[index], operands, out) for index in np.ndindex(*lead)]
+            return (functions.stack if type(g) is Value else np.stack)(rows).reshape(lead + in_shape)
+
+        return (_Pullback(self.name, in_shape, out_shape, 0, back),)
+
+    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
+        if isinstance(self.rule, tuple) and self.rule[k] is None:
+            return None
+        return self._back(k, g, operands, out)
+
+    def _back(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
+        one = isinstance(self.rule, tuple)
+        on_values = type(g) is Value
+        rule = self.rule[k] if one else self.rule
+        given = (g, out, *operands) if on_values else [_protected(raw(x)) for x in (g, out, *operands)]
+        try:
+            pulled = rule(*given, **self.options)
+        except (TypeError, AttributeError, ValueTypeError) as error:
+            if on_values:
+                raise _first_order(self.name, "vjp", error) from error
+            raise
+        if not one and len(operands) > 1:
+            if not isinstance(pulled, tuple | list) or len(pulled) != len(operands):
+                got = f"{len(pulled)} of them" if isinstance(pulled, tuple | list) else type(pulled).__name__
+                raise ShapeError(
+                    f"{self.name}: its vjp must return a tuple of {len(operands)} cotangents, one for each operand, "
+                    f"got {got}"
+                )
+            pulled = pulled[k]
+        if pulled is None:
+            pulled = np.zeros(shape_of(operands[k])) if shape_of(operands[k]) else 0.0
+            return Value(pulled, requires_grad=False) if on_values else pulled
+        if on_values and not isinstance(pulled, Value):
+            raise _first_order(self.name, "vjp", f"it made a {type(pulled).__name__} of them")
+        if not on_values:
+            if isinstance(pulled, Value) or not isinstance(pulled, (float, int, np.ndarray, np.generic)):
+                raise ValueTypeError(
+                    f"{self.name}: its vjp must return a number or an array, got {type(pulled).__name__}"
+                )
+            pulled = as_data(pulled, keep_integers=False, copy=False)
+        _check_shape(self.name, f"the vjp of operand {k}", pulled, operands[k])
+        return pulled
+
+
+def _check_shape(name: str, who: str, pulled: Any, operand: Any) -> None:
+    if pulled is not None and shape_of(pulled) != shape_of(operand):
+        raise ShapeError(
+            f"{name}: {who} made a cotangent of shape {shape_of(pulled)}, the operand has {shape_of(operand)}; "
+            "they must be equal: sum over what was broadcast"
+        )
+
+
+# ---- the decorator ---------------------------------------------------------------------------------------------------
+
+
+def primitive(
+    function: Callable[..., Any] | None = None,
+    *,
+    derivatives: str | Sequence[str | None] | None = None,
+    chain: Callable[..., Any] | None = None,
+    vjp: Callable[..., Any] | Sequence[Callable[..., Any] | None] | None = None,
+    name: str | None = None,
+    sign: str | None = None,
+) -> Callable[..., Any]:
+    """A function of numbers and arrays as an op of its own, with one rule for its local derivatives.
+
+    The function's positional parameters are the operands; what it gets are Python floats and arrays. Exactly one of
+
+    - ``derivatives``: for an op that works element by element, one expression for each operand, in the function's
+      parameters and ``out``, as in the table of derivatives; ``None`` where there is none. An expression calls the
+      table's functions (``cos``, ``where``, …). All modes and orders, paths, derivations and compiled steps follow.
+    - ``chain``: ``chain(k, operands, out)`` returns the local derivative with respect to operand ``k`` as a tuple of
+      linear maps (``tinygrad_lite.maps``), ``None`` where there is none.
+    - ``vjp``: ``vjp(g, out, *operands)`` returns the cotangent of the operand, or a tuple of them, for a cotangent
+      ``g`` of the result; or one such function for each operand, ``None`` where there is no derivative. Where a
+      question needs single entries of the Jacobian, it is built from this, up to ten million of them.
+
+    Keyword-only parameters are options, which chain and vjp get as well. ``name`` (the function's own) and ``sign``
+    are what errors and pictures call it. More in docs/primitive.md.
+
+    Raises ``ArgumentError`` for no rule or several, a wrong number of derivatives, or a name that is taken;
+    ``UnknownNameError`` for an unknown name in an expression.
+
+    >>> @primitive(derivatives=("cos(x)",))
+    ... def sine(x):
+    ...     return np.sin(x)
+    >>> x = Value(0.0, name="x")
+    >>> sine(x).backward()
+    >>> x.grad
+    1.0
+    """
+    if function is not None:
+        raise ArgumentError(
+            "primitive: it needs the op's rule; write @primitive(derivatives=(…,)), @primitive(chain=…) or "
+            "@primitive(vjp=…)"
+        )
+    rules = {"derivatives": derivatives, "chain": chain, "vjp": vjp}
+    given = [what for what, rule in rules.items() if rule is not None]
+    if len(given) != 1:
+        raise ArgumentError(
+            f"primitive: it takes exactly one of derivatives=, chain= and vjp=, got {' and '.join(given) or 'none'}"
+        )
+
+    def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
+        if not callable(function):
+            raise ArgumentError(f"primitive: it decorates a function, got {type(function).__name__}")
+        op_name = _checked_name(getattr(function, "__name__", "") if name is None else name)
+        op_sign = op_name if sign is None else str(sign)
+        signature = _signature(function, op_name)
+        operands = tuple(p.name for p in signature.parameters.values() if p.kind is not p.KEYWORD_ONLY)
+        if derivatives is not None:
+            if len(operands) < len(signature.parameters):
+                raise ArgumentError(
+                    f"primitive: {op_name} has keyword-only parameters, which expressions cannot read; make them "
+                    "operands with None for a derivative, or give chain= or vjp="
+                )
+            op = _ByExpressions(_line(op_name, op_sign, operands, derivatives), function)
+            return _recording(function, signature, len(operands), lambda args, options: apply(op, args))
+        kind: Any
+        rule: Any
+        kind, rule = (_ByChain, chain) if chain is not None else (_ByVjp, vjp)
+        if isinstance(rule, Sequence):
+            rule = tuple(rule)
+            if len(rule) != len(operands):
+                raise ArgumentError(
+                    f"primitive: {op_name} has the operands {operands}, but {len(rule)} vjps; give one for each, "
+                    "None where there is none"
+                )
+        if not all(map(callable, filter(None, rule if isinstance(rule, tuple) else (rule,)))):
+            raise ArgumentError(f"primitive: {given[0]}= of {op_name} must be a function, got {rule!r}")
+        plain = kind(op_name, op_sign, function, rule, {})
+        return _recording(
+            function,
+            signature,
+            len(operands),
+            lambda args, options: record(kind(op_name, op_sign, function, rule, options) if options else plain, args),
+        )
+
+    return decorated
+
+
+def _recording(
+    function: Callable[..., Any],
+    signature: inspect.Signature,
+    count: int,
+    called: Callable[[tuple[Any, ...], dict[str, Any]], Any],
+) -> Callable[..., Any]:
+    """The function that records the op."""
+
+    @functools.wraps(function)
+    def recorded(*args: Any, **options: Any) -> Any:
+        if options or len(args) != count:
+            try:
+                bound = signature.bind(*args, **options)
+            except TypeError as error:
+                raise ArgumentError(f"{function.__name__}: {error}; it takes {signature}") from None
+            bound.apply_defaults()
+            args, options = bound.args, bound.kwargs
+        for k, arg in enumerate(args):
+            if arg is None or isinstance(arg, str):
+                raise ValueTypeError(f"{function.__name__}: operand {k} is a number, an array or a Value, got {arg!r}")
+        return called(args, options)
+
+    return recorded
+
+
+def _checked_name(name: str) -> str:
+    """A name stands in sources that people run, so it is an identifier; and it does not mean something else there."""
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
+        raise ArgumentError(f"primitive: an op's name is a Python identifier, got {name!r}; pass name=")
+    if name in TABLE or name in functions.__all__:
+        raise ArgumentError(f"primitive: there is an op named {name!r} already; choose another name, or pass name=")
+    return name
+
+
+def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            f"primitive: the parameters of {name} cannot be read; wrap it in a function of your own"
+        ) from None
+    kinds = [p.kind for p in signature.parameters.values()]
+    if inspect.Parameter.VAR_POSITIONAL in kinds or inspect.Parameter.VAR_KEYWORD in kinds:
+        raise ArgumentError(f"primitive: {name} takes any number of arguments; name each operand, as in (x, y)")
+    if not any(kind is not inspect.Parameter.KEYWORD_ONLY for kind in kinds):
+        raise ArgumentError(f"primitive: {name} has no operand; a primitive is a function of one at least")
+    return signature
+
+
+# ---- expressions -----------------------------------------------------------------------------------------------------
+
+
+def _line(name: str, sign: str, operands: tuple[str, ...], derivatives: str | Sequence[str | None]) -> Rule:
+    given = (derivatives,) if isinstance(derivatives, str) else tuple(derivatives)
+    if len(given) != len(operands):
+        raise ArgumentError(
+            f"primitive: {name} has the operands {operands}, but {len(given)} derivatives; give one for each, None "
+            "where there is none"
+        )
+    for operand in operands:
+        if operand == "out" or operand in _ARITY:
+            raise ArgumentError(
+                f"primitive: {name} has an operand named {operand!r}, which means something else in expressions; "
+                "rename it"
+            )
+    for expression in given:
+        if expression is not None:
+            _check_expression(name, expression, operands)
+    value = f"{name}({', '.join(operands)})"
+    return Rule(name, operands, value, given, sign, (REAL,) * len(operands), given)
+
+
+def _check_expression(name: str, text: str, operands: tuple[str, ...]) -> None:
+    """Refuse all that no line of the table has: an expression is arithmetic, and it is compiled."""
+    if not isinstance(text, str):
+        raise ArgumentError(f"primitive: a derivative of {name} is an expression in a string, or None, got {text!r}")
+
+    def refuse(why: str) -> ArgumentError:
+        return ArgumentError(
+            f"primitive: the derivative {text!r} of {name} {why}; an expression is made of numbers, "
+            f"{', '.join(operands)}, out, + - * / **, where(x > y, …, …) and functions of the table"
+        )
+
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise refuse("cannot be read") from None
+    stack: list[ast.expr] = [tree]
+    while stack:
+        node = stack.pop()
+        match node:
+            case ast.Constant(value=number) if type(number) in (int, float):
+                pass
+            case ast.Name(id=letter):
+                if letter not in operands and letter != "out":
+                    raise UnknownNameError(str(refuse(f"reads {letter!r}, which is unknown")))
+            case ast.UnaryOp(op=ast.USub()):
+                stack.append(node.operand)
+            case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.Pow()):
+                stack += [node.left, node.right]
+            case ast.Call(func=ast.Name(id=called), keywords=[]):
+                if called not in _ARITY:
+                    raise UnknownNameError(str(refuse(f"calls {called!r}, which is unknown")))
+                if len(node.args) != _ARITY[called]:
+                    raise refuse(f"calls {called!r} with {len(node.args)} arguments, it takes {_ARITY[called]}")
+                stack += node.args
+                if called == "where":
+                    condition = node.args[0]
+                    if isinstance(condition, ast.Compare):
+                        if len(condition.ops) != 1 or not isinstance(condition.ops[0], _COMPARISONS):
+                            raise refuse("has a condition that is not one of > >= < <= ==")
+                        stack.remove(condition)
+                        stack += [condition.left, condition.comparators[0]]
+            case _:
+                raise refuse(f"contains {ast.unparse(node)!r}")

@@ -1,0 +1,231 @@
+"""Products of matrices: matmul, dot, and a layer's weighted sums."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.maps import Broadcast, Chain, Contract, Reshape
+from ..core.shapes import ndim_of, shape_of
+from ..core.value import Op, describe, record
+from ..errors import ArgumentError, ShapeError
+from . import elementary
+from .axes import LETTERS, one_axis
+from .einsums import Einsum
+from .manipulation import _deep, flattened, moveaxis, ravel, reshape, transpose
+from .reductions import sum as total
+
+__all__ = [
+    "LinearOp",
+    "MatMul",
+    "cross",
+    "dot",
+    "inner",
+    "kron",
+    "linear",
+    "matmul",
+    "outer",
+    "tensordot",
+    "vdot",
+    "vecdot",
+]
+
+
+Shape = tuple[int, ...]
+
+
+def _product(a: Any, b: Any) -> Any:
+    """The matrix product of arrays: of small matrices ``dot`` takes a third of the time of ``matmul``."""
+    if type(a) is np.ndarray and type(b) is np.ndarray and a.ndim == b.ndim == 2:
+        return a.dot(b)
+    return np.matmul(a, b)
+
+
+class MatMul(Op):
+    """The matrix product, of stacks of matrices and of vectors too."""
+
+    name = "matmul"
+    sign = "@"
+
+    def forward(self, *data: Any) -> Any:
+        return _product(*data)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        a, b = operands
+        if ndim_of(a) == ndim_of(b) == 2:
+            return (Contract("ik", "ij", "jk", b),) if k == 0 else (Contract("ik", "jk", "ij", a),)
+        return self._batched(k, a, b, shape_of(out))
+
+    def _batched(self, k: int, a: Any, b: Any, out_shape: Shape) -> Chain:
+        """Stacks of matrices and vectors: a batch axis that an operand lacks, or is stretched along, is summed over."""
+        core_a = "ij"[-ndim_of(a) :]
+        core_b = "jk"[: ndim_of(b)]
+        core_out = core_a[:-1] + core_b[1:]
+        batch = LETTERS[: len(out_shape) - len(core_out)]
+        sizes = dict(zip(batch, out_shape, strict=False))
+        out_labels = batch + core_out
+
+        def kept(x: Any, core: str) -> tuple[str, Shape]:
+            shape = shape_of(x)
+            own = batch[len(batch) - (len(shape) - len(core)) :]
+            labels = [label for label, n in zip(own, shape, strict=False) if n == sizes[label]]
+            return "".join(labels) + core, (*(sizes[label] for label in labels), *shape[len(shape) - len(core) :])
+
+        labels_a, shape_a = kept(a, core_a)
+        labels_b, shape_b = kept(b, core_b)
+        if k == 0:
+            contract, own, shape = Contract(out_labels, labels_a, labels_b, _to_shape(b, shape_b)), shape_of(a), shape_a
+        else:
+            contract, own, shape = Contract(out_labels, labels_b, labels_a, _to_shape(a, shape_a)), shape_of(b), shape_b
+        return (contract,) if own == shape else (contract, Reshape(own, shape))
+
+
+MATMUL = MatMul()
+
+
+def _to_shape(x: Any, shape: Shape) -> Any:
+    return x if shape_of(x) == shape else reshape(x, shape)
+
+
+class LinearOp(Op):
+    """``x @ weight + bias`` as one op: the weighted sums of a layer, as ``weighted_sum`` is those of one neuron."""
+
+    name = "linear"
+    sign = "Σ"
+
+    def forward(self, *data: Any) -> Any:
+        x, weight, bias = data
+        plain = type(x) is type(weight) is np.ndarray and x.ndim == weight.ndim == 2
+        out = x.dot(weight) if plain else np.matmul(x, weight)
+        if type(bias) is np.ndarray and bias.ndim <= 1 <= out.ndim and bias.dtype is out.dtype:
+            out += bias  # the product is ours alone
+            return out
+        return out + bias
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        x, weight, bias = operands
+        if k < 2:
+            return MATMUL.chain(k, (x, weight), out)
+        in_shape, out_shape = shape_of(bias), shape_of(out)
+        return () if in_shape == out_shape else (Broadcast(in_shape, out_shape),)
+
+    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
+        x, weight, bias = operands
+        if type(out) is np.ndarray and out.ndim == x.ndim == 2:  # and so is the weight
+            if k == 0:
+                return g.dot(weight.T)
+            if k == 1:
+                return x.T.dot(g)
+            if type(bias) is np.ndarray and bias.ndim == 1 and len(bias) == out.shape[1]:
+                return np.add.reduce(g)
+        return Op.pull(self, k, g, operands, out)
+
+
+LINEAR = LinearOp()
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """The matrix product ``a @ b``, of stacks of matrices too.
+
+    >>> from tinygrad_lite import Value
+    >>> matmul(Value([[1.0, 2.0]]), [[3.0], [4.0]]).data
+    array([[11.]])
+    """
+    return record(MATMUL, (a, b))
+
+
+def linear(x: Any, weight: Any, bias: Any) -> Any:
+    """``x @ weight + bias`` as one op. Shapes: (…, from), (from, to), and the bias one that broadcasts to the result's.
+
+    >>> from tinygrad_lite import Value
+    >>> linear([[1.0, 2.0]], Value([[3.0], [4.0]], name="w"), Value([0.5], name="b")).data
+    array([[11.5]])
+    """
+    return record(LINEAR, (x, weight, bias))
+
+
+def dot(a: Any, b: Any) -> Any:
+    """NumPy's dot: a product with a scalar, the inner product of vectors, of matrices ``@``, else over the last axis of
+    ``a`` and the last but one of ``b``."""
+    a_ndim, b_ndim = ndim_of(a), ndim_of(b)
+    if not a_ndim or not b_ndim:
+        return elementary.mul(a, b)
+    if a_ndim <= 2 and b_ndim <= 2:
+        return matmul(a, b)
+    return tensordot(a, b, axes=((a_ndim - 1,), (builtins.max(b_ndim - 2, 0),)))
+
+
+def outer(a: Any, b: Any) -> Any:
+    """The matrix ``a[i] * b[j]`` of two vectors; arrays of more axes are flattened."""
+    return record(Einsum(("i", "j"), "ij"), (ravel(a), ravel(b)))
+
+
+def tensordot(a: Any, b: Any, axes: int | tuple[Any, Any] = 2) -> Any:
+    """The sum of products over ``axes``: a number of axes, last of ``a`` and first of ``b``, or two lists of axes."""
+    a_ndim, b_ndim = ndim_of(a), ndim_of(b)
+    if isinstance(axes, int | np.integer):
+        if not 0 <= axes <= builtins.min(a_ndim, b_ndim):
+            raise ArgumentError(f"tensordot: axes={axes} is more than {describe(a)} and {describe(b)} have")
+        axes = (range(a_ndim - axes, a_ndim), range(axes))
+    a_axes, b_axes = ([k] if isinstance(k, int | np.integer) else list(k) for k in axes)
+    if len(a_axes) != len(b_axes):
+        raise ArgumentError(f"tensordot: axes={axes!r} name {len(a_axes)} axes of one and {len(b_axes)} of the other")
+    a_labels = list(LETTERS[:a_ndim])
+    b_labels = list(LETTERS[a_ndim : a_ndim + b_ndim])
+    for i, j in zip(a_axes, b_axes, strict=True):
+        i, j = one_axis(a, i, a_ndim, "tensordot"), one_axis(b, j, b_ndim, "tensordot")
+        if shape_of(a)[i] != shape_of(b)[j]:
+            raise ShapeError(
+                f"tensordot: axis {i} of {describe(a)} and axis {j} of {describe(b)} have different lengths, "
+                f"{shape_of(a)[i]} and {shape_of(b)[j]}"
+            )
+        b_labels[j] = a_labels[i]
+    shared = set(a_labels) & set(b_labels)
+    out = "".join(label for label in a_labels + b_labels if label not in shared)
+    return record(Einsum(("".join(a_labels), "".join(b_labels)), out), (a, b))
+
+
+# ---- products
+
+
+def inner(a: Any, b: Any) -> Any:
+    """The sum of products over the last axis of both; with a scalar the product."""
+    if not ndim_of(a) or not ndim_of(b):
+        return elementary.mul(a, b)
+    return tensordot(a, b, axes=((-1,), (-1,)))
+
+
+def vdot(a: Any, b: Any) -> Any:
+    """The sum of products of all elements, in row-major order."""
+    return inner(flattened(a), flattened(b))
+
+
+def vecdot(a: Any, b: Any) -> Any:
+    """The sums of products over the last axis, the axes before it broadcast."""
+    return total(elementary.mul(_deep(a, 1, "vecdot"), _deep(b, 1, "vecdot")), -1)
+
+
+def kron(a: Any, b: Any) -> Any:
+    """The Kronecker product: each element of ``a`` times all of ``b``."""
+    ndim = max(ndim_of(a), ndim_of(b))
+    a, b = (reshape(x, (1,) * (ndim - ndim_of(x)) + shape_of(x)) for x in (a, b))
+    pairs = tensordot(a, b, axes=0)
+    order = [k for pair in zip(range(ndim), range(ndim, 2 * ndim), strict=True) for k in pair]
+    return reshape(transpose(pairs, order), tuple(m * n for m, n in zip(shape_of(a), shape_of(b), strict=True)))
+
+
+def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    """The vector product of vectors of three components, along the given axes of ``a``, ``b`` and the result."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = (moveaxis(_deep(x, 1, "cross"), k, -1) for x, k in ((a, axisa), (b, axisb)))
+    if shape_of(a)[-1] != 3 or shape_of(b)[-1] != 3:
+        raise ShapeError(
+            f"cross: needs vectors of three components, got {describe(a)} and {describe(b)}; add a third that is 0"
+        )
+    left, right = [1, 2, 0], [2, 0, 1]
+    out = elementary.sub(a[..., left] * b[..., right], a[..., right] * b[..., left])
+    return moveaxis(out, -1, axisc)

@@ -1,0 +1,369 @@
+"""Reductions: ops that make one result of all elements along some axes, and the running sum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.maps import Chain, Gather, SumOver
+from ..core.shapes import ndim_of, shape_of
+from ..core.value import Op, Value, describe, on_constants, plain, raw, record
+from ..errors import ArgumentError, ShapeError
+from . import elementary
+from .axes import axes_of
+from .joining import concatenate
+from .manipulation import diagonal, reshape, transpose
+
+__all__ = [
+    "Extremum",
+    "LogSumExp",
+    "Max",
+    "Mean",
+    "Min",
+    "Norm",
+    "Prod",
+    "Sum",
+    "Trace",
+    "log_softmax",
+    "logsumexp",
+    "masked",
+    "max",
+    "mean",
+    "min",
+    "nonempty",
+    "norm",
+    "prod",
+    "ptp",
+    "softmax",
+    "sum",
+    "trace",
+]
+
+
+Shape = tuple[int, ...]
+
+
+@dataclass(slots=True)
+class _Reduction(Op):
+    """One result for all elements along ``axes`` (negative)."""
+
+    axes: Shape
+    keepdims: bool
+
+    def spread(self, out: Any, shape: Shape) -> Any:
+        """The result with the reduced axes kept, so that it broadcasts against the operand."""
+        if self.keepdims or not ndim_of(out):
+            return out
+        return out.reshape(tuple(1 if k - len(shape) in self.axes else n for k, n in enumerate(shape)))
+
+    def sum_over(self, x: Any, weight: Any = 1.0) -> SumOver:
+        return SumOver(shape_of(x), self.axes, self.keepdims, weight)
+
+
+class Sum(_Reduction):
+    """The sum."""
+
+    name = "sum"
+    sign = "Σ"
+
+    def forward(self, *data: Any) -> Any:
+        return np.add.reduce(data[0], axis=self.axes, keepdims=self.keepdims)  # type: ignore[call-overload]
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        return (self.sum_over(operands[0]),)
+
+
+class Mean(_Reduction):
+    """The sum divided by the number of terms."""
+
+    name = "mean"
+    sign = "mean"
+
+    def forward(self, *data: Any) -> Any:
+        return np.mean(data[0], axis=self.axes, keepdims=self.keepdims)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        shape = shape_of(operands[0])
+        terms = math.prod(shape[axis] for axis in self.axes)
+        return (self.sum_over(operands[0], 1.0 / terms),)
+
+
+class Extremum(_Reduction):
+    """The largest or smallest: k equal ones share 1/k each."""
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        x, top = operands[0], self.spread(out, shape_of(operands[0]))
+        return (self.sum_over(x, plain(self._share, x, top) if isinstance(x, Value) else self._share(x, top)),)
+
+    def _share(self, x: Any, top: Any) -> Any:
+        ties = np.equal(x, top)
+        share = ties / np.maximum(np.add.reduce(ties, axis=self.axes, keepdims=True), 1)
+        return share.astype(x.dtype, copy=False) if hasattr(x, "dtype") else share  # float32 stays float32
+
+
+class Max(Extremum):
+    """The largest element."""
+
+    name = "max"
+    sign = "max"
+
+    def forward(self, *data: Any) -> Any:
+        return np.max(data[0], axis=self.axes, keepdims=self.keepdims)
+
+
+class Min(Extremum):
+    """The smallest element."""
+
+    name = "min"
+    sign = "min"
+
+    def forward(self, *data: Any) -> Any:
+        return np.min(data[0], axis=self.axes, keepdims=self.keepdims)
+
+
+class Prod(_Reduction):
+    """The product: the derivative at one factor is the product of the others, right at zeros too."""
+
+    name = "prod"
+    sign = "Π"
+
+    def forward(self, *data: Any) -> Any:
+        return np.prod(data[0], axis=self.axes, keepdims=self.keepdims)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        x = operands[0]
+        return (self.sum_over(x, _product_of_others(x, self.axes)),)
+
+
+def _product_of_others(x: Any, axes: Shape) -> Any:
+    """For each element the product of all others along ``axes``: of those before it, times those after it.
+
+    Halves multiply into each other as a tournament, so it takes log2(n) steps, divides by nothing, and works on Values.
+    """
+    shape = shape_of(x)
+    if not shape:
+        return 1.0
+    ndim = len(shape)
+    rest = tuple(k - ndim for k in range(ndim) if k - ndim not in axes)
+    order = tuple(axis + ndim for axis in rest + axes)
+    moved = transpose(x, order)
+    n = math.prod(shape[axis] for axis in axes)
+    flat = reshape(moved, (*(shape[axis] for axis in rest), n))
+    others = reshape(_others_along_last(flat), shape_of(moved))
+    return transpose(others, tuple(int(k) for k in np.argsort(order)))
+
+
+def _others_along_last(x: Any) -> Any:
+    n = shape_of(x)[-1]
+    if n <= 1:
+        return np.ones(shape_of(x), raw(x).dtype)
+    half = n // 2
+    left, right = x[..., :half], x[..., half : 2 * half]
+    pairs = _others_along_last(left * right)
+    others = concatenate([pairs * right, pairs * left], axis=-1)
+    if n % 2 == 0:
+        return others
+    last = x[..., 2 * half :]
+    whole = pairs[..., :1] * (left * right)[..., :1]
+    return concatenate([others * last, whole], axis=-1)
+
+
+class LogSumExp(_Reduction):
+    """Log Σ exp(x), shifted by the largest element so that nothing overflows."""
+
+    name = "logsumexp"
+    sign = "logΣexp"
+
+    def forward(self, *data: Any) -> Any:
+        x = data[0]
+        if not ndim_of(x):
+            return x
+        top = np.max(x, axis=self.axes, keepdims=True, initial=-np.inf)
+        shift = np.where(np.isfinite(top), top, 0.0).astype(x.dtype, copy=False)
+        with np.errstate(divide="ignore"):  # of nothing but -inf it is -inf
+            total = np.log(np.add.reduce(np.exp(x - shift), axis=self.axes, keepdims=True)) + shift
+        return (
+            total if self.keepdims else total.reshape([n for k, n in enumerate(x.shape) if k - x.ndim not in self.axes])
+        )
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        x = operands[0]
+        return (self.sum_over(x, elementary.exp(x - self.spread(out, shape_of(x)))),)
+
+
+class Norm(_Reduction):
+    """√Σx², of derivative x / norm, and 0 where the norm is 0."""
+
+    name = "norm"
+    sign = "‖·‖"
+
+    def forward(self, *data: Any) -> Any:
+        x = data[0]
+        if not ndim_of(x):
+            return abs(x) if type(x) is float else np.where(np.real(x) < 0, -x, x)  # a complex step goes on from there
+        top = np.max(np.abs(x), axis=self.axes, keepdims=True, initial=0.0)
+        scale = np.where((top > 0) & np.isfinite(top), top, 1.0).astype(x.dtype, copy=False)  # squares may overflow
+        total = np.sqrt(np.add.reduce(np.square(x / scale), axis=self.axes, keepdims=True)) * scale
+        return (
+            total if self.keepdims else total.reshape([n for k, n in enumerate(x.shape) if k - x.ndim not in self.axes])
+        )
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        x = operands[0]
+        length = self.spread(out, shape_of(x))
+        if isinstance(length, Value):
+            return (self.sum_over(x, x / elementary.where(plain(_is_zero, length), 1.0, length)),)
+        return (self.sum_over(x, x / elementary.where(_is_zero(length), 1.0, length)),)
+
+
+def _is_zero(x: Any) -> Any:
+    return x == 0
+
+
+@dataclass(slots=True)
+class Trace(Op):
+    """The sum of a diagonal."""
+
+    offset: int
+    name = "trace"
+    sign = "tr"
+
+    def forward(self, *data: Any) -> Any:
+        return np.trace(data[0], self.offset)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        shape = shape_of(operands[0])
+        diagonal = np.diag(np.empty(shape), self.offset).shape
+        return (SumOver(diagonal, (-1,), False), Gather(shape, diagonal, lambda a: np.diag(a, self.offset)))
+
+
+def nonempty(x: Any, axes: Shape, who: str) -> None:
+    """Raises ``ShapeError`` where there is nothing along ``axes``."""
+    if 0 in [shape_of(x)[axis] for axis in axes]:
+        raise ShapeError(f"{who}: {describe(x)} has no elements along the axes {axes}, so there is none to choose")
+
+
+def masked(x: Any, where: Any, instead: float, who: str) -> Any:
+    """``x`` with a number in the place of what ``where`` leaves out; ``None`` leaves out nothing."""
+    if where is None:
+        return x
+    return elementary.where(_mask(x, where, who), x, instead)
+
+
+def _mask(x: Any, where: Any, who: str) -> Any:
+    """``where`` as a mask of the shape of ``x``: an array, or a constant."""
+    try:
+        return on_constants(lambda mask: np.broadcast_to(np.asarray(mask, dtype=bool), shape_of(x)), where)
+    except ValueError:
+        raise ShapeError(
+            f"{who}: where of shape {shape_of(where)} does not fit {describe(x)}; it must broadcast to its shape"
+        ) from None
+
+
+def _extreme(op: type[Extremum], x: Any, axis: Any, keepdims: bool, initial: Any, where: Any) -> Any:
+    who = op.name
+    axes = axes_of(x, axis, who)
+    least, joined = (-math.inf, elementary.maximum) if op is Max else (math.inf, elementary.minimum)
+    if where is not None and initial is None:
+        raise ArgumentError(f"{who}: where= may leave nothing of {describe(x)}; pass initial= as well")
+    if initial is None:
+        nonempty(x, axes, who)
+        return record(op(axes, keepdims), (x,))
+    if 0 in [shape_of(x)[axis] for axis in axes]:
+        return elementary.add(sum(x, axes, keepdims), initial)  # a sum of nothing
+    return joined(record(op(axes, keepdims), (masked(x, where, least, who),)), initial)
+
+
+def sum(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
+) -> Any:
+    """The sum along ``axis`` (all axes by default), of what the mask ``where`` keeps, added to ``initial``.
+
+    >>> from tinygrad_lite import Value
+    >>> sum(Value([[1.0, 2.0], [3.0, 4.0]]), axis=0).data
+    array([4., 6.])
+    """
+    total = record(Sum(axes_of(x, axis, "sum"), keepdims), (masked(x, where, 0.0, "sum"),))
+    return total if initial is None else elementary.add(total, initial)
+
+
+def mean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, where: Any = None) -> Any:
+    """The mean along ``axis`` (all axes by default), of what the mask ``where`` keeps."""
+    axes = axes_of(x, axis, "mean")
+    nonempty(x, axes, "mean")
+    if where is None:
+        return record(Mean(axes, keepdims), (x,))
+    return sum(x, axes, keepdims, where=where) / _kept(_mask(x, where, "mean"), x, axes, keepdims)
+
+
+def _kept(mask: Any, x: Any, axes: Shape, keepdims: bool) -> Any:
+    """How many elements of ``x`` a mask keeps along ``axes``, in its precision."""
+    dtype = getattr(raw(x), "dtype", float)
+    return on_constants(lambda m: np.sum(m, axis=axes, keepdims=keepdims, dtype=dtype), mask)
+
+
+def max(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
+) -> Any:
+    """The largest element along ``axis``, at least ``initial``; k equal ones share the gradient, 1/k each."""
+    return _extreme(Max, x, axis, keepdims, initial, where)
+
+
+def min(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
+) -> Any:
+    """The smallest element along ``axis``, at most ``initial``; k equal ones share the gradient, 1/k each."""
+    return _extreme(Min, x, axis, keepdims, initial, where)
+
+
+def ptp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The largest element less the smallest, along ``axis``."""
+    return max(x, axis, keepdims) - min(x, axis, keepdims)
+
+
+def prod(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
+) -> Any:
+    """The product along ``axis`` (all axes by default), of what the mask ``where`` keeps, times ``initial``."""
+    product = record(Prod(axes_of(x, axis, "prod"), keepdims), (masked(x, where, 1.0, "prod"),))
+    return product if initial is None else elementary.mul(product, initial)
+
+
+def logsumexp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """Log Σ exp(x) along ``axis``, right at any size of x.
+
+    >>> from tinygrad_lite import Value
+    >>> logsumexp(Value([1e4, 1e4])).item() - 1e4  # log 2
+    0.69314718...
+    """
+    axes = axes_of(x, axis, "logsumexp")
+    nonempty(x, axes, "logsumexp")
+    return record(LogSumExp(axes, keepdims), (x,))
+
+
+def log_softmax(x: Any, axis: int = -1) -> Any:
+    """``x - logsumexp(x)`` along ``axis``: a composition of two ops."""
+    return elementary.sub(x, logsumexp(x, axis, keepdims=True))
+
+
+def softmax(x: Any, axis: int = -1) -> Any:
+    """``exp(x - logsumexp(x))`` along ``axis``: a composition of three ops."""
+    return elementary.exp(log_softmax(x, axis))
+
+
+def norm(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The Euclidean norm along ``axis`` (of all elements by default); its derivative at 0 is 0."""
+    return record(Norm(axes_of(x, axis, "norm"), keepdims), (x,))
+
+
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The sum of a matrix's diagonal, as one op; of the diagonals of matrices along two axes of more."""
+    if ndim_of(x) < 2:
+        raise ShapeError(f"trace: needs a matrix, got {describe(x)}")
+    if ndim_of(x) > 2 or (axis1, axis2) not in ((0, 1), (-2, -1)):
+        return sum(diagonal(x, offset, axis1, axis2), -1)
+    return record(Trace(offset), (x,))

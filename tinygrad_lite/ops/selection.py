@@ -1,0 +1,129 @@
+"""Elements selected by an index, a condition, or a choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.maps import Chain, Gather
+from ..core.shapes import ndim_of, shape_of
+from ..core.value import Op, describe, on_constants, raw, record
+from ..errors import ArgumentError, IndexRangeError, ShapeError
+from . import elementary
+from .axes import one_axis
+from .manipulation import flattened
+
+__all__ = ["GetItem", "getitem", "nan_to_num", "select", "take", "take_along_axis"]
+
+
+def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
+    """The element at each index along ``axis``, its other indices being the place of the index itself."""
+    indices = np.asarray(raw(indices))
+    if indices.dtype.kind not in "iu":
+        raise ArgumentError(f"take_along_axis: needs integer indices, got dtype {indices.dtype}; use .astype(int)")
+    if axis is None:
+        return take(x, np.reshape(indices, -1))
+    if indices.ndim != ndim_of(x):
+        raise ShapeError(
+            f"take_along_axis: needs as many axes in indices, of shape {indices.shape}, as in {describe(x)}"
+        )
+    k = one_axis(x, axis, ndim_of(x), "take_along_axis") + ndim_of(x)
+    key = [np.arange(n).reshape([-1 if j == i else 1 for j in range(indices.ndim)]) for i, n in enumerate(shape_of(x))]
+    key[k] = indices
+    return getitem(x, tuple(key))
+
+
+def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
+    """``x`` with numbers in the place of NaN and infinities, from which nothing flows back."""
+    finite = on_constants(np.isfinite, x)
+    instead = on_constants(lambda data: np.nan_to_num(data, nan=nan, posinf=posinf, neginf=neginf), x)
+    return elementary.where(finite, x, instead)
+
+
+def select(conditions: Sequence[Any], choices: Sequence[Any], default: Any = 0.0) -> Any:
+    """At each element the choice of the first condition that holds there, ``default`` where none does."""
+    if not conditions or len(conditions) != len(choices):
+        raise ArgumentError(
+            f"select: needs a choice for each condition, one at least; got {len(conditions)} and {len(choices)}"
+        )
+    out = default
+    for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
+        out = elementary.where(condition, choice, out)
+    return out
+
+
+@dataclass(slots=True)
+class GetItem(Op):
+    """Elements picked by NumPy's indexing."""
+
+    key: Any
+    name = "getitem"
+    sign = "[ ]"
+
+    def forward(self, *data: Any) -> Any:
+        return data[0][self.key] if ndim_of(data[0]) else data[0]  # a scalar takes no key but () and ...
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        basic = _is_basic(self.key)
+
+        def back(g: Any, zeros: Callable[[], Any]) -> Any:
+            whole = zeros()
+            own = self.key if isinstance(self.key, tuple) else (self.key,)
+            lead = ndim_of(g) - ndim_of(out)
+            if basic:
+                whole[(*(slice(None),) * lead, *own)] = g
+            elif lead:  # beside arrays, slices in front would move axes about
+                for front in np.ndindex(g.shape[:lead]):
+                    np.add.at(whole[front], own, g[front])
+            else:
+                np.add.at(whole, own, g)
+            return whole
+
+        return (Gather(shape_of(operands[0]), shape_of(out), self.forward, back, repeats=not basic),)
+
+
+def _is_basic(key: Any) -> bool:
+    """Whether NumPy would return a view: no element is taken twice."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return all(
+        part is None or part is Ellipsis or isinstance(part, slice | int | np.integer) for part in parts
+    ) and not any(isinstance(part, bool) for part in parts)
+
+
+def getitem(x: Any, key: Any) -> Any:
+    """``x[key]``: integers, slices, ``...``, ``None``, arrays of integers or booleans. Repeated indices add up.
+
+    Raises ``IndexRangeError`` for an index outside the array.
+
+    >>> from tinygrad_lite import Value
+    >>> x = Value([1.0, 2.0, 3.0])
+    >>> x[[0, 0, 2]].sum().backward()
+    >>> x.grad
+    array([2., 0., 1.])
+    """
+    if isinstance(key, tuple):
+        key = tuple(raw(part) for part in key)
+    else:
+        key = raw(key)
+    if not ndim_of(x) and not (key is Ellipsis or (isinstance(key, tuple) and not key)):
+        raise IndexRangeError(f"getitem: {describe(x)} is a scalar and takes no index, got {key!r}")
+    try:
+        return record(GetItem(key), (x,))
+    except IndexError as error:
+        if isinstance(error, IndexRangeError):
+            raise
+        raise IndexRangeError(f"getitem: the index {key!r} does not fit {describe(x)} ({error})") from None
+
+
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """The elements, or slices along ``axis``, at integer ``indices``; of the flattened array by default."""
+    if axis is None:
+        x, axis = flattened(x), 0
+    indices = np.asarray(raw(indices))
+    if indices.dtype.kind not in "iu":
+        raise ArgumentError(f"take: needs integer indices, got dtype {indices.dtype}; convert them with .astype(int)")
+    k = one_axis(x, axis, ndim_of(x), "take")
+    return getitem(x, (..., indices, *(slice(None),) * (-k - 1)))

@@ -1,0 +1,203 @@
+"""Variance, quantiles, and reductions that skip NaN."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.shapes import ndim_of, shape_of
+from ..core.value import Value, describe, on_constants, on_data, raw, record
+from ..errors import ArgumentError, ShapeError, ValueTypeError
+from . import elementary
+from .axes import axes_of
+from .manipulation import expand_dims, moveaxis, reshape
+from .reductions import Extremum, Max, Min, _kept, _mask, masked, mean, nonempty, prod, sum
+from .scans import cumsum
+from .sorting import sort
+
+__all__ = [
+    "median",
+    "nancumsum",
+    "nanmax",
+    "nanmean",
+    "nanmin",
+    "nanprod",
+    "nanstd",
+    "nansum",
+    "nanvar",
+    "percentile",
+    "quantile",
+    "std",
+    "var",
+]
+
+
+def _numbers(x: Any) -> Any:
+    """Where ``x`` is not NaN."""
+    return on_constants(lambda data: ~np.isnan(data), x)
+
+
+def nansum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The sum of what is not NaN.
+
+    >>> from tinygrad_lite import Value
+    >>> x = Value([1.0, float("nan"), 3.0])
+    >>> y = nansum(x)
+    >>> y.backward()
+    >>> y.data, x.grad
+    (4.0, array([1., 0., 1.]))
+    """
+    return sum(x, axis, keepdims, where=_numbers(x))
+
+
+def nanprod(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The product of what is not NaN."""
+    return prod(x, axis, keepdims, where=_numbers(x))
+
+
+def nanmean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The mean of what is not NaN."""
+    return mean(x, axis, keepdims, where=_numbers(x))
+
+
+def nanvar(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: float = 0) -> Any:
+    """The variance of what is not NaN."""
+    return var(x, axis, keepdims, ddof, where=_numbers(x))
+
+
+def nanstd(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: float = 0) -> Any:
+    """The standard deviation of what is not NaN."""
+    return std(x, axis, keepdims, ddof, where=_numbers(x))
+
+
+def nanmax(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The largest element that is not NaN; NaN where there is none."""
+    return _nan_extreme(Max, x, axis, keepdims)
+
+
+def nanmin(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The smallest element that is not NaN; NaN where there is none."""
+    return _nan_extreme(Min, x, axis, keepdims)
+
+
+def _nan_extreme(op: type[Extremum], x: Any, axis: Any, keepdims: bool) -> Any:
+    axes = axes_of(x, axis, f"nan{op.name}")
+    nonempty(x, axes, f"nan{op.name}")
+    numbers = _numbers(x)
+    out = record(op(axes, keepdims), (masked(x, numbers, -math.inf if op is Max else math.inf, op.name),))
+    some = on_constants(lambda m: np.any(m, axis=axes, keepdims=keepdims), numbers)
+    return elementary.where(some, out, math.nan)
+
+
+def nancumsum(x: Any, axis: int | None = None) -> Any:
+    """The running sum of what is not NaN."""
+    return cumsum(masked(x, _numbers(x), 0.0, "nancumsum"), axis)
+
+
+# ---- quantiles
+
+
+_PLACES: dict[str, Callable[[Any], Any]] = {
+    "linear": lambda place: place,
+    "lower": np.floor,
+    "higher": np.ceil,
+    "nearest": np.rint,
+    "midpoint": lambda place: (np.floor(place) + np.ceil(place)) / 2,
+}
+"""Where among the sorted elements a quantile is, from q (n - 1)."""
+
+
+def quantile(
+    x: Any, q: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, method: str = "linear"
+) -> Any:
+    """The element below which a share ``q`` of all lie along ``axis``, between two of them by ``method``.
+
+    ``q`` is a number from 0 to 1, or an array of them, whose axes stand first in the result. ``method`` is "linear",
+    "lower", "higher", "nearest" or "midpoint". NaN where there is one among the elements.
+
+    >>> from tinygrad_lite import Value
+    >>> x = Value([4.0, 1.0, 3.0, 2.0])
+    >>> y = quantile(x, 0.25)
+    >>> y.backward()
+    >>> y.data, x.grad
+    (1.75, array([0.  , 0.25, 0.  , 0.75]))
+    """
+    return _quantile(x, q, axis, keepdims, method, "quantile")
+
+
+def percentile(
+    x: Any, q: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, method: str = "linear"
+) -> Any:
+    """``quantile`` of q / 100."""
+    return _quantile(x, np.true_divide(_constant(q, "percentile"), 100), axis, keepdims, method, "percentile")
+
+
+def median(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+    """The element in the middle, of an even number of them the mean of the two in the middle."""
+    return _quantile(x, 0.5, axis, keepdims, "linear", "median")
+
+
+def _constant(q: Any, who: str) -> Any:
+    if isinstance(q, Value):
+        raise ValueTypeError(f"{who}: q is a constant, got {describe(q)}; pass its .data")
+    return np.asarray(q, dtype=float)
+
+
+def _quantile(x: Any, q: Any, axis: Any, keepdims: bool, method: str, who: str) -> Any:
+    q = _constant(q, who)
+    if not np.all((q >= 0) & (q <= 1)):
+        raise ArgumentError(f"{who}: a share is from 0 to 1, a percentage from 0 to 100; got q={q}")
+    if method not in _PLACES:
+        raise ArgumentError(f"{who}: method={method!r} is not supported; use one of {', '.join(_PLACES)}")
+    axes = axes_of(x, axis, who)
+    shape, ndim = shape_of(x), ndim_of(x)
+    rest = [k for k in range(-ndim, 0) if k not in axes]
+    flat = reshape(
+        moveaxis(x, rest, range(len(rest))), (*(shape[k] for k in rest), int(np.prod([shape[k] for k in axes])))
+    )
+    n = shape_of(flat)[-1]
+    if not n:
+        raise ShapeError(f"{who}: {describe(x)} has no elements along the axes {axes}")
+    ordered = sort(flat)
+    place = _PLACES[method](q.reshape(-1) * (n - 1))
+    low = np.floor(place).astype(np.intp)
+    share = (place - low).astype(getattr(raw(x), "dtype", float))
+    if np.any(share):
+        # What lies on an element is that twice by a half: 0 times an infinite neighbour would be NaN.
+        high, share = low + (share > 0), np.where(share > 0, share, share.dtype.type(0.5))
+        out = ordered[..., low] * (1 - share) + ordered[..., high] * share
+    else:
+        out = ordered[..., low]
+    if on_data(lambda data: bool(np.isnan(data).any()), flat):
+        out = elementary.where(on_constants(lambda data: np.isnan(data).any(-1, keepdims=True), flat), np.nan, out)
+    out = reshape(moveaxis(out, -1, 0), q.shape + tuple(shape[k] for k in rest))
+    return expand_dims(out, axes) if keepdims else out
+
+
+def var(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: float = 0, *, where: Any = None
+) -> Any:
+    """The variance along ``axis``, with divisor n - ``ddof``: a composition, Σ(x - mean)² / (n - ddof)."""
+    axes = axes_of(x, axis, "var")
+    nonempty(x, axes, "var")
+    if where is not None:
+        mask = _mask(x, where, "var")
+        x = masked(x, mask, 0.0, "var")  # what is left out may be NaN, of which 0 times is NaN
+        away = masked(x - mean(x, axes, keepdims=True, where=mask), mask, 0.0, "var")
+        return sum(elementary.square(away), axes, keepdims) / (_kept(mask, x, axes, keepdims) - ddof)
+    n = math.prod(shape_of(x)[k] for k in axes)
+    if n <= ddof:
+        raise ArgumentError(
+            f"var: ddof={ddof} leaves no degree of freedom for {n} elements of {describe(x)}; lower ddof"
+        )
+    return sum(elementary.square(x - mean(x, axes, keepdims=True)), axes, keepdims) / (n - ddof)
+
+
+def std(
+    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: float = 0, *, where: Any = None
+) -> Any:
+    """The standard deviation along ``axis``: √var."""
+    return elementary.sqrt(var(x, axis, keepdims, ddof, where=where))

@@ -1,0 +1,9 @@
+"""The paths that a gradient is the sum of: counted, summed, ranked, sampled and listed.
+
+The room imports ``formulas``, ``graph`` and ``core``.
+"""
+
+from .path import Path
+from .queries import GradientPaths, gradient_paths
+
+__all__ = ["GradientPaths", "Path", "gradient_paths"]

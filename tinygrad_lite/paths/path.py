@@ -1,0 +1,251 @@
+"""One path: the Values that it goes through, the elements in them, and the local derivatives between them."""
+
+from __future__ import annotations
+
+import ast
+import decimal
+import math
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core.display import clipped, table
+from ..core.graph import chains
+from ..core.maps import edges
+from ..core.shapes import Index
+from ..core.value import Value
+from ..errors import GraphError
+from ..formulas.expressions import is_number, number, product
+from ..formulas.printer import PRODUCT, SUM, element_text
+from ..formulas.reader import TooLongError, Tracer
+from ..formulas.text import Text
+
+__all__ = ["Line", "Path", "SHOWN", "element_name", "many"]
+
+
+LONGEST = 60
+"""Characters of a factor; a longer one is printed as its number."""
+
+
+SHOWN = 12
+"""Factors that a short line shows, half of them from each end of the path."""
+
+
+class Line(NamedTuple):
+    """A path as it is printed: the values that it goes through, the factors of its product, and what that is."""
+
+    chain: str
+    factors: str
+    contribution: str
+
+    def __str__(self) -> str:
+        return f"{self.chain} : {self.factors} = {self.contribution}"
+
+
+class Path:
+    """One path from an end to a value.
+
+    ``nodes[0]`` is the end, ``nodes[-1]`` the value; ``indices`` is the element in each (``()`` in a scalar);
+    ``locals`` are the local derivatives between neighbours, so ``len(locals) == length == len(nodes) - 1``.
+    """
+
+    __slots__ = ("__dict__", "indices", "locals", "nodes")
+
+    def __init__(self, nodes: tuple[Value, ...], indices: tuple[Index, ...], locals_: tuple[float, ...]) -> None:
+        self.nodes = nodes
+        self.indices = indices
+        self.locals = locals_
+
+    @property
+    def length(self) -> int:
+        """The number of ops on the path."""
+        return len(self.locals)
+
+    @property
+    def contribution(self) -> float:
+        """The product of the local derivatives: this path's part of the gradient."""
+        found = math.prod(self.locals) + 0.0  # a product of zeros is 0, never -0
+        if found and math.isfinite(found):
+            return found
+        parts = [math.frexp(local) for local in self.locals]  # it may have left the range half-way only
+        mantissa, exponent = 1.0, 0
+        for part, power in parts:
+            mantissa, shift = math.frexp(mantissa * part)
+            exponent += power + shift
+        try:
+            return math.ldexp(mantissa, exponent) + 0.0
+        except OverflowError:
+            return math.copysign(math.inf, mantissa)
+
+    def __len__(self) -> int:
+        return len(self.locals)
+
+    @cached_property
+    def _segments(self) -> list[tuple[str, int, int]]:
+        """The named Values after the end: name, and from where to where on the path its factor is."""
+        found, start = [], 0
+        for k, (node, index) in enumerate(zip(self.nodes[1:], self.indices[1:], strict=True), start=1):
+            name = element_text(node, index)
+            if name is not None or k == self.length:
+                found.append((name or "value", start, k))
+                start = k
+        return found
+
+    def __str__(self) -> str:
+        """The chain as a person would write it: the named Values, and the local derivatives between them as formulas.
+
+        Nameless Values are folded into the factor between the named ones, and factors of 1 are left out. A factor that
+        would take more than a line of text is its number.
+
+        >>> import tinygrad_lite as tg
+        >>> x, w, t = Value(2.0, name="x"), Value(3.0, name="w"), Value(1.0, name="t")
+        >>> y = (x * w).sigmoid()
+        >>> loss = (y - t).square() / 8
+        >>> y.name, loss.name = "y", "C"
+        >>> print(*tg.gradient_paths(loss, w))
+        C ← y ← w : (y - t)/4 · y(1 - y)·x = -3.04937e-06
+        """
+        return str(self.line())
+
+    @property
+    def numbers(self) -> str:
+        """The same chain with the number of every factor.
+
+        >>> import tinygrad_lite as tg
+        >>> x, w = Value(2.0, name="x"), Value(3.0, name="w")
+        >>> (path,) = tg.gradient_paths((x * w).square() * 0.5, w)
+        >>> str(path), path.numbers
+        ('end ← w : x²·w = 12', 'end ← w : 12 = 12')
+        """
+        names = [name for name, _, _ in self._segments]
+        factors = _factors(self._number(start, stop) for _, start, stop in self._segments)
+        return str(Line(self._chain(names), factors, size(self.locals, 6)))
+
+    def line(self, most: int | None = None) -> Line:
+        """What ``print`` shows, in its three parts; of more than ``most`` named values only the first and the last.
+
+        >>> import tinygrad_lite as tg
+        >>> y = x = tg.Value(0.5, name="x")
+        >>> for k in range(1000):
+        ...     y = y.sin()
+        ...     y.name = f"y{k}"
+        >>> (path,) = tg.gradient_paths(y, x)
+        >>> path.line(most=2)
+        Line(chain='y999 ← y998 ← … 998 more … ← x', factors='cos(y998) · … · cos(x)', contribution='0.00122035')
+        """
+        segments = self._segments
+        left_out = 0 if most is None else max(0, len(segments) - most)
+        if not left_out:
+            names = [name for name, _, _ in segments]
+            factors = _factors(self._formula(start, stop) for _, start, stop in segments)
+        else:
+            assert most is not None
+            head, tail = segments[: (most + 1) // 2], segments[len(segments) - most // 2 :]
+            names = [*(name for name, _, _ in head), f"… {left_out:,} more …", *(name for name, _, _ in tail)]
+            first, last = (
+                _factors((self._formula(start, stop) for _, start, stop in part), alone=False) for part in (head, tail)
+            )
+            factors = f"{first} · … · {last}"
+        return Line(self._chain(names), factors, size(self.locals, 6))
+
+    def _chain(self, names: Sequence[str]) -> str:
+        return " ← ".join([element_text(self.nodes[0], self.indices[0]) or "end", *names])
+
+    def _formula(self, start: int, stop: int) -> ast.expr:
+        """The product of the local derivatives of one segment; a number where there is none to write."""
+        try:
+            factors: list[ast.expr] = []
+            longest = LONGEST
+            for k in range(start, stop):
+                factors.append(self._local(k))
+                longest -= not is_number(factors[-1])
+                if longest < 0:
+                    raise TooLongError
+            factor = product(*factors)
+            if len(Text().write(factor)) <= LONGEST:
+                return factor
+        except (TooLongError, GraphError):  # or the graph was freed since
+            pass
+        return self._number(start, stop)
+
+    def _number(self, start: int, stop: int) -> ast.expr:
+        """The same as a number."""
+        text = size(self.locals[start:stop], 4)
+        shown = ast.Name(text.lstrip("-"), ast.Load())
+        return ast.UnaryOp(ast.USub(), shown) if text.startswith("-") else number(1.0) if text == "1" else shown
+
+    def _local(self, k: int) -> ast.expr:
+        """The local derivative between neighbours as an expression."""
+        node, index, operand, inner = self.nodes[k], self.indices[k], self.nodes[k + 1], self.indices[k + 1]
+        positions = [position for position, parent in enumerate(node.parents) if parent is operand]
+        if len(positions) > 1:  # parallel edges: those of this number
+            with np.errstate(all="ignore"):
+                positions = [
+                    position
+                    for position, other, chain in chains(node)
+                    if other is operand and (inner, self.locals[k]) in edges(chain, index)
+                ]
+        return self._tracer.local(node, positions[0], index, inner) if positions else number(self.locals[k])
+
+    @cached_property
+    def _tracer(self) -> Tracer:
+        return Tracer()
+
+    def __repr__(self) -> str:
+        return f"<Path {clipped(str(self.line(SHOWN)))}>"
+
+    def _repr_html_(self) -> str:
+        line = self.line(SHOWN)
+        title = f"One path of {self.length:,} local derivatives"
+        return table(
+            title, ["path", "local derivatives", "contribution"], [[line.chain, line.factors, self.contribution]]
+        )
+
+
+def _factors(factors: Iterator[ast.expr], alone: bool = True) -> str:
+    """The factors that are not 1, as a product; ``alone`` where no other factors follow or precede."""
+    shown = [factor for factor in factors if not is_number(factor, 1.0)]
+    text = Text()
+    written = [
+        text.within(factor, SUM if (alone and len(shown) == 1) or (k == 0 and _is_negative(factor)) else PRODUCT)
+        for k, factor in enumerate(shown)
+    ]
+    return " · ".join(written) or "1"
+
+
+def size(factors: Sequence[float], digits: int) -> str:
+    """The product of some factors as text, also where it underflows or overflows though no factor does.
+
+    >>> size([1e-200] * 3, 4), size([0.25, -2.0], 4), size([1e-200, 0.0], 4)
+    ('1e-600', '-0.5', '0')
+    """
+    found = math.prod(factors) + 0.0
+    if 1e-300 < abs(found) < math.inf or not all(factor and math.isfinite(factor) for factor in factors):
+        return f"{found:.{digits}g}"
+    with decimal.localcontext(Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX, prec=20):
+        mantissa, _, exponent = f"{math.prod(map(decimal.Decimal, factors)):.{digits - 1}e}".partition("e")
+    return f"{float(mantissa):g}e{exponent}"
+
+
+def _is_negative(factor: ast.expr) -> bool:
+    return isinstance(factor, ast.UnaryOp | ast.Constant)
+
+
+def element_name(node: Value, index: Index) -> str | None:
+    """The name of one element of a Value, ``w2[0,1]``; ``None`` where the Value has none."""
+    if node.name is None or not index:
+        return node.name
+    return f"{node.name}[{','.join(map(str, index))}]"
+
+
+def many(count: int) -> str:
+    """A number of paths as text; a very large one rounded.
+
+    >>> many(12), many(3**64)
+    ('12', '3.43e30')
+    """
+    if count < 10**15:
+        return str(count)
+    return f"{decimal.Context(Emax=decimal.MAX_EMAX).create_decimal(count):.2e}".replace("e+", "e")

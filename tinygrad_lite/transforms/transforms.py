@@ -1,0 +1,399 @@
+"""Derivatives of functions: gradients, Jacobians, products with vectors, of any order and in both modes.
+
+A transform calls the function on fresh Values, and then carries cotangents back, or tangents forward, over the graph
+that the call recorded. Inside another transform what is carried are Values, so the result can be differentiated again;
+every call has Values of its own, so nested derivatives cannot be confused (J. M. Siskind and B. A. Pearlmutter,
+*Perturbation confusion and referential transparency*, 2005).
+
+Arguments and results are numbers, arrays, Values, or nested tuples, lists and dicts of them. Values in, Values out:
+those are part of the graph, so ``backward`` and paths go through them. Numbers and arrays in, numbers and arrays out;
+but Values inside another transform.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.recording import observer, paused, recording
+from ..core.sweeps import carry_back, carry_forward
+from ..core.value import Value, as_data, constant, describe
+from ..errors import ArgumentError, ShapeError, ValueTypeError
+from ..ops.casting import argument, cast
+from ..ops.on_values import arithmetic
+from .pytrees import filled, holds, is_module, leaves, mapped, matched, number
+
+__all__ = ["Call", "called", "elementwise_grad", "grad", "hvp", "jvp", "value_and_grad", "vjp"]
+
+
+_depth: ContextVar[int] = ContextVar("tinygrad_lite_transforms_open", default=0)
+
+
+@contextmanager
+def _inside() -> Iterator[None]:
+    """What is recorded here is differentiated afterwards."""
+    if paused() and hasattr(who := observer(), "saw_derivative"):
+        who.saw_derivative()
+    token = _depth.set(_depth.get() + 1)
+    try:
+        with recording():
+            yield
+    finally:
+        _depth.reset(token)
+
+
+# ---- one call of a function ------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Call:
+    """One call of a function, recorded: from ``starts``, what it is differentiated by, to ``ends``, what it returned.
+
+    ``wrt`` and ``result`` are the containers that they came in. ``valued`` says that results are Values, and
+    ``recorded`` that they can be differentiated again.
+    """
+
+    who: str
+    wrt: Any
+    starts: list[tuple[str, Value]]
+    result: Any
+    ends: list[tuple[str, Value]]
+    aux: Any
+    valued: bool
+
+    @property
+    def recorded(self) -> bool:
+        return self.valued and not paused()
+
+    def given(self, x: Any) -> Any:
+        """A Value of the graph as the caller gets it."""
+        if self.valued:
+            return constant(x.data, x.name) if paused() else x
+        return np.array(x.data) if x.shape else x.data
+
+    def output(self) -> Any:
+        """What the function returned, as the caller gets it."""
+        return filled(self.result, [self.given(end) for _, end in self.ends])
+
+    def auxiliary(self) -> Any:
+        """What the function returned beside it."""
+        return mapped(
+            lambda x, _: x if self.valued or not isinstance(x, Value) else self.given(x), self.aux, "", _itself
+        )
+
+    def owned(self, found: Sequence[Any], like: Sequence[Value], taken: Sequence[Any] = ()) -> list[Any]:
+        """Cotangents or tangents as the caller gets them, zeros where there are none, none of them shared."""
+        held = {id(x) for x in taken}
+        own = []
+        for x, model in zip(found, like, strict=True):
+            if x is None:
+                x = np.zeros(model.shape, model.dtype) if model.shape else 0.0
+            if isinstance(x, np.ndarray):
+                if x.base is not None or id(x) in held or not x.flags.writeable:
+                    x = x.copy()
+                held.add(id(x))
+            own.append(constant(x) if self.valued and not isinstance(x, Value) else x)
+        return own
+
+    def seeds(self, tree: Any, like: Sequence[tuple[str, Value]], path: str, recorded: bool) -> list[Any]:
+        """Cotangents or tangents that the caller gave, one for each of ``like``, as Values or as data."""
+        found = []
+        for x, (_, model) in zip(matched(tree, like, path, self.who), like, strict=True):
+            data = x if recorded and x.requires_grad else as_data(x.data, keep_integers=False, copy=False)
+            data = cast(data, model)
+            found.append(constant(data) if recorded and not isinstance(data, Value) else data)
+        return found
+
+    def scalar(self) -> Value:
+        """The one end, with one element."""
+        hint = "sum it up, or use jacobian, elementwise_grad or vjp"
+        if len(self.ends) != 1:
+            raise ShapeError(
+                f"{self.who}: needs a function with one scalar for its result, got {len(self.ends)} results; {hint}, "
+                "or pass has_aux=True for (result, what else it returns)"
+            )
+        end = self.ends[0][1]
+        if end.size != 1:
+            raise ShapeError(f"{self.who}: needs a function with a scalar result, got shape {end.shape}; {hint}")
+        return end
+
+    def back(self, cotangents: Sequence[Any]) -> Any:
+        """The cotangents of the arguments, in their containers."""
+        ends, starts = ([value for _, value in pairs] for pairs in (self.ends, self.starts))
+        found = carry_back(ends, cotangents, starts, arithmetic(self.recorded))
+        return filled(self.wrt, self.owned(found, starts, cotangents))
+
+    def ones(self) -> list[Any]:
+        """The cotangents that sum the gradients of all elements of all ends."""
+        return [
+            constant(one) if self.recorded else one
+            for _, end in self.ends
+            for one in [np.ones(end.shape, end.dtype) if end.shape else 1.0]
+        ]
+
+
+def _itself(x: Any, path: str) -> Any:
+    return x
+
+
+def called(
+    who: str, f: Callable[..., Any], argnums: Any, args: tuple[Any, ...], kwargs: dict[str, Any], has_aux: bool
+) -> Call:
+    """Call ``f`` with fresh Values in the place of what it is differentiated by."""
+    several = isinstance(argnums, tuple | list)
+    places = [_place(who, f, target, args, kwargs) for target in (argnums if several else (argnums,))]
+    keys = [place for place in places if isinstance(place, int | str)]
+    if len(set(keys)) < len(keys):
+        raise ArgumentError(f"{who}: argnums={argnums!r} names an argument twice; name each once")
+    valued = _depth.get() > 0 or observer() is not None or holds([*args, *kwargs.values(), places], _is_value)
+    positional: dict[Any, Any] = dict(enumerate(args))
+    named: dict[Any, Any] = dict(kwargs)
+    starts: list[tuple[str, Value]] = []
+    wrt: list[Any] = []
+    for place in places:
+        if isinstance(place, int | str):
+            given, path = (positional, f"argument {place}") if isinstance(place, int) else (named, place)
+            wrt.append(given[place])
+            with recording():
+                given[place] = _opened(given[place], path, who, starts)
+        else:  # what the function reads without being given it
+            wrt.append(place)
+            starts += leaves(place, type(place).__name__)
+    with _inside():
+        result = f(*positional.values(), **named)
+    aux = None
+    if has_aux:
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise ArgumentError(
+                f"{who}: with has_aux=True the function returns a pair (result, auxiliary), got "
+                f"{type(result).__name__}; return two things, or leave has_aux out"
+            )
+        result, aux = result
+    hint = "return numbers, arrays or Values (what else there is with has_aux=True)"
+    ends = [(path, number(x, path, who, hint)) for path, x in leaves(result, "the result")]
+    return Call(who, tuple(wrt) if several else wrt[0], starts, result, ends, aux, valued)
+
+
+def _is_value(x: Any) -> bool:
+    return isinstance(x, Value)
+
+
+def _place(who: str, f: Callable[..., Any], target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Where an argument stands: its position or keyword; a module or a Value that the function reads is its own."""
+    if isinstance(target, Value) or is_module(target):
+        if isinstance(target, Value) and not target.requires_grad:
+            raise ArgumentError(f"{who}: {describe(target)} in argnums is a constant; make it with requires_grad=True")
+        return target
+    if isinstance(target, str):
+        if target in kwargs:
+            return target
+        names = _parameters(f)
+        if target in names[: len(args)]:
+            return names.index(target)
+        raise ArgumentError(
+            f"{who}: no argument named {target!r} was passed; argnums names one of {', '.join(names) or 'none'}"
+        )
+    try:
+        position = operator.index(target)
+    except TypeError:
+        raise ValueTypeError(
+            f"{who}: argnums is a position, a name, a module, or a tuple of those, got {type(target).__name__}"
+        ) from None
+    if not -len(args) <= position < len(args):
+        raise ArgumentError(
+            f"{who}: argnums={position}, but {len(args)} arguments were passed by position; name a keyword as text"
+        )
+    return position % len(args)
+
+
+def _parameters(f: Callable[..., Any]) -> list[str]:
+    try:
+        return list(inspect.signature(f).parameters)
+    except (TypeError, ValueError):  # built in, without a signature
+        return []
+
+
+def _opened(tree: Any, path: str, who: str, starts: list[tuple[str, Value]]) -> Any:
+    """What the function gets: fresh Values in the same containers. A module stays itself: its parameters are it."""
+
+    def leaf(x: Any, path: str) -> Value:
+        starts.append((path, argument(number(x, path, who, "leave it out of argnums, or pass it as another argument"))))
+        return starts[-1][1]
+
+    def module(x: Any, path: str) -> Any:
+        starts.extend(leaves(x, path))
+        return x
+
+    return mapped(leaf, tree, path, module)
+
+
+def _named(who: str, f: Any, transform: Callable[..., Any]) -> Callable[..., Any]:
+    """The transformed function, called after its own, whose signature it has."""
+    if not callable(f):
+        raise ValueTypeError(f"{who}: needs a function, got {type(f).__name__}; pass for example lambda x: x * x")
+    name = getattr(f, "__name__", type(f).__name__)
+    functools.update_wrapper(transform, f, assigned=(), updated=())
+    transform.__name__ = transform.__qualname__ = f"{who}({name})"
+    transform.__doc__ = f"The {who} of {name}."
+    return transform
+
+
+# ---- gradients -------------------------------------------------------------------------------------------------------
+
+
+def grad(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The gradient of a scalar function, as a function of the same arguments.
+
+    ``argnums`` says by what: the position of an argument, its name, a module (or a leaf Value) that the function reads,
+    or a tuple of those. The result has the containers and shapes of that argument; for a module it is a dict by
+    parameter name. With ``has_aux`` the function returns (result, auxiliary), and so does its gradient.
+
+    Raises ``ShapeError`` unless the result has one element, ``ValueTypeError`` for an argument that is not made of
+    numbers, with the path to it.
+
+    >>> grad(lambda x: x**3)(2.0), grad(grad(lambda x: x**3))(2.0)
+    (12.0, 12.0)
+    >>> grad(lambda p, x: (p["w"] * x).sum() + p["b"])({"w": np.ones(2), "b": 0.0}, np.array([3.0, 4.0]))
+    {'w': array([3., 4.]), 'b': 1.0}
+    >>> grad(lambda x: x * grad(lambda y: x + y)(1.0))(1.0)  # the inner derivative is 1, whatever x is
+    1.0
+    """
+
+    return _gradient("grad", f, argnums, has_aux)
+
+
+def _gradient(who: str, f: Callable[..., Any], argnums: Any, has_aux: bool) -> Callable[..., Any]:
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        call = called(who, f, argnums, args, kwargs, has_aux)
+        call.scalar()
+        found = call.back(call.ones())
+        return (found, call.auxiliary()) if has_aux else found
+
+    return _named(who, f, gradient)
+
+
+def value_and_grad(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """A function that returns the value and the gradient, by one forward and one backward pass.
+
+    The arguments are ``grad``'s. With ``has_aux`` the result is ((value, auxiliary), gradient).
+
+    >>> value_and_grad(lambda x: (x * x).sum())(np.array([1.0, 2.0]))
+    (5.0, array([2., 4.]))
+    """
+
+    def valued(*args: Any, **kwargs: Any) -> Any:
+        call = called("value_and_grad", f, argnums, args, kwargs, has_aux)
+        call.scalar()
+        found = call.back(call.ones())
+        return ((call.output(), call.auxiliary()) if has_aux else call.output()), found
+
+    return _named("value_and_grad", f, valued)
+
+
+def elementwise_grad(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The derivative, at each element, of a function that works element by element.
+
+    It is the gradient of the result's sum: where an element of the result depends on others of the argument, it is not
+    a derivative of that element (``jacobian`` is).
+
+    Raises ``ShapeError`` unless the result has the shape of each argument in ``argnums``.
+
+    >>> elementwise_grad(np.square)(np.array([0.0, 20.0]))
+    array([ 0., 40.])
+    """
+
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        call = called("elementwise_grad", f, argnums, args, kwargs, has_aux)
+        shape = call.ends[0][1].shape if len(call.ends) == 1 else None
+        for path, start in call.starts:
+            if start.shape != shape:
+                got = f"{len(call.ends)} results" if shape is None else f"shape {shape}"
+                raise ShapeError(
+                    f"elementwise_grad: needs a result of the shape of {path}, which has {start.shape}, got {got}; "
+                    "use jacobian, or grad of its sum"
+                )
+        found = call.back(call.ones())
+        return (found, call.auxiliary()) if has_aux else found
+
+    return _named("elementwise_grad", f, derivative)
+
+
+# ---- products with vectors -------------------------------------------------------------------------------------------
+
+
+def jvp(f: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = False) -> tuple[Any, ...]:
+    """The value of ``f`` at ``primals``, and its derivative in the direction of ``tangents``: forward mode.
+
+    ``primals`` is a tuple of all arguments of ``f``, ``tangents`` one of the same shapes; anything but a tuple is the
+    one argument. The result is (value, tangent), the tangent in the containers of the value; with ``has_aux`` the
+    auxiliary part comes third.
+
+    Raises ``ArgumentError`` for tangents of other containers or shapes.
+
+    Source: R. E. Wengert, *A simple automatic derivative evaluation program*, 1964.
+
+    >>> jvp(lambda x, y: x * y, (3.0, 5.0), (1.0, 10.0))
+    (15.0, 35.0)
+    """
+    if not isinstance(primals, tuple) or hasattr(primals, "_fields"):
+        primals, tangents = (primals,), (tangents,)
+    return _directional("jvp", f, primals, tangents, has_aux)
+
+
+def _directional(
+    who: str, f: Callable[..., Any], primals: tuple[Any, ...], tangents: Any, has_aux: bool = False
+) -> tuple[Any, ...]:
+    call = called(who, _checked(who, f), tuple(range(len(primals))), primals, {}, has_aux)
+    call.valued = call.valued or holds(tangents, _is_value)
+    starts, ends = [start for _, start in call.starts], [end for _, end in call.ends]
+    given = call.seeds(tangents, call.starts, "tangents", call.recorded)
+    found = carry_forward(ends, starts, given, arithmetic(call.recorded))
+    tangent = filled(call.result, call.owned(found, ends, given))
+    return (call.output(), tangent, call.auxiliary()) if has_aux else (call.output(), tangent)
+
+
+def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
+    """The value of ``f`` at ``primals``, and the pullback: reverse mode.
+
+    The pullback takes a cotangent, in the containers and shapes of the value, and returns the tuple of the arguments'
+    cotangents, one for each. It can be called any number of times. With ``has_aux`` the auxiliary part comes third.
+
+    Raises ``ArgumentError`` for a cotangent of other containers or shapes.
+
+    >>> value, pullback = vjp(lambda x, y: x * y, 3.0, 5.0)
+    >>> value, pullback(1.0), pullback(10.0)
+    (15.0, (5.0, 3.0), (50.0, 30.0))
+    """
+    call = called("vjp", _checked("vjp", f), tuple(range(len(primals))), primals, {}, has_aux)
+
+    def pullback(cotangent: Any) -> Any:
+        now = Call(**vars(call) | {"valued": call.valued or _depth.get() > 0 or holds(cotangent, _is_value)})
+        return now.back(now.seeds(cotangent, call.ends, "the cotangent", now.recorded))
+
+    return (call.output(), pullback, call.auxiliary()) if has_aux else (call.output(), pullback)
+
+
+def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
+    """The product of the Hessian of a scalar function at ``x`` and the vector ``v``, without the Hessian.
+
+    ``x`` is the one argument of ``f``, in any containers, and ``v`` has the same; so has the result. Forward over
+    reverse: the directional derivative of the gradient, which takes a few times as long as a gradient.
+
+    Source: B. A. Pearlmutter, *Fast exact multiplication by the Hessian*, 1994.
+
+    >>> hvp(lambda x: x[0] ** 2 * x[1], np.array([3.0, 5.0]), np.array([1.0, 0.0]))
+    array([10.,  6.])
+    """
+    return _directional("hvp", _gradient("hvp", f, 0, False), (x,), (v,))[1]
+
+
+def _checked(who: str, f: Any) -> Callable[..., Any]:
+    return _named(who, f, lambda *args, **kwargs: f(*args, **kwargs))

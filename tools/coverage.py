@@ -1,0 +1,250 @@
+"""What of NumPy is differentiable here: ``python -m tools.coverage docs`` writes docs/coverage.md.
+
+The tables are read off the tables that the functions are called by, so they cannot promise what is not there. A test
+compares the page with what this module would write, and the list of HIPS autograd with the package itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from tinygrad_lite.core.derivatives import TABLE, Rule
+from tinygrad_lite.core.elementwise import FUNCTIONS
+from tinygrad_lite.ops import functions
+from tinygrad_lite.ops.dense import AT_MOST
+from tinygrad_lite.ops.methods import METHODS
+from tinygrad_lite.ops.nondifferentiable import CONSTANTS
+from tinygrad_lite.ops.numpy_dispatch import NUMPY_FUNCTIONS, ON_DATA, UFUNCS
+
+__all__ = ["AUTOGRAD", "AUTOGRAD_CONSTANTS", "DENSE", "ELSEWHERE", "covered", "page", "write"]
+
+
+_DIFFERENTIATED = """
+absolute add amax amin angle append arccos arccosh arcsin arcsinh arctan arctan2 arctanh array array_split astype
+atleast_1d atleast_2d atleast_3d broadcast_to clip column_stack concatenate conjugate cos cosh cross cumsum deg2rad
+degrees diag diagonal diff divide dot dsplit einsum exp exp2 expand_dims expm1 fabs fft.fft fft.fft2 fft.fftn
+fft.fftshift fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.irfft fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn
+fliplr flipud fmax fmin full gradient hsplit hstack hypot imag inner kron linalg.cholesky linalg.det linalg.eig
+linalg.eigh linalg.inv linalg.norm linalg.pinv linalg.slogdet linalg.solve linalg.svd linspace log log10 log1p log2
+logaddexp logaddexp2 matmul max maximum mean min minimum moveaxis multiply nan_to_num negative outer pad partition
+power prod rad2deg radians ravel real real_if_close reciprocal remainder repeat reshape roll rollaxis rot90 select sin
+sinc sinh sort split sqrt square squeeze stack std subtract sum swapaxes tan tanh tensordot tile trace transpose tril
+triu var vsplit vstack where
+"""
+AUTOGRAD = _DIFFERENTIATED.split()
+"""What autograd 1.9 differentiates, by NumPy's names: what has a derivative, and what it composes of that."""
+
+_HELD = """
+all allclose any argmax argmin argpartition argsort argwhere around array_equal array_equiv ceil count_nonzero
+empty_like equal fix flatnonzero floor floor_divide full_like greater greater_equal isclose iscomplex iscomplexobj
+isfinite isinf isnan isneginf isposinf isreal isscalar less less_equal logical_and logical_not logical_or logical_xor
+ndim nonzero not_equal ones_like result_type rint round searchsorted shape sign size trunc zeros_like
+"""
+AUTOGRAD_CONSTANTS = _HELD.split()
+"""What autograd holds constant."""
+
+_COMPLEX = "what it takes or makes is complex, and Values are real"
+ELSEWHERE = {
+    f"fft.{name}": _COMPLEX
+    for name in ["fft", "fft2", "fftn", "ifft", "ifft2", "ifftn", "irfft", "irfft2", "irfftn", "rfft", "rfft2", "rfftn"]
+} | {
+    "linalg.eig": _COMPLEX + "; of symmetric matrices `np.linalg.eigh` is there",
+    "array": "NumPy does not ask what is in its list: `tg.stack([v, w])` does the same",
+    "full": "NumPy does not ask what it is filled with: `np.broadcast_to(value, shape)` does the same",
+    "isscalar": "NumPy answers by the type: `value.shape == ()` does the same",
+}
+"""What autograd has and this has not, with the reason."""
+
+DENSE = frozenset({"cholesky", "eigh", "eigvalsh", "pinv", "qr", "svd", "svdvals"})
+"""Functions whose local derivative is a ``Dense`` map."""
+
+_NOTES = {
+    "sinc": "at 0 orders up to 3",
+    "sinc_slope": "at 0 orders up to 2",
+    "erf": "arrays need the extra `scipy`",
+    "erfc": "arrays need the extra `scipy`",
+    "gelu_erf": "arrays need the extra `scipy`",
+    "det": "at singular matrices order 1",
+    "norm": "at 0 the derivative is 0; the orders 'nuc' and ±2 of a matrix are of `svd`",
+    "matrix_norm": "as `norm`",
+    "vector_norm": "at 0 the derivative is 0",
+    "svd": "`full_matrices=False` unless square",
+    "qr": "mode 'complete' unless there are more rows than columns",
+    "eigh": "equal eigenvalues: nothing flows between their vectors",
+    "cholesky": "with respect to the triangle that is read",
+    "slogdet": "the sign is a constant",
+    "std": "at deviation 0 it is not differentiable, as √",
+    "quantile": "q is a constant; methods linear, lower, higher, nearest, midpoint",
+    "percentile": "as `quantile`",
+    "pad": "modes constant, edge, reflect, symmetric, wrap",
+    "interp": "also with respect to the grid and its values",
+    "gradient": "also with respect to the spacing",
+    "max": "k equal ones share the derivative",
+    "min": "k equal ones share the derivative",
+    "matmul": "stacks too",
+}
+
+
+def _name(function: Any) -> str:
+    module = function.__module__ if hasattr(function, "__module__") and function.__module__ else "numpy"
+    return f"{module}.{function.__name__}".removeprefix("numpy.")
+
+
+def covered() -> dict[str, Callable[..., Any]]:
+    """What takes Values and differentiates, by NumPy's name without the ``np.``.
+
+    >>> covered()["linalg.inv"].__name__
+    'inv'
+    """
+    named = {_name(function): ours for function, ours in (NUMPY_FUNCTIONS | UFUNCS).items()}
+    return dict(sorted((named | {"astype": functions.astype}).items()))  # that one since NumPy 2.1
+
+
+def _signature(function: Callable[..., Any]) -> str:
+    parts = []
+    for parameter in list(inspect.signature(function).parameters.values())[1:]:
+        star = "*" if parameter.kind is inspect.Parameter.VAR_POSITIONAL else ""
+        parts.append(star + parameter.name)
+    return ", ".join(f"`{part}`" for part in parts) or "–"
+
+
+def _orders(name: str) -> str:
+    return f"all; {_NOTES[name]}" if name in _NOTES and "order" in _NOTES[name][:30] else "all"
+
+
+def _paths(name: str) -> str:
+    return f"Jacobians of up to {AT_MOST:,} entries" if name.rpartition(".")[2] in DENSE else "any size"
+
+
+def _note(name: str) -> str:
+    name = name.rpartition(".")[2]
+    return _NOTES.get(name, "") if _orders(name) == "all" else ""
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    head = list(head)
+    return [_row(*head), _row(*["---"] * len(head)), *(_row(*row) for row in rows), ""]
+
+
+def _line(rule: Rule) -> list[str]:
+    constants = [operand for operand, e in zip(rule.operands, rule.derivatives, strict=True) if e is None]
+    orders = "0 everywhere" if set(rule.derivatives) == {"0"} else _orders(rule.name)
+    note = f"constant: {', '.join(constants)}" if constants else _note(rule.name)
+    return [
+        f"`{rule.name}({', '.join(rule.operands)})`",
+        f"`np.{rule.ufunc}`" if rule.ufunc else "",
+        ", ".join(f"`{e}`" for e in rule.written if e is not None and len(e) < 60) or "see the table",
+        orders,
+        note,
+    ]
+
+
+def _wrapped(names: Iterable[str]) -> str:
+    return ", ".join(f"`np.{name}`" for name in sorted(names))
+
+
+def page() -> str:
+    """The text of docs/coverage.md."""
+    lines = [
+        "<!-- Generated by python -m tools.coverage docs. Do not edit. -->",
+        "# What is differentiable",
+        "",
+        "NumPy's own functions take Values: `np.sum(v, axis=0)`. Each of those below, and each of this package's",
+        "own, is differentiable in reverse mode, in forward mode, and in every nesting of the two (`grad` of `jvp`,",
+        "`hessian`, …), to the orders given; and its paths can be counted, summed and listed. Tests hold orders 1",
+        "and 2 to JAX's in float64, in every nesting, and the orders up to 3 of each op to differences. What is not",
+        "here raises an error that names the function.",
+        "",
+        "Values are real: complex numbers are refused with an error. Where a function has a kink the convention is",
+        "that of [the table of derivatives](../tinygrad_lite/derivatives.py). `out=`, and `dtype=` and `where=` of",
+        "functions of elements, are refused.",
+        "",
+        f"## Element by element: {len(TABLE)} functions",
+        "",
+        "Each is `tg.name`, and a method unless it is `where`.",
+        "",
+        *_table(("function", "NumPy's name", "derivatives", "orders", "notes"), map(_line, TABLE.values())),
+    ]
+    numpy_ones = covered()
+    ufuncs = {_name(ufunc) for ufunc in UFUNCS} - {rule.ufunc for rule in TABLE.values()}
+    rows = [
+        [
+            f"`np.{name}`",
+            "the same for each element" if name in ufuncs and name not in ("matmul", "vecdot") else _signature(ours),
+            f"`v.{name.rpartition('.')[2]}`" if METHODS.get(name.rpartition(".")[2]) else "",
+            _orders(name.rpartition(".")[2]),
+            _paths(name),
+            _note(name),
+        ]
+        for name, ours in numpy_ones.items()
+        if name not in {rule.ufunc for rule in TABLE.values()}
+    ]
+    lines += [
+        f"## NumPy's functions: {len(rows)} more",
+        "",
+        "Arguments are those after the first; others are refused, except for values that say nothing (`out=None`).",
+        "A decomposition's derivative is a map between all elements: gradients are there at any size, to all orders;",
+        f"what is asked of its paths needs its entries one by one, at most {AT_MOST:,} of them.",
+        "",
+        *_table(("function", "arguments", "method", "orders", "paths", "notes"), rows),
+        "Also `np.add.reduce`, `multiply.reduce`, `maximum.reduce`, `minimum.reduce`, `logaddexp.reduce`,",
+        "`add.accumulate`, `multiply.accumulate`, and `.outer` of every function of two elements.",
+        "",
+    ]
+    own = sorted(
+        name
+        for name in functions.__all__
+        if name not in {n.rpartition(".")[2] for n in numpy_ones} and name not in FUNCTIONS
+    )
+    lines += [
+        "## This package's own",
+        "",
+        ", ".join(f"`tg.{name}`" for name in own)
+        + ", `tg.weighted_sum`, and the layers and losses of `nn`: all orders.",
+        "",
+        "## Constants",
+        "",
+        "Of a Value these make a constant Value, through which no path leads:",
+        f"{_wrapped(map(_name, CONSTANTS))}.",
+        "",
+        "And these plain numbers and arrays:",
+        f"{_wrapped(map(_name, ON_DATA))}; also `==`, `<` and their like.",
+        "",
+        "## Beside HIPS autograd",
+        "",
+    ]
+    there = set(numpy_ones) | {_name(f) for f in CONSTANTS} | {_name(f) for f in ON_DATA}
+    theirs = [*AUTOGRAD, *AUTOGRAD_CONSTANTS]
+    missing = [name for name in theirs if name not in there]
+    lines += [
+        f"Of the {len(theirs)} functions of NumPy that autograd differentiates ({len(AUTOGRAD)}) or holds constant",
+        f"({len(AUTOGRAD_CONSTANTS)}), {len(theirs) - len(missing)} are here. The others:",
+        "",
+        *_table(
+            ("autograd has", "why it is not here"), ([f"`np.{name}`", ELSEWHERE.get(name, "")] for name in missing)
+        ),
+        "Here and not there: " + ", ".join(f"`np.{name}`" for name in numpy_ones if name not in theirs) + ".",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def write(folder: Path) -> Path:
+    """Write the page into ``folder``, beside its place first, then renamed."""
+    path = folder / "coverage.md"
+    beside = path.with_suffix(".md.new")
+    beside.write_text(page(), encoding="utf-8")
+    beside.replace(path)
+    return path
+
+
+if __name__ == "__main__":
+    print(write(Path(sys.argv[1] if len(sys.argv) > 1 else "docs")))

@@ -1,0 +1,4 @@
+"""Records written as Graphviz DOT.
+
+The room imports ``records``.
+"""

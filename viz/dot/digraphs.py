@@ -1,0 +1,145 @@
+"""What all pictures have in common as DOT: fonts, margins, and edges and nodes that a page can find again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import graphviz
+
+from ..errors import DrawingTooLargeError, FormatError
+from .colours import FAINT, INK, WHITE
+from .escape import escape_label, escape_tooltip
+
+__all__ = [
+    "DIRECTIONS",
+    "Direction",
+    "FONT",
+    "arrow_size",
+    "check_direction",
+    "check_size",
+    "edge_label",
+    "effort",
+    "new_digraph",
+    "new_frame",
+    "share_width",
+    "sign_label",
+    "tip",
+]
+
+
+Direction = Literal["LR", "TB"]
+DIRECTIONS = ("LR", "TB")
+FONT = "Helvetica"
+
+
+def new_digraph(caption: str = "", **attributes: Any) -> graphviz.Digraph:
+    """An empty digraph with the project's looks; ``caption`` is plain text, shown below it.
+
+    >>> "Helvetica" in new_digraph("8 paths", rankdir="LR").source
+    True
+    """
+    graph = {
+        "bgcolor": WHITE,
+        "charset": "UTF-8",
+        "fontcolor": FAINT,
+        "fontname": FONT,
+        "fontsize": "11",
+        "outputorder": "edgesfirst",
+        "pad": "0.2",
+        "tooltip": " ",
+    } | {name: str(value) for name, value in attributes.items()}
+    if caption:
+        graph["label"] = escape_label(caption, limit=None)
+    font = {"fontname": FONT, "fontcolor": INK}
+    return graphviz.Digraph(
+        graph_attr=graph,
+        node_attr=font | {"color": INK, "fontsize": "11", "style": "filled", "fillcolor": WHITE},
+        edge_attr=font | {"color": FAINT, "fontsize": "9", "arrowsize": "0.6"},
+    )
+
+
+def new_frame(id: str, label: str) -> graphviz.Digraph:
+    """An empty frame, with a plain text as its heading, to be put into a digraph when it is full."""
+    looks = {"labeljust": "l", "color": "#c8c8c8", "style": "rounded", "margin": "10", "class": "module"}
+    return graphviz.Digraph(name=id, graph_attr=looks | {"id": id, "label": escape_label(label), "tooltip": tip(label)})
+
+
+def tip(*lines: str) -> str:
+    r"""A tooltip of several lines, empty ones left out.
+
+    >>> tip("w200", "", "= 0.5")
+    'w200\\n= 0.5'
+    """
+    return escape_tooltip("\n".join(line for line in lines if line))
+
+
+def check_direction(who: str, direction: str) -> None:
+    """Refuse what is no direction of reading."""
+    if direction not in DIRECTIONS:
+        raise FormatError(f'{who}: direction is "LR" (left to right) or "TB" (top down), got {direction!r}')
+
+
+def check_size(who: str, what: str, nodes: int, limit: int, instead: str) -> None:
+    """Refuse to draw what nobody could read."""
+    if nodes > limit:
+        raise DrawingTooLargeError(f"{who}: at most {limit:,} nodes are drawn, {what} has {nodes:,}; {instead}")
+
+
+def share_width(share: float) -> float:
+    """The width in points of a line through which this share of |gradient| runs: proportional, but always visible.
+
+    >>> share_width(1.0), share_width(0.5), share_width(0.0)
+    (6.0, 3.0, 0.8)
+    """
+    return max(0.8, 6.0 * share)
+
+
+def arrow_size(width: float) -> str:
+    """The size of the head that suits an arrow of this width: Graphviz enlarges it with the width already.
+
+    >>> arrow_size(1.0)
+    '0.54'
+    """
+    return f"{0.55 - 0.01 * width:.2f}"
+
+
+LONG = 800
+"""Ranks that edges may cross in all: with 1,600 the layout takes 5 s, with 3,200 over a minute."""
+
+
+def effort(joins: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """What makes the layout hurry, for a graph with edges as long as those from a value used all along a deep graph.
+
+    ``joins`` are tails and heads, those into a node before those out of it. Straight edges and a few rounds of the
+    simplex method take a fiftieth of the time, and look worse.
+
+    >>> effort([("a", "b"), ("b", "c")])
+    {}
+    """
+    depth: dict[str, int] = {}
+    first: dict[str, int] = {}
+    for tail, head in joins:
+        depth[head] = max(depth.get(head, 0), depth.get(tail, 0) + 1)
+    for tail, head in joins:
+        first[tail] = min(first.get(tail, depth[head]), depth[head])
+    long = sum(depth[head] - (depth.get(tail) or first[tail] - 1) - 1 for tail, head in joins)
+    return {"nslimit": "1", "splines": "line"} if long > LONG else {}
+
+
+def edge_label(text: str, width: float = 1.0) -> str:
+    r"""The label of an arrow: room at both ends, and below it where the arrow is so wide that it would touch.
+
+    >>> print(edge_label("0.25"), edge_label("0.25", 6.0))
+     0.25   0.25 \n&#160;
+    """
+    return f" {escape_label(text, limit=28)} " + (r"\n&#160;" if width > 2.0 else "")
+
+
+def sign_label(sign: str) -> str:
+    """The sign of an op as a label; a superscript gets something to stand on.
+
+    >>> sign_label("σ"), sign_label("²")
+    ('σ', 'x²')
+    """
+    return escape_label(f"x{sign}" if sign in ("²", "ᵀ") else sign, limit=12)

@@ -1,0 +1,232 @@
+"""The computation graph as a picture: every value, every op, and the local derivative on every arrow.
+
+In two steps: ``graph_records`` takes the numbers out of the engine as plain records, ``graph_digraph`` writes those as
+DOT. Nothing recurses over the graph.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import graphviz
+
+from tinygrad_lite.core.value import Value
+
+from ..output.drawing import Drawing
+from ..records.graph import LIMIT, BoxNode, GraphScene, LocalEdge, OpNode, ValueNode, graph_records
+from ..records.numbers import number, shape_text
+from .colours import CONSTANT, INK, MIXED, NEGATIVE, OP, POSITIVE, WHITE, shade
+from .digraphs import Direction, check_direction, edge_label, effort, new_digraph, new_frame, sign_label, tip
+from .escape import escape_label
+
+__all__ = ["graph", "graph_digraph"]
+
+
+def graph(
+    value: Value, *, direction: Direction = "LR", depth: int | None = None, fold: bool = True, limit: int = LIMIT
+) -> Drawing:
+    """Draw the computation graph of a value.
+
+    Values are boxes, with square corners the leaves and with round ones the results; each with its name, its number (of
+    an array the shape and the extent; a small one is striped by its elements) and its gradient, "–" until a backward
+    pass has been. Ops are circles. On every arrow from a value to an op stands the local derivative, and an operand
+    that is used twice has two arrows. The fill shows the sign and the size of the gradient. Constants are pale, their
+    arrows dotted. Modules have frames around what they made.
+
+    A graph too large for the limit is made smaller until it fits: modules are drawn as one box each, the innermost
+    first, then what lies furthest from the end; the caption says so.
+
+    Args:
+        value: the end of the graph.
+        direction: "LR", from left to right, or "TB", top down.
+        depth: how many levels of modules are open; 0 draws each outermost one as a box. All of them if left out.
+        fold: whether the middle of a long chain of ops is drawn as one box.
+        limit: how many nodes are drawn at most.
+
+    Raises:
+        ArgumentError: a depth below 0, or a limit below 10.
+        FormatError: another direction.
+        GraphError: the graph was freed, or a leaf has other data by now.
+
+    >>> x = Value(3.0, name="x")
+    >>> graph(x * x + x)
+    <Drawing: 5 nodes, 6 edges; .save("picture.svg") writes it>
+    """
+    check_direction("graph", direction)
+    return Drawing(graph_digraph(graph_records(value, depth=depth, fold=fold, limit=limit), direction))
+
+
+# ---- records to DOT --------------------------------------------------------------------------------------------------
+
+
+def graph_digraph(scene: GraphScene, direction: Direction = "LR") -> graphviz.Digraph:
+    """The records as DOT."""
+    ranksep, nodesep = ("0.3", "0.12") if direction == "LR" else ("0.35", "0.25")
+    into = defaultdict(list)
+    for edge in scene.edges:
+        into[edge.op].append((edge.value, edge.op))
+    joins = [join for op in scene.ops for join in (*into[op.id], (op.id, op.value))]
+    joins += [join for box in scene.boxes for join in (*into[box.id], *((box.id, value) for value in box.values))]
+    digraph = new_digraph(scene.note, rankdir=direction, ranksep=ranksep, nodesep=nodesep, **effort(joins))
+    places = {frame.id: new_frame(frame.id, frame.label) for frame in scene.frames} | {"": digraph}
+
+    def place(id: str) -> graphviz.Digraph:
+        return places[scene.framed.get(id, "")]
+
+    for value in scene.values:
+        _write_value(place(value.id), value, scene.scale, direction)
+    for op in scene.ops:
+        _write_op(place(op.id), op)
+    for box in scene.boxes:
+        _write_box(place(box.id), box)
+    for frame in reversed(scene.frames):  # a frame comes after the one around it
+        places[frame.parent].subgraph(places[frame.id])
+    for op in scene.ops:
+        _write_join(digraph, op.id, op.value)
+    for box in scene.boxes:
+        for made in box.values:
+            _write_join(digraph, box.id, made)
+    room = _room(scene)
+    for edge in scene.edges:
+        _write_edge(digraph, edge, room.get(edge.op, "1"))
+    if scene.scale:
+        _write_legend(digraph, scene)
+    return digraph
+
+
+def _write_op(digraph: graphviz.Digraph, op: OpNode) -> None:
+    digraph.node(
+        op.id,
+        label=sign_label(op.sign),
+        shape="circle" if len(op.sign) <= 2 else "ellipse",
+        id=op.id,
+        **{"class": "op"},
+        tooltip=tip(op.name),
+        fillcolor=OP,
+        color=OP,
+        fontsize="12",
+        width="0.3",
+        height="0.3",
+        margin="0.03",
+    )
+
+
+def _write_box(digraph: graphviz.Digraph, box: BoxNode) -> None:
+    ops = f"{box.ops:,} op{'s' if box.ops != 1 else ''}"
+    digraph.node(
+        box.id,
+        label=rf"{escape_label(box.label)}\n{ops}",
+        shape="box3d",
+        id=box.id,
+        **{"class": "box"},
+        tooltip=tip(box.label, f"{ops}, drawn as one box"),
+        fillcolor=OP,
+        margin="0.15,0.08",
+    )
+
+
+def _write_join(digraph: graphviz.Digraph, op: str, value: str) -> None:
+    digraph.edge(op, value, id=f"{op}-{value}", arrowhead="none", weight="8", penwidth="1.5", tooltip=" ")
+
+
+def _write_value(digraph: graphviz.Digraph, value: ValueNode, scale: float, direction: Direction) -> None:
+    constant = value.kind == "constant"
+    name, shape, data = escape_label(value.name), shape_text(value.shape), escape_label(value.data)
+    rows = [[name, shape], [data]] if value.shape else [[name, data]]
+    if not constant:
+        rows.append([f"grad {escape_label(value.grad)}"])
+    fields = ["|".join(field for field in row if field) for row in rows]
+    label = "|".join(f"{{{field}}}" for field in fields)
+    if direction == "TB":  # braces turn the direction in which fields follow, which starts along the ranks
+        label = f"{{{label}}}"
+    fill = WHITE if value.low is None or value.high is None else shade(value.low, value.high, scale)
+    shaped = {"shape": "record" if value.leaf else "Mrecord"}
+    if value.elements and scale:  # a box of stripes, one for each element, has no fields
+        lines = value.name, f"{shape_text(value.shape)}: {value.data}", f"grad {value.grad}"
+        label = r"\n".join(escape_label(line) for line in lines if line)
+        fill = ":".join(shade(g, g, scale) for g in value.elements)
+        shaped = {"shape": "box", "style": "striped", "penwidth": "0.6"}
+    ink = CONSTANT if constant else INK
+    digraph.node(
+        value.id,
+        label=label,
+        **shaped,
+        id=value.id,
+        **{"class": f"value {value.kind}"},
+        tooltip=tip(
+            value.name or f"nameless {value.kind}",
+            f"shape {shape_text(value.shape)}" if value.shape else "",
+            f"value {value.data}",
+            f"gradient {value.grad}" if value.grad else "a constant: no gradient",
+        ),
+        fillcolor=fill,
+        color="#bbbbbb" if constant else "#8a8a8a" if "penwidth" in shaped else ink,
+        fontcolor=ink,
+        height="0.28",
+        margin="0.11,0.03",
+    )
+
+
+def _room(scene: GraphScene) -> dict[str, str]:
+    """How many ranks the arrows into each op cross: more where many fans cross, so that labels stay apart."""
+    operands = Counter(edge.op for edge in scene.edges if edge.live)
+    fanned = sum(count for count in operands.values() if count > 2)
+    wide = str(min(4, 1 + fanned // 40))
+    return {op.id: wide if operands[op.id] > 2 else "1" for op in scene.ops}
+
+
+def _write_edge(digraph: graphviz.Digraph, edge: LocalEdge, ranks: str) -> None:
+    if not edge.live:
+        digraph.edge(
+            edge.value,
+            edge.op,
+            id=edge.id,
+            **{"class": "edge constant"},
+            style="dotted",
+            color="#aaaaaa",
+            tooltip=tip("no gradient flows back here"),
+        )
+        return
+    digraph.edge(
+        edge.value,
+        edge.op,
+        label=edge_label(edge.text),
+        id=edge.id,
+        **{"class": "edge local"},
+        color="#555555",
+        minlen=ranks,
+        labeltooltip=_local_tip(edge),
+        tooltip=_local_tip(edge),
+    )
+
+
+def _local_tip(edge: LocalEdge) -> str:
+    value = "" if edge.local is None else repr(edge.local)
+    return tip(f"local derivative {' = '.join(part for part in (edge.formula, value) if part) or edge.text}")
+
+
+def _write_legend(digraph: graphviz.Digraph, scene: GraphScene) -> None:
+    """One bar of stripes: what the fills mean. Another box, if there is an array with both signs in it."""
+    top, space = number(scene.scale), "&#160;" * 5
+    shared = {"shape": "box", "class": "legend", "color": "#bbbbbb", "fontsize": "10", "height": "0.22", "width": "0"}
+    digraph.node(
+        "legend",
+        label=f"-{top}{space}gradient{space}+{top}",
+        id="legend",
+        style="striped",
+        fillcolor=":".join([*reversed(NEGATIVE), WHITE, *POSITIVE]),
+        tooltip=tip(f"the gradient: strong from {number(scene.scale / 10)}, medium from {number(scene.scale / 100)}"),
+        margin="0.06,0.02",
+        **shared,
+    )
+    whole = [(value.low, value.high) for value in scene.values if not value.elements]
+    if any(low is not None and high is not None and low < 0 < high for low, high in whole):
+        digraph.node(
+            "legend-mixed",
+            label="an array of both signs",
+            id="legend-mixed",
+            fillcolor=MIXED[2],
+            tooltip=tip("its fill shows the size of its largest element"),
+            margin="0.06,0.02",
+            **shared,
+        )

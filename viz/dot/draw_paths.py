@@ -1,0 +1,192 @@
+"""The paths of one gradient as a picture: only what lies between the end and the value, as wide as what flows there.
+
+In two steps: ``viz.path_records`` takes the numbers out of the engine as plain records, ``paths_digraph`` writes those
+as DOT.
+"""
+
+from __future__ import annotations
+
+import graphviz
+
+from tinygrad_lite.core.shapes import Index
+from tinygrad_lite.core.value import Value
+from tinygrad_lite.paths.queries import gradient_paths
+
+from ..output.drawing import Drawing
+from ..records.numbers import number, percent
+from ..records.paths import LIMIT, Level, PathEdge, PathNode, PathScene, paths_records
+from .colours import CHOSEN, INK, OP, PATH, TOP, WHITE
+from .digraphs import (
+    Direction,
+    arrow_size,
+    check_direction,
+    edge_label,
+    effort,
+    new_digraph,
+    share_width,
+    sign_label,
+    tip,
+)
+from .escape import escape_label, visible
+
+__all__ = ["paths", "paths_digraph"]
+
+
+STRIPE = 2.0
+"""Points between the parallel lines that Graphviz draws for a list of colours."""
+
+OTHERS = "#b5b5b5"
+
+
+def paths(
+    loss: Value,
+    w: Value | str,
+    at: int | Index | None = None,
+    top: int | None = None,
+    *,
+    end_at: int | Index | None = None,
+    level: Level | None = None,
+    direction: Direction = "LR",
+    limit: int = LIMIT,
+) -> Drawing:
+    """Draw the paths that a gradient is the sum of.
+
+    Every arrow carries its local derivative, and is as wide as the share of |gradient| that runs through it; one
+    through which nothing runs is dashed. Below stands how many paths there are, their sum, and how much of it cancels.
+
+    Args:
+        loss: the end of the paths.
+        w: the value they lead to, or its name (``"w200"``, ``"w2[0,1]"``).
+        at: the element of it; may be left out where it has one.
+        top: so many of the largest paths are drawn in colours of their own, with what each contributes, all others in
+            grey with their sum.
+        end_at: the element of the end; may be left out where it has one.
+        level: "elements" or "values" of arrays; by default elements as long as they can be told apart.
+        direction: "LR", from left to right, or "TB", top down.
+        limit: how many nodes are drawn at most.
+
+    Raises:
+        ArgumentError: a ``top`` below 1, or too many paths to find the largest among them; another level.
+        DrawingTooLargeError: more nodes than the limit.
+        FormatError: another direction.
+        GraphError, UnknownNameError, ShapeError, IndexRangeError: see ``tinygrad_lite.gradient_paths``.
+
+    >>> x = Value(3.0, name="x")
+    >>> paths(x * x + x, x)
+    <Drawing: 3 nodes, 4 edges; .save("picture.svg") writes it>
+    """
+    check_direction("paths", direction)
+    scene = paths_records(gradient_paths(loss, w, at=at, end_at=end_at), top=top, level=level, limit=limit)
+    return Drawing(paths_digraph(scene, direction))
+
+
+# ---- records to DOT --------------------------------------------------------------------------------------------------
+
+
+def paths_digraph(scene: PathScene, direction: Direction = "LR") -> graphviz.Digraph:
+    """The records as DOT."""
+    joins = [(edge.tail, edge.head) for edge in reversed(scene.edges)]
+    digraph = new_digraph(_caption(scene), rankdir=direction, ranksep="0.35", nodesep="0.2", **effort(joins))
+    for node in scene.nodes:
+        _write_node(digraph, node)
+    for edge in scene.edges:
+        _write_edge(digraph, edge, scene)
+    if scene.top:
+        _write_ranking(digraph, scene, direction)
+    return digraph
+
+
+def _caption(scene: PathScene) -> str:
+    paths = "1 path" if scene.count == 1 else f"{scene.count:,} paths"
+    facts = f"total {number(scene.total)}"
+    if not scene.magnitude:
+        facts += ", nothing flows"
+    elif scene.count > 1:
+        facts += f", cancellation {percent(scene.cancellation)}"
+    ends = f"from {visible(scene.end, 40)} to {visible(scene.wrt, 40)}"
+    return f"{paths} {ends}: {facts}\narrows: local derivatives; width: share of |gradient|"
+
+
+def _write_node(digraph: graphviz.Digraph, node: PathNode) -> None:
+    colour = {"wrt": CHOSEN, "end": PATH, "between": INK}[node.kind]
+    name = escape_label(node.name) or sign_label(node.sign) or "·"
+    digraph.node(
+        node.id,
+        label=rf"{name}\n{escape_label(node.data)}",
+        shape="box",
+        id=node.id,
+        **{"class": f"value {node.kind}"},
+        tooltip=tip(node.name or node.sign, f"value {node.data}", f"{percent(node.share)} of |gradient|"),
+        style="rounded,filled",
+        color=colour if node.name or node.kind != "between" else OP,
+        fontcolor=colour if node.kind == "wrt" else INK,
+        penwidth="2" if node.kind != "between" else "1",
+        fillcolor=WHITE if node.name else OP,
+        margin="0.08,0.04",
+        width="0.3",
+        height="0.3",
+    )
+
+
+def _write_edge(digraph: graphviz.Digraph, edge: PathEdge, scene: PathScene) -> None:
+    expression = " = ".join(part for part in (edge.formula, "" if edge.local is None else repr(edge.local)) if part)
+    note = tip(
+        f"local derivative {expression or edge.text}",
+        f"{percent(edge.share)} of |gradient|",
+        *(f"path {rank + 1}: {number(scene.top[rank].contribution)}" for rank in edge.ranks),
+    )
+    if edge.ranks:
+        stripes = _stripes(edge, scene)
+        colour, width, whole = ":".join(stripes), STRIPE, STRIPE * len(stripes)
+    else:
+        colour, width = OTHERS if scene.top else PATH, share_width(edge.share)
+        whole = width
+    digraph.edge(
+        edge.tail,
+        edge.head,
+        label=edge_label(edge.text, whole),
+        id=edge.id,
+        **{"class": " ".join(["path", *(f"rank-{rank + 1}" for rank in edge.ranks)])},
+        color=colour,
+        penwidth=f"{width:.3f}",
+        arrowsize=arrow_size(whole),
+        style="dashed" if not edge.share else "solid",
+        tooltip=note,
+        labeltooltip=note,
+    )
+
+
+def _stripes(edge: PathEdge, scene: PathScene) -> list[str]:
+    """Parallel lines, for each ranked path as many as make its share, and grey ones for all others."""
+    shares = [(TOP[rank % len(TOP)], scene.top[rank].share) for rank in edge.ranks]
+    rest = edge.share - sum(share for _, share in shares)
+    if rest > 1e-9 * max(edge.share, 1e-300):
+        shares.append((OTHERS, rest))
+    return [colour for colour, share in shares for _ in range(max(1, round(share_width(share) / STRIPE)))]
+
+
+def _write_ranking(digraph: graphviz.Digraph, scene: PathScene, direction: Direction) -> None:
+    """A list of the largest paths, each in its colour, and what all others add up to."""
+    rows = [
+        (f"{k + 1}: {number(path.contribution)}  ({percent(path.share)})", TOP[k % len(TOP)], path.text)
+        for k, path in enumerate(scene.top)
+    ]
+    others = scene.count - len(scene.top)
+    if others:
+        rest = scene.total - sum(path.contribution for path in scene.top)
+        rows.append((f"{others:,} other{'s' if others > 1 else ''}: {number(rest)}", OTHERS, "the remaining paths"))
+    with digraph.subgraph(graph_attr={"rank": "same"}) as legend:
+        for k, (text, colour, full) in sorted(enumerate(rows), reverse=direction == "LR"):  # columns fill from below
+            legend.node(
+                f"top{k + 1}",
+                label=escape_label(text),
+                id=f"top{k + 1}",
+                **{"class": "legend"},
+                shape="box",
+                color=colour,
+                penwidth="2",
+                fontsize="10",
+                height="0.22",
+                margin="0.06,0.02",
+                tooltip=tip(full),
+            )

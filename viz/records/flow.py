@@ -1,0 +1,127 @@
+"""How much of a gradient runs through each place between an end and a value.
+
+The magnitude of a gradient is the sum of the absolute contributions of its paths. Of that the *share* of a place is
+what the paths through it contribute. One sweep forward from the value and one back from the end, both in the magnitude
+semiring, give every share: what reaches a place, times what leads on from it. The shares of the places that one crosses
+on the way from end to value, whichever way one takes (a cut), add up to 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.core.maps import Chain
+from tinygrad_lite.core.shapes import Index
+from tinygrad_lite.core.value import Value
+from tinygrad_lite.paths.queries import GradientPaths
+from tinygrad_lite.semirings import MAGNITUDE
+from tinygrad_lite.semirings.base import Semiring
+
+__all__ = ["Flow", "Sums"]
+
+
+class Sums:
+    """The sum over all paths through a place, in a semiring, for every place between an end and a value.
+
+    ``behind`` holds, for each element of each Value, the sum over its paths to the value; ``ahead`` that over the paths
+    from the end to it; ``of_all`` is the sum over all paths.
+
+    >>> from tinygrad_lite import Value, gradient_paths
+    >>> from tinygrad_lite.semirings import COUNT
+    >>> x = Value(3.0)
+    >>> y = x * x
+    >>> sums = Sums(gradient_paths(y * y, x), COUNT)
+    >>> sums.of_all, sums.through(y), sums.at(y, ())
+    (4, 4, 4)
+    """
+
+    def __init__(self, paths: GradientPaths, semiring: Semiring) -> None:
+        self.semiring = semiring
+        self.behind = {value: semiring.result(a) for value, a in paths.tangents(semiring).items()}
+        self.ahead = {value: semiring.result(a) for value, a in paths.cotangents(semiring).items()}
+        self.of_all = self._at(self.behind, paths.end, paths.end_at)
+
+    def reach(self, value: Value) -> Any:
+        """Which elements of a value lie on a path at all: an array of booleans, or one."""
+        if value not in self.behind or value not in self.ahead:
+            return np.zeros(value.shape, bool)
+        return np.not_equal(self.behind[value], 0) & np.not_equal(self.ahead[value], 0)
+
+    def at(self, value: Value, index: Index) -> Any:
+        """Through one element."""
+        return self._at(self.behind, value, index) * self._at(self.ahead, value, index)
+
+    def through(self, value: Value) -> Any:
+        """Through any element of a value."""
+        if value not in self.behind or value not in self.ahead:
+            return 0
+        return self._total(self.behind[value], self.ahead[value])
+
+    def edge(self, node: Value, index: Index, operand: Value, inner: Index, weight: float) -> Any:
+        """Through one elementary edge."""
+        return self._at(self.ahead, node, index) * self.semiring.lift(weight) * self._at(self.behind, operand, inner)
+
+    def along(self, node: Value, operand: Value, chain: Chain) -> Any:
+        """Through any of the elementary edges of one arrow of the graph."""
+        if node not in self.ahead or operand not in self.behind:
+            return 0
+        with np.errstate(all="ignore"):
+            pulled = self.ahead[node]
+            for linear_map in chain:
+                pulled = linear_map.pull(pulled, self.semiring)
+        return self._total(pulled, self.behind[operand])
+
+    def _total(self, a: Any, b: Any) -> Any:
+        with np.errstate(all="ignore"):
+            products = self.semiring.times(a, b)
+            if np.ndim(products):
+                products = self.semiring.sum(products, tuple(range(-np.ndim(products), 0)))
+            return self.semiring.scalar(products)
+
+    def _at(self, of: dict[Value, Any], value: Value, index: Index) -> Any:
+        """An element as a Python number, which no product overflows."""
+        found = of.get(value)
+        if found is None:
+            return 0
+        return self.semiring.scalar(found[index] if value.shape else found)
+
+
+class Flow:
+    """The shares of |gradient| of all places between the end and the value of some paths.
+
+    >>> from tinygrad_lite import Value, gradient_paths
+    >>> x, w = Value(3.0, name="x"), Value(2.0, name="w")
+    >>> u = w * 1.0
+    >>> v = w * 3.0
+    >>> flow = Flow(gradient_paths(u - v, w))
+    >>> flow.magnitude, flow.through(u), flow.through(v)
+    (4.0, 0.25, 0.75)
+    """
+
+    def __init__(self, paths: GradientPaths) -> None:
+        self.sums = Sums(paths, MAGNITUDE)
+        self.magnitude = float(self.sums.of_all)
+
+    def at(self, value: Value, index: Index) -> float:
+        """The share that runs through one element."""
+        return float(self.share(self.sums.at(value, index)))
+
+    def through(self, value: Value) -> float:
+        """The share that runs through a value, all its elements together."""
+        return float(self.share(self.sums.through(value)))
+
+    def edge(self, node: Value, index: Index, operand: Value, inner: Index, weight: float) -> float:
+        """The share that runs through one elementary edge."""
+        return float(self.share(self.sums.edge(node, index, operand, inner, weight)))
+
+    def along(self, node: Value, operand: Value, chain: Chain) -> float:
+        """The share that runs through one arrow of the graph, all its elementary edges together."""
+        return float(self.share(self.sums.along(node, operand, chain)))
+
+    def share(self, magnitude: Any) -> Any:
+        """Magnitudes as parts of the whole. Of nothing, and of what overflowed, there are no shares: 0."""
+        with np.errstate(all="ignore"):
+            shares = np.divide(magnitude, self.magnitude)
+        return np.where(np.isfinite(shares), shares, 0.0)

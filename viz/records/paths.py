@@ -1,0 +1,278 @@
+"""The numbers in the picture of paths: what lies between the end and the value, and how much runs there.
+
+Where arrays are small the records are of their elements, so that every path can be followed; else of whole arrays.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from tinygrad_lite.core.evaluation import check_recorded
+from tinygrad_lite.core.graph import chains, topological
+from tinygrad_lite.core.maps import edges
+from tinygrad_lite.core.shapes import Index
+from tinygrad_lite.core.value import Value
+from tinygrad_lite.errors import ArgumentError
+from tinygrad_lite.paths.path import Path, element_name
+from tinygrad_lite.paths.queries import GradientPaths
+from tinygrad_lite.semirings import COUNT
+
+from ..dot.digraphs import check_size
+from .flow import Flow, Sums
+from .local import Local, local_derivative
+from .numbers import number, shape_text, summary
+
+__all__ = ["LIMIT", "Level", "PathEdge", "PathNode", "PathScene", "RankedPath", "paths_records"]
+
+
+Level = Literal["elements", "values"]
+
+LIMIT = 2_000
+"""Nodes that are drawn."""
+
+ELEMENTS, ELEMENT_EDGES = 150, 400
+"""As many elements and elementary edges of arrays as can still be told apart: above, whole arrays are drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathNode:
+    """A value on the way, or one element of it.
+
+    ``name`` is empty where it has none, and ``sign`` the sign of its op then stands for it. ``share`` is the part of
+    |gradient| that runs through it.
+    """
+
+    id: str
+    name: str
+    sign: str
+    data: str
+    kind: Literal["end", "between", "wrt"]
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class PathEdge:
+    """An arrow from what an op reads to what it makes.
+
+    ``local`` is the local derivative where it is one number, ``text`` what the arrow shows; ``share`` is the part of
+    |gradient| that runs through it; ``ranks`` are the positions, in the scene's ``top``, of the paths that use it.
+    """
+
+    id: str
+    tail: str
+    head: str
+    text: str
+    formula: str
+    local: float | None
+    share: float
+    ranks: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RankedPath:
+    """One of the largest paths: its contribution, the part of |gradient| that it is, and the path as text."""
+
+    contribution: float
+    share: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathScene:
+    """Everything that the picture shows. ``total`` is the gradient, ``magnitude`` the sum of |contributions|."""
+
+    nodes: tuple[PathNode, ...]
+    edges: tuple[PathEdge, ...]
+    level: Level
+    end: str
+    wrt: str
+    count: int
+    total: float
+    magnitude: float
+    cancellation: float
+    top: tuple[RankedPath, ...]
+
+
+def paths_records(
+    paths: GradientPaths, *, top: int | None = None, level: Level | None = None, limit: int = LIMIT
+) -> PathScene:
+    """The records of the picture.
+
+    >>> from tinygrad_lite import gradient_paths
+    >>> x = Value(3.0, name="x")
+    >>> scene = paths_records(gradient_paths(x * x + x, x))
+    >>> scene.count, scene.total, [(edge.local, round(edge.share, 3)) for edge in scene.edges]
+    (3, 7.0, [(1.0, 0.857), (1.0, 0.143), (3.0, 0.429), (3.0, 0.429)])
+    """
+    if level not in (None, "elements", "values"):
+        raise ArgumentError(f'paths: level is "elements" or "values", or left out, got {level!r}')
+    for what, given in (("top", top), ("limit", limit)):
+        whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
+        if given is not None and (not whole or given < 1):
+            meaning = {"top": "how many paths get colours of their own", "limit": "how many nodes are drawn"}[what]
+            raise ArgumentError(f"paths: {what} is {meaning}, a whole number of at least 1, got {given!r}")
+    check_recorded(paths.end)
+    ranked = paths.top(top) if top else []
+    counts = Sums(paths, COUNT)
+    values = [value for value in dict.fromkeys((paths.wrt, *topological(paths.end))) if np.any(counts.reach(value))]
+    drawn = _drawn(paths, counts, values, level, limit)
+    return PathScene(
+        tuple(drawn.nodes),
+        tuple(_with_ranks(drawn, ranked)),
+        drawn.level,
+        _text(paths.end, paths.end_at) or "the end",
+        _text(paths.wrt, paths.at) or "the value",
+        paths.count,
+        paths.total,
+        paths.magnitude,
+        paths.cancellation,
+        tuple(RankedPath(p.contribution, drawn.flow.share(abs(p.contribution)), str(p)) for p in ranked),
+    )
+
+
+def _drawn(paths: GradientPaths, counts: Sums, values: Sequence[Value], level: Level | None, limit: int) -> _Drawn:
+    """The elements, as long as they can be told apart; or the values."""
+    arrays = any(value.shape for value in values)
+    elements = sum(int(np.count_nonzero(counts.reach(value))) for value in values)
+    if level == "elements" or (level is None and (not arrays or elements <= ELEMENTS)):
+        _check_drawn(elements, limit)
+        drawn = _Elements(paths, counts, values)
+        if level or not arrays or len(drawn.edges) <= ELEMENT_EDGES:
+            return drawn
+    _check_drawn(len(values), limit)
+    return _Values(paths, counts, values)
+
+
+def _check_drawn(nodes: int, limit: int) -> None:
+    check_size(
+        "paths", "what lies between", nodes, limit, 'draw one sample, or level="values", or pass a larger limit='
+    )
+
+
+def _text(value: Value, index: Index) -> str:
+    return element_name(value, index) or ""
+
+
+Place = tuple[Value, Index | None]
+
+
+class _Drawn:
+    """Nodes and edges while they are collected. A place is a value, and an element of it or ``None`` for all of it."""
+
+    level: Level
+
+    def __init__(self, paths: GradientPaths) -> None:
+        self.paths = paths
+        self.flow = Flow(paths)
+        self.nodes: list[PathNode] = []
+        self.edges: list[PathEdge] = []
+        self.joins: defaultdict[tuple[Place, Place], list[int]] = defaultdict(list)
+        """For two places the positions of the edges between them."""
+        self.ids: dict[Place, str] = {}
+
+    def add_node(self, place: Place, name: str, data: str, share: float) -> None:
+        value, index = place
+        paths = self.paths
+        kind: Literal["end", "between", "wrt"] = "between"
+        if value is paths.end and index in (None, paths.end_at):
+            kind = "end"
+        if value is paths.wrt and index in (None, paths.at):
+            kind = "wrt"
+        sign = "" if name or value.op is None else value.op.sign
+        self.ids[place] = f"v{len(self.ids)}"
+        self.nodes.append(PathNode(self.ids[place], name, sign, data, kind, share))
+
+    def add_edge(self, node: Place, operand: Place, local: Local, share: float) -> None:
+        self.joins[node, operand].append(len(self.edges))
+        ends = f"e{len(self.edges)}", self.ids[operand], self.ids[node]
+        self.edges.append(PathEdge(*ends, local.text, local.formula, local.value, share))
+
+    def place(self, value: Value, index: Index) -> Place:
+        raise NotImplementedError
+
+
+class _Elements(_Drawn):
+    """Every element by itself, and every elementary edge."""
+
+    level = "elements"
+
+    def __init__(self, paths: GradientPaths, counts: Sums, values: Sequence[Value]) -> None:
+        super().__init__(paths)
+        for value in values:
+            for index in _indices(counts, value):
+                data = value.data[index] if value.shape else value.data
+                self.add_node((value, index), _text(value, index), number(float(data)), self.flow.at(value, index))
+        for node in reversed(values):
+            with np.errstate(all="ignore"):
+                found = list(chains(node))
+            for position, operand, chain in found:
+                if operand not in counts.behind:
+                    continue
+                scalar = local_derivative(node, position, operand, chain)
+                for index in _indices(counts, node):
+                    for inner, weight in edges(chain, index):
+                        if not counts.edge(node, index, operand, inner, weight):
+                            continue
+                        local = Local(number(weight), scalar.formula, weight + 0.0)
+                        share = self.flow.edge(node, index, operand, inner, weight)
+                        self.add_edge((node, index), (operand, inner), local, share)
+
+    def place(self, value: Value, index: Index) -> Place:
+        return value, index
+
+
+def _indices(counts: Sums, value: Value) -> Iterator[Index]:
+    """The elements of a value that lie on a path, in order."""
+    return (tuple(map(int, index)) for index in np.argwhere(counts.reach(value)))
+
+
+class _Values(_Drawn):
+    """Arrays as a whole."""
+
+    level = "values"
+
+    def __init__(self, paths: GradientPaths, counts: Sums, values: Sequence[Value]) -> None:
+        super().__init__(paths)
+        for value in values:
+            shape = f"{shape_text(value.shape)}: " if value.shape else ""
+            name = value.name or ""
+            if value is paths.wrt:
+                name = _text(value, paths.at)
+                shape = ""
+            data = summary(value.data if value is not paths.wrt or not value.shape else value.data[paths.at])
+            self.add_node((value, None), name, f"{shape}{data}", self.flow.through(value))
+        for node in reversed(values):
+            with np.errstate(all="ignore"):
+                for position, operand, chain in chains(node):
+                    if counts.along(node, operand, chain):
+                        local = local_derivative(node, position, operand, chain)
+                        self.add_edge((node, None), (operand, None), local, self.flow.along(node, operand, chain))
+
+    def place(self, value: Value, index: Index) -> Place:
+        return value, None
+
+
+def _with_ranks(drawn: _Drawn, ranked: Sequence[Path]) -> list[PathEdge]:
+    """The edges, each with the ranks of the paths that use it.
+
+    A path names its nodes, not which of several parallel edges it took: paths with the same nodes take them in turn,
+    the last step changing first, which is the order in which paths are listed.
+    """
+    ranks: defaultdict[int, list[int]] = defaultdict(list)
+    met: Counter[tuple[tuple[Place, ...], tuple[float, ...]]] = Counter()
+    for rank, path in enumerate(ranked):
+        places = tuple(itertools.starmap(drawn.place, zip(path.nodes, path.indices, strict=True)))
+        turn = met[places, path.locals]
+        met[places, path.locals] += 1
+        steps = list(zip(itertools.pairwise(places), path.locals, strict=True))
+        for join, local in reversed(steps):
+            among = [k for k in drawn.joins[join] if drawn.edges[k].local in (None, local)] or drawn.joins[join]
+            turn, choice = divmod(turn, len(among))
+            ranks[among[choice]].append(rank)
+    return [replace(edge, ranks=tuple(ranks[k])) for k, edge in enumerate(drawn.edges)]
