@@ -21,7 +21,8 @@ import tinygrad_lite as tg
 from tests.cases import CASES, Case, recorded
 from tests.viz.svg import HOSTILE
 from tinygrad_lite import Value, datasets, nn, optim
-from tinygrad_lite.compiler import blocking, step, tape
+from tinygrad_lite.compiler import blocking, tape
+from tinygrad_lite.compiler import step as limits
 from tinygrad_lite.core.elementwise import weighted_sum
 from tinygrad_lite.core.maps import Scale
 from tinygrad_lite.core.value import Op, record
@@ -42,7 +43,7 @@ WAYS = ["python", "numpy", *(["straight", "tape"] if tape.available() else [])]
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The backend to force, with the limit between its two ways where the test wants it."""
     way: str = request.param
-    monkeypatch.setattr(step, "SHORT", {"straight": 10**6}.get(way, 0))
+    monkeypatch.setattr(limits, "SHORT", {"straight": 10**6}.get(way, 0))
     return {"straight": "numba", "tape": "numba"}.get(way, way)
 
 
@@ -628,7 +629,7 @@ def test_branches_on_parameters_and_loops() -> None:
 def test_what_is_never_the_same_is_refused_with_the_place() -> None:
     w = Value(1.0)
     step = tg.compile(lambda: w * w.item(), optim.SGD([w], lr=0.1))
-    for _ in range(step.MOST_PROGRAMS):
+    for _ in range(limits.MOST_PROGRAMS):
         step()
     with pytest.raises(GraphError, match=r"captured 16 times.*item\(\) of .*test_compiler"):
         step()
@@ -639,7 +640,7 @@ def test_many_shapes_are_warned_of() -> None:
     step = tg.compile(lambda x: (w * x).sum())
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        for n in range(1, step.MOST_SHAPES + 3):
+        for n in range(1, limits.MOST_SHAPES + 3):
             step(np.ones(n))
     assert "different shapes" in str(told[0].message)
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..core.elementwise import Elementwise, WeightedSum, scalar_node
-from ..core.recording import paused, watching_by
+from ..core.recording import Observer, paused, watching_by
 from ..core.value import Op, Value, as_data, constant, describe, raw, unrecorded
 from ..errors import GraphError, NonFiniteError
 
@@ -51,10 +51,10 @@ def detect_anomaly() -> Iterator[None]:
         yield
 
 
-class _Detector:
+class _Detector(Observer):
     """What ops and sweeps ask inside the block."""
 
-    def made(self, op: Op, operands: tuple[Any, ...], out: Any) -> Value:
+    def node_for(self, op: Op, operands: tuple[Any, ...], out: Any) -> Value:
         """The node of an op, looked at, with the line that made it."""
         data = [x._data if type(x) is Value else as_data(x, True, False) for x in operands]
         line = _line()

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..core.graph import topological
-from ..core.recording import capturing
+from ..core.recording import Observer, capturing
 from ..core.value import Op, Plain, Value, describe
 from ..errors import ArgumentError, GraphError, ShapeError, ValueTypeError
 from ..ops.selection import GetItem
@@ -62,7 +62,7 @@ class Node:
 
 
 @dataclass
-class Capture:
+class Capture(Observer):
     """What one run of a function left behind.
 
     ``nodes`` are in order of computation. ``order`` is the reverse pass: the nodes through which gradients flow, as
@@ -94,7 +94,6 @@ class Capture:
     def saw_reading(
         self, what: Any, args: tuple[Any, ...], options: Mapping[str, Any], found: Any, frame: FrameType
     ) -> None:
-        """A plain result was computed of Values."""
         if isinstance(what, str):
             self._guard(_number, args, found, what, frame)
         else:
@@ -102,7 +101,6 @@ class Capture:
             self._guard(lambda *data: what(*data, **options), args, found, f"{name}()", frame)
 
     def saw_making(self, made: Value, op: Op, operands: tuple[Any, ...]) -> None:
-        """A constant was made of Values, unrecorded."""
         self.made[id(made)] = Node(made, op, operands)
 
     def noise(self, draw: Callable[[], Any]) -> Any:
@@ -112,8 +110,10 @@ class Capture:
         return known[1]
 
     def saw_mode(self, module: Any, training: bool) -> None:
-        """``module.training`` was asked for."""
         self.modes[id(module)] = (module, training)
+
+    def changes(self, index: Any) -> bool:
+        return id(index) in self._arrays
 
     def _guard(
         self, function: Callable[..., Any], args: tuple[Any, ...], found: Any, how: str, frame: FrameType | None

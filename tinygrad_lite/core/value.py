@@ -511,7 +511,7 @@ def unrecorded(op: Op, operands: tuple[Any, ...], out: Any) -> Value:
 def elsewhere(op: Op, operands: tuple[Any, ...], out: Any) -> Value:
     """The result of an op where it is not recorded the plain way: inside ``no_grad``, or looked at by a detector."""
     detector = watching()
-    node: Value = unrecorded(op, operands, out) if detector is None else detector.made(op, operands, out)
+    node: Value = unrecorded(op, operands, out) if detector is None else detector.node_for(op, operands, out)
     return node
 
 

@@ -98,7 +98,7 @@ def arithmetic(recorded: bool) -> Numbers:
 def _refuse_moving_index(node: Value) -> None:
     """While a function is compiled: an index that changes from call to call would be kept in the gather for good."""
     who, key = observer(), getattr(node._made_by, "key", None)
-    if who is not None and any(id(part) in who._arrays for part in (key if isinstance(key, tuple) else (key,))):
+    if who is not None and any(map(who.changes, key if isinstance(key, tuple) else (key,))):
         raise GraphError(
             f"compile: the index of {describe(node)} comes from an argument, and a derivative inside the function is "
             "taken through it; multiply by a one-hot array instead, or call the function without compiling it"

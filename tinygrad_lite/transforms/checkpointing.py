@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from ..core.evaluation import replay
 from ..core.maps import Chain
-from ..core.recording import capturing, no_grad, observer, paused, recording
+from ..core.recording import Observer, capturing, no_grad, observer, paused, recording
 from ..core.shapes import Index, shape_of
 from ..core.sweeps import carry_back, carry_forward
 from ..core.value import Op, Plain, Value, constant, describe
@@ -36,7 +35,7 @@ __all__ = ["checkpoint"]
 Noises = list[tuple[Any, Any]]
 
 
-class _Watch:
+class _Watch(Observer):
     """Told, while the function runs, what it reads that a gradient flows to, and what noise it draws.
 
     With ``drawn`` the noise of an earlier run is drawn again.
@@ -48,7 +47,6 @@ class _Watch:
         self.noises: Noises = []
         self._drawn = None if drawn is None else iter(drawn)
         self._outer = observer()
-        self._arrays: dict[int, Any] = {}  # what a capture has; indices are not followed here
 
     def saw_making(self, made: Value, op: Op, operands: tuple[Any, ...]) -> None:
         if isinstance(op, Plain):  # cut off
@@ -69,12 +67,6 @@ class _Watch:
             f"checkpoint: {self.who} takes a derivative inside, of which nothing would be recorded; take the "
             "derivative of the checkpointed function, or call it without checkpoint"
         )
-
-    def saw_data(self, value: Value, frame: FrameType) -> None: ...
-
-    def saw_reading(self, what: Any, args: Any, options: Any, found: Any, frame: FrameType) -> None: ...
-
-    def saw_mode(self, module: Any, training: bool) -> None: ...
 
 
 class _Checkpointed(Op):

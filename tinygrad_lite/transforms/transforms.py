@@ -40,7 +40,7 @@ _depth: ContextVar[int] = ContextVar("tinygrad_lite_transforms_open", default=0)
 @contextmanager
 def _inside() -> Iterator[None]:
     """What is recorded here is differentiated afterwards."""
-    if paused() and hasattr(who := observer(), "saw_derivative"):
+    if paused() and (who := observer()) is not None:
         who.saw_derivative()
     token = _depth.set(_depth.get() + 1)
     try:
