@@ -498,17 +498,17 @@ def test_a_map_that_is_wrong_for_one_semiring_is_caught(name: str, monkeypatch: 
 @pytest.mark.parametrize(
     ("where", "fault"),
     [
-        ("tinygrad_lite.ranking._TIE", 1.0),  # what is much smaller counts as equal
+        ("tinygrad_lite.paths.k_best._TIE", 1.0),  # what is much smaller counts as equal
         (
-            "tinygrad_lite.ranking._ties_by_place",
+            "tinygrad_lite.paths.k_best._ties_by_place",
             lambda found: sorted(found, key=lambda edge: (-edge[0], -edge[1].place)),
         ),
-        ("tinygrad_lite.ranking._tail", _worst_tail),
+        ("tinygrad_lite.paths.k_best._tail", _worst_tail),
         ("tinygrad_lite.maps.Contract.push", _wrong_for("MAGNITUDE", PUSH)),
         ("tinygrad_lite.maps.Contract.push", _wrong_for("COUNT", PUSH)),
         ("tinygrad_lite.semirings.grouped.Grouped.add", _added_over),
-        ("tinygrad_lite.routes.Restricted.opens", lambda self, node, operand: True),
-        ("tinygrad_lite.routes.Restricted.gated", lambda self, node, a, semiring: a),
+        ("tinygrad_lite.paths.gates.Gates.opens", lambda self, node, operand: True),
+        ("tinygrad_lite.paths.gates.Gates.gated", lambda self, node, a, semiring: a),
     ],
     ids=["tie", "places", "tails", "magnitude", "count", "groups", "opens", "gated"],
 )

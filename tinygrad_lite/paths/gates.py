@@ -1,7 +1,7 @@
-"""Which paths are meant: those that go by way of some Values, and those that avoid others.
+"""Gates: paths that must pass some Values (``via``) or avoid others (``without``).
 
-A path meets the Values that it must go through in topological order. So an edge may be taken only if it leads past none
-of them, and every sweep finds exactly these paths in one pass, as it finds all.
+A path meets the Values that it must pass in topological order. So an edge is open only if it skips none of them, and
+every sweep finds exactly these paths in one pass.
 """
 
 from __future__ import annotations
@@ -12,42 +12,60 @@ from typing import Any
 
 import numpy as np
 
-from ..core.graph import topological
+from ..core.graph import ancestors, topological
 from ..core.shapes import Index
 from ..core.sweeps import Route
-from ..core.value import Value
+from ..core.value import Value, describe
+from ..errors import GraphError, ValueTypeError
+from ..graph.lookup import place
 from ..semirings.base import Semiring
 
-__all__ = ["Restricted"]
-
+__all__ = ["Gate", "Gates", "gates_of"]
 
 Gate = tuple[Value, Index]
 """A Value and the element meant; ``()`` for all of it."""
 
 
-class Restricted(Route):
+def gates_of(end: Value, given: Any, who: str) -> list[Gate]:
+    """The gates in a ``via`` or ``without`` argument: a list of Values, names or pairs (Value, index), or one of them.
+
+    Raises ``ValueTypeError`` for anything else, ``GraphError`` for a Value that ``end`` was not computed from.
+    """
+    pair = isinstance(given, tuple) and len(given) == 2 and not isinstance(given[1], str | Value)
+    try:
+        gates = [given] if pair or isinstance(given, str | Value) else list(given)
+    except TypeError:
+        raise ValueTypeError(f"{who}: via and without are lists of Values or names, got {given!r}") from None
+    known = set(ancestors(end))
+    found = [place(end, gate, who) for gate in gates]
+    for value, _ in found:
+        if value not in known:
+            raise GraphError(f"{who}: {describe(end)} was not computed from {describe(value)}, so no path goes there")
+    return found
+
+
+class Gates(Route):
     """The paths from ``end`` to ``wrt`` that pass every gate of ``via`` and none of ``without``."""
 
     def __init__(self, end: Value, wrt: Value, via: Iterable[Gate], without: Iterable[Gate]) -> None:
-        order = {node: k for k, node in enumerate(topological(end))}
-        self._order = order
-        self._open: dict[Value, Any] = {}  # for each Value with a gate, which elements paths may pass
+        self._order = {node: k for k, node in enumerate(topological(end))}
+        self._open: dict[Value, Any] = {}  # for each Value with a gate, a mask of the elements that paths may pass
         self._required = set()
         for value, index in via:
             self._required.add(value)
-            self._gate(value, _only(value, index))
+            self._restrict(value, _only(value, index))
         for value, index in without:
-            self._gate(value, ~_only(value, index))
-        self._stops = sorted(order.get(value, -1) for value in self._required)
-        if self._stage(wrt) > (wrt in self._required):  # one that comes before wrt, or beside it: on no path
-            self._gate(wrt, np.zeros(wrt.shape, dtype=bool))
-        self._closed = {value for value, passes in self._open.items() if not np.any(passes)}
+            self._restrict(value, ~_only(value, index))
+        self._stops = sorted(self._order.get(value, -1) for value in self._required)
+        if self._stage(wrt) > (wrt in self._required):  # a required Value comes before wrt or beside it: on no path
+            self._restrict(wrt, np.zeros(wrt.shape, dtype=bool))
+        self._closed = {value for value, mask in self._open.items() if not np.any(mask)}
 
-    def _gate(self, value: Value, passes: Any) -> None:
-        self._open[value] = self._open.get(value, True) & passes
+    def _restrict(self, value: Value, mask: Any) -> None:
+        self._open[value] = self._open.get(value, True) & mask
 
     def _stage(self, value: Value) -> int:
-        """How many of the required Values come no later than this one."""
+        """The number of required Values that come no later than this one."""
         return bisect_right(self._stops, self._order.get(value, -1))
 
     def opens(self, node: Value, operand: Value) -> bool:
@@ -60,7 +78,7 @@ class Restricted(Route):
 
 
 def _only(value: Value, index: Index) -> Any:
-    """A mask of the Value's shape with one element, or all."""
+    """A mask of the Value's shape that is true at one element, or everywhere."""
     mask = np.ones(value.shape, dtype=bool)
     if index:
         mask[...] = False

@@ -1,9 +1,9 @@
-"""The k largest paths, exactly, however many there are.
+"""The k largest paths, exactly, however many paths there are.
 
-Every candidate is a *complete* path: it follows the best path up to some depth, leaves it there by another edge, and
-goes on from there by the best tail, which the sweep of MOST_POSITIVE knows. When a path is taken, the paths that
-deviate from it once more become candidates; each path is the deviation of exactly one other, so none comes twice.
-Ranking partial paths instead is exact as well, but explodes where many are equally good.
+Every candidate is a *complete* path: it follows another path up to some depth, leaves it there by a worse edge, and
+goes on by the best tail, which the sweep of MOST_POSITIVE knows. When a path is taken, its own deviations become
+candidates. Each path deviates from exactly one other, so none comes twice. Ranking *partial* paths is exact too, but
+explodes where many paths are equally good.
 
 Source: W. Hoffman and R. Pavley, *A method for the solution of the Nth best path problem*, J. ACM 6 (1959); the lazy
 k-best algorithm of L. Huang and D. Chiang, *Better k-best parsing*, 2005.
@@ -19,16 +19,17 @@ from typing import Any, NamedTuple
 from ..core.shapes import Index
 from ..core.value import Value
 
-__all__ = ["Step", "ranked"]
+__all__ = ["Edges", "Step", "largest_first"]
 
-
-_TIE = 1e-12  # relative differences of contributions below this are ties
+_TIE = 1e-12
+"""Contributions whose relative difference is below this are ties."""
 
 Edges = Callable[[Value, Index], Iterator[tuple[Value, Index, float]]]
+"""Lists the elementary edges at an element that lead on: operand, its element, local derivative."""
 
 
 class Step(NamedTuple):
-    """One edge, as a path takes it: where it leads, its local derivative and its place among the edges there."""
+    """One edge of a path: where it leads, its local derivative, and its place among the edges that start there."""
 
     node: Value
     element: Index
@@ -37,68 +38,55 @@ class Step(NamedTuple):
 
 
 class _State(NamedTuple):
-    """Where a path is, and of which sign the rest of it has to be (0: of any)."""
+    """An element that a path has reached, and the sign that the rest of the path must have (0: any)."""
 
     node: Value
     element: Index
     sign: int
 
 
+class _Onward(NamedTuple):
+    """An edge that leads on from a state: the logarithm of the best contribution by way of it, and where it leads."""
+
+    best: float
+    step: Step
+    state: _State
+
+
+Position = tuple[tuple[int, ...], ...]
+
+
 class _Candidate(NamedTuple):
     """A path not built yet: the first ``depth`` steps of ``parent``, then the edge of this rank, then the best tail.
 
-    Candidates compare by what they lose against the best path, in logarithms, and then by their position: the order of
-    their edges. Each deviation stands in it with its depth and place: one to an edge that comes before the best one
-    (-1) puts a path before those that follow the best longer, one to an edge behind it (1) after them.
+    Candidates compare by ``loss``, the logarithm by which they are smaller than the best path, and then by
+    ``position``, the order of their edges. Each deviation stands in the position with its depth and place. A deviation
+    to an edge before the best one (-1) puts a path ahead of those that follow the best longer; one to an edge behind it
+    (1) puts it after them.
     """
 
     loss: float
-    position: tuple[tuple[int, ...], ...]
+    position: Position
     parent: list[Step]
     states: list[_State]
     depth: int
     rank: int
 
 
-def ranked(
+def largest_first(
     start: tuple[Value, Index], goal: Value, edges: Edges, tails: dict[Value, Any], sign: int
 ) -> Iterator[list[Step]]:
     """The paths from ``start`` to ``goal`` whose contribution is not zero, the largest first.
 
-    ``edges`` lists the elementary edges at an element that lead on; ``tails`` come of the MOST_POSITIVE sweep: at
-    each element the logarithms of the most positive and of the most negative rest. ``sign`` is 1 or -1 for the
-    contributions of that sign only, 0 for all by size.
+    ``tails`` are the logarithms of the MOST_POSITIVE sweep: at each element the most positive and the most negative
+    rest of a path. ``sign`` is 1 or -1 for the contributions of that sign only, 0 for all by size.
     """
-    sorted_edges: dict[_State, list[tuple[float, Step, _State]]] = {}
-
-    def onwards(state: _State) -> list[tuple[float, Step, _State]]:
-        """The edges at a state, the best first: by the logarithm of the best contribution from here on."""
-        if state not in sorted_edges:
-            found = []
-            for place, (node, index, weight) in enumerate(edges(state.node, state.element)):
-                if weight:
-                    following = _State(node, index, state.sign if weight > 0 else -state.sign)
-                    best = math.log(abs(weight)) + _tail(tails[node], following)
-                    if best > -math.inf:
-                        found.append((best, Step(node, index, weight, place), following))
-            sorted_edges[state] = _ties_by_place(found)
-        return sorted_edges[state]
-
-    def completed(candidate: _Candidate) -> tuple[list[Step], list[_State]]:
-        steps, states = candidate.parent[: candidate.depth], candidate.states[: candidate.depth + 1]
-        rank = candidate.rank
-        while states[-1].node is not goal:
-            _, step, state = onwards(states[-1])[rank]
-            steps.append(step)
-            states.append(state)
-            rank = 0
-        return steps, states
-
+    search = _Search(goal, edges, tails)
     first = _State(*start, sign)
-    if sign < 0 if first.node is goal else not onwards(first):  # the empty path contributes 1
+    if sign < 0 if first.node is goal else not search.onward(first):  # the empty path contributes 1
         return
     later = [_Candidate(0.0, (), [], [first], 0, 0)]
-    tied: list[tuple[tuple[tuple[int, ...], ...], _Candidate]] = []  # those as large as the largest left, by position
+    tied: list[tuple[Position, _Candidate]] = []  # candidates as large as the largest left, by position
     least = 0.0
     while tied or later:
         least = least if tied else later[0].loss
@@ -106,31 +94,71 @@ def ranked(
             candidate = heapq.heappop(later)
             heapq.heappush(tied, (candidate.position, candidate))
         _, candidate = heapq.heappop(tied)
-        steps, states = completed(candidate)
+        steps, states = search.completed(candidate)
         yield steps
+        for deviation in search.deviations(candidate, steps, states):
+            heapq.heappush(later, deviation)
+
+
+class _Search:
+    """The edges that lead on from each state, in order, and what candidates are made of them."""
+
+    def __init__(self, goal: Value, edges: Edges, tails: dict[Value, Any]) -> None:
+        self._goal = goal
+        self._edges = edges
+        self._tails = tails
+        self._onward: dict[_State, list[_Onward]] = {}
+
+    def onward(self, state: _State) -> list[_Onward]:
+        """The edges at a state that a path of the wanted sign can take, the best first."""
+        if state not in self._onward:
+            found = []
+            for place, (node, index, weight) in enumerate(self._edges(state.node, state.element)):
+                if weight:
+                    following = _State(node, index, state.sign if weight > 0 else -state.sign)
+                    best = math.log(abs(weight)) + _tail(self._tails[node], following)
+                    if best > -math.inf:
+                        found.append(_Onward(best, Step(node, index, weight, place), following))
+            self._onward[state] = _ties_by_place(found)
+        return self._onward[state]
+
+    def completed(self, candidate: _Candidate) -> tuple[list[Step], list[_State]]:
+        """The steps of a candidate from start to goal, and the states before, between and after them."""
+        steps, states = candidate.parent[: candidate.depth], candidate.states[: candidate.depth + 1]
+        rank = candidate.rank
+        while states[-1].node is not self._goal:
+            _, step, state = self.onward(states[-1])[rank]
+            steps.append(step)
+            states.append(state)
+            rank = 0
+        return steps, states
+
+    def deviations(self, candidate: _Candidate, steps: list[Step], states: list[_State]) -> Iterator[_Candidate]:
+        """The candidates that leave a completed path by the next worse edge, one for each depth where there is one."""
         for depth in range(candidate.depth, len(steps)):
-            here = onwards(states[depth])
-            rank = candidate.rank + 1 if depth == candidate.depth else 1
-            if rank >= len(here):
-                continue
-            before = candidate.position[:-1] if depth == candidate.depth and candidate.rank else candidate.position
-            loss = candidate.loss + here[rank - 1 if depth == candidate.depth else 0][0] - here[rank][0]
-            place, best = here[rank][1].place, here[0][1].place
-            deviation = (-1, depth, place) if place < best else (1, -depth, place)
-            heapq.heappush(later, _Candidate(loss, (*before, deviation), steps, states, depth, rank))
+            here = self.onward(states[depth])
+            again = depth == candidate.depth  # the candidate itself deviates here
+            rank = candidate.rank + 1 if again else 1
+            if rank < len(here):
+                before = candidate.position[:-1] if again and candidate.rank else candidate.position
+                loss = candidate.loss + here[rank - 1].best - here[rank].best
+                place, best = here[rank].step.place, here[0].step.place
+                deviation = (-1, depth, place) if place < best else (1, -depth, place)
+                yield _Candidate(loss, (*before, deviation), steps, states, depth, rank)
 
 
-def _ties_by_place(found: list[tuple[float, Step, _State]]) -> list[tuple[float, Step, _State]]:
-    """Edges in decreasing order, and in the order of their places where they are as good as the best of their like."""
-    found.sort(key=lambda edge: -edge[0])
+def _ties_by_place(found: list[_Onward]) -> list[_Onward]:
+    """Edges in decreasing order; those as good as the best of a run of ties stay in the order of their places."""
+    found.sort(key=lambda edge: -edge.best)
     start = 0
     for k in range(1, len(found) + 1):
-        if k == len(found) or found[start][0] - found[k][0] > _TIE:
-            found[start:k] = sorted(found[start:k], key=lambda edge: edge[1].place)
+        if k == len(found) or found[start].best - found[k].best > _TIE:
+            found[start:k] = sorted(found[start:k], key=lambda edge: edge.step.place)
             start = k
     return found
 
 
 def _tail(tail: Any, state: _State) -> float:
+    """The logarithm of the largest rest of a path from a state, of the sign that it must have."""
     positive, negative = (float(part[state.element]) if state.element else float(part) for part in tail)
     return max(positive, negative) if not state.sign else positive if state.sign > 0 else negative

@@ -1,7 +1,7 @@
-"""Paths drawn at random, each with a probability proportional to the size of its contribution.
+"""Random paths, each drawn with a probability proportional to the size of its contribution.
 
-The LOG_MAGNITUDE sweep knows, for every element, the sum over the rest of the way. So a path can be drawn edge by edge:
-the probability of an edge is the share of |local derivative · what is behind it|.
+The LOG_MAGNITUDE sweep knows, for every element, the magnitude of all paths that lead on from it. So a path is drawn
+edge by edge: the probability of an edge is its share of |local derivative · magnitude behind it|.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ from .k_best import Edges, Step
 
 __all__ = ["drawn"]
 
-
 State = tuple[Value, Index]
 
 
 def drawn(
     start: State, goal: Value, edges: Edges, tails: dict[Value, Any], rng: np.random.Generator
 ) -> Iterator[list[Step]]:
-    """Independent draws without end. ``tails`` are results of the LOG_MAGNITUDE sweep; not all may be -inf."""
+    """Independent draws without end. ``tails`` are results of the LOG_MAGNITUDE sweep, not -inf at ``start``."""
     known: dict[State, tuple[list[Step], list[float]]] = {}
 
-    def onwards(state: State) -> tuple[list[Step], list[float]]:
-        """The edges at a state that carry anything, and their cumulative shares."""
+    def onward(state: State) -> tuple[list[Step], list[float]]:
+        """The edges at a state whose local derivative is not zero, and their cumulative shares."""
         if state not in known:
             found = [Step(node, index, weight, k) for k, (node, index, weight) in enumerate(edges(*state)) if weight]
             logs = [
@@ -46,7 +45,7 @@ def drawn(
         steps: list[Step] = []
         state = start
         while state[0] is not goal:
-            found, shares = onwards(state)
+            found, shares = onward(state)
             chosen = bisect_right(shares, rng.random() * shares[-1])
             step = found[min(chosen, len(found) - 1)]
             steps.append(step)

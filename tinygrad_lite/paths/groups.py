@@ -1,0 +1,110 @@
+"""Contributions of groups of paths: by edge, by sequence of modules, by sample. Each group's sum comes from sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.graph import chains, topological
+from ..core.sweeps import Route, reverse
+from ..core.value import Value
+from ..errors import ArgumentError
+from ..graph.batches import samples_of
+from ..graph.scopes import modules_of
+from ..semirings import COUNT, GRADIENT
+from ..semirings.base import Semiring
+from ..semirings.grouped import Grouped
+from .statistics import PathStatistics
+
+__all__ = ["Flow", "by_edge", "by_module", "by_sample"]
+
+_MOST_SEQUENCES = 100_000
+
+
+class Flow(NamedTuple):
+    """The part of a gradient that passes one edge, from ``reader`` to its operand number ``position``.
+
+    ``contribution`` has the operand's shape.
+    """
+
+    reader: Value
+    position: int
+    operand: Value
+    contribution: Any
+
+
+def by_edge(paths: PathStatistics) -> list[Flow]:
+    """The contribution of the paths through each edge between Values, edges near ``wrt`` first."""
+    tangents, cotangents = paths.gradient_tangents, paths.gradient_cotangents
+    found = []
+    with np.errstate(all="ignore"):  # as in a sweep
+        for node in topological(paths.end):
+            if node not in tangents or node not in cotangents:
+                continue
+            for k, operand, chain in chains(node):
+                if operand in tangents and paths.gates.opens(node, operand):
+                    passing = GRADIENT.product(GRADIENT.pull(chain, cotangents[node], node), tangents[operand])
+                    found.append(Flow(node, k, operand, passing if operand.shape else float(passing)))
+    return found
+
+
+def by_module(paths: PathStatistics, depth: int | None) -> dict[tuple[str, ...], float]:
+    """The contribution of the paths through each sequence of modules, from the end to the value."""
+    if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 1):
+        raise ArgumentError(f"by: depth is a whole number of at least 1, got {depth!r}")
+    modules = {node: stack[:depth][-1] for node, stack in modules_of(paths.end).items() if stack}
+
+    def extended(sequence: tuple[str, ...], node: Value) -> tuple[str, ...]:
+        module = modules.get(node)
+        return sequence if module is None or sequence[:1] == (module,) else (module, *sequence)
+
+    hint = "give depth=1, or fewer paths with via= and without="
+    semiring = Grouped("by", (COUNT, GRADIENT), (), extended, _MOST_SEQUENCES, hint)
+    groups = semiring.result(paths.over_all(semiring))
+    return {sequence: total for sequence, (count, total) in groups.items() if count}
+
+
+def by_sample(paths: PathStatistics, data: Iterable[Value] | None) -> dict[int | None, float]:
+    """The contribution of the paths by way of each sample; ``None`` stands for paths that no sample alone feeds."""
+    samples = samples_of(paths.end, data)
+    if all((tags < 0).all() for tags in samples.values()):
+        raise ArgumentError(
+            "by: nothing here belongs to one sample; pass data=[x], the Values whose first axis is the samples"
+        )
+    if paths.end not in paths.gradient_tangents:
+        return {}
+    taking = _TakingSamples(paths, samples)
+    left = reverse(paths.end, GRADIENT, paths.seed(GRADIENT), taking)
+    if paths.wrt.is_leaf:  # a sweep asks the gates of interior Values only
+        taking.gated(paths.wrt, left[paths.wrt], GRADIENT)
+    found = {sample: part for sample, part in taking.found.items() if sample is not None or part}
+    return dict(sorted(found.items(), key=lambda group: (group[0] is None, group[0])))
+
+
+class _TakingSamples(Route):
+    """Gates that give each sample what arrives at its elements in a reverse sweep, and let only the rest pass on."""
+
+    def __init__(self, paths: PathStatistics, samples: dict[Value, Any]) -> None:
+        self._paths = paths
+        self._samples = samples
+        self._counts = paths.cotangents(COUNT)
+        self.found: dict[int | None, float] = {}
+
+    def opens(self, node: Value, operand: Value) -> bool:
+        return operand in self._paths.gradient_tangents and self._paths.gates.opens(node, operand)
+
+    def gated(self, node: Value, a: Any, semiring: Semiring) -> Any:
+        paths, tags = self._paths, self._samples[node]
+        g = paths.gates.gated(node, a, semiring)
+        passing = GRADIENT.product(g, paths.gradient_tangents[node])
+        met = np.not_equal(self._counts[node], 0) & np.not_equal(paths.counts[node], 0)
+        for sample in np.unique(tags[(tags >= 0) & met]).tolist():
+            self._add(sample, passing, tags == sample)
+        if node is paths.wrt and (tags < 0).any():
+            self._add(None, passing, tags < 0)
+        return semiring.masked(g, tags < 0, node.shape)
+
+    def _add(self, sample: int | None, passing: Any, where: Any) -> None:
+        self.found[sample] = self.found.get(sample, 0.0) + float(np.sum(passing, where=where))

@@ -1,0 +1,153 @@
+"""Numbers over all paths between two elements, each from one sweep over the graph.
+
+A statistic is a sum over paths of a product along each path. The semiring says which sum and which product are meant,
+so one sweep answers every question without listing a path.
+
+Source: M. Mohri, *Semiring frameworks and algorithms for shortest-distance problems*, J. Autom. Lang. Comb. 7 (2002).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from ..core.shapes import Index
+from ..core.sweeps import EVERYWHERE, Route, check_local_derivatives, push, reverse
+from ..core.value import Value
+from ..semirings import ACTIVE_COUNT, COUNT, ENTROPY, GRADIENT, MAGNITUDE, SPECTRUM
+from ..semirings.base import Semiring
+
+__all__ = ["PathStatistics"]
+
+
+class PathStatistics:
+    """Statistics of the paths from the element ``end_at`` of ``end`` to the element ``at`` of ``wrt``.
+
+    ``gates`` leaves out paths. ``gradient_paths`` makes the subclass that users get.
+    """
+
+    def __init__(self, end: Value, wrt: Value, at: Index, end_at: Index, gates: Route = EVERYWHERE) -> None:
+        self.end = end
+        self.wrt = wrt
+        self.at = at
+        self.end_at = end_at
+        self.gates = gates
+        self._checked = False
+
+    # ---- sweeps
+
+    def tangents(self, semiring: Semiring) -> dict[Value, Any]:
+        """For every Value between: the sum over the paths from each of its elements to ``wrt[at]``, in a semiring.
+
+        Raises ``NonFiniteError`` where the semiring reads a local derivative that is infinite or NaN.
+        """
+        if semiring.reads_weights:
+            self.check_finite()
+        seed = semiring.only(semiring.one(()), self.at, self.wrt.shape)
+        return push(self.wrt, self.end, semiring, self.gates.gated(self.wrt, seed, semiring), self.gates)
+
+    def cotangents(self, semiring: Semiring) -> dict[Value, Any]:
+        """For every Value: the sum over the paths from ``end[end_at]`` to each of its elements, in a semiring."""
+        return reverse(self.end, semiring, self.seed(semiring), self.gates)
+
+    def seed(self, semiring: Semiring) -> Any:
+        """The cotangent of ``end`` from which a reverse sweep starts: the empty path at ``end[end_at]``."""
+        return semiring.only(semiring.one(()), self.end_at, self.end.shape)
+
+    def over_all(self, semiring: Semiring, tangents: dict[Value, Any] | None = None) -> Any:
+        """The sum over all paths, an element of the semiring; ``tangents`` are its sweep, if it was made already."""
+        tangents = self.tangents(semiring) if tangents is None else tangents
+        return semiring.at(tangents[self.end], self.end_at) if self.end in tangents else semiring.zero(())
+
+    def check_finite(self) -> None:
+        """Raise ``NonFiniteError`` for a local derivative on a path that is infinite or NaN."""
+        if not self._checked:
+            check_local_derivatives(self.end, self.counts, "gradient_paths", self.gates)
+            self._checked = True
+
+    @cached_property
+    def counts(self) -> dict[Value, Any]:
+        """The tangents of ``COUNT``: how many paths lead on from each element."""
+        return self.tangents(COUNT)
+
+    @cached_property
+    def active_counts(self) -> dict[Value, Any]:
+        """The tangents of ``ACTIVE_COUNT``: how many of those paths have no local derivative that is zero."""
+        return self.tangents(ACTIVE_COUNT)
+
+    @cached_property
+    def gradient_tangents(self) -> dict[Value, Any]:
+        """The tangents of ``GRADIENT``: the derivative of each element with respect to ``wrt[at]``."""
+        return self.tangents(GRADIENT)
+
+    @cached_property
+    def gradient_cotangents(self) -> dict[Value, Any]:
+        """The cotangents of ``GRADIENT``: the derivative of ``end[end_at]`` with respect to each element."""
+        return self.cotangents(GRADIENT)
+
+    # ---- numbers
+
+    @cached_property
+    def count(self) -> int:
+        """How many paths there are: an exact integer of any size. Cost: one sweep.
+
+        Paths with a local derivative of zero count too: the number belongs to the graph, not to the point.
+        """
+        return int(self.over_all(COUNT, self.counts))
+
+    @cached_property
+    def active_count(self) -> int:
+        """How many paths have no local derivative that is zero: an exact integer. Cost: one sweep."""
+        return int(self.over_all(ACTIVE_COUNT, self.active_counts))
+
+    @property
+    def total(self) -> float:
+        """The gradient: the sum of all contributions, in the end's units per unit of the value. Cost: one sweep."""
+        return float(GRADIENT.result(self._total))
+
+    @property
+    def magnitude(self) -> float:
+        """The sum of the absolute contributions, in the gradient's units. Cost: one sweep."""
+        return float(MAGNITUDE.result(self._magnitude))
+
+    @cached_property
+    def _total(self) -> Any:
+        return self.over_all(GRADIENT, self.gradient_tangents)
+
+    @cached_property
+    def _magnitude(self) -> Any:
+        return self.over_all(MAGNITUDE)
+
+    @property
+    def cancellation(self) -> float:
+        """1 - |total| / magnitude: 0 where all paths agree in sign, 1 where they cancel; 0 where nothing flows.
+
+        Cost: two sweeps. It is exact even where both numbers underflow.
+        """
+        if self._magnitude == 0.0:
+            return 0.0
+        return min(max(1.0 - abs(GRADIENT.quotient(self._total, self._magnitude)), 0.0), 1.0)
+
+    @cached_property
+    def entropy(self) -> float:
+        """How spread out the contributions are: the entropy of |contribution| / magnitude, in nats. Cost: one sweep.
+
+        0 where one path carries everything, ln n for n equal paths; 0 where nothing flows. Source: the expectation
+        semiring of J. Eisner, *Parameter estimation for probabilistic finite-state transducers*, 2002.
+        """
+        return float(ENTROPY.result(self.over_all(ENTROPY)))
+
+    @cached_property
+    def spectrum(self) -> dict[int, tuple[int, float, float]]:
+        """By length, in ops: {length: (count, total, magnitude)} of the paths of that length, the shortest first.
+
+        The counts add up to ``count``, the totals to ``total``, the magnitudes to ``magnitude``. Cost: three sweeps
+        for each length that occurs.
+
+        >>> from tinygrad_lite import gradient_paths
+        >>> x = Value(3.0)
+        >>> gradient_paths(x.square() * 2.0 + x, x).spectrum
+        {1: (1, 1.0, 1.0), 3: (1, 12.0, 12.0)}
+        """
+        found: dict[int, tuple[int, float, float]] = SPECTRUM.result(self.over_all(SPECTRUM))
+        return {length: group for length, group in found.items() if group[0]}
