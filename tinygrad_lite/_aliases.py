@@ -9,7 +9,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-__all__ = ["MOVED", "install"]
+__all__ = ["MOVED", "Moved", "install"]
 
 MOVED = {
     f"tinygrad_lite.{old}": tuple(f"tinygrad_lite.{new}" for new in now.split())
@@ -94,7 +94,7 @@ MOVED = {
 """Where each old module's names are now: the first module that has a name wins."""
 
 
-class _Moved(MetaPathFinder, Loader):
+class Moved(MetaPathFinder, Loader):
     """Finds an old module: the new one in its place, or one that has the names of several."""
 
     def __init__(self, moved: Mapping[str, tuple[str, ...]]) -> None:
@@ -115,4 +115,4 @@ class _Moved(MetaPathFinder, Loader):
 
 def install(moved: Mapping[str, tuple[str, ...]]) -> None:
     """Let ``import`` find the old modules in ``moved``, after all that exist."""
-    sys.meta_path.append(_Moved(moved))
+    sys.meta_path.append(Moved(moved))

@@ -1,7 +1,7 @@
 """Pictures of what tinygrad_lite computes: computation graphs, gradient paths, networks.
 
 Each function returns a ``Drawing``, which shows itself in a notebook and saves itself as SVG, PNG, PDF or DOT. Curves,
-bars and heat maps are in ``viz.plots``; ``explore`` writes a page to click through a graph in.
+bars and heat maps are in ``viz.plots``; ``explore`` writes an HTML page to click through a graph.
 
 >>> import tempfile
 >>> import viz
@@ -13,18 +13,22 @@ bars and heat maps are in ``viz.plots``; ``explore`` writes a page to click thro
 'graph.svg'
 >>> viz.paths(y, x)
 <Drawing: 3 nodes, 4 edges; .save("picture.svg") writes it>
+
+The rooms, each of which imports only those before it: ``records`` (what a picture shows), ``dot`` (how it looks),
+``output`` (engines and files), then ``pictures``, ``plots`` and ``explorer`` on top.
 """
 
-from tinygrad_lite._aliases import install
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from . import plots
-from ._aliases import MOVED
-from .dot.draw_graph import graph
-from .dot.draw_network import network
-from .dot.draw_paths import paths
-from .errors import DrawingTooLargeError, FormatError, RendererMissingError, RenderError, RenderWarning
-from .explorer.page import explore
-from .output.drawing import Drawing
+from ._aliases import MOVED, install
+
+if TYPE_CHECKING:
+    from . import plots
+    from .errors import DrawingTooLargeError, FormatError, RendererMissingError, RenderError, RenderWarning
+    from .explorer.page import explore
+    from .output.drawing import Drawing
+    from .pictures import graph, network, paths
 
 __all__ = [
     "Drawing",
@@ -40,4 +44,26 @@ __all__ = [
     "plots",
 ]
 
-install(MOVED)
+_ROOMS = ("dot", "errors", "explorer", "output", "pictures", "plots", "records")
+
+_ELSEWHERE = {"Drawing": "output.drawing", "explore": "explorer.page"} | dict.fromkeys(
+    ("DrawingTooLargeError", "FormatError", "RenderError", "RenderWarning", "RendererMissingError"), "errors"
+)
+"""Where the public names are defined that are not in ``pictures``."""
+
+install()
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used, so that ``import viz`` loads neither the engine nor a renderer."""
+    if name in _ROOMS or f"viz.{name}" in MOVED:
+        return import_module(f"viz.{name}")
+    if name not in __all__:
+        raise AttributeError(f"module 'viz' has no attribute {name!r}")
+    found = getattr(import_module(f"viz.{_ELSEWHERE.get(name, 'pictures')}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

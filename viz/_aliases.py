@@ -1,14 +1,24 @@
-"""The import paths that the modules of ``viz`` had before they were sorted into rooms."""
+"""The import paths that the modules of ``viz`` had before they were sorted into rooms; each still works."""
 
-__all__ = ["MOVED"]
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+__all__ = ["MOVED", "install"]
 
 MOVED: dict[str, tuple[str, ...]] = {
     "viz.collapsing": ("viz.records.collapsing",),
     "viz.colours": ("viz.dot.colours",),
     "viz.digraphs": ("viz.dot.digraphs",),
-    "viz.draw_graph": ("viz.dot.draw_graph", "viz.records.graph"),
-    "viz.draw_network": ("viz.dot.draw_network",),
-    "viz.draw_paths": ("viz.dot.draw_paths",),
+    "viz.draw_graph": ("viz.pictures", "viz.dot.graph", "viz.records.graph"),
+    "viz.draw_network": ("viz.pictures", "viz.dot.network"),
+    "viz.draw_paths": ("viz.pictures", "viz.dot.paths"),
     "viz.drawing": ("viz.output.drawing",),
     "viz.escape": ("viz.dot.escape",),
     "viz.figures": ("viz.output.figures",),
@@ -23,4 +33,20 @@ MOVED: dict[str, tuple[str, ...]] = {
     "viz.render": ("viz.output.render",),
     "viz.saving": ("viz.output.saving",),
 }
-"""Where each old module is now."""
+"""Where each old module's names are now: the first module that has a name wins."""
+
+
+class _Finder:
+    """Finds an old module by the finder of ``tinygrad_lite``, which is loaded only when an old path is imported."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name not in MOVED:
+            return None
+        from tinygrad_lite._aliases import Moved
+
+        return Moved(MOVED).find_spec(name, path)
+
+
+def install() -> None:
+    """Let ``import`` find the old modules, after all that exist."""
+    sys.meta_path.append(_Finder())

@@ -1,4 +1,5 @@
-"""Records written as Graphviz DOT.
+"""How a picture looks: ``*_digraph`` functions write records as a ``graphviz.Digraph``, the text of a DOT file.
 
-The room imports ``records``.
+Colours, fonts, escaping and fixed positions are here. The room imports ``records`` and ``viz.errors``; it computes no
+number and runs no renderer.
 """

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import graphviz
 
-from ..errors import DrawingTooLargeError, FormatError
+from ..errors import FormatError
 from .colours import FAINT, INK, WHITE
 from .escape import escape_label, escape_tooltip
 
@@ -17,7 +17,6 @@ __all__ = [
     "FONT",
     "arrow_size",
     "check_direction",
-    "check_size",
     "edge_label",
     "effort",
     "new_digraph",
@@ -78,12 +77,6 @@ def check_direction(who: str, direction: str) -> None:
     """Refuse what is no direction of reading."""
     if direction not in DIRECTIONS:
         raise FormatError(f'{who}: direction is "LR" (left to right) or "TB" (top down), got {direction!r}')
-
-
-def check_size(who: str, what: str, nodes: int, limit: int, instead: str) -> None:
-    """Refuse to draw what nobody could read."""
-    if nodes > limit:
-        raise DrawingTooLargeError(f"{who}: at most {limit:,} nodes are drawn, {what} has {nodes:,}; {instead}")
 
 
 def share_width(share: float) -> float:

@@ -16,12 +16,12 @@ from typing import Any
 from tinygrad_lite.core.value import Value
 
 from ..dot.digraphs import Direction, check_direction
-from ..dot.draw_graph import graph_digraph
 from ..dot.escape import visible
+from ..dot.graph import graph_digraph
 from ..errors import FormatError
 from ..output.drawing import Drawing
 from ..output.saving import file_path, write_atomically
-from ..records.graph import LIMIT
+from ..records.collapsing import LIMIT
 from .contents import Contents
 from .picture import for_page
 

@@ -1,4 +1,5 @@
-"""Drawings on screen and in files: engines that render DOT, and the formats they write.
+"""Pictures on screen and in files: ``Drawing``, the engines that lay DOT out, PDF, the page of a plot, and saving.
 
-The room imports ``dot``.
+The room knows renderers and formats, and nothing of graphs or gradients. It imports ``viz.errors`` and
+``tinygrad_lite.errors``.
 """

@@ -15,6 +15,7 @@ from tinygrad_lite.graph.scopes import Region
 
 __all__ = [
     "CHAIN",
+    "LIMIT",
     "Group",
     "calls_merged",
     "chains_folded",
@@ -25,6 +26,9 @@ __all__ = [
     "start_folded",
 ]
 
+
+LIMIT = 2_000
+"""The largest number of nodes in a picture, ops among them. Laid out in layers, as many are 4.5 m wide on paper."""
 
 CHAIN = 24
 """Ops in a row that are drawn as one box."""

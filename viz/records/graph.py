@@ -16,15 +16,21 @@ from tinygrad_lite.core.value import Value
 from tinygrad_lite.errors import ArgumentError, ValueTypeError
 from tinygrad_lite.graph.scopes import Region, regions_of
 
-from .collapsing import Group, calls_merged, chains_folded, deepest, fits, hidden, modules_collapsed, start_folded
+from .collapsing import (
+    LIMIT,
+    Group,
+    calls_merged,
+    chains_folded,
+    deepest,
+    fits,
+    hidden,
+    modules_collapsed,
+    start_folded,
+)
 from .local import local_derivative
 from .numbers import extent, summary
 
 __all__ = ["GraphScene", "LocalEdge", "OpNode", "ValueNode", "graph_records"]
-
-
-LIMIT = 2_000
-"""Nodes that are drawn, ops among them. As many, in layers, are 4.5 m wide on paper."""
 
 
 STRIPES = 16

@@ -23,18 +23,16 @@ from tinygrad_lite.paths.path import Path, element_name
 from tinygrad_lite.paths.queries import GradientPaths
 from tinygrad_lite.semirings import COUNT
 
-from ..dot.digraphs import check_size
+from ..errors import DrawingTooLargeError
+from .collapsing import LIMIT
 from .flow import Flow, Sums
 from .local import Local, local_derivative
 from .numbers import number, shape_text, summary
 
-__all__ = ["LIMIT", "Level", "PathEdge", "PathNode", "PathScene", "RankedPath", "paths_records"]
+__all__ = ["Level", "PathEdge", "PathNode", "PathScene", "RankedPath", "paths_records"]
 
 
 Level = Literal["elements", "values"]
-
-LIMIT = 2_000
-"""Nodes that are drawn."""
 
 ELEMENTS, ELEMENT_EDGES = 150, 400
 """As many elements and elementary edges of arrays as can still be told apart: above, whole arrays are drawn."""
@@ -150,9 +148,11 @@ def _drawn(paths: GradientPaths, counts: Sums, values: Sequence[Value], level: L
 
 
 def _check_drawn(nodes: int, limit: int) -> None:
-    check_size(
-        "paths", "what lies between", nodes, limit, 'draw one sample, or level="values", or pass a larger limit='
-    )
+    if nodes > limit:
+        raise DrawingTooLargeError(
+            f"paths: at most {limit:,} nodes are drawn, what lies between has {nodes:,}; "
+            'draw one sample, or level="values", or pass a larger limit='
+        )
 
 
 def _text(value: Value, index: Index) -> str:

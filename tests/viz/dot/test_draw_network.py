@@ -18,8 +18,8 @@ import viz
 from tests.viz.svg import HOSTILE, Picture, colours, covers
 from tinygrad_lite import Value, datasets, gradient_paths, nn
 from tinygrad_lite.errors import ArgumentError, GraphError, IndexRangeError, ShapeError, UnknownNameError
-from viz.dot.draw_network import network_digraph
 from viz.dot.layered import LABEL_HEIGHT, lay_out, text_width
+from viz.dot.network import network_digraph
 from viz.records.network import NetworkScene, network_records
 
 SIGMOID = {"activation": "sigmoid", "output": "sigmoid"}

@@ -17,7 +17,7 @@ from tests.viz.svg import HOSTILE, Picture, colours
 from tinygrad_lite import GradientPaths, Value, datasets, gradient_paths, nn
 from tinygrad_lite.errors import ArgumentError, GraphError, UnknownNameError
 from tinygrad_lite.semirings import COUNT, MAGNITUDE
-from viz.dot.draw_paths import paths_digraph
+from viz.dot.paths import paths_digraph
 from viz.records.flow import Flow, Sums
 from viz.records.paths import PathScene, paths_records
 

@@ -1,7 +1,6 @@
-"""A network as both tutorials draw it: square inputs, round neurons, the chosen weight bold red, its paths bold blue.
+"""The records of a network as DOT: square inputs, round neurons, the chosen weight bold red and its paths bold blue.
 
-In three steps: ``viz.network_records`` takes the numbers out of the engine as plain records, ``viz.layered`` says where
-everything stands, and ``network_digraph`` writes both as DOT.
+``layered`` computes all positions; Graphviz moves nothing. Both tutorials draw networks this way.
 """
 
 from __future__ import annotations
@@ -10,20 +9,14 @@ import math
 
 import graphviz
 
-from tinygrad_lite.core.shapes import Index
-from tinygrad_lite.core.value import Value
-from tinygrad_lite.nn.modules import Module
-
-from ..output.drawing import Drawing
-from ..records.layers import Shown
-from ..records.network import WIDEST, Bias, Connection, Cost, NetworkScene, Neuron, Omission, network_records
+from ..records.network import Bias, Connection, Cost, NetworkScene, Neuron, Omission
 from ..records.numbers import number, percent
 from .colours import CHOSEN, FAINT, INK, PATH, WHITE, line_colour
 from .digraphs import arrow_size, new_digraph, share_width, tip
 from .escape import escape_label, visible
 from .layered import LABEL_FONT, Layout, lay_out, text_width
 
-__all__ = ["network", "network_digraph"]
+__all__ = ["network_digraph"]
 
 
 NAMED = 150
@@ -39,50 +32,14 @@ BOLD = 2.0
 """The least width of a line on a path: above that of any other line."""
 
 
-def network(
-    mlp: Module,
-    weight: str | Value | None = None,
-    loss: Value | None = None,
-    *,
-    at: int | Index | None = None,
-    shows: Shown = "value",
-    widest: int = WIDEST,
-) -> Drawing:
-    """Draw a network; with a weight, in bold red, and a loss, all paths from the loss to it, in bold blue.
-
-    Inputs are squares, neurons circles, and every weight stands on its line, every bias below its neuron. Thickness is
-    the size of the weight and colour its sign: green is positive; purple, and dashed, negative. A blue line is as wide
-    as the share of |gradient| that runs through it, over all samples together.
-
-    Args:
-        mlp: ``nn.MLP``, ``nn.scalar.MLP``, or any module whose ``layers`` are fully connected, one after the other.
-        weight: the weight or bias, by name in either form (``"w200"``, ``"w2[0,0]"``) or as a Value.
-        loss: a Value computed by the network; without it there are no paths.
-        at: the element, of a Value that has several.
-        shows: what thickness and colour mean: "value", or "gradient" after a backward pass.
-        widest: the widest layer that is shown whole. Of a wider one the middle is left out, but never the chosen
-            weight's own neurons.
-
-    Raises:
-        ArgumentError: no layers, or layers that do not follow one another; ``widest`` below 2; no gradients yet.
-        UnknownNameError: no such weight; the message has the nearest names.
-        IndexRangeError, ShapeError: an element that is not there, or not given.
-        GraphError: the loss does not depend on the weight.
+def network_digraph(scene: NetworkScene) -> graphviz.Digraph:
+    """The records of a network as DOT, every node pinned to its place.
 
     >>> from tinygrad_lite import nn
-    >>> mlp = nn.MLP(2, [2, 1], rng=0)
-    >>> loss = nn.losses.half_squared_error(mlp([[0.0, 1.0]]), [[1.0]])
-    >>> 'class="weight chosen"' in network(mlp, weight="w100", loss=loss).source
+    >>> from viz.records.network import network_records
+    >>> "w100" in network_digraph(network_records(nn.scalar.MLP(2, [1], rng=0))).source
     True
     """
-    return Drawing(network_digraph(network_records(mlp, weight, loss, at=at, shows=shows, widest=widest)))
-
-
-# ---- records to DOT --------------------------------------------------------------------------------------------------
-
-
-def network_digraph(scene: NetworkScene) -> graphviz.Digraph:
-    """The records as DOT, every node pinned to its place."""
     digraph = new_digraph(_caption(scene), layout="neato", inputscale="72", splines="line", fontsize="12")
     radius = max(16.0, *(text_width(neuron.name, 11) / 2 + 4 for neuron in scene.neurons))
     layout = _layout(scene, radius)

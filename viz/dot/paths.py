@@ -1,35 +1,16 @@
-"""The paths of one gradient as a picture: only what lies between the end and the value, as wide as what flows there.
-
-In two steps: ``viz.path_records`` takes the numbers out of the engine as plain records, ``paths_digraph`` writes those
-as DOT.
-"""
+"""The records of a gradient's paths as DOT: arrows as wide as their share, and the largest paths in colour."""
 
 from __future__ import annotations
 
 import graphviz
 
-from tinygrad_lite.core.shapes import Index
-from tinygrad_lite.core.value import Value
-from tinygrad_lite.paths.queries import gradient_paths
-
-from ..output.drawing import Drawing
 from ..records.numbers import number, percent
-from ..records.paths import LIMIT, Level, PathEdge, PathNode, PathScene, paths_records
+from ..records.paths import PathEdge, PathNode, PathScene
 from .colours import CHOSEN, INK, OP, PATH, TOP, WHITE
-from .digraphs import (
-    Direction,
-    arrow_size,
-    check_direction,
-    edge_label,
-    effort,
-    new_digraph,
-    share_width,
-    sign_label,
-    tip,
-)
+from .digraphs import Direction, arrow_size, edge_label, effort, new_digraph, share_width, sign_label, tip
 from .escape import escape_label, visible
 
-__all__ = ["paths", "paths_digraph"]
+__all__ = ["paths_digraph"]
 
 
 STRIPE = 2.0
@@ -38,53 +19,15 @@ STRIPE = 2.0
 OTHERS = "#b5b5b5"
 
 
-def paths(
-    loss: Value,
-    w: Value | str,
-    at: int | Index | None = None,
-    top: int | None = None,
-    *,
-    end_at: int | Index | None = None,
-    level: Level | None = None,
-    direction: Direction = "LR",
-    limit: int = LIMIT,
-) -> Drawing:
-    """Draw the paths that a gradient is the sum of.
-
-    Every arrow carries its local derivative, and is as wide as the share of |gradient| that runs through it; one
-    through which nothing runs is dashed. Below stands how many paths there are, their sum, and how much of it cancels.
-
-    Args:
-        loss: the end of the paths.
-        w: the value they lead to, or its name (``"w200"``, ``"w2[0,1]"``).
-        at: the element of it; may be left out where it has one.
-        top: so many of the largest paths are drawn in colours of their own, with what each contributes, all others in
-            grey with their sum.
-        end_at: the element of the end; may be left out where it has one.
-        level: "elements" or "values" of arrays; by default elements as long as they can be told apart.
-        direction: "LR", from left to right, or "TB", top down.
-        limit: how many nodes are drawn at most.
-
-    Raises:
-        ArgumentError: a ``top`` below 1, or too many paths to find the largest among them; another level.
-        DrawingTooLargeError: more nodes than the limit.
-        FormatError: another direction.
-        GraphError, UnknownNameError, ShapeError, IndexRangeError: see ``tinygrad_lite.gradient_paths``.
-
-    >>> x = Value(3.0, name="x")
-    >>> paths(x * x + x, x)
-    <Drawing: 3 nodes, 4 edges; .save("picture.svg") writes it>
-    """
-    check_direction("paths", direction)
-    scene = paths_records(gradient_paths(loss, w, at=at, end_at=end_at), top=top, level=level, limit=limit)
-    return Drawing(paths_digraph(scene, direction))
-
-
-# ---- records to DOT --------------------------------------------------------------------------------------------------
-
-
 def paths_digraph(scene: PathScene, direction: Direction = "LR") -> graphviz.Digraph:
-    """The records as DOT."""
+    """The records of paths as DOT.
+
+    >>> import tinygrad_lite as tg
+    >>> from viz.records.paths import paths_records
+    >>> x = tg.Value(3.0, name="x")
+    >>> "3 paths from the end to x" in paths_digraph(paths_records(tg.gradient_paths(x * x + x, x))).source
+    True
+    """
     joins = [(edge.tail, edge.head) for edge in reversed(scene.edges)]
     digraph = new_digraph(_caption(scene), rankdir=direction, ranksep="0.35", nodesep="0.2", **effort(joins))
     for node in scene.nodes:

@@ -1,8 +1,4 @@
-"""The computation graph as a picture: every value, every op, and the local derivative on every arrow.
-
-In two steps: ``graph_records`` takes the numbers out of the engine as plain records, ``graph_digraph`` writes those as
-DOT. Nothing recurses over the graph.
-"""
+"""The records of a computation graph as DOT: boxes, circles, frames, labelled arrows and the legend of the fills."""
 
 from __future__ import annotations
 
@@ -10,57 +6,24 @@ from collections import Counter, defaultdict
 
 import graphviz
 
-from tinygrad_lite.core.value import Value
-
-from ..output.drawing import Drawing
-from ..records.graph import LIMIT, BoxNode, GraphScene, LocalEdge, OpNode, ValueNode, graph_records
+from ..records.graph import BoxNode, GraphScene, LocalEdge, OpNode, ValueNode
 from ..records.numbers import number, shape_text
 from .colours import CONSTANT, INK, MIXED, NEGATIVE, OP, POSITIVE, WHITE, shade
-from .digraphs import Direction, check_direction, edge_label, effort, new_digraph, new_frame, sign_label, tip
+from .digraphs import Direction, edge_label, effort, new_digraph, new_frame, sign_label, tip
 from .escape import escape_label
 
-__all__ = ["graph", "graph_digraph"]
-
-
-def graph(
-    value: Value, *, direction: Direction = "LR", depth: int | None = None, fold: bool = True, limit: int = LIMIT
-) -> Drawing:
-    """Draw the computation graph of a value.
-
-    Values are boxes, with square corners the leaves and with round ones the results; each with its name, its number (of
-    an array the shape and the extent; a small one is striped by its elements) and its gradient, "–" until a backward
-    pass has been. Ops are circles. On every arrow from a value to an op stands the local derivative, and an operand
-    that is used twice has two arrows. The fill shows the sign and the size of the gradient. Constants are pale, their
-    arrows dotted. Modules have frames around what they made.
-
-    A graph too large for the limit is made smaller until it fits: modules are drawn as one box each, the innermost
-    first, then what lies furthest from the end; the caption says so.
-
-    Args:
-        value: the end of the graph.
-        direction: "LR", from left to right, or "TB", top down.
-        depth: how many levels of modules are open; 0 draws each outermost one as a box. All of them if left out.
-        fold: whether the middle of a long chain of ops is drawn as one box.
-        limit: how many nodes are drawn at most.
-
-    Raises:
-        ArgumentError: a depth below 0, or a limit below 10.
-        FormatError: another direction.
-        GraphError: the graph was freed, or a leaf has other data by now.
-
-    >>> x = Value(3.0, name="x")
-    >>> graph(x * x + x)
-    <Drawing: 5 nodes, 6 edges; .save("picture.svg") writes it>
-    """
-    check_direction("graph", direction)
-    return Drawing(graph_digraph(graph_records(value, depth=depth, fold=fold, limit=limit), direction))
-
-
-# ---- records to DOT --------------------------------------------------------------------------------------------------
+__all__ = ["graph_digraph"]
 
 
 def graph_digraph(scene: GraphScene, direction: Direction = "LR") -> graphviz.Digraph:
-    """The records as DOT."""
+    """The records of a graph as DOT.
+
+    >>> from tinygrad_lite import Value
+    >>> from viz.records.graph import graph_records
+    >>> x = Value(3.0, name="x")
+    >>> "v0 -> o1" in graph_digraph(graph_records(x * x)).source
+    True
+    """
     ranksep, nodesep = ("0.3", "0.12") if direction == "LR" else ("0.35", "0.25")
     into = defaultdict(list)
     for edge in scene.edges:
