@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ..errors import ArgumentError
 
-__all__ = ["Rule", "TABLE"]
+__all__ = ["REAL", "Rule", "TABLE"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Rule:
     ``derivatives`` has one expression per operand, ``None`` where the op is not differentiable in it. ``domain`` is the
     interval of each operand on which the op is differentiable and tests may sample. ``sign`` is what pictures show.
     ``written`` is the form in which people print the derivative where that differs from the stable one computed.
-    ``defaults`` are the values of trailing operands that may be left out.
+    ``defaults`` are the values of trailing operands that may be left out. ``terms`` add up to ``forward``: one in a
+    line of the table.
     """
 
     name: str
@@ -38,6 +39,11 @@ class Rule:
     ufunc: str | None = None
     defaults: tuple[float, ...] = ()
     doc: str = ""
+    terms: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.terms:
+            object.__setattr__(self, "terms", (self.forward,))
 
 
 TABLE: dict[str, Rule] = {}

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from ..errors import ShapeError
-from .derivatives import TABLE, Rule
+from .derivatives import REAL, TABLE, Rule
 from .maps import Broadcast, Chain, Scale
 from .numerics import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS, LOCAL_FUNCTIONS
 from .recording import blocks_open, diverted
@@ -48,6 +49,9 @@ class Elementwise(Op):
         self._local_arrays = {k: compiled(rule, array_source(e), LOCAL_FUNCTIONS) for k, e in given.items()}
         self._unit = {k for k, e in given.items() if e == "1"}  # no factor at all
         self._local_values = {k: compiled(rule, value_source(e), VALUE_FUNCTIONS) for k, e in given.items()}
+
+    def expressions(self, n: int) -> Rule | None:
+        return self.rule
 
     def forward(self, *data: Any) -> Any:
         for x in data:
@@ -287,6 +291,9 @@ class WeightedSum(Op):
             return data[0] * 1.0  # not the operand's own array
         return sum(map(operator.mul, data[:n], data[n:-1]), data[-1])
 
+    def expressions(self, n: int) -> Rule | None:
+        return _weighted_sum_rule(n // 2)
+
     @staticmethod
     def partners(operands: Sequence[Any]) -> tuple[Any, ...]:
         """For each operand what it is multiplied by: its local derivative."""
@@ -302,6 +309,21 @@ class WeightedSum(Op):
 
 
 _WEIGHTED_SUM = WeightedSum()
+
+
+@lru_cache(maxsize=256)
+def _weighted_sum_rule(n: int) -> Rule:
+    """``b + w0 * x0 + … `` of ``n`` products, added in the order in which ``forward`` adds them.
+
+    >>> _weighted_sum_rule(2).forward, _weighted_sum_rule(2).derivatives
+    ('b + w0 * x0 + w1 * x1', ('x0', 'x1', 'w0', 'w1', '1'))
+    """
+    weights, inputs = (tuple(f"{letter}{k}" for k in range(n)) for letter in "wx")
+    terms = ("b", *map("{} * {}".format, weights, inputs))
+    derivatives = (*inputs, *weights, "1")
+    names = (*weights, *inputs, "b")
+    domain = (REAL,) * len(names)
+    return Rule("weighted_sum", names, " + ".join(terms), derivatives, "Σ", domain, derivatives, terms=terms)
 
 
 def weighted_sum(weights: Any, inputs: Any, bias: Any = 0.0) -> Any:

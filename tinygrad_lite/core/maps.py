@@ -84,11 +84,9 @@ class Scale:
 
     def pull(self, g: Any, semiring: Semiring) -> Any:
         weight = self.weight
-        rank = getattr(weight, "ndim", 0)
-        if 0 < rank < self.ndim:  # a lifted weight has components in front: its own axes must line up
-            weight = weight.reshape((1,) * (self.ndim - rank) + weight.shape)
-        elif not rank and not semiring.linear:
-            weight = np.full((1,) * self.ndim, weight)
+        if not semiring.linear:  # a lifted weight has components in front: its own axes must line up
+            shape = shape_of(weight)
+            weight = np.reshape(weight, (1,) * (self.ndim - len(shape)) + shape)
         return semiring.times(g, semiring.lift(weight))
 
     push = pull
@@ -308,14 +306,14 @@ class Gather:
             g = np.asarray(g)
         lead = _lead(g, len(self.out_shape))
         if self.back is not None and (semiring.linear or not self.repeats):
-            return self.back(g, lambda: _zeros_like(semiring, lead, self.in_shape, g))
-        return _scattered(semiring, g, self, lead)
+            return self.back(g, lambda: semiring.zeros(lead, self.in_shape, g))
+        return semiring.scatter(_reshaped(g, (*lead, math.prod(self.out_shape))), self).reshape(lead + self.in_shape)
 
     def push(self, t: Any, semiring: Semiring) -> Any:
         lead = _lead(t, len(self.in_shape))
         flat = np.reshape(t, (*lead, math.prod(self.in_shape)))
         source = self.source
-        out = _zeros_like(semiring, lead, (source.size,), flat)
+        out = semiring.zeros(lead, (source.size,), flat)
         there = source >= 0
         out[..., there] = flat[..., source[there]]
         return out.reshape(lead + self.out_shape)
@@ -324,47 +322,6 @@ class Gather:
         position = int(self.source[_ravel(index, self.out_shape)])
         if position >= 0:
             yield _unravel(position, self.in_shape), 1.0
-
-
-def _zeros_like(semiring: Semiring, lead: Shape, shape: Shape, like: Any) -> Any:
-    """An array of the semiring's zeros with the components in front, and the dtype, of ``like``."""
-    dtype = getattr(like, "dtype", None)
-    if semiring.linear:
-        return np.zeros(lead + shape, dtype=dtype)
-    out = np.empty(lead + shape, dtype=dtype)
-    out[...] = semiring.zero(shape)
-    return out
-
-
-def _scattered(semiring: Semiring, g: Any, gather: Gather, lead: Shape) -> Any:
-    """Each element of ``g`` added to the place where its value came from, however many share one.
-
-    Sorted by target, neighbours with the same target are added in pairs, round after round: for n elements, of which m
-    at most share a target, n additions in log2(m) rounds, with nothing but the semiring's own sum.
-    """
-    source = gather.source
-    size = math.prod(gather.in_shape)
-    there = np.flatnonzero(source >= 0)
-    order = there[np.argsort(source[there], kind="stable")]
-    target = source[order]
-    flat = np.reshape(g, (*lead, source.size))[..., order]
-    while target.size:
-        starts = np.flatnonzero(np.r_[True, target[1:] != target[:-1]])
-        if starts.size == target.size:
-            break
-        rank = np.arange(target.size) - np.repeat(starts, np.diff(np.r_[starts, target.size]))
-        left = np.flatnonzero(rank % 2 == 0)
-        paired = np.r_[target[1:] == target[:-1], False][left]
-        merged = flat[..., left]
-        both = left[paired]
-        summed = semiring.add(flat[..., both], flat[..., both + 1])
-        if summed.dtype != merged.dtype:
-            merged = merged.astype(summed.dtype)
-        merged[..., paired] = summed
-        flat, target = merged, target[left]
-    out = _zeros_like(semiring, lead, (size,), flat)
-    out[..., target] = flat
-    return out.reshape(lead + gather.in_shape)
 
 
 class Adjoint:
@@ -402,10 +359,10 @@ class Contract:
         self.operand = operand
 
     def pull(self, g: Any, semiring: Semiring) -> Any:
-        return _plan(self.out_labels, self.operand_labels, self.in_labels).run(g, self.operand, semiring)
+        return _contracted(self.out_labels, self.operand_labels, self.in_labels, g, self.operand, semiring)
 
     def push(self, t: Any, semiring: Semiring) -> Any:
-        return _plan(self.in_labels, self.operand_labels, self.out_labels).run(t, self.operand, semiring)
+        return _contracted(self.in_labels, self.operand_labels, self.out_labels, t, self.operand, semiring)
 
     def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
         at = dict(zip(self.out_labels, index, strict=True))
@@ -415,6 +372,12 @@ class Contract:
             at.update(zip(free, values, strict=True))
             weight = self.operand[tuple(at[label] for label in self.operand_labels)] if sizes else self.operand
             yield tuple(at[label] for label in self.in_labels), float(weight)
+
+
+def _contracted(labels: str, operand_labels: str, made: str, a: Any, operand: Any, semiring: Semiring) -> Any:
+    if semiring.einsum is not None:
+        return semiring.einsum(f"{labels},{operand_labels}->{made}", a, operand)
+    return _plan(labels, operand_labels, made).run(a, operand, semiring)
 
 
 class _Plan:

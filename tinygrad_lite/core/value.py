@@ -23,6 +23,7 @@ import numpy as np
 from ..errors import GraphError, ShapeError, TinygradError, ValueTypeError
 from ..semirings import GRADIENT
 from ._methods import Methods
+from .derivatives import Rule
 from .display import array_table
 from .recording import (
     blocks_open,
@@ -78,6 +79,10 @@ class Op:
         for linear_map in chain:
             g = linear_map.pull(g, GRADIENT)
         return g
+
+    def expressions(self, n: int) -> Rule | None:
+        """The value and the local derivatives of ``n`` operands as expressions; ``None`` for an op that has none."""
+        return None
 
     def unfold(self, node: Value) -> None:
         """Put that graph in the place of ``node``."""

@@ -43,6 +43,8 @@ class Semiring:
     linear = False
     reads_weights = True
     """Whether the sizes of local derivatives matter, so that infinite ones and NaN are refused."""
+    einsum: Callable[[str, Any, Any], Any] | None = None
+    """How a semiring contracts an element with a weight, given einsum's words; ``None``: by matrix products."""
 
     def lift(self, weight: Any) -> Any:
         """The element that a local derivative (a number or an array of them) stands for."""
@@ -124,7 +126,43 @@ class Semiring:
         ]
         return np.concatenate(pieces, axis=-2)
 
-    # What follows moves elements about without adding or multiplying any. A sweep over Values replaces it.
+    def scatter(self, flat: Any, gather: Any) -> Any:
+        """Add each element of ``flat`` (…, n) to the place that a ``Gather`` took it from: the result is (…, m).
+
+        ``gather.source`` holds that place in the flat input of m elements, or -1 for a constant. Sorted by place,
+        neighbours with the same one are added in pairs, round after round: n elements of which up to k share a place
+        take log2(k) rounds of the semiring's own sum.
+        """
+        source, size = gather.source, math.prod(gather.in_shape)
+        there = np.flatnonzero(source >= 0)
+        order = there[np.argsort(source[there], kind="stable")]
+        target = source[order]
+        flat = flat[..., order]
+        while target.size:
+            starts = np.flatnonzero(np.r_[True, target[1:] != target[:-1]])
+            if starts.size == target.size:
+                break
+            rank = np.arange(target.size) - np.repeat(starts, np.diff(np.r_[starts, target.size]))
+            left = np.flatnonzero(rank % 2 == 0)
+            paired = np.r_[target[1:] == target[:-1], False][left]
+            merged = flat[..., left]
+            both = left[paired]
+            summed = self.add(flat[..., both], flat[..., both + 1])
+            if summed.dtype != merged.dtype:
+                merged = merged.astype(summed.dtype)
+            merged[..., paired] = summed
+            flat, target = merged, target[left]
+        out = self.zeros(flat.shape[:-1], (size,), flat)
+        out[..., target] = flat
+        return out
+
+    # The methods below move elements without adding or multiplying any. A sweep over Values replaces them.
+
+    def zeros(self, lead: tuple[int, ...], shape: tuple[int, ...], like: Any) -> Any:
+        """An array ``(*lead, *shape)`` of zeros in the dtype of ``like``; ``lead`` are the axes of components."""
+        out = np.empty(lead + shape, dtype=getattr(like, "dtype", None))
+        out[...] = self.zero(shape)
+        return out
 
     def broadcast(self, a: Any, shape: tuple[int, ...]) -> Any:
         """``a`` repeated to ``shape``."""
@@ -169,6 +207,9 @@ class Linear(Semiring):
 
     def zero(self, shape: tuple[int, ...]) -> Any:
         return np.zeros(shape) if shape else 0.0
+
+    def zeros(self, lead: tuple[int, ...], shape: tuple[int, ...], like: Any) -> Any:
+        return np.zeros(lead + shape, dtype=getattr(like, "dtype", None))
 
     def scalar(self, a: Any) -> Any:
         return float(a)
