@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,17 @@ __all__ = ["Elementwise", "FUNCTIONS", "OPS", "WeightedSum", "weighted_sum"]
 REFUSED = (ArithmeticError, ValueError)
 
 
+class _Compiled(dict[int, Callable[..., Any]]):
+    """Local derivatives by operand, each compiled when it is first read."""
+
+    def __init__(self, make: Callable[[int], Callable[..., Any]]) -> None:
+        self._make = make
+
+    def __missing__(self, k: int) -> Callable[..., Any]:
+        self[k] = function = self._make(k)
+        return function
+
+
 class Elementwise(Op):
     """One line of the table as an op."""
 
@@ -37,18 +49,30 @@ class Elementwise(Op):
         self.rule = rule
         self.name = rule.name
         self.sign = rule.sign
-        names = {name: name for name in (*rule.operands, "out")}
-
-        def on_floats(e: str) -> Callable[..., Any]:
-            return compiled(rule, float_source(e, names), FLOAT_FUNCTIONS)
-
-        self._floats = on_floats(rule.forward)
-        self._arrays = compiled(rule, rule.forward, ARRAY_FUNCTIONS)
+        self._floats = self._first_on_floats
+        self._arrays = self._first_on_arrays
         given = {k: e for k, e in enumerate(rule.derivatives) if e is not None}
-        self._local_floats = {k: on_floats(e) for k, e in given.items()}
-        self._local_arrays = {k: compiled(rule, array_source(e), LOCAL_FUNCTIONS) for k, e in given.items()}
+        self._given = frozenset(given)
         self._unit = {k for k, e in given.items() if e == "1"}  # no factor at all
-        self._local_values = {k: compiled(rule, value_source(e), VALUE_FUNCTIONS) for k, e in given.items()}
+        self._local_floats = _Compiled(lambda k: self._on_floats(given[k]))
+        self._local_arrays = _Compiled(lambda k: compiled(rule, array_source(given[k]), LOCAL_FUNCTIONS))
+        self._local_values = _Compiled(lambda k: compiled(rule, value_source(given[k]), VALUE_FUNCTIONS))
+
+    def _on_floats(self, expression: str) -> Callable[..., Any]:
+        names = {name: name for name in (*self.rule.operands, "out")}
+        return compiled(self.rule, float_source(expression, names), FLOAT_FUNCTIONS)
+
+    def _first_on_floats(self, *data: Any) -> Any:
+        """Compile the op for floats, and put the result in the place of this method."""
+        if self._floats == self._first_on_floats:
+            self._floats = self._on_floats(self.rule.forward)
+        return self._floats(*data)
+
+    def _first_on_arrays(self, *data: Any) -> Any:
+        """Compile the op for arrays, and put the result in the place of this method."""
+        if self._arrays == self._first_on_arrays:
+            self._arrays = compiled(self.rule, self.rule.forward, ARRAY_FUNCTIONS)
+        return self._arrays(*data)
 
     def expressions(self, n: int) -> Rule | None:
         return self.rule
@@ -78,7 +102,7 @@ class Elementwise(Op):
             return float(self._local_arrays[k](*map(np.float64, data), np.float64(out)))
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
-        if k not in self._local_arrays:
+        if k not in self._given:
             return None
         in_shape, out_shape = shape_of(operands[k]), shape_of(out)
         maps: Chain = () if in_shape == out_shape else (Broadcast(in_shape, out_shape),)
@@ -97,7 +121,7 @@ class Elementwise(Op):
         if type(out) is np.ndarray and (len(operands) == 1 or shape_of(operands[k]) == out.shape):  # nothing stretched
             if k in self._unit:
                 return g
-            if k in self._local_arrays:
+            if k in self._given:
                 try:
                     return g * self._local_arrays[k](*operands, out)
                 except ArithmeticError:  # of floats beside arrays, see chain
@@ -177,18 +201,58 @@ def recorded({parameters}):
 """
 
 
+# Stands in for a template until the first call: compiling all of them takes longer than NumPy's import.
+
+_FIRST = """
+def recorded({parameters}):
+    return first({names})
+"""
+
+
 def _generated(op: Elementwise) -> Callable[..., Any]:
-    """The recording function of one op."""
+    """The recording function of one op. Its code is compiled at its first call."""
     rule = op.rule
+
+    def first(*operands: Any) -> Any:
+        scope: dict[str, Any] = {}
+        exec(compile(_source(rule), f"<generated from the table: {rule.name}>", "exec"), scope)
+        function.__code__ = scope["recorded"].__code__
+        return function(*operands)
+
+    namespace: dict[str, Any] = FLOAT_FUNCTIONS | {
+        "REFUSED": REFUSED,
+        "Value": Value,
+        "apply": apply,
+        "blocks_open": blocks_open,
+        "diverted": diverted,
+        "elsewhere": elsewhere,
+        "first": first,
+        "ndarray": np.ndarray,
+        "new": new,
+        "op": op,
+        "record": record,
+    }
+    # not by its name, which calls the float function inside
+    function: Callable[..., Any] = FunctionType(_first_code(rule.operands), namespace, rule.name, rule.defaults or None)
+    return _finished(function, rule)
+
+
+@cache
+def _first_code(operands: tuple[str, ...]) -> CodeType:
+    names = ", ".join(operands)
+    scope: dict[str, Any] = {}
+    exec(_FIRST.format(parameters=names, names=names), scope)
+    code: CodeType = scope["recorded"].__code__
+    return code
+
+
+def _source(rule: Rule) -> str:
+    """The source of a recording function."""
     operands = rule.operands
-    required = len(operands) - len(rule.defaults)
     names = dict(zip(operands, "abc", strict=False))
     locals_ = [e and float_source(e, names) for e in rule.derivatives]
-    source = (_UNARY, _BINARY, _GENERAL)[len(operands) - 1].format(
-        parameters=", ".join(
-            name if k < required else f"{name}=float('{rule.defaults[k - required]}')"
-            for k, name in enumerate(operands)
-        ),
+    return (_UNARY, _BINARY, _GENERAL)[len(operands) - 1].format(
+        parameters=", ".join(operands),  # their defaults are the function's, not its code's
         names=", ".join(operands),
         x=operands[0],
         y=operands[-1],
@@ -197,20 +261,6 @@ def _generated(op: Elementwise) -> Callable[..., Any]:
         db=locals_[-1],
         regular="type(out) is float" if "**" in rule.forward else "True",  # (-8.0) ** (1 / 3) is complex
     )
-    namespace: dict[str, Any] = FLOAT_FUNCTIONS | {
-        "REFUSED": REFUSED,
-        "Value": Value,
-        "apply": apply,
-        "blocks_open": blocks_open,
-        "diverted": diverted,
-        "elsewhere": elsewhere,
-        "ndarray": np.ndarray,
-        "new": new,
-        "op": op,
-        "record": record,
-    }
-    exec(compile(source, f"<generated from the table: {rule.name}>", "exec"), namespace)
-    return _finished(namespace["recorded"], rule)  # not by its name, which calls the float function inside
 
 
 def _finished(function: Callable[..., Any], rule: Rule) -> Callable[..., Any]:
