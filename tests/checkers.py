@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.testing import assert_allclose
 
+import tinygrad_lite as tg
 from tests.oracles.differences import complex_step, slope, unbroadcast
 from tests.oracles.formulas import FORMULAS, NEEDS_SCIPY, NOT_DIFFERENTIABLE, special
 from tinygrad_lite import Value
@@ -212,3 +213,12 @@ def _check_float32(ours: Callable[..., Any], arrays: Sequence[Any], expected: li
             continue
         assert found.dtype == np.float32, f"float32 became {found.dtype}"
         close(found, double, 2e-4, "in float32 the result")
+
+
+def directions(arrays: list[Any], rng: np.random.Generator) -> list[Any]:
+    return [rng.standard_normal(np.shape(x)) if np.shape(x) else rng.normal() for x in arrays]
+
+
+def bent(out: Any, weight: Any) -> Any:
+    """A scalar of any result, with derivatives of all orders even where the result has none."""
+    return tg.sum(weight * tg.sin(out)) if np.shape(weight) else weight * tg.sin(out)

@@ -12,60 +12,15 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_lite as tg
 from tests.cases import CASES, LABELS, SMOOTH, Case, recorded
+from tests.chains import GENERIC, all_chains, pull, push, random
 from tests.oracles.brute_force import elementary
 from tinygrad_lite import Value
 from tinygrad_lite.core.graph import ancestors, chains
 from tinygrad_lite.core.maps import Broadcast, Chain, Contract, Gather, Reshape, Scale, Scan, SumOver, Transpose, edges
-from tinygrad_lite.semirings import COUNT, GRADIENT, MAGNITUDE, Semiring
+from tinygrad_lite.semirings import COUNT, GRADIENT, MAGNITUDE
 
 EACH = pytest.mark.parametrize("example", CASES, ids=LABELS)
 INDEXED = list(np.ndindex(2, 3))
-
-
-class Generic(Semiring):
-    """The gradient again, but without BLAS or any other short way: + and × as a semiring that is not ``linear``."""
-
-    name = "GENERIC"
-
-    def lift(self, weight: Any) -> Any:
-        return weight
-
-    def times(self, a: Any, b: Any) -> Any:
-        return a * b
-
-    def sum(self, a: Any, axis: tuple[int, ...]) -> Any:
-        return np.sum(a, axis=axis)
-
-    def zero(self, shape: tuple[int, ...]) -> Any:
-        return np.zeros(shape) if shape else 0.0
-
-    def scalar(self, a: Any) -> Any:
-        return float(a)
-
-
-GENERIC = Generic()
-
-
-def pull(chain: Chain, g: Any, semiring: Semiring = GRADIENT) -> Any:
-    for linear_map in chain:
-        g = linear_map.pull(g, semiring)
-    return g
-
-
-def push(chain: Chain, t: Any, semiring: Semiring = GRADIENT) -> Any:
-    for linear_map in reversed(chain):
-        t = linear_map.push(t, semiring)
-    return t
-
-
-def random(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
-    x = rng.standard_normal(shape)
-    return x if shape else float(x)
-
-
-def all_chains(end: Value) -> list[tuple[Value, int, Value, Chain]]:
-    """Every local derivative in a graph: node, position, operand, chain."""
-    return [(node, k, operand, chain) for node in ancestors(end) for k, operand, chain in chains(node)]
 
 
 def moved(example: Case, rng: np.random.Generator) -> list[tuple[Value, int, Value, Chain]]:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lite as tg
-from tests.viz.svg import HOSTILE
+from tests.hostile import HOSTILE
 from tinygrad_lite import Derivation, Value, datasets, derive, nn
 from tinygrad_lite.core.derivatives import TABLE, Rule
 from tinygrad_lite.derivation.result import TYPESET

@@ -11,7 +11,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tests.checkers import SHAPES, differentiable, sampled
-from tests.viz.svg import HOSTILE
+from tests.hostile import HOSTILE
 from tinygrad_lite import Value, datasets, nn
 from tinygrad_lite.core.elementwise import OPS, _generated
 

@@ -63,7 +63,8 @@ def test_value_and_gradients(kernel: Any, places: Any, options: Any, rng: np.ran
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("kernel", "places", "options"), CASES)
 def test_like_jax_to_order_2(kernel: Any, places: Any, options: Any, rng: np.random.Generator) -> None:
-    from tests.whole.test_orders import assert_like_jax, directions
+    from tests.checkers import directions
+    from tests.oracles.jax_peer import assert_like_jax
 
     jax = pytest.importorskip("jax")
     jax.config.update("jax_enable_x64", True)

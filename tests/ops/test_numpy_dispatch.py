@@ -11,9 +11,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_lite as tg
-from tests.checkers import check_function
+from tests.checkers import bent, check_function, directions
 from tests.numpy_calls import NEW, NOT_IN_JAX, named
-from tests.whole.test_orders import assert_like_jax, bent, directions
+from tests.oracles.jax_peer import assert_like_jax
 from tinygrad_lite import Value
 from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.errors import ArgumentError, ShapeError, ValueTypeError

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 
 import tinygrad_lite as tg
 from tests.oracles.brute_force import trails
-from tests.whole.test_random_graphs import check_numbers, check_order, check_places, passes
+from tests.path_checks import check_numbers, check_order, check_places, passes
 from tinygrad_lite import Value, datasets, nn
 from tinygrad_lite.core.graph import ancestors
 from tinygrad_lite.errors import (

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose
 
 import tinygrad_lite as tg
 from tests.oracles.brute_force import Trail, entropy, trails
-from tests.whole.test_random_graphs import check_exact_order, check_order, check_places, trails_to
+from tests.path_checks import check_exact_order, check_order, check_places, trails_to
 from tinygrad_lite import Value, nn
 from tinygrad_lite.errors import ArgumentError
 

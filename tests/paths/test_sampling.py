@@ -13,7 +13,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tests.oracles.brute_force import Trail, trails
-from tests.whole.test_random_graphs import passes, which
+from tests.path_checks import passes, which
 from tinygrad_lite import Value, nn
 from tinygrad_lite.errors import ArgumentError, GraphError, ValueTypeError
 

@@ -2,155 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 
 import tinygrad_lite as tg
 from tests.cases import CASES, DENSE, LABELS, SMOOTH, Case, recorded
-from tests.core.test_maps import GENERIC
-from tests.oracles.brute_force import STATISTICS, Trail, spectrum, trails
-from tinygrad_lite import Value, semirings
-from tinygrad_lite.core.graph import ancestors
-from tinygrad_lite.core.sweeps import reverse
+from tests.path_checks import MaxTimes, assert_statistics
+from tinygrad_lite import Value
 from tinygrad_lite.semirings import ACTIVE_COUNT, COUNT, GRADIENT, MAGNITUDE, Semiring
 
 EACH = pytest.mark.parametrize("example", CASES, ids=LABELS)
-
-
-class MaxTimes(Semiring):
-    """The largest absolute contribution of one path."""
-
-    name = "MAX_TIMES"
-
-    def lift(self, weight: Any) -> Any:
-        return np.abs(weight)
-
-    def times(self, a: Any, b: Any) -> Any:
-        return a * b
-
-    def sum(self, a: Any, axis: tuple[int, ...]) -> Any:
-        return np.max(a, axis=axis, initial=0.0)
-
-    def zero(self, shape: tuple[int, ...]) -> Any:
-        return np.zeros(shape)
-
-
-class LogToy(Semiring):
-    """The logarithm of the magnitude: its zero is not the number 0."""
-
-    name = "LOG"
-
-    def lift(self, weight: Any) -> Any:
-        with np.errstate(divide="ignore"):
-            return np.log(np.abs(weight))
-
-    def times(self, a: Any, b: Any) -> Any:
-        return a + b
-
-    def sum(self, a: Any, axis: tuple[int, ...]) -> Any:
-        return np.logaddexp.reduce(a, axis=axis[0]) if len(axis) == 1 else self._over_several(a, axis)
-
-    def _over_several(self, a: Any, axis: tuple[int, ...]) -> Any:
-        for k in sorted(axis):  # negative: what is left keeps its number from the end only if the first go first
-            a = np.logaddexp.reduce(a, axis=k, keepdims=True)
-        return a.reshape([n for k, n in enumerate(a.shape) if k - a.ndim not in axis])
-
-    def zero(self, shape: tuple[int, ...]) -> Any:
-        return np.full(shape, -np.inf)
-
-
-class Pair(Semiring):
-    """Gradient and magnitude at once, as two components in front of every element."""
-
-    name = "PAIR"
-
-    def lift(self, weight: Any) -> Any:
-        return np.stack([np.asarray(weight, dtype=float), np.abs(weight)])
-
-    def times(self, a: Any, b: Any) -> Any:
-        return a * b
-
-    def sum(self, a: Any, axis: tuple[int, ...]) -> Any:
-        return np.sum(a, axis=axis)
-
-    def zero(self, shape: tuple[int, ...]) -> Any:
-        return np.zeros((2, *shape))
-
-
-OF_THE_PROJECT = [found for found in vars(semirings).values() if isinstance(found, Semiring)]
-
-
-def assert_statistics(end: Value, exact: bool = True) -> None:
-    """Every semiring at every element of every Value that a gradient reaches, against every path one by one."""
-    to: dict[Value, dict[int, list[Trail]]] = {}
-    for trail in trails(end):
-        to.setdefault(trail.nodes[-1], defaultdict(list))[trail.elements[-1]].append(trail)
-    found = {semiring: reverse(end, semiring) for semiring in OF_THE_PROJECT}
-    for toy in (GENERIC, MaxTimes(), LogToy(), Pair()):
-        found[toy] = reverse(end, toy)
-    for value in ancestors(end):
-        if not value.requires_grad:
-            assert value not in to
-            assert all(value not in totals for totals in found.values())
-            continue
-        elements = range(int(np.prod(value.shape)))
-
-        reached = [to.get(value, {}).get(i, []) for i in elements]
-
-        def expected(name: str, value: Value = value, reached: list[list[Trail]] = reached) -> Any:
-            one_by_one = [STATISTICS[name]([trail.product for trail in some]) for some in reached]
-            dtype = None if one_by_one else int if "COUNT" in name else float
-            return np.array(one_by_one, dtype=dtype).reshape(value.shape)
-
-        for semiring, totals in found.items():
-            who = f"{semiring.name} at {value!r}"
-            if value not in totals:
-                assert not expected("COUNT").any(), who
-                continue
-            total = totals[value]
-            match semiring.name:
-                case "ACTIVE_COUNT" if not exact:
-                    assert np.all(np.asarray(total) >= expected(semiring.name)), who
-                case "COUNT" | "ACTIVE_COUNT":
-                    assert np.asarray(total).dtype.kind in "iO", who
-                    assert_array_equal(total, expected(semiring.name), err_msg=who, strict=bool(value.shape))
-                case "GRADIENT" | "MAGNITUDE" | "GENERIC":
-                    name = "GRADIENT" if semiring is GENERIC else semiring.name
-                    got = semiring.result(total)
-                    assert np.shape(got) == value.shape, who
-                    assert_allclose(got, expected(name), rtol=1e-7, atol=1e-7, err_msg=who)
-                case "SPECTRUM":
-                    assert_spectra(semiring.result(total), list(map(spectrum, reached)), value, who)
-                case "MAX" | "MOST_POSITIVE" | "MOST_NEGATIVE" | "ENTROPY" | "LOG_MAGNITUDE":
-                    with np.errstate(over="ignore"):
-                        got = semiring.result(total)
-                    assert np.shape(got) == value.shape, who
-                    assert_allclose(got, expected(semiring.name), rtol=1e-6, atol=1e-6, err_msg=who)
-                case "MAX_TIMES":
-                    assert_allclose(total, expected("MAX"), rtol=1e-7, atol=1e-7, err_msg=who)
-                case "LOG":
-                    assert_allclose(np.exp(total), expected("MAGNITUDE"), rtol=1e-7, atol=1e-7, err_msg=who)
-                case "PAIR":
-                    assert np.shape(total) == (2, *value.shape), who
-                    assert_allclose(total[0], expected("GRADIENT"), rtol=1e-7, atol=1e-7, err_msg=who)
-                    assert_allclose(total[1], expected("MAGNITUDE"), rtol=1e-7, atol=1e-7, err_msg=who)
-
-
-def assert_spectra(found: Any, expected: list[dict[int, Any]], value: Value, who: str) -> None:
-    """Of every element the same number of paths of each length, the same total and the same magnitude."""
-    assert list(found) == sorted(found), who
-    assert {length for one in expected for length in one} <= set(found), who
-    for length, (count, total, magnitude) in found.items():
-        one_by_one = [one.get(length, (0, 0.0, 0.0)) for one in expected]
-        assert np.shape(count) == np.shape(total) == np.shape(magnitude) == value.shape, who
-        assert np.asarray(count).dtype.kind in "iO", who
-        assert_array_equal(np.ravel(count), [n for n, _, _ in one_by_one], err_msg=who)
-        assert_allclose(np.ravel(total), [t for _, t, _ in one_by_one], rtol=1e-7, atol=1e-7, err_msg=who)
-        assert_allclose(np.ravel(magnitude), [m for _, _, m in one_by_one], rtol=1e-7, atol=1e-7, err_msg=who)
 
 
 WEIGHTS = np.array([1.0, -0.5, 0.0, 2.0, -1.5])

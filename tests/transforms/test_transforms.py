@@ -1,11 +1,11 @@
-"""Transforms of functions: what goes in and comes out, nesting, and every refusal."""
+"""Derivatives of functions: what goes in and comes out, nesting, products with vectors, and every refusal."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -118,27 +118,7 @@ def test_newton_on_rosenbrock() -> None:
     assert_allclose(x, [1.0, 1.0], rtol=1e-12)
 
 
-def test_third_derivatives_by_nested_jacobians() -> None:
-    def f(x: Any) -> Any:
-        return x[0] ** 2 * x[1] * x[2]
-
-    x = np.array([2.0, 3.0, 5.0])
-    expected = np.zeros((3, 3, 3))
-    for i, j, k, value in ((0, 0, 1, 10.0), (0, 0, 2, 6.0), (0, 1, 2, 4.0)):
-        for index in {(i, j, k), (i, k, j), (j, i, k), (j, k, i), (k, i, j), (k, j, i)}:
-            expected[index] = value
-    for outer in ("forward", "reverse"):
-        assert_allclose(tg.jacobian(tg.hessian(f), mode=outer)(x), expected)
-        for inner in ("forward", "reverse"):
-            assert_allclose(tg.jacobian(tg.jacobian(tg.grad(f), mode=inner), mode=outer)(x), expected)
-
-
 # ---- what goes in and comes out --------------------------------------------------------------------------------------
-
-
-class Point(NamedTuple):
-    x: Any
-    y: Any
 
 
 def test_numbers_and_arrays_give_numbers_and_arrays() -> None:
@@ -162,20 +142,6 @@ def test_values_give_values_that_are_part_of_the_graph() -> None:
     assert tg.gradient_paths(gradient.sum(), x, at=(1,)).total == pytest.approx(12.0)
 
 
-def test_paths_through_jacobians_of_values() -> None:
-    """Several rows at a time are ops with an axis in front, whose edges are those of each row."""
-    for mode in ("forward", "reverse"):
-        for f in (lambda x: x[[0, 0, 2]] ** 3, lambda x: np.cumsum(x) * x, lambda x: np.concatenate([x, x * x])[1:4]):
-            x = Value([1.0, 2.0, 3.0], name="x")
-            whole = tg.jacobian(f, mode=mode)(x).sum()
-            whole.backward()
-            for k in range(3):
-                paths = tg.gradient_paths(whole, x, at=k)
-                listed = [path.contribution for path in paths]
-                assert len(listed) == paths.count
-                assert math.fsum(listed) == pytest.approx(x.grad[k])
-
-
 def test_a_gradient_penalty_reaches_the_parameters() -> None:
     w, x = Value(2.0), Value(3.0)
     penalty = tg.grad(lambda x: w * x * x)(x) ** 2  # 4w²x²
@@ -194,67 +160,6 @@ def test_other_arguments_are_passed_as_they_are() -> None:
 
     assert_array_equal(tg.grad(loss)(np.ones(2), labels, "sum"), [1.0, 1.0])
     assert tg.grad(lambda x, n: x**n)(3.0, 2) == 6.0
-
-
-def test_containers_of_every_kind() -> None:
-    def f(p: Any) -> Any:
-        return p["a"][0] * p["b"].x + (p["b"].y[1] * p["a"][1]).sum()
-
-    at = {"a": (2.0, np.array([1.0, 2.0])), "b": Point(3.0, [7.0, np.array([4.0, 5.0]), {}, ()])}
-    found = tg.grad(f)(at)
-    assert type(found["b"]) is Point
-    assert found["a"][0] == 3.0
-    assert_array_equal(found["a"][1], [4.0, 5.0])
-    assert found["b"].x == 2.0
-    assert found["b"].y[0] == 0.0
-    assert_array_equal(found["b"].y[1], [1.0, 2.0])
-    assert found["b"].y[2:] == [{}, ()]
-
-
-SMALL = st.floats(-2, 2)
-trees = st.recursive(
-    SMALL | hnp.arrays(np.float64, hnp.array_shapes(min_dims=0, max_dims=2, max_side=3), elements=SMALL),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.lists(inner, max_size=3).map(tuple)
-        | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
-        | st.builds(Point, inner, inner)
-    ),
-    max_leaves=6,
-)
-
-
-def numbers(tree: Any) -> list[Any]:
-    """Every leaf, flattened."""
-    if isinstance(tree, dict):
-        return [x for part in tree.values() for x in numbers(part)]
-    if isinstance(tree, list | tuple):
-        return [x for part in tree for x in numbers(part)]
-    return [tree]
-
-
-def sum_of_cubes(tree: Any) -> Any:
-    return sum(((x * x * x).sum() for x in numbers(tree)), Value(0.0))
-
-
-@hypothesis.given(trees)
-def test_any_containers(tree: Any) -> None:
-    """The gradient, and the Hessian times a vector, in the same containers with the same shapes."""
-    cubes = sum_of_cubes
-    found = tg.grad(cubes)(tree)
-    product = tg.hvp(cubes, tree, tree)
-    assert repr(type(found)) == repr(type(tree) if isinstance(tree, (dict, list, tuple)) else type(found))
-    for x, g, h in zip(numbers(tree), numbers(found), numbers(product), strict=True):
-        assert np.shape(g) == np.shape(h) == np.shape(x)
-        assert_allclose(g, 3 * np.square(x), atol=1e-12)
-        assert_allclose(h, 6 * np.square(x), atol=1e-12)
-    value, tangent = tg.jvp(cubes, (tree,), (tree,))
-    assert tangent == pytest.approx(3 * value, abs=1e-9)
-    doubled, pullback = tg.vjp(lambda t: t, tree)
-    assert [np.shape(x) for x in numbers(doubled)] == [np.shape(x) for x in numbers(tree)]
-    (back,) = pullback(tree)
-    for x, g in zip(numbers(tree), numbers(back), strict=True):
-        assert_array_equal(g, x)
 
 
 @hypothesis.given(
@@ -384,33 +289,6 @@ def test_modules() -> None:
     assert by_x.shape == x.shape
 
 
-def test_hessians_of_modules() -> None:
-    net = nn.MLP(2, [2, 1], activation="tanh", rng=0)
-    x = np.array([[0.5, -1.0]])
-
-    def loss(net: Any) -> Any:
-        return net(x).sum()
-
-    v = {name: np.ones(p.shape) for name, p in net.named_parameters().items()}
-    found = tg.hvp(loss, net, v)
-    whole = tg.hessian(loss)(net)
-    for name, product_ in found.items():
-        sums = sum(block.reshape((*product_.shape, -1)).sum(axis=-1) for block in whole[name].values())
-        assert_allclose(product_, sums, atol=1e-12)
-    scalar = nn.scalar.MLP(2, [2, 1], activation="tanh")
-    found = tg.hvp(lambda net: net([0.5, -1.0]), scalar, dict.fromkeys(scalar.named_parameters(), 1.0))
-    step = 1e-5
-
-    def gradient(move: float) -> dict[str, float]:
-        moved = nn.scalar.MLP(2, [2, 1], activation="tanh")
-        moved.load_state_dict({name: p.data + move for name, p in scalar.named_parameters().items()})
-        result: dict[str, float] = tg.grad(lambda net: net([0.5, -1.0]))(moved)
-        return result
-
-    for name, by_difference in gradient(step).items():
-        assert found[name] == pytest.approx((by_difference - gradient(-step)[name]) / (2 * step), abs=1e-8)
-
-
 # ---- auxiliary results -----------------------------------------------------------------------------------------------
 
 
@@ -443,65 +321,7 @@ def test_auxiliary_results_inside_another_derivative(mode: str) -> None:
     assert MODES[mode](outer)(3.0) == pytest.approx(54.0)
 
 
-# ---- Jacobians and products ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("mode", [None, "forward", "reverse"])
-def test_jacobians_in_containers(mode: str | None) -> None:
-    def f(p: Any, s: Any) -> Any:
-        return {"a": p["w"] @ p["x"] * s, "b": (p["x"].sum(), s * s)}
-
-    p = {"w": np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), "x": np.array([7.0, 8.0])}
-    found = tg.jacobian(f, (0, 1), mode=mode)(p, 2.0)
-    by_p, by_s = found["a"]
-    assert_allclose(by_p["w"], np.einsum("ij,k->ijk", np.eye(3), 2 * p["x"]))
-    assert_allclose(by_p["x"], 2 * p["w"])
-    assert_allclose(by_s, p["w"] @ p["x"])
-    assert_array_equal(found["b"][0][0]["x"], [1.0, 1.0])
-    assert found["b"][0][1] == 0.0
-    assert_array_equal(found["b"][1][0]["w"], np.zeros((3, 2)))
-    assert found["b"][1][1] == 4.0
-
-
-def test_a_jacobian_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    w = np.arange(20.0).reshape(5, 4)
-    for block in (1, 7, 13):
-        monkeypatch.setattr("tinygrad_lite.transforms.jacobians._BLOCK", block)
-        for mode in ("forward", "reverse"):
-            assert_allclose(tg.jacobian(lambda x: w @ np.sin(x), mode=mode)(np.ones(4)), w * np.cos(1.0))
-
-
-def test_the_shorter_way_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken = []
-    for name in ("carry_back", "carry_forward"):
-        right = getattr(tg.transforms.jacobians, name)
-        monkeypatch.setattr(
-            f"tinygrad_lite.transforms.jacobians.{name}",
-            lambda *args, right=right, name=name: taken.append(name) or right(*args),
-        )
-    tg.jacobian(lambda x: x.sum())(np.ones(3))
-    tg.jacobian(lambda x: x * np.ones(3))(1.0)
-    assert taken == ["carry_back", "carry_forward"]
-
-
-def test_nothing_by_nothing() -> None:
-    empty = np.zeros((0, 2))
-    assert tg.jacobian(lambda x: x * 2.0)(empty).shape == (0, 2, 0, 2)
-    assert tg.grad(lambda x: x.sum())(empty).shape == (0, 2)
-    assert tg.hessian(lambda x: x.sum())(empty).shape == (0, 2, 0, 2)
-    assert tg.jacobian(lambda x: x)({}) == {}
-    assert tg.grad(lambda x: 1.0)(()) == ()
-
-
-def test_hessian_of_several_arguments() -> None:
-    found = tg.hessian(lambda x, y: (x * x * y).sum(), (0, 1))(np.array([2.0, 3.0]), 5.0)
-    assert_allclose(found[0][0], np.diag([10.0, 10.0]))
-    assert_allclose(found[0][1], [4.0, 6.0])
-    assert_allclose(found[1][0], [4.0, 6.0])
-    assert found[1][1] == 0.0
-    assert tg.hessian(lambda x: x**3)(2.0) == 12.0
-    values = tg.hessian(lambda p: p["a"] ** 2 * p["b"])({"a": Value(2.0), "b": Value(3.0)})
-    assert values["a"]["b"].data == 4.0
+# ---- products --------------------------------------------------------------------------------------------------------
 
 
 def test_a_pullback_again_and_again() -> None:
@@ -595,24 +415,6 @@ def test_a_result_that_is_no_scalar(who: str) -> None:
         WHOLE[who](lambda x: x * 2.0)(np.ones(2))
     with pytest.raises(ShapeError, match=f"{who}: needs a function with one scalar for its result, got 2 results"):
         WHOLE[who](lambda x: (x.sum(), x.sum()))(np.ones(2))
-
-
-@pytest.mark.parametrize(
-    ("argument", "message"),
-    [
-        (None, "grad: argument 0 is None, not a number"),
-        ("text", "grad: argument 0 is str, not a number"),
-        ({"w": [1.0, None]}, "grad: argument 0['w'][1] is None"),
-        (Point(1.0, "a"), "grad: argument 0.y is str"),
-        (np.array(["a"]), "grad: argument 0 is an array of dtype <U1"),
-        (np.array([1j]), "grad: argument 0 is an array of dtype complex128"),
-        (1j, "grad: argument 0 is complex"),
-        (True, "grad: argument 0 is bool"),
-    ],
-)
-def test_arguments_that_are_no_numbers(argument: Any, message: str) -> None:
-    with pytest.raises(ValueTypeError, match=re.escape(message)):
-        tg.grad(lambda x: 1.0)(argument)
 
 
 def test_results_that_are_no_numbers() -> None:

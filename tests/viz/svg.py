@@ -10,18 +10,6 @@ from viz import Drawing
 SVG = "{http://www.w3.org/2000/svg}"
 LINK_TITLE = "{http://www.w3.org/1999/xlink}title"
 
-HOSTILE = [
-    'say "hi"',
-    '"]; n9 [label="x',
-    "back\\slash \\N \\n",
-    "<b>bold</b>",
-    "</text></svg><script>alert(1)</script>",
-    "{a|b} & &amp; ]]>",
-    "two\nlines",
-    "日本語 😀 שלום",
-    "\u202eoverride",
-]
-
 
 class Picture:
     """The groups of an SVG by their id. Parsing it is a test that it is XML."""

@@ -12,8 +12,9 @@ import pytest
 
 import tinygrad_lite as tg
 import viz
-from tests.viz.svg import HOSTILE, Picture
-from tests.viz.test_explore import GRAPHS
+from tests.hostile import HOSTILE
+from tests.viz.explorer.test_explore import GRAPHS
+from tests.viz.svg import Picture
 from tests.viz.test_plots import bars
 from tinygrad_lite import Value, nn
 

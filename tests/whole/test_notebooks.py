@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.notebooks import NOTEBOOKS, executed, read, shown
+from tools.notebooks import NOTEBOOKS, executed, read, shown
 
 pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
@@ -56,7 +56,7 @@ def test_a_notebook_runs_and_is_up_to_date(path: Path) -> None:
     assert [source for source, _ in committed] == [source for source, _ in found]
     for (source, before), (_, now) in zip(committed, found, strict=True):
         assert len(before) == len(now), source
-        stale = f"{path.name} shows something else now: python -m tests.notebooks\n{source}"
+        stale = f"{path.name} shows something else now: python -m tools.notebooks\n{source}"
         assert all(map(same_output, before, now)), stale
 
 

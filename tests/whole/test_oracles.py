@@ -14,7 +14,7 @@ import tinygrad_lite as tg
 from tests.oracles.brute_force import TooManyPaths, every_path, jacobian, reads, statistic
 from tests.oracles.differences import complex_step, slope, unbroadcast
 from tests.oracles.formulas import exactly
-from tests.semirings.test_semirings import assert_statistics
+from tests.path_checks import assert_statistics
 from tinygrad_lite import Value, semirings
 from tinygrad_lite.core import maps, sweeps
 

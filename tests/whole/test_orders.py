@@ -12,9 +12,10 @@ from numpy.testing import assert_allclose
 
 import tinygrad_lite as tg
 from tests.cases import CASES, LABELS, Case
-from tests.checkers import blaming, differentiable, sampled
+from tests.chains import all_chains, pull, push, random
+from tests.checkers import bent, blaming, differentiable, directions, sampled
 from tests.oracles.differences import slope
-from tests.whole.test_peers import jax_functions
+from tests.oracles.jax_peer import assert_like_jax, jax_functions, jax_structured
 from tinygrad_lite import Value
 from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import FUNCTIONS, OPS
@@ -25,15 +26,6 @@ MODES: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
     "reverse": tg.grad,
     "forward": lambda f: lambda t: tg.jvp(f, (t,), (1.0,))[1],
 }
-
-
-def directions(arrays: list[Any], rng: np.random.Generator) -> list[Any]:
-    return [rng.standard_normal(np.shape(x)) if np.shape(x) else rng.normal() for x in arrays]
-
-
-def bent(out: Any, weight: Any) -> Any:
-    """A scalar of any result, with derivatives of all orders even where the result has none."""
-    return tg.sum(weight * tg.sin(out)) if np.shape(weight) else weight * tg.sin(out)
 
 
 def assert_orders(along: Callable[[Any], Any], highest: int, name: str) -> None:
@@ -102,102 +94,6 @@ def test_jacobians_agree_in_every_way(example: Case, rng: np.random.Generator) -
             assert_allclose(a.data if isinstance(a, Value) else a, b, rtol=1e-11, atol=1e-12)
 
 
-# ---- JAX -------------------------------------------------------------------------------------------------------------
-
-
-def jax_structured(jax: Any) -> dict[str, Callable[..., Any]]:
-    """What is called otherwise in JAX, or takes other arguments there."""
-    jnp, special = jax.numpy, jax.scipy.special
-
-    def half_squared_error(y: Any, t: Any, divisor: float = 1.0) -> Any:
-        return jnp.sum((y - t) ** 2) / (2 * divisor)
-
-    def cross_entropy(logits: Any, labels: Any) -> Any:
-        rows = jnp.arange(len(labels))
-        return -jnp.mean(jax.nn.log_softmax(logits)[rows, jnp.asarray(labels)])
-
-    def norm(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-        total = jnp.sum(x * x, axis=axis, keepdims=keepdims)
-        return jnp.sqrt(total) if x.size else total  # theirs has no derivative at 0
-
-    def weighted_sum(weights: Any, inputs: Any, bias: Any = 0.0) -> Any:
-        return sum((w * x for w, x in zip(weights, inputs, strict=True)), bias)
-
-    def getitem(x: Any, key: Any) -> Any:
-        parts = key if isinstance(key, tuple) else (key,)
-        return x[
-            tuple(np.array(part, int if part == [] else None) if isinstance(part, list) else part for part in parts)
-        ]
-
-    def take(x: Any, indices: Any, axis: Any = None) -> Any:
-        return jnp.take(x, jnp.asarray(indices), axis)
-
-    def cholesky(x: Any) -> Any:
-        return jnp.linalg.cholesky(x, symmetrize_input=True)
-
-    def sliding_window_view(x: Any, shape: Any) -> Any:
-        positions = np.arange(x.size).reshape(x.shape)
-        return x.reshape(-1)[np.lib.stride_tricks.sliding_window_view(positions, shape)]
-
-    def gradient(x: Any, edge_order: int) -> Any:  # theirs is of order 1 at the ends
-        ends = [-1.5 * x[0] + 2 * x[1] - 0.5 * x[2], 1.5 * x[-1] - 2 * x[-2] + 0.5 * x[-3]]
-        return jnp.concatenate([ends[0][None], (x[2:] - x[:-2]) / 2, ends[1][None]])
-
-    return {
-        "cholesky": cholesky,
-        "cross_entropy": cross_entropy,
-        "getitem": getitem,
-        "gradient": gradient,
-        "half_squared_error": half_squared_error,
-        "sliding_window_view": sliding_window_view,
-        "linear": lambda x, weight, bias: x @ weight + bias,
-        "log_softmax": jax.nn.log_softmax,
-        "logsumexp": special.logsumexp,
-        "norm": norm,
-        "pad": lambda x, widths, mode="constant": jnp.pad(x, np.broadcast_to(widths, (x.ndim, 2)), mode=mode),
-        "repeat": lambda x, repeats, axis=None: jnp.repeat(x, np.asarray(repeats), axis),
-        "softmax": jax.nn.softmax,
-        "take": take,
-        "weighted_sum": weighted_sum,
-    }
-
-
-def every_second_order(f: Callable[..., Any], at: tuple[Any, ...], along: tuple[Any, ...]) -> dict[str, Any]:
-    """The Hessian times a vector, by each nesting of modes that has it as an array."""
-    argnums = tuple(range(len(at)))
-
-    def products(xs: Any) -> Any:
-        return sum((tg.sum(g * v) for g, v in zip(tg.grad(f, argnums)(*xs), along, strict=True)), 0.0)
-
-    return {
-        "forward over reverse": tg.hvp(lambda xs: f(*xs), at, along),
-        "reverse over reverse": tg.grad(products)(at),
-        "reverse over forward": tg.grad(lambda xs: tg.jvp(f, xs, along)[1])(at),
-    }
-
-
-def assert_like_jax(
-    jax: Any, ours: Callable[..., Any], theirs: Callable[..., Any], at: list[Any], along: list[Any]
-) -> None:
-    argnums = tuple(range(len(at)))
-    xs, vs = tuple(map(jax.numpy.asarray, at)), tuple(map(jax.numpy.asarray, along))
-    gradient = jax.grad(theirs, argnums)
-    (value, first), (tangent, second) = jax.jit(
-        lambda xs, vs: jax.jvp(lambda *xs: (theirs(*xs), gradient(*xs)), xs, vs)
-    )(xs, vs)
-    found = tg.value_and_grad(ours, argnums)(*at)
-    assert_allclose(found[0], value, rtol=1e-11, atol=1e-12)
-    for a, b in zip(found[1], first, strict=True):
-        assert np.shape(a) == np.shape(b)
-        assert_allclose(a, b, rtol=1e-10, atol=1e-11)
-    assert_allclose(tg.jvp(ours, tuple(at), tuple(along)), (value, tangent), rtol=1e-10, atol=1e-11)
-    for nesting, product in every_second_order(ours, tuple(at), tuple(along)).items():
-        for a, b in zip(product, second, strict=True):
-            with blaming(nesting):
-                assert np.shape(a) == np.shape(b)
-                assert_allclose(a, b, rtol=1e-9, atol=1e-10)
-
-
 @pytest.mark.filterwarnings("ignore")  # theirs
 @EACH
 def test_structured_ops_like_jax(example: Case, rng: np.random.Generator) -> None:
@@ -249,7 +145,6 @@ def test_the_table_like_jax(name: str, shape: tuple[int, ...], rng: np.random.Ge
 @EACH
 def test_paths_through_a_gradient(example: Case, rng: np.random.Generator) -> None:
     """The ops that a sweep over Values records answer to every other sweep: edges, counts, both directions."""
-    from tests.core.test_maps import all_chains, pull, push, random
     from tinygrad_lite.core.maps import edges
     from tinygrad_lite.semirings import COUNT
 

@@ -10,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from tests.checkers import differentiable, sampled
+from tests.oracles.jax_peer import jax_functions
 from tinygrad_lite import Value
 from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import FUNCTIONS, OPS
@@ -17,26 +18,6 @@ from tinygrad_lite.core.elementwise import FUNCTIONS, OPS
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs
 
 POINTS = 64
-
-
-def jax_functions(jax: Any) -> dict[str, Callable[..., Any]]:
-    jnp, nn = jax.numpy, jax.nn
-    return {
-        "add": jnp.add, "sub": jnp.subtract, "mul": jnp.multiply, "div": jnp.divide, "neg": jnp.negative,
-        "pow": jnp.power,
-        "exp": jnp.exp, "log": jnp.log, "log1p": jnp.log1p, "expm1": jnp.expm1, "sqrt": jnp.sqrt, "square": jnp.square,
-        "abs": jnp.abs, "sign": jnp.sign, "sin": jnp.sin, "cos": jnp.cos, "tan": jnp.tan, "arcsin": jnp.arcsin,
-        "arccos": jnp.arccos, "arctan": jnp.arctan, "sinh": jnp.sinh, "cosh": jnp.cosh, "tanh": jnp.tanh,
-        "sigmoid": nn.sigmoid,
-        "softplus": nn.softplus, "relu": nn.relu, "leaky_relu": nn.leaky_relu, "elu": nn.elu, "silu": nn.silu,
-        "gelu_tanh": lambda x: nn.gelu(x, approximate=True), "gelu_erf": lambda x: nn.gelu(x, approximate=False),
-        "erf": jax.scipy.special.erf, "erfc": jax.scipy.special.erfc, "maximum": jnp.maximum, "minimum": jnp.minimum,
-        "where": jnp.where, "clip": jnp.clip, "exp2": jnp.exp2, "log2": jnp.log2, "log10": jnp.log10,
-        "logaddexp": jnp.logaddexp, "logaddexp2": jnp.logaddexp2, "cbrt": jnp.cbrt, "reciprocal": jnp.reciprocal,
-        "hypot": jnp.hypot, "arctan2": jnp.arctan2, "arcsinh": jnp.arcsinh, "arccosh": jnp.arccosh,
-        "arctanh": jnp.arctanh, "sinc": jnp.sinc, "sinc_slope": jnp.vectorize(jax.grad(jnp.sinc)), "fmax": jnp.fmax,
-        "fmin": jnp.fmin, "mod": jnp.mod,
-    }  # fmt: skip
 
 
 def torch_functions(torch: Any) -> dict[str, Callable[..., Any]]:

@@ -3,10 +3,9 @@ against all paths one by one; and that the checks here see planted faults."""
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,16 +13,25 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
 
 import tinygrad_lite as tg
-from tests.oracles.brute_force import TooManyPaths, Trail, cancellation, entropy, largest_first, spectrum, trails
-from tests.semirings.test_semirings import assert_statistics
+from tests.oracles.brute_force import TooManyPaths, Trail, trails
+from tests.path_checks import (
+    assert_statistics,
+    check_cut,
+    check_exact_order,
+    check_numbers,
+    check_order,
+    check_places,
+    check_samples,
+    close,
+    passes,
+    trails_to,
+)
 from tinygrad_lite import Value, semirings
 from tinygrad_lite.core.graph import ancestors
 from tinygrad_lite.core.maps import Contract
 from tinygrad_lite.paths import k_best
-from tinygrad_lite.paths.path import Path
 from tinygrad_lite.semirings.grouped import Grouped, Groups
 
 NUMBERS = [-2.0, -1.0, -0.5, 0.0, 0.0, 0.5, 1.0, 1.0, 2.0]
@@ -148,120 +156,6 @@ def graphs(draw: st.DrawFn, most: int = 2_000) -> Graph:
     return Graph(end, [*leaves, unread], [v for v in ancestors(end) if v.requires_grad])
 
 
-def flat(value: Value, index: tuple[int, ...]) -> int:
-    return int(np.ravel_multi_index(index, value.shape)) if index else 0
-
-
-def which(path: Path | Trail) -> tuple[Any, ...]:
-    """What a path goes through, to tell it from others. Parallel edges look alike."""
-    if isinstance(path, Trail):
-        return tuple(map(id, path.nodes)), path.elements
-    return tuple(map(id, path.nodes)), tuple(map(flat, path.nodes, path.indices))
-
-
-def close(a: float, b: float, scale: float = 1.0) -> bool:
-    return abs(a - b) <= 1e-7 * (abs(b) + scale)
-
-
-def check_numbers(gp: tg.GradientPaths, some: Sequence[Trail]) -> None:
-    """Every number over all paths."""
-    products = [trail.product for trail in some]
-    magnitude = sum(map(abs, products))
-    assert gp.count == len(some)
-    assert gp.active_count == sum(product != 0 for product in products)
-    assert close(gp.total, sum(products), magnitude)
-    assert close(gp.magnitude, magnitude)
-    if magnitude > 1e-6:
-        assert close(gp.cancellation, cancellation(some))
-        assert gp.entropy == pytest.approx(entropy(some), abs=1e-6)
-    else:
-        assert 0 <= gp.cancellation <= 1
-    expected = spectrum(some)
-    assert list(gp.spectrum) == sorted(expected)
-    for length, found in gp.spectrum.items():
-        assert found[0] == expected[length][0]
-        assert found[1:] == pytest.approx(expected[length][1:], abs=1e-7 * (1 + magnitude), rel=1e-7)
-    for part, whole in zip(zip(*gp.spectrum.values(), strict=True), (gp.count, gp.total, gp.magnitude), strict=False):
-        assert sum(part) == pytest.approx(whole, rel=1e-10, abs=1e-13 * (1 + magnitude))
-
-
-def check_places(gp: tg.GradientPaths, some: Sequence[Trail], values: Iterable[Value]) -> None:
-    """What goes through each element of each Value, and along each edge between Values."""
-    scale = 1 + sum(abs(trail.product) for trail in some)
-    through: dict[Value, dict[int, float]] = defaultdict(lambda: defaultdict(float))
-    along: dict[tuple[Value, Value], dict[int, float]] = defaultdict(lambda: defaultdict(float))
-    for trail in some:
-        for node, element in zip(trail.nodes, trail.elements, strict=True):
-            through[node][element] += trail.product
-        for (reader, operand), element in zip(itertools.pairwise(trail.nodes), trail.elements[1:], strict=True):
-            along[reader, operand][element] += trail.product
-    for value in values:
-        expected = [through[value][i] for i in range(value.size)]
-        assert np.shape(gp.through(value)) == value.shape
-        assert_allclose(np.ravel(gp.through(value)), expected, atol=1e-7 * scale)
-    flows: dict[tuple[Value, Value], Any] = {}
-    for flow in gp.flow():
-        assert np.shape(flow.contribution) == flow.operand.shape
-        assert flow.reader.parents[flow.position] is flow.operand
-        passed = np.ravel(flow.contribution)
-        flows[flow.reader, flow.operand] = flows.get((flow.reader, flow.operand), 0.0) + passed
-    assert set(along) <= set(flows)
-    for edge, passed in flows.items():
-        assert_allclose(passed, [along[edge][i] for i in range(edge[1].size)], atol=1e-7 * scale)
-
-
-def check_cut(gp: tg.GradientPaths, inside: set[Value]) -> None:
-    """What passes from the end's side into ``inside``, which holds the value and all that its members read."""
-    crossing = [flow for flow in gp.flow() if flow.reader not in inside and flow.operand in inside]
-    passed = sum(float(np.sum(flow.contribution)) for flow in crossing)
-    assert passed == pytest.approx(gp.total, rel=1e-9, abs=1e-12 * (1 + gp.magnitude))
-
-
-def check_order(gp: tg.GradientPaths, some: Sequence[Trail]) -> None:
-    """Every path exactly once, the largest first, those that carry nothing last; and the same from ``top``."""
-    listed = list(gp)
-    found, expected = (
-        sorted((which(path), number) for path, number in both)
-        for both in (
-            [(path, path.contribution) for path in listed],
-            [(trail, trail.product) for trail in some],
-        )
-    )
-    assert [key for key, _ in found] == [key for key, _ in expected]
-    assert all(close(a, b) for (_, a), (_, b) in zip(found, expected, strict=True))
-    sizes = [abs(path.contribution) for path in listed]
-    assert all(a >= b * (1 - 1e-11) for a, b in itertools.pairwise(sizes))
-    active = [all(path.locals) for path in listed]
-    assert active == sorted(active, reverse=True)
-    for k in (1, 2, len(listed) + 3):
-        assert list(map(which, gp.top(k))) == list(map(which, listed[:k]))
-    for sign, kept in (("positive", 1), ("negative", -1)):
-        signed = gp.top(len(listed) + 3, sign=sign)
-        of_sign = [path for path in listed if path.contribution * kept > 0]
-        assert Counter(map(which, signed)) == Counter(map(which, of_sign))
-        assert all(abs(a.contribution) >= abs(b.contribution) * (1 - 1e-11) for a, b in itertools.pairwise(signed))
-
-
-def check_exact_order(gp: tg.GradientPaths, some: Sequence[Trail]) -> None:
-    """Ties by their position too, where the weights are known exactly."""
-    expected = largest_first(some)
-    assert [path.contribution for path in gp] == [trail.product for trail in expected]
-    assert list(map(which, gp)) == list(map(which, expected))
-    for sign, kept in (("positive", 1), ("negative", -1)):
-        of_sign = [trail for trail in expected if trail.product * kept > 0]
-        assert list(map(which, gp.top(len(some) + 1, sign=sign))) == list(map(which, of_sign))
-
-
-def check_samples(gp: tg.GradientPaths, some: Sequence[Trail], seed: int) -> None:
-    """Only paths that carry something are drawn."""
-    carrying = Counter(which(trail) for trail in some if trail.product)
-    if not carrying:
-        with pytest.raises(tg.errors.GraphError, match="no path carries anything"):
-            gp.sample(1, seed)
-        return
-    assert set(map(which, gp.sample(20, seed))) <= set(carrying)
-
-
 def picked(data: st.DataObject, graph: Graph) -> tuple[Value, int, list[Trail]]:
     """A Value that the end depends on, an element of it, and all trails there."""
     to: dict[tuple[Value, int], list[Trail]] = defaultdict(list)
@@ -331,14 +225,6 @@ def test_every_question_about_paths_by_way_of_some_values_and_around_others(grap
     )
 
 
-def passes(trail: Trail, gate: Any) -> bool:
-    """Whether a trail goes by way of a Value, or of one element of it."""
-    if isinstance(gate, Value):
-        return any(node is gate for node in trail.nodes)
-    value, index = gate
-    return any(node is value and i == flat(value, index) for node, i in zip(trail.nodes, trail.elements, strict=True))
-
-
 @settings(max_examples=150)
 @given(graphs(), st.data())
 def test_what_goes_through_values_that_no_path_meets_twice_adds_up(graph: Graph, data: st.DataObject) -> None:
@@ -386,17 +272,6 @@ def linear_graphs(draw: st.DrawFn) -> tuple[Value, Value]:
     except TooManyPaths:
         assume(False)
     return end, x
-
-
-def exact(trail: Trail) -> Trail:
-    """Differences of linear functions are off by rounding only."""
-    weights = tuple(round(8 * weight) / 8 for weight in trail.weights)
-    assert_allclose(weights, trail.weights, atol=1e-6)
-    return Trail(trail.nodes, trail.elements, weights)
-
-
-def trails_to(end: Value, value: Value, element: int) -> list[Trail]:
-    return [exact(trail) for trail in trails(end) if trail.nodes[-1] is value and trail.elements[-1] == element]
 
 
 @settings(max_examples=300)
@@ -504,8 +379,8 @@ def test_a_map_that_is_wrong_for_one_semiring_is_caught(name: str, monkeypatch: 
             lambda found: sorted(found, key=lambda edge: (-edge[0], -edge[1].place)),
         ),
         ("tinygrad_lite.paths.k_best._tail", _worst_tail),
-        ("tinygrad_lite.maps.Contract.push", _wrong_for("MAGNITUDE", PUSH)),
-        ("tinygrad_lite.maps.Contract.push", _wrong_for("COUNT", PUSH)),
+        ("tinygrad_lite.core.maps.Contract.push", _wrong_for("MAGNITUDE", PUSH)),
+        ("tinygrad_lite.core.maps.Contract.push", _wrong_for("COUNT", PUSH)),
         ("tinygrad_lite.semirings.grouped.Grouped.add", _added_over),
         ("tinygrad_lite.paths.gates.Gates.opens", lambda self, node, operand: True),
         ("tinygrad_lite.paths.gates.Gates.gated", lambda self, node, a, semiring: a),

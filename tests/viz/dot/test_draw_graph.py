@@ -12,7 +12,8 @@ import pytest
 
 import tinygrad_lite as tg
 import viz
-from tests.viz.svg import HOSTILE, Picture, colours
+from tests.hostile import HOSTILE
+from tests.viz.svg import Picture, colours
 from tinygrad_lite import Value, datasets, nn
 from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.errors import ArgumentError, GraphError, ValueTypeError

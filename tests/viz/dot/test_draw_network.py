@@ -15,7 +15,8 @@ import pytest
 
 import tinygrad_lite as tg
 import viz
-from tests.viz.svg import HOSTILE, Picture, colours, covers
+from tests.hostile import HOSTILE
+from tests.viz.svg import Picture, colours, covers
 from tinygrad_lite import Value, datasets, gradient_paths, nn
 from tinygrad_lite.errors import ArgumentError, GraphError, IndexRangeError, ShapeError, UnknownNameError
 from viz.dot.layered import LABEL_HEIGHT, lay_out, text_width

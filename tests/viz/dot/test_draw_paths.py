@@ -13,7 +13,8 @@ import pytest
 
 import tinygrad_lite as tg
 import viz
-from tests.viz.svg import HOSTILE, Picture, colours
+from tests.hostile import HOSTILE
+from tests.viz.svg import Picture, colours
 from tinygrad_lite import GradientPaths, Value, datasets, gradient_paths, nn
 from tinygrad_lite.errors import ArgumentError, GraphError, UnknownNameError
 from tinygrad_lite.semirings import COUNT, MAGNITUDE

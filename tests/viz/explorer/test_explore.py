@@ -19,8 +19,8 @@ import pytest
 
 import tinygrad_lite as tg
 import viz
-from tests.viz.browser import Opened, launched
-from tests.viz.svg import HOSTILE
+from tests.hostile import HOSTILE
+from tests.viz.explorer.browser import Opened, launched
 from tinygrad_lite import Value, datasets, nn
 from tinygrad_lite.errors import GraphError, NonFiniteError, ShapeError, UnknownNameError, ValueTypeError
 from viz.explorer import contents

@@ -1,4 +1,4 @@
-"""The tutorial notebooks, executed: ``python -m tests.notebooks`` runs them all, and keeps what comes out.
+"""The tutorial notebooks, executed: ``python -m tools.notebooks`` runs them all, and keeps what comes out.
 
 What is kept is what a reader sees and nothing else: no times, no execution counts, no ids that change, so that a
 notebook that was executed again differs only where the project does.

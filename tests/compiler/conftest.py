@@ -1,0 +1,16 @@
+"""What the tests of compiled graphs of scalars run through: every back end."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.compiler.agreement import WAYS
+from tinygrad_lite.compiler import step
+
+
+@pytest.fixture(params=WAYS)
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The backend to force, with the limit between its two ways where the test wants it."""
+    way: str = request.param
+    monkeypatch.setattr(step, "SHORT", {"straight": 10**6}.get(way, 0))
+    return {"straight": "numba", "tape": "numba"}.get(way, way)
