@@ -117,7 +117,11 @@ PULL = maps.Broadcast.pull
         # a running sum runs the other way
         (maps.Scan, "pull", lambda self, g, semiring: self.push(g, semiring)),
         # a repeated index does not add up
-        (maps, "_scattered", lambda semiring, g, gather, lead: maps._zeros_like(semiring, lead, gather.in_shape, g)),
+        (
+            semirings.Semiring,
+            "scatter",
+            lambda self, flat, gather: self.zeros(flat.shape[:-1], (math.prod(gather.in_shape),), flat),
+        ),
     ],
     ids=["accumulate", "magnitude", "active", "broadcast", "scan", "scatter"],
 )
