@@ -19,7 +19,7 @@ C ← x : 2(x·w + x) = 16
 from . import datasets, nn, optim, semirings, training
 from ._aliases import MOVED, install
 from .checks.anomalies import detect_anomaly
-from .checks.comparison import Comparison, DifferentGradientsError, compare
+from .checks.comparison import Comparison, compare
 from .checks.gradcheck import check_grads
 from .compiler.step import CompiledStep, compile
 from .core.elementwise import weighted_sum
@@ -29,7 +29,7 @@ from .core.sweeps import sweep
 from .core.value import Value
 from .derivation.derivation import derive
 from .derivation.result import Derivation
-from .errors import TinygradError
+from .errors import DifferentGradientsError, TinygradError
 from .graph.lookup import find
 from .handwritten.manual import ManualBackprop, manual_backprop
 from .ops import elementary, functions, methods, numpy_dispatch  # noqa: F401  (methods, numpy_dispatch: they fill Value in)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = [
     "ArgumentError",
+    "DifferentGradientsError",
     "GraphError",
     "IndexRangeError",
     "MissingExtraError",
@@ -49,6 +50,10 @@ class GraphError(TinygradError, RuntimeError):
 
 class NonFiniteError(TinygradError, ArithmeticError, ValueError):
     """An infinite number, or one that is not a number, where it would spoil an answer."""
+
+
+class DifferentGradientsError(TinygradError, RuntimeError):
+    """Two ways to the same gradient do not agree."""
 
 
 class MissingExtraError(TinygradError, RuntimeError):

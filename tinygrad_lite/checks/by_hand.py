@@ -1,4 +1,4 @@
-"""The gradients that a user made by hand, as ``compare`` takes them."""
+"""Gradients that a user made by hand, in the forms that ``compare`` takes."""
 
 from __future__ import annotations
 
@@ -16,81 +16,94 @@ from ..core.value import Value, raw
 from ..errors import ArgumentError, ShapeError, ValueTypeError
 from ..graph import naming
 
+__all__ = ["ByHand", "gradients_by_hand"]
+
+_DELTA = re.compile(r"(?:delta|δ|d_?)z?(?P<place>\d.*)")
+
 
 @dataclass(frozen=True)
-class _ByHand:
-    """Manual gradients by name, and the values between that some of them are of."""
+class ByHand:
+    """Manual gradients by name. ``between`` has the Values of those that belong to no parameter."""
 
     gradients: dict[str, Any]
     between: dict[str, Value]
 
 
-_DELTA = re.compile(r"(?:delta|δ|d_?)z?(?P<place>\d.*)")
+def gradients_by_hand(manual: Any, parameters: Mapping[str, Value], loss: Value) -> ByHand:
+    """The manual gradients of all parameters, and of Values between, as arrays of float64.
 
-
-def _by_hand(manual: Any, parameters: Mapping[str, Value], loss: Value) -> _ByHand:
+    Raises ``ArgumentError`` for gradients that are missing or belong to nothing, ``ShapeError`` for another shape.
+    """
     if manual is None:
-        return _ByHand({}, {})
+        return ByHand({}, {})
+    places = naming.Places({name: value.shape for name, value in parameters.items()})
+    gradients = {name: np.full(value.shape, math.nan) for name, value in parameters.items()}
+    given: set[str] = set()
+    between: dict[str, Value] = {}
+    unknown = []
+    for name, gradient in _by_name(manual, parameters).items():
+        gradient = _array(gradient, name)
+        name = str(name)
+        entries = places.put(name, gradient.shape)
+        if not isinstance(entries, str):
+            for own, index, source in entries:
+                gradients[own][index] = gradient[source]
+                given.add(own)
+        elif name in parameters:
+            shape = parameters[name].shape
+            raise ShapeError(
+                f"compare: the manual gradient of {name} has shape {gradient.shape}, the parameter {shape}"
+                + ("; is it transposed?" if gradient.T.shape == shape else "")
+            )
+        elif (value := _between(loss, name)) is None:
+            unknown.append(name)
+        elif gradient.shape != value.shape:
+            raise ShapeError(
+                f"compare: the manual gradient of {name} has shape {gradient.shape}, the value {value.shape}"
+            )
+        else:
+            between[name], gradients[name] = value, gradient
+    _check_names(parameters, [name for name in parameters if name not in given], unknown)
+    return ByHand(gradients, between)
+
+
+def _by_name(manual: Any, parameters: Mapping[str, Value]) -> Mapping[Any, Any]:
+    """Manual gradients in any form as a mapping by name."""
     if callable(manual):
         manual = _called(manual, parameters)
     if isinstance(manual, tuple) and len(manual) == 2 and isinstance(manual[1], Mapping):
-        manual = manual[1]  # (loss, gradients), as a backprop returns them that manual_backprop wrote
+        manual = manual[1]  # (loss, gradients), which the code of manual_backprop returns
     if isinstance(manual, str) or not isinstance(manual, Mapping | Iterable):
         raise ValueTypeError(
             f"compare: manual gradients are a dict by name, a list or a function of them, got {type(manual).__name__}"
         )
-    if not isinstance(manual, Mapping):
-        given = list(manual)
-        if len(given) != len(parameters):
-            raise ArgumentError(
-                f"compare: {len(given)} manual gradients for {len(parameters)} parameters; give one for each"
-            )
-        manual = dict(zip(parameters, given, strict=True))
-    places = naming.Places({name: value.shape for name, value in parameters.items()})
-    gradients = {name: np.full(value.shape, math.nan) for name, value in parameters.items()}
-    given_of: set[str] = set()
-    between: dict[str, Value] = {}
-    extra = []
-    for name, given_gradient in manual.items():
-        gradient = _array(given_gradient, name)
-        moves = places.put(str(name), gradient.shape)
-        if str(name) in parameters and isinstance(moves, str):
-            raise ShapeError(
-                f"compare: the manual gradient of {name} has shape {gradient.shape}, "
-                f"the parameter {parameters[str(name)].shape}"
-                + ("; is it transposed?" if gradient.T.shape == parameters[str(name)].shape else "")
-            )
-        if not isinstance(moves, str):
-            for own, index, source in moves:
-                gradients[own][index] = gradient[source]
-                given_of.add(own)
-            continue
-        value = _between(loss, str(name))
-        if value is None:
-            extra.append(str(name))
-            continue
-        if gradient.shape != value.shape:
-            raise ShapeError(
-                f"compare: the manual gradient of {name} has shape {gradient.shape}, the value {value.shape}"
-            )
-        between[str(name)], gradients[str(name)] = value, gradient
-    missing = [name for name in parameters if name not in given_of]
-    elements = [name for name in extra if name.partition("[")[0] in parameters]
+    if isinstance(manual, Mapping):
+        return manual
+    given = list(manual)
+    if len(given) != len(parameters):
+        raise ArgumentError(
+            f"compare: {len(given)} manual gradients for {len(parameters)} parameters; give one for each"
+        )
+    return dict(zip(parameters, given, strict=True))
+
+
+def _check_names(parameters: Mapping[str, Value], missing: Iterable[str], unknown: Iterable[str]) -> None:
+    arrays = {name: name.partition("[")[0] for name in unknown}
+    elements = [name for name in unknown if arrays[name] in parameters]
     if elements:
         raise ArgumentError(
             f"compare: {_listing(elements)}: give the gradient of the whole array as "
-            + _listing(dict.fromkeys(repr(name.partition("[")[0]) for name in elements))
+            + _listing(dict.fromkeys(repr(arrays[name]) for name in elements))
         )
-    if missing or extra:
+    if missing or unknown:
         raise ArgumentError(
             f"compare: manual gradients must be given for the parameters in wrt; missing: {_listing(missing)}, "
-            f"not a parameter: {_listing(extra)}"
+            f"not a parameter: {_listing(unknown)}"
         )
-    return _ByHand(gradients, between)
 
 
 def _called(manual: Callable[..., Any], parameters: Mapping[str, Value]) -> Any:
-    """What a function of hand-made gradients returns, given the data that it asks for."""
+    """The gradients that a function returns, given the parameters' data by name or in one dict."""
     data = {name: value.data for name, value in parameters.items()}
     asked = [
         p
@@ -127,7 +140,7 @@ def _array(gradient: Any, name: Any) -> Any:
 
 
 def _between(loss: Value, name: str) -> Value | None:
-    """The value between loss and parameters that a manual gradient of this name is of."""
+    """The Value between loss and parameters to which a manual gradient of this name belongs."""
     named = {value.name: value for value in ancestors(loss) if value.name is not None and value.requires_grad}
     if name in named:
         return named[name]

@@ -1,94 +1,36 @@
-"""Autodiff against what shares none of its code: paths one by one, a derivation by hand, finite differences."""
+"""``compare``: a gradient by several ways that share none of their code, side by side, and the verdict."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..core.display import table
 from ..core.evaluation import replay
-from ..core.graph import chains, topological
 from ..core.shapes import shape_of
-from ..core.sweeps import backward_gradients, reverse
 from ..core.value import Value, describe
-from ..errors import GraphError, ShapeError, TinygradError, ValueTypeError
+from ..errors import DifferentGradientsError, GraphError, ShapeError, ValueTypeError
 from ..graph.lookup import parameters_of
-from ..paths.queries import gradient_paths
-from ..semirings import COUNT, GRADIENT, MAGNITUDE
-from .by_hand import _by_hand
-from .differences import (
-    STEP_ERROR,
-    Allowed,
-    NotAnalyticError,
-    Slope,
-    central_differences,
-    check_tolerances,
-    complex_steps,
-)
-from .slips import find_slip, first_wrong, last_right
+from .by_hand import gradients_by_hand
+from .diagnosis import diagnosed
+from .differences import Allowed, check_tolerances
+from .ways import Row, Ways, negligible
 
 __all__ = ["Comparison", "DifferentGradientsError", "Row", "compare"]
 
-
-_PATHS_LISTED = 20_000  # per parameter: listing takes about 10 µs a path
-_ELEMENTS_DIFFERENCED = 256  # per parameter: each takes four evaluations
 _SHOWN_IN_HTML = 60  # lines
-
-
-_SAMPLED = ("difference", "complex_step")
-"""Columns of which some elements may be left out, as NaN."""
-
-
-class DifferentGradientsError(TinygradError, RuntimeError):
-    """Two ways to the same gradient do not agree."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One parameter: its gradient by each way, arrays of its shape; ``None``, in parts nan, where one is left out."""
-
-    name: str
-    autodiff: Any
-    paths: Any
-    manual: Any
-    difference: Any
-    complex_step: Any
-    n_paths: int
-    rounding: Any = 0.0
-
-    def worst(self, column: str, least: float, tolerance: float) -> tuple[float, tuple[int, ...]]:
-        """The largest relative difference of a column from autodiff, and its element; (0, ()) if it was left out.
-
-        Relative to the larger of the two, to ``least``, or to where ``rounding`` is ``tolerance``, whichever is most.
-        """
-        other = getattr(self, column)
-        if other is None:
-            return 0.0, ()
-        ours, theirs = np.asarray(self.autodiff, dtype=float), np.asarray(other, dtype=float)
-        there = ~np.isnan(theirs) if column in _SAMPLED else np.ones(ours.shape, dtype=bool)
-        with np.errstate(all="ignore"):
-            hidden = np.nan_to_num(np.divide(self.rounding, tolerance), posinf=0.0) if tolerance else 0.0
-            size = np.maximum(np.maximum(np.abs(ours), np.abs(theirs)), np.maximum(least, hidden))
-            relative = np.where(ours == theirs, 0.0, np.abs(ours - theirs) / size)
-        relative = np.where(np.isnan(relative), math.inf, relative)
-        relative = np.where(there, relative, 0.0)
-        if not relative.size:
-            return 0.0, ()
-        flat = int(np.argmax(relative))
-        return float(relative.flat[flat]), tuple(int(i) for i in np.unravel_index(flat, relative.shape))
 
 
 class Comparison:
     """The gradients of one loss by several ways. True if all agree.
 
-    ``rows`` has one ``Row`` per parameter; ``worst[column]`` is the largest relative difference from autodiff in it.
-    ``diagnosis`` says where manual gradients go wrong first, and which slip explains them, if one does.
-    Differences are relative to the larger of the two, but never to less than 1e-7 of the largest gradient of all,
-    nor to what rounding of the last sum hides, where large terms cancel (``Row.rounding``).
+    ``rows`` has one ``Row`` per parameter; ``worst[column]`` is the largest relative difference from autodiff in a
+    column. ``diagnosis`` says where manual gradients go wrong first, and which slip explains them, if one does.
+    Differences are relative to the larger of the two gradients, but never to less than 1e-7 of the largest gradient of
+    all, nor to less than the rounding of the last sum, where large terms cancel (``Row.rounding``).
     """
 
     columns: Mapping[str, str] = {
@@ -108,7 +50,7 @@ class Comparison:
         self.rows = tuple(rows)
         self.tolerances = dict(tolerances)
         self.notes = tuple(notes)
-        self._least = _least(row.autodiff for row in self.rows)
+        self._negligible = negligible(row.autodiff for row in self.rows)
         self.worst = {
             column: max((self._worst(row, column)[0] for row in self.rows), default=0.0) for column in self._used
         }
@@ -116,7 +58,7 @@ class Comparison:
         self.diagnosis = diagnose() if wrong else ()
 
     def _worst(self, row: Row, column: str) -> tuple[float, tuple[int, ...]]:
-        return row.worst(column, self._least, self.tolerances[column])
+        return row.worst(column, self._negligible, self.tolerances[column])
 
     @property
     def _used(self) -> list[str]:
@@ -145,7 +87,7 @@ class Comparison:
             )
 
     def _table(self, most: int | None = None) -> list[list[str]]:
-        """The heading, a line for each of the first ``most`` parameters, marked where it differs, and the worst."""
+        """A heading, a line for each of the first ``most`` parameters, marked where it differs, and the worst."""
         used = self._used
         table = [["", "autodiff", *(self.columns[column] for column in used)]]
         for row in self._not_empty[:most]:
@@ -215,26 +157,26 @@ def compare(
 
     ``loss`` is a recorded scalar, or a function of nothing that records one. ``wrt`` are the parameters: a module, a
     mapping by name, a Value or name, or a sequence of those; by default every named leaf. ``manual`` are the hand-made
-    gradients: a mapping by name, a sequence in the order of ``wrt``, the pair of a loss and such a mapping, as
-    ``manual_backprop``'s code returns, or a function that returns one of these. The function is given the parameters'
-    data, by name, for the arguments that it names, or all of them in a dict if it has one argument. Names may have
-    either form (``w201``, ``w2[0,1]``). A mapping may also hold the gradients of what lies between, as a layer-by-layer
-    backward computes them: by the name of the value (``z2``, ``n1``), or as ``delta2``, ``d2`` or ``δ2`` that of layer
-    2's weighted sums.
+    gradients: a mapping by name, a sequence in the order of ``wrt``, the pair of a loss and such a mapping, which the
+    code of ``manual_backprop`` returns, or a function that returns one of these. The function is given the parameters'
+    data: by name for the arguments that it names, or in one dict if it has one argument. Names may have either form
+    (``w201``, ``w2[0,1]``). A mapping may also hold the gradients of Values between loss and parameters, which a
+    layer-by-layer backward computes: by the name of the Value (``z2``, ``n1``), or as ``delta2``, ``d2`` or ``δ2`` for
+    layer 2's weighted sums.
 
-    Where the manual gradients are wrong, ``diagnosis`` says the first node, from the end, at which they go wrong, and
-    the likely slip: a missing term of a sum over paths, a missing factor, a transposed operand, a wrong sign, a batch
-    mean forgotten: each is tried.
+    Where the manual gradients are wrong, ``diagnosis`` names the first node, from the end, at which they go wrong, and
+    the likely slip: a missing term of a sum over paths, a missing factor, a transposed operand, a wrong sign, a
+    forgotten batch mean. Each is tried.
 
-    Relative differences up to ``tolerance`` are allowed, and up to ``difference_tolerance`` to finite differences: by
+    ``tolerance`` is the relative difference allowed, and ``difference_tolerance`` that to finite differences: by
     default eps**0.6 and eps**0.4 of the coarsest parameter's dtype, 4e-10 and 5e-7 in float64.
 
-    Autodiff is what ``backward`` gives; no ``.grad`` changes. The sum over paths lists every path, of a parameter that
-    has at most 20,000, and otherwise is swept from the chains of linear maps that paths are listed from. Finite
-    differences replay the recorded graph: central, extrapolated twice (Richardson), of steps as small as the loss
-    needs, of at most 256 elements of each parameter; the complex step does so with complex numbers, where every op
-    takes them. What they cannot tell, at a kink or where rounding hides it, they leave out, unless it differs from
-    autodiff by more than their own error. What is left out is said in ``notes``.
+    Autodiff is what ``backward`` gives; no ``.grad`` changes. The sum over paths lists every path of a parameter that
+    has at most 20,000, and otherwise comes from one sweep. Finite differences replay the recorded graph: central,
+    extrapolated twice (Richardson), with steps as small as the loss needs, for at most 256 elements of each parameter.
+    The complex step replays it with complex numbers, where every op takes them. Both leave out an element that they
+    cannot tell, at a kink or where rounding hides it, unless it differs from autodiff by more than their own error.
+    ``notes`` says what is left out.
 
     Raises ``ArgumentError`` for manual gradients that are missing or too many, ``ShapeError`` for one of another shape,
     ``GraphError`` if a leaf was changed after the loss was recorded.
@@ -246,6 +188,12 @@ def compare(
     >>> compare(a * b + a, manual={"a": b.data, "b": a.data}, wrt=[a, b]).diagnosis[1]
     "the likely slip: the term of a nameless result of 'add' (8) is missing from the sum over paths at 'a'"
     """
+    loss = _recorded(loss)
+    check_tolerances("compare", tolerance, difference_tolerance)
+    return _compared(loss, manual, wrt, tolerance, difference_tolerance)
+
+
+def _recorded(loss: Value | Callable[[], Value]) -> Value:
     if not isinstance(loss, Value):
         if not callable(loss):
             raise ValueTypeError(f"compare: needs a recorded loss or a function of nothing, got {type(loss).__name__}")
@@ -254,133 +202,29 @@ def compare(
             raise ValueTypeError(f"compare: the function must return a Value, got {type(loss).__name__}")
     if loss.size != 1:
         raise ShapeError(f"compare: needs a loss with one element, got {describe(loss)}; .sum() it first")
-    check_tolerances("compare", tolerance, difference_tolerance)
+    return loss
+
+
+def _compared(
+    loss: Value, manual: Any, wrt: Any, tolerance: float | None, difference_tolerance: float | None
+) -> Comparison:
     parameters = parameters_of(loss, wrt, "compare")
-    by_hand = _by_hand(manual, parameters, loss)
+    by_hand = gradients_by_hand(manual, parameters, loss)
     if not np.array_equal(replay(loss), loss.data, equal_nan=True):
         raise GraphError(
             f"compare: a leaf of {describe(loss)} was changed after it was recorded; "
             "run the forward pass again, then compare"
         )
-    gradients, swept, counts = backward_gradients(loss), reverse(loss, GRADIENT), reverse(loss, COUNT)
-    terms = _sizes_of_terms(loss, gradients, [*parameters.values(), *by_hand.between.values()])
-    notes: list[str] = []
-    rows = []
     eps = max((float(np.finfo(value.dtype).eps) for value in parameters.values()), default=float(np.finfo(float).eps))
     allowed = Allowed.of(eps)
     exact = allowed.exact if tolerance is None else tolerance
     rough = allowed.difference if difference_tolerance is None else difference_tolerance
-    least = _least([gradients.get(value, 0.0) for value in (parameters | by_hand.between).values()])
-    for name, value in (parameters | by_hand.between).items():
-        n_paths = int(np.sum(np.asarray(counts.get(value, 0), dtype=object)))
-        gradient = np.array(gradients.get(value, np.zeros(value.shape)))
-        rounding = 2 * eps * np.asarray(terms.get(value, 0.0), dtype=float)
-        listed = differences = steps = None
-        if name in parameters:
-            if n_paths <= _PATHS_LISTED:
-                listed = _path_sums(loss, value, n_paths)
-            else:
-                listed = np.array(GRADIENT.result(swept[value]))
-                notes.append(
-                    f"{name}: {n_paths} paths are too many to list (at most {_PATHS_LISTED}); their sum is swept."
-                )
-            if value.size > _ELEMENTS_DIFFERENCED:
-                notes.append(f"{name}: differences and steps of {_ELEMENTS_DIFFERENCED} of its {value.size} elements.")
-            found = central_differences(loss, value, allowed.step, 0.1 * rough, _ELEMENTS_DIFFERENCED)
-            differences = _told(found, gradient, rough, least, name, notes)
-            try:
-                steps = _followed(complex_steps(loss, value, _ELEMENTS_DIFFERENCED), found, gradient, name, notes)
-            except NotAnalyticError as error:
-                notes.append(f"{name}: no {error}.")
-        rows.append(Row(name, gradient, listed, by_hand.gradients.get(name), differences, steps, n_paths, rounding))
+    values = parameters | by_hand.between
+    ways = Ways(loss, list(values.values()), eps, rough)
+    rows = [
+        ways.row(name, value, by_hand.gradients.get(name), numerically=name in parameters)
+        for name, value in values.items()
+    ]
     tolerances = {"paths": exact, "manual": exact, "difference": rough, "complex_step": exact}
-    known = {
-        value: by_hand.gradients[name]
-        for name, value in (parameters | by_hand.between).items()
-        if name in by_hand.gradients
-    }
-    return Comparison(rows, tolerances, notes, lambda: _diagnosis(loss, known, exact))
-
-
-def _least(gradients: Iterable[Any]) -> float:
-    """What relative differences are never relative to less than: 1e-7 of the largest gradient."""
-    return 1e-7 * max((float(np.max(np.abs(g), initial=0.0)) for g in gradients), default=0.0)
-
-
-def _sizes_of_terms(loss: Value, gradients: Mapping[Value, Any], of: Iterable[Value]) -> dict[Value, Any]:
-    """Σ |term| of the last sum that makes each gradient, over the ops that read it: what its rounding goes by."""
-    wanted, found = set(of), dict[Value, Any]()
-    with np.errstate(all="ignore"):
-        for node in topological(loss):
-            if node not in gradients:
-                continue
-            for _, operand, chain in chains(node):
-                if operand in wanted:
-                    pulled = MAGNITUDE.result(MAGNITUDE.pull(chain, MAGNITUDE.lift(np.asarray(gradients[node])), node))
-                    found[operand] = found.get(operand, 0.0) + np.reshape(pulled, operand.shape)
-    return found
-
-
-def _told(found: Slope, gradient: Any, tolerance: float, least: float, name: str, notes: list[str]) -> Any:
-    """Finite differences, NaN where they neither tell the gradient nor contradict it."""
-    told = np.array(found.value)
-    with np.errstate(invalid="ignore"):
-        size = np.maximum(np.maximum(np.abs(gradient), np.abs(told)), least)
-        open_ = (found.error > tolerance * size) & (told != gradient)
-        within = (np.abs(told - gradient) <= found.error) | (found.error == math.inf)
-        unknown = open_ & within
-        kink = unknown & (np.nan_to_num(found.kink) != 0)
-    told[unknown] = math.nan
-    for count, why in ((int(kink.sum()), "a kink within a step"), (int((unknown & ~kink).sum()), "not known closely")):
-        if count:
-            notes.append(f"{name}: {_of_elements('finite difference', count, told.size)} left out: {why}.")
-    return told
-
-
-def _followed(steps: Any, found: Slope, gradient: Any, name: str, notes: list[str]) -> Any:
-    """Complex steps, NaN at a kink, of which they follow one side, and where they tell nothing."""
-    chosen = ~np.isnan(found.error)
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(steps - gradient)
-    kink = chosen & (np.nan_to_num(found.kink) != 0) & (apart <= 1.001 * np.abs(found.kink))
-    blind = chosen & (np.isnan(steps) | ((apart > 0) & (apart <= STEP_ERROR)))
-    for count, why in ((int(kink.sum()), "they follow one side of a kink"), (int(blind.sum()), "they tell no number")):
-        if count:
-            notes.append(f"{name}: {_of_elements('complex step', count, steps.size)} left out: {why}.")
-    return np.where(kink | blind, math.nan, steps)
-
-
-def _of_elements(what: str, count: int, size: int) -> str:
-    return (
-        f"the {what} is"
-        if size == 1
-        else f"the {what} of 1 element is"
-        if count == 1
-        else (f"{what}s of {count} elements are")
-    )
-
-
-def _diagnosis(loss: Value, manual: Mapping[Value, Any], tolerance: float) -> tuple[str, ...]:
-    """Where manual gradients go wrong first, and the slip that explains them."""
-    tolerance = max(tolerance, 1e-12)  # below which the same sums in another order differ
-    slip = find_slip(loss, manual, tolerance)
-    if slip is not None:
-        return f"first wrong at {describe(slip.node)}, coming from the end", f"the likely slip: {slip.text}"
-    wrong = first_wrong(loss, manual, tolerance)
-    if wrong is None:
-        return ("only elements much smaller than the largest of their array are wrong, which no slip explains",)
-    right = last_right(loss, manual, wrong, tolerance)
-    return (
-        f"coming from the end, the first of the gradients given that is wrong is that of {describe(wrong)}; "
-        f"the mistake is on the way there from {describe(right)}",
-        "no single slip explains it",
-    )
-
-
-def _path_sums(loss: Value, value: Value, n_paths: int) -> Any:
-    """The gradient of every element as the plain sum over its listed paths."""
-    total = np.zeros(value.shape)
-    if n_paths:
-        for index in np.ndindex(value.shape):
-            total[index] = math.fsum(path.contribution for path in gradient_paths(loss, value, at=index))
-    return total
+    known = {value: by_hand.gradients[name] for name, value in values.items() if name in by_hand.gradients}
+    return Comparison(rows, tolerances, ways.notes, lambda: diagnosed(loss, known, exact))

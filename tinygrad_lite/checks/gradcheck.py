@@ -1,4 +1,4 @@
-"""A function's derivatives, of any order and in both modes, held to differences of its values and to complex steps."""
+"""``check_grads``: derivatives of a function, of any order and in both modes, against differences and complex steps."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import numpy as np
 from ..core.recording import no_grad
 from ..core.sweeps import backward_gradients
 from ..core.value import Value, constant
-from ..errors import ArgumentError, NonFiniteError, ValueTypeError
+from ..errors import ArgumentError, DifferentGradientsError, NonFiniteError, ValueTypeError
 from ..transforms.jacobians import blocks
 from ..transforms.pytrees import filled, holds, is_module, leaves, mapped, number
 from ..transforms.transforms import Call, called, jvp, vjp
-from .comparison import DifferentGradientsError
-from .differences import STEP_ERROR, Allowed, NotAnalyticError, Slope, check_tolerances, chosen, complex_columns, slope
+from .complex_step import STEP_ERROR, NotAnalyticError, complex_columns
+from .differences import Allowed, Slope, check_tolerances, chosen, slope
 
 __all__ = ["check_grads"]
 
@@ -37,19 +37,19 @@ def check_grads(
     difference_tolerance: float | None = None,
     at_most: int = 64,
 ) -> None:
-    """Raise unless autodiff's derivatives of ``f`` at ``args`` are those that its values tell, up to ``order``.
+    """Raise unless autodiff's derivatives of ``f`` at ``args`` agree with numerical ones, up to ``order``.
 
     ``args`` is a tuple of all arguments, or the one argument: numbers, arrays, Values, in any containers. Arrays of
-    integers are passed as they are. In each of ``modes`` ("reverse", "forward") the whole Jacobian is computed; at
-    order k it is that of a derivative of order k - 1, in each nesting of the modes: the gradient (of several results:
-    of a random combination), and the derivative in a random direction. Each is compared with central differences,
-    extrapolated twice, and with the complex step where every op takes complex numbers, at ``at_most`` elements of each
-    argument.
+    integers are passed as they are. Each of ``modes`` ("reverse", "forward") computes the whole Jacobian. At order k
+    it is the Jacobian of a derivative of order k - 1, in each nesting of the modes: the gradient (of a random
+    combination of the results, if there are several), and the derivative in a random direction. Each is compared with
+    central differences, extrapolated twice, and with the complex step where every op takes complex numbers, at
+    ``at_most`` elements of each argument.
 
-    Allowed is, by default, a relative difference of eps**0.6 (``tolerance``) to complex steps and eps**0.4
-    (``difference_tolerance``) to differences, with the eps of the coarsest dtype (4e-10 and 5e-7 in float64); and,
-    beside it, rounding of the Jacobian's largest entry and the error that the difference estimates of itself: an entry
-    that it cannot tell is left to the complex step.
+    By default ``tolerance``, the relative difference allowed to complex steps, is eps**0.6, and
+    ``difference_tolerance``, to differences, eps**0.4, with the eps of the coarsest dtype (4e-10 and 5e-7 in float64).
+    Rounding of the Jacobian's largest entry and the difference's estimate of its own error are allowed beside it; an
+    entry that the difference cannot tell is left to the complex step.
 
     Raises ``DifferentGradientsError``, which names the worst element: by which argument, at which order, in which mode,
     and the numbers; where ``f`` has a kink it says so. ``NonFiniteError`` where a result is infinite or NaN.
@@ -58,7 +58,7 @@ def check_grads(
     >>> check_grads(np.abs, 0.0)
     Traceback (most recent call last):
     ...
-    tinygrad_lite.checks.comparison.DifferentGradientsError: check_grads: order 1, reverse: ... There is a kink: ...
+    tinygrad_lite.errors.DifferentGradientsError: check_grads: order 1, reverse: ... There is a kink: ...
     """
     if isinstance(order, bool) or not isinstance(order, int) or order < 1:
         raise ArgumentError(f"check_grads: order is a number of derivatives, 1 or more, got {order!r}")
@@ -68,17 +68,7 @@ def check_grads(
     unknown = [mode for mode in ([modes] if isinstance(modes, str) else modes) if mode not in _MODES]
     if unknown or not modes or isinstance(modes, str):
         raise ArgumentError(f"check_grads: modes are some of {_MODES}, in a tuple, got {modes!r}")
-    args = args if isinstance(args, tuple) and not hasattr(args, "_fields") else (args,)
-    if holds(args, is_module):
-        raise ValueTypeError(
-            "check_grads: takes numbers, arrays and Values, not modules; pass their parameters' data "
-            "(module.state_dict()), or use compare(loss, wrt=module)"
-        )
-    args = mapped(lambda x, path: x.data if isinstance(x, Value) else x, args)
-    for k, arg in enumerate(args):
-        for path, x in leaves(arg, f"argument {k}"):
-            if not _is_integers(x):
-                number(x, path, "check_grads", "let the function read it from outside")
+    args = _arguments(args)
     functions: list[tuple[str, str, Callable[..., Any]]] = [("", "", f)]
     for k in range(1, order + 1):
         for nesting, of, function in functions:
@@ -90,15 +80,31 @@ def check_grads(
         ]
 
 
+def _arguments(args: Any) -> tuple[Any, ...]:
+    """The arguments as data, in one tuple. Raises ``ValueTypeError`` for modules."""
+    args = args if isinstance(args, tuple) and not hasattr(args, "_fields") else (args,)
+    if holds(args, is_module):
+        raise ValueTypeError(
+            "check_grads: takes numbers, arrays and Values, not modules; pass their parameters' data "
+            "(module.state_dict()), or use compare(loss, wrt=module)"
+        )
+    found = tuple(mapped(lambda x, path: x.data if isinstance(x, Value) else x, args))
+    for k, arg in enumerate(found):
+        for path, x in leaves(arg, f"argument {k}"):
+            if not _is_integers(x):
+                number(x, path, "check_grads", "let the function read it from outside")
+    return found
+
+
 def _is_integers(x: Any) -> bool:
     return isinstance(x, np.ndarray) and x.dtype.kind in "iub"
 
 
-# ---- derivatives as functions, to be checked in turn
+# ---- derivatives as functions, which are checked in turn
 
 
 def _some(tree: Any, one: bool) -> Any:
-    """Fixed numbers of the shapes in a container, the same each time; 1 for the one scalar, if so wanted."""
+    """Random numbers of the shapes in a container, the same each time; with ``one``, 1 for a single scalar."""
     values = [number(x, path, "check_grads", "return numbers, arrays or Values") for path, x in leaves(tree)]
     if one and len(values) == 1 and values[0].size == 1:
         return filled(tree, [np.ones(values[0].shape, values[0].dtype) if values[0].shape else 1.0])
@@ -107,7 +113,7 @@ def _some(tree: Any, one: bool) -> Any:
 
 
 def _backward_of(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The gradient of a fixed combination of all results."""
+    """The function that gives the gradient of a fixed combination of all results of ``f``."""
 
     def gradient(*args: Any) -> Any:
         live = [k for k, arg in enumerate(args) if not _is_integers(arg)]
@@ -118,7 +124,7 @@ def _backward_of(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _forward_of(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The derivative in a fixed direction."""
+    """The function that gives the derivative of ``f`` in a fixed direction."""
 
     def directional(*args: Any) -> Any:
         live = [k for k, arg in enumerate(args) if not _is_integers(arg)]
@@ -146,7 +152,7 @@ _DERIVED: dict[str, tuple[str, Callable[[Callable[..., Any]], Callable[..., Any]
 
 @dataclass
 class _Wrong:
-    """An entry of the Jacobian that differs by more than is allowed."""
+    """An entry of the Jacobian that differs too much: result ``end[out]`` by argument leaf ``start[index]``."""
 
     excess: float
     text: str
@@ -158,6 +164,8 @@ class _Wrong:
 
 @dataclass
 class _Check:
+    """The check of one function at one order, which is the derivative ``of`` the user's function for ``nesting``."""
+
     f: Callable[..., Any]
     args: tuple[Any, ...]
     order: str
@@ -190,7 +198,7 @@ class _Check:
             self._check_backward(jacobians["reverse"], exact)
 
     def _check_backward(self, jacobian: Any, relative: float) -> None:
-        """``backward`` from each result, with random numbers as its gradient, is that combination of the rows."""
+        """Raise unless ``backward`` from each result with a random cotangent gives that combination of the rows."""
         rng = np.random.default_rng(0)
         for (path, end), row in zip(self.call.ends, jacobian, strict=True):
             seed = rng.standard_normal(end.shape)
@@ -221,7 +229,7 @@ class _Check:
         return f"{self.of} ({path})" if self.of else path
 
     def _steps(self, k: int) -> dict[Index, list[Slope]]:
-        """The derivatives of each result by elements of argument leaf ``k``; none where an op is not analytic."""
+        """Complex steps of each result by elements of argument leaf ``k``; none where an op is not analytic."""
         ends = [end for _, end in self.call.ends]
         try:
             return {
@@ -232,7 +240,7 @@ class _Check:
             return {}
 
     def _differences(self, k: int, wanted: float) -> dict[Index, list[Slope]]:
-        """The same by differences, in float64 as far as the function keeps it."""
+        """Finite differences of each result by elements of argument leaf ``k``, in float64 if the function keeps it."""
         start = self.call.starts[k][1]
         cuts = np.cumsum([end.size for _, end in self.call.ends])[:-1]
         shapes = [end.shape for _, end in self.call.ends]
@@ -249,24 +257,24 @@ class _Check:
         return found
 
     def _evaluated(self, k: int, index: Index, to: float) -> list[Value]:
-        """What the function returns with one element moved; nothing is recorded, and numbers are float64."""
+        """The function's results with one element of its arguments moved, evaluated in float64 without recording."""
         data = [np.array(start.data, dtype=float) for _, start in self.call.starts]
         data[k][index] = to
         rest = iter(filled(self.call.wrt, [constant(x if x.ndim else float(x)) for x in data]))
         args = [next(rest) if j in self.live else arg for j, arg in enumerate(self.args)]
-        with no_grad(), np.errstate(all="ignore"):  # beside the point the domain may end
+        with no_grad(), np.errstate(all="ignore"):  # the domain may end beside the point
             result = self.f(*args)
         return [number(x, path, "check_grads", "return numbers") for path, x in leaves(result, "the result")]
 
     def _moved(self, k: int, index: Index, to: float) -> Any:
-        """All results in one vector, with one element moved."""
+        """All results in one vector, with one element of the arguments moved."""
         found = [np.ravel(x.data) for x in self._evaluated(k, index, to)]
         return np.concatenate([np.zeros(0), *found])
 
     def _wrong(
         self, jacobian: Any, k: int, found: Mapping[Index, list[Slope]], how: str, relative: float
     ) -> list[_Wrong]:
-        """The entries in the columns of argument leaf ``k`` that differ by more than is allowed, or lie at a kink."""
+        """The entries in the columns of argument leaf ``k`` that differ too much, or lie at a kink."""
         wrong = []
         shape = self.call.starts[k][1].shape
         for index, columns in found.items():
@@ -302,7 +310,7 @@ class _Check:
         )
 
     def _beside(self, k: int, index: Index, e: int, out: Index) -> str:
-        """What result ``e`` does around the point, where it is not smooth there."""
+        """A sentence about the kink or jump of result ``e`` at the point; empty where it is smooth."""
         found = self.slopes[k][index][e]
         value, error, kink = (float(np.asarray(x)[out]) for x in (found.value, found.error, found.kink))
         if kink:
@@ -322,13 +330,13 @@ class _Check:
         here, *beside = (float(self._moved(k, index, point + t)[position]) for t in _beside_a_jump(point))
         far, near = (max(abs(x - here) for x in two) for two in (beside[:2], beside[2:]))
         largest = max(map(abs, [here, *beside]))
-        if near > 0.5 * far and near > 1e-8 * largest:  # what is smooth, or has a kink, moves a thousandth as far
+        if near > 0.5 * far and near > 1e-8 * largest:  # without a jump it moves a thousandth as far
             return " The function jumps there; check it at another point."
         return ""
 
 
 def _beside_a_jump(point: float) -> tuple[float, ...]:
-    """Distances at which a jump is told from a slope: 0, then far and near."""
+    """The distances that tell a jump from a slope: 0, then far and near."""
     h = 1e-5 * max(1.0, abs(point))
     return 0.0, -h, h, -1e-3 * h, 1e-3 * h
 

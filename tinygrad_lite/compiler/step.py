@@ -18,10 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from ..checks.comparison import DifferentGradientsError
 from ..core.recording import blocks_open, captures_open, mode_changes, observer, paused, watching
 from ..core.value import Value, as_data, describe
-from ..errors import ArgumentError, GraphError, ValueTypeError
+from ..errors import ArgumentError, DifferentGradientsError, GraphError, ValueTypeError
 from ..optim import Optimizer
 from ..programs.calls import Lowered
 from . import tape

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinygrad_lite import Value, compare, datasets, gradient_paths, nn, softmax
-from tinygrad_lite.checks.slips import find_slip, first_wrong
+from tinygrad_lite.checks.diagnosis import find_slip, first_wrong
 from tinygrad_lite.core.graph import ancestors
 
 

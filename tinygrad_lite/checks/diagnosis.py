@@ -1,0 +1,288 @@
+"""Where wrong gradients go wrong first, and the slip that explains them.
+
+Each slip that people make is tried until one gives the same wrong numbers. People make the same slip at every neuron
+of a layer and every sample, so edges are changed one by one and in such groups. Each attempt is one reverse sweep.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.graph import chains, topological
+from ..core.maps import SumOver
+from ..core.sweeps import NUMBERS
+from ..core.value import Value, describe
+from ..graph import naming
+from .slips import Change, Edge, Graph, kinds, softmax_slips
+
+__all__ = ["Slip", "diagnosed", "find_slip", "first_wrong", "last_right"]
+
+AT_MOST = 4_000
+"""The most sweeps that are tried."""
+
+_MULTIPLIED = "every gradient is multiplied by"
+"""Said only if nothing else explains the numbers: one gradient alone is always a multiple of what it should be."""
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A slip that explains wrong gradients, and the first node, from the end, where it was made."""
+
+    text: str
+    node: Value
+
+
+def diagnosed(loss: Value, manual: Mapping[Value, Any], tolerance: float) -> tuple[str, ...]:
+    """Two sentences about wrong gradients: where they go wrong first, and the likely slip."""
+    tolerance = max(tolerance, 1e-12)  # the same sums in another order differ by less
+    slip = find_slip(loss, manual, tolerance)
+    if slip is not None:
+        return f"first wrong at {describe(slip.node)}, coming from the end", f"the likely slip: {slip.text}"
+    wrong = first_wrong(loss, manual, tolerance)
+    if wrong is None:
+        return ("only elements much smaller than the largest of their array are wrong, which no slip explains",)
+    right = last_right(loss, manual, wrong, tolerance)
+    return (
+        f"coming from the end, the first of the gradients given that is wrong is that of {describe(wrong)}; "
+        f"the mistake is on the way there from {describe(right)}",
+        "no single slip explains it",
+    )
+
+
+def find_slip(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6) -> Slip | None:
+    """The slip that makes the gradients of the Values in ``manual`` what they are there; ``None`` if none does.
+
+    >>> x, w = Value(2.0, name="x"), Value(0.5, name="w")
+    >>> n = (w * x).sigmoid()
+    >>> n.name = "n"
+    >>> print(find_slip(n * 3.0, {w: 3.0 * 2.0}).text)           # without n(1 - n)
+    the factor of 'n' with respect to a nameless result of 'mul' (1) is missing
+    """
+    graph = _graph(end)
+    right = _gradients(end, graph)
+    if _agree(right, manual, tolerance):
+        return None
+    scaled = _transposed(right, manual, tolerance) or _scaled(end, graph, right, manual, tolerance)
+    if scaled is not None and not scaled.text.startswith(_MULTIPLIED):
+        return scaled
+    for softmax, text, changed in softmax_slips(graph):
+        if _agree(_gradients(end, graph | changed), manual, tolerance):
+            return Slip(text, softmax)
+    groups = _groups(graph)
+    tried = 0
+    for kind in kinds(_batch_sizes(graph)):
+        for group in groups:
+            if not kind.suits(group.edges):
+                continue
+            tried += 1
+            if tried > AT_MOST:
+                return scaled
+            changed = _changed(graph, group, kind.change)
+            if _agree(_gradients(end, graph | changed), manual, tolerance):
+                node, operand = group.edges[0].node, group.edges[0].operand
+                names = {"node": _called(node, group.several), "operand": _called(operand, group.several)}
+                return Slip(kind.text.format(**names), node)
+    return scaled
+
+
+def first_wrong(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6) -> Value | None:
+    """The first Value on the way from the end whose gradient in ``manual`` is wrong.
+
+    >>> w = Value(2.0, name="w")
+    >>> y = w * 3.0
+    >>> loss = y * y
+    >>> first_wrong(loss, {w: 1.0, y: 12.0}) is w
+    True
+    """
+    graph = _graph(end)
+    right = _gradients(end, graph)
+    order = {node: k for k, node in enumerate(graph)}
+    depth: dict[Value, int] = {}
+    for node, edges in graph.items():
+        for edge in edges:
+            depth.setdefault(edge.operand, order[node] + 1)
+    wrong = [value for value, m in manual.items() if not _close(m, right.get(value, 0.0), value, tolerance)]
+    return min(wrong, key=lambda value: (depth.get(value, 0), order.get(value, len(order))), default=None)
+
+
+def last_right(end: Value, manual: Mapping[Value, Any], wrong: Value, tolerance: float = 1e-6) -> Value:
+    """The last Value with a right gradient on the way from the end to a wrong one: a Value in ``manual``, or the end.
+
+    >>> w = Value(2.0, name="w")
+    >>> y = w * 3.0
+    >>> loss = y * y
+    >>> last_right(loss, {w: 1.0, y: 12.0}, w) is y
+    True
+    """
+    graph = _graph(end)
+    right = _gradients(end, graph)
+    reaching = {wrong}
+    for node, edges in reversed(graph.items()):  # operands before their readers
+        if any(edge.operand in reaching for edge in edges):
+            reaching.add(node)
+            if node in manual and _close(manual[node], right.get(node, 0.0), node, tolerance):
+                return node
+    return end
+
+
+# ---- the graph, its edges in groups, and a sweep over it
+
+
+def _graph(end: Value) -> Graph:
+    with np.errstate(all="ignore"):  # a derivative that overflows is inf, as in backward
+        return {node: [Edge(node, *edge) for edge in chains(node)] for node in reversed(topological(end))}
+
+
+def _gradients(end: Value, graph: Graph) -> dict[Value, Any]:
+    """The gradient of every Value, by the chains in ``graph``."""
+    cotangents: dict[Value, Any] = {end: NUMBERS.one(end.shape)}
+    with np.errstate(all="ignore"):
+        for node, edges in graph.items():
+            for edge in edges if node in cotangents else ():
+                pulled = NUMBERS.pull(edge.chain, cotangents[node], node)
+                pulled = pulled if edge.operand.shape else float(pulled)
+                cotangents[edge.operand] = cotangents.get(edge.operand, 0.0) + pulled
+    return cotangents
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Edges that a person gets wrong together: one edge, or the edges of ``several`` neurons."""
+
+    edges: Sequence[Edge]
+    several: bool
+
+
+def _groups(graph: Graph) -> list[_Group]:
+    """Every edge alone, then the edges of one neuron in every sample, then those of every neuron of a layer."""
+    edges = [edge for some in graph.values() for edge in some]
+    groups = [_Group([edge], False) for edge in edges]
+    for layer in (False, True):
+        alike: dict[Any, list[Edge]] = {}
+        for edge in edges:
+            alike.setdefault((_place(edge.node, layer), _place(edge.operand, layer)), []).append(edge)
+        groups += [_Group(some, True) for some in alike.values()]
+    distinct: dict[frozenset[tuple[Value, int]], _Group] = {}
+    for group in groups:
+        distinct.setdefault(frozenset((edge.node, edge.position) for edge in group.edges), group)
+    return list(distinct.values())
+
+
+def _place(value: Value, layer: bool) -> Any:
+    """What Values at the same place in all samples, or in the same layer, have in common."""
+    if value.name is None:
+        return (value.op.name if value.op is not None else "", value.shape)
+    element = naming.parse(value.name)
+    if element is None:
+        return value.name
+    return (element.prefix, element.kind, element.layer, () if layer else element.index)
+
+
+def _changed(graph: Graph, group: _Group, change: Change) -> Graph:
+    """The nodes of a group, with the chains of its edges changed."""
+    chosen = {(edge.node, edge.position) for edge in group.edges}
+    return {
+        node: [edge._replace(chain=change(edge)) if (node, edge.position) in chosen else edge for edge in graph[node]]
+        for node in {edge.node for edge in group.edges}
+    }
+
+
+def _called(value: Value, several: bool) -> str:
+    if value.name is None:
+        return describe(value)
+    return repr(re.sub(r"@\d+$", "", value.name)) + (" and its like" if several else "")
+
+
+# ---- slips that show in the numbers alone
+
+
+def _transposed(right: Mapping[Value, Any], manual: Mapping[Value, Any], tolerance: float) -> Slip | None:
+    """Gradients that are only transposed, where all others are right."""
+    first = None
+    for value, m in manual.items():
+        g, m = np.asarray(right.get(value, np.zeros(value.shape)), float), np.asarray(m, float)
+        if m.shape == g.shape and _near(m, g, tolerance):
+            continue
+        if m.ndim < 2 or m.shape != g.T.shape or not _near(m.T, g, tolerance):
+            return None
+        first = first or value
+    return None if first is None else Slip(f"the gradient of {_called(first, False)} is transposed", first)
+
+
+def _scaled(
+    end: Value, graph: Graph, right: Mapping[Value, Any], manual: Mapping[Value, Any], tolerance: float
+) -> Slip | None:
+    """Slips at the very end, which scale every gradient by one number."""
+    factor = _common_factor(right, manual, tolerance)
+    if factor is None:
+        return None
+    for n, what in _counted(graph).items():
+        if n > 1 and abs(factor - n) < tolerance * n:
+            return Slip(f"every gradient is {n} times too large: was the mean over {what} forgotten?", end)
+        if n > 1 and abs(factor * n - 1) < tolerance:
+            return Slip(f"every gradient is {n} times too small: was the mean over {what} taken twice?", end)
+    if abs(factor + 1) < tolerance:
+        return Slip("every gradient has the wrong sign", end)
+    return Slip(f"{_MULTIPLIED} {factor:.9g}", end)
+
+
+def _common_factor(right: Mapping[Value, Any], manual: Mapping[Value, Any], tolerance: float) -> float | None:
+    """The number by which all gradients are multiplied; ``None`` if there is none, or it is 0 or 1."""
+    pairs = [(np.asarray(m, float), np.asarray(right.get(v, 0.0), float)) for v, m in manual.items()]
+    if any(m.shape != g.shape for m, g in pairs):
+        return None
+    given, found = (np.concatenate([np.zeros(0), *(np.ravel(pair[k]) for pair in pairs)]) for k in (0, 1))
+    unit = float(np.max(np.abs(found), initial=0.0))
+    if not unit or not (np.isfinite(given).all() and np.isfinite(found).all()):
+        return None
+    with np.errstate(all="ignore"):
+        given, found = given / unit, found / unit  # whose squares neither overflow nor vanish
+        factor = float(given @ found) / float(found @ found)
+    if not math.isfinite(factor) or not factor:
+        return None
+    return factor if _near(given, factor * found, tolerance) and not _near(given, found, tolerance) else None
+
+
+def _counted(graph: Graph) -> dict[int, str]:
+    """The numbers that a mean may divide by, with what they count: samples, or the axes of a mean in the graph."""
+    lengths = _batch_sizes(graph) or {value.shape[0] for node in graph for value in node.parents if value.shape}
+    found = {n: f"{n} samples" for n in sorted(lengths)}
+    for m in (m for edges in graph.values() for edge in edges for m in edge.chain if isinstance(m, SumOver)):
+        over = [m.in_shape[axis] for axis in m.axes]
+        if np.ndim(m.weight) == 0 and math.isclose(float(m.weight) * math.prod(over), 1.0):
+            found.setdefault(math.prod(over), f"all {' · '.join(map(str, over))} elements")
+            for n in over:
+                found.setdefault(n, f"an axis of {n} elements")
+    return found
+
+
+def _batch_sizes(graph: Graph) -> set[int]:
+    """How many samples there may be: the length of the data, or for scalars by their names."""
+    operands = [value for node in graph for value in node.parents]
+    lengths = {value.shape[0] for value in operands if value.shape and value.is_leaf and not value.requires_grad}
+    parsed = (naming.parse(value.name) for value in operands if value.name is not None)
+    numbers = {element.sample for element in parsed if element is not None and element.sample is not None}
+    return lengths | ({len(numbers)} if numbers else set())
+
+
+# ---- numbers compared
+
+
+def _agree(found: Mapping[Value, Any], manual: Mapping[Value, Any], tolerance: float) -> bool:
+    return all(_close(m, found.get(value, 0.0), value, tolerance) for value, m in manual.items())
+
+
+def _close(manual: Any, found: Any, value: Value, tolerance: float) -> bool:
+    m = np.asarray(manual, float)
+    return bool(m.shape == value.shape) and _near(m, np.asarray(found, float), tolerance)
+
+
+def _near(a: Any, b: Any, tolerance: float) -> bool:
+    with np.errstate(all="ignore"):
+        return bool(np.all(np.abs(a - b) <= tolerance * np.max(np.abs(b), initial=0.0)))
