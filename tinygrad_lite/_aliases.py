@@ -57,7 +57,7 @@ MOVED = {
         "handwriting.program": "handwritten.passes",
         "handwriting.pulling": "handwritten.passes",
         "handwriting.samples": "handwritten.loops",
-        "handwriting.source": "formulas.source",
+        "handwriting.source": "formulas.python formulas.expressions",
         "handwriting.statements": "handwritten.statements",
         "leveling": "compiler.levels",
         "linalg": "ops.linalg",

@@ -1,114 +1,112 @@
-"""The expressions of the table as Python code, for floats, for arrays and for Values."""
+"""The table's expressions translated to Python source: on floats, on arrays and on Values.
+
+Each translation changes a few nodes of the expression and leaves the printing to ``ast.unparse``: the source is run,
+not read.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .derivatives import TABLE, Rule
 from .numerics import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS, LOCAL_FUNCTIONS
 
-__all__ = ["array_source", "compiled", "float_source", "value_source"]
+__all__ = ["array_source", "compiled", "float_source", "mask", "value_source"]
 
 
-# ---- compiling the expressions --------------------------------------------------------------------------------------
+_COMPARED = {ast.Gt: "greater", ast.GtE: "greater_equal", ast.Lt: "less", ast.LtE: "less_equal", ast.Eq: "equal"}
 
 
-def _is_call(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+def mask(e: Any) -> Any:
+    """The condition of ``where(condition, 1, 0)``, any other expression itself.
 
-
-def _is_number(node: ast.AST, value: float) -> bool:
-    return isinstance(node, ast.Constant) and node.value == value
-
-
-class _ForFloats(ast.NodeTransformer):
-    """``where`` becomes a conditional expression (only one side is evaluated), integers become floats."""
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        if _is_call(node, "where"):
-            condition, yes, no = node.args
-            return ast.IfExp(condition, yes, no)
-        return node
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        return ast.Constant(float(node.value))  # type: ignore[arg-type]  # numbers only
-
-
-class _ForArrays(ast.NodeTransformer):
-    """Shorter forms of what local derivatives of arrays need not compute.
-
-    ``where(mask, 1, 0)`` is the mask itself: a boolean multiplies as fast as a number and keeps float32.
-    ``sigmoid(-x)`` need not change the sign twice.
+    A boolean multiplies as fast as a number, and keeps float32.
     """
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        if _is_call(node, "where") and _is_number(node.args[1], 1) and _is_number(node.args[2], 0):
-            mask = node.args[0]  # of where itself it may be numbers, of which any but 0 is true
-            return ast.Compare(mask, [ast.NotEq()], [ast.Constant(0)]) if isinstance(mask, ast.Name) else mask
-        if (
-            _is_call(node, "sigmoid")
-            and isinstance(node.args[0], ast.UnaryOp)
-            and isinstance(node.args[0].op, ast.USub)
-        ):
-            return ast.Call(ast.Name("sigmoid_of_minus", ast.Load()), [node.args[0].operand], [])
-        return node
+    match e:
+        case ast.Call(func=ast.Name(id="where"), args=[condition, ast.Constant(value=1), ast.Constant(value=0)]):
+            return condition
+    return e
 
 
-class _ForValues(ast.NodeTransformer):
-    """Comparisons, which Values answer with plain data, become constants that know what they were made of."""
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        if _is_call(node, "where") and _is_number(node.args[1], 1) and _is_number(node.args[2], 0):
-            mask = node.args[0]  # of where itself it may be numbers, of which any but 0 is true
-            return ast.Compare(mask, [ast.NotEq()], [ast.Constant(0)]) if isinstance(mask, ast.Name) else mask
-        return node
-
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        self.generic_visit(node)
-        name = {ast.Gt: "greater", ast.GtE: "greater_equal", ast.Lt: "less", ast.LtE: "less_equal", ast.Eq: "equal"}
-        return ast.Call(ast.Name(name[type(node.ops[0])], ast.Load()), [node.left, *node.comparators], [])
+def _true(e: Any) -> Any:
+    """The mask of an expression; of ``where`` itself the condition may be numbers: any but 0 is true."""
+    condition = mask(e)
+    if condition is not e and isinstance(condition, ast.Name):
+        return ast.Compare(condition, [ast.NotEq()], [ast.Constant(0)])
+    return condition
 
 
-class _Rename(ast.NodeTransformer):
-    def __init__(self, names: dict[str, str]) -> None:
-        self.names = names
+class _Translation(ast.NodeTransformer):
+    """An expression of the table changed from the inside out by ``change``."""
 
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        return ast.Name(self.names.get(node.id, node.id), node.ctx)
+    def __init__(self, change: Callable[[Any], Any]) -> None:
+        self.change = change
+
+    def visit(self, node: ast.AST) -> Any:
+        return self.change(self.generic_visit(node))
 
 
-def float_source(expression: str, names: dict[str, str]) -> str:
+def _translated(expression: str, change: Callable[[Any], Any]) -> str:
+    tree = _Translation(change).visit(ast.parse(expression, mode="eval"))
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+def float_source(expression: str, names: Mapping[str, str]) -> str:
     """The expression as Python source on floats, with its variables renamed.
+
+    ``where`` becomes a conditional expression, which evaluates one side only.
 
     >>> float_source("where(x > 0, 1, slope)", {"x": "a", "slope": "b"})
     '1.0 if a > 0.0 else b'
     """
-    tree = ast.parse(expression, mode="eval")
-    tree = ast.fix_missing_locations(_Rename(names).visit(_ForFloats().visit(tree)))
-    return ast.unparse(tree)
+
+    def change(node: Any) -> Any:
+        match node:
+            case ast.Call(func=ast.Name(id="where"), args=[condition, yes, no]):
+                return ast.IfExp(condition, yes, no)
+            case ast.Constant(value=value):
+                return ast.Constant(float(value))  # type: ignore[arg-type]  # the table has numbers only
+            case ast.Name(id=name):
+                return ast.Name(names.get(name, name), ast.Load())
+        return node
+
+    return _translated(expression, change)
 
 
 def array_source(expression: str) -> str:
-    """A local derivative as Python source on arrays.
+    """A local derivative as Python source on arrays. ``sigmoid(-x)`` does not change the sign first.
 
-    >>> array_source("where(x > 0, 1, 0)")
-    'x > 0'
+    >>> array_source("where(x > 0, 1, 0)"), array_source("sigmoid(-x)")
+    ('x > 0', 'sigmoid_of_minus(x)')
     """
-    return ast.unparse(ast.fix_missing_locations(_ForArrays().visit(ast.parse(expression, mode="eval"))))
+
+    def change(node: Any) -> Any:
+        match node:
+            case ast.Call(func=ast.Name(id="sigmoid"), args=[ast.UnaryOp(op=ast.USub(), operand=operand)]):
+                return ast.Call(ast.Name("sigmoid_of_minus", ast.Load()), [operand], [])
+        return _true(node)
+
+    return _translated(expression, change)
 
 
 def value_source(expression: str) -> str:
     """A local derivative as Python source on Values.
 
+    Comparisons, which Values answer with plain data, become functions whose results remember their operands.
+
     >>> value_source("where(x > 0, 1, slope)"), value_source("where(x > 0, 1, 0)")
     ('where(greater(x, 0), 1, slope)', 'greater(x, 0)')
     """
-    return ast.unparse(ast.fix_missing_locations(_ForValues().visit(ast.parse(expression, mode="eval"))))
+
+    def change(node: Any) -> Any:
+        if isinstance(node, ast.Compare):
+            name = ast.Name(_COMPARED[type(node.ops[0])], ast.Load())
+            return ast.Call(name, [node.left, *node.comparators], [])
+        return _true(node)
+
+    return _translated(expression, change)
 
 
 def compiled(rule: Rule, source: str, functions: dict[str, Any]) -> Callable[..., Any]:

@@ -1,9 +1,9 @@
-"""Expressions over named values: what a local derivative is, before it is a number.
+"""Expressions over named Values: local derivatives before they are numbers.
 
 An expression is a tree of Python's ``ast``, in the language of the table of derivatives (names, numbers, arithmetic,
-calls, ``where``), in which each variable is a ``Symbol``: one element of one Value. The functions below put expressions
-together and simplify as they go: products are flat, with one number in front, and nothing is multiplied by 1. How they
-are written, for people and for machines, is in ``writing``.
+calls, ``where``), in which each variable is a ``Symbol``: one element of one Value. The functions below combine
+expressions and simplify them on the way: products are flat, with one number in front, and nothing is multiplied by 1.
+``printer`` prints them, for people and for machines.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ __all__ = [
     "call",
     "is_number",
     "key",
+    "names_in",
     "negative",
     "number",
     "parts",
@@ -43,6 +44,7 @@ __all__ = [
     "subtract",
     "symbols",
     "total",
+    "walk",
 ]
 
 
@@ -100,22 +102,37 @@ def symbols(expression: ast.expr) -> list[Symbol]:
     return list(found.values())
 
 
+def walk(e: ast.expr, change: Callable[[ast.expr], ast.expr | None]) -> ast.expr:
+    """The expression in which ``change`` replaced parts, the outermost first; where it returns ``None`` a part stays.
+
+    >>> sum_of_two = ast.parse("f(x) + 1", mode="eval").body
+    >>> ast.unparse(walk(sum_of_two, lambda e: number(2) if isinstance(e, ast.Call) else None))
+    '2.0 + 1'
+    """
+    found = change(e)
+    if found is not None:
+        return found
+    changed: dict[str, Any] = {}
+    for field, part in ast.iter_fields(e):
+        if isinstance(part, ast.expr):
+            changed[field] = walk(part, change)
+        elif isinstance(part, list) and part and isinstance(part[0], ast.expr):
+            changed[field] = [walk(item, change) for item in part]
+        elif isinstance(part, list) and part and isinstance(part[0], ast.keyword):
+            changed[field] = [ast.keyword(item.arg, walk(item.value, change)) for item in part]
+    if not changed:
+        return e
+    return type(e)(**{field: changed.get(field, part) for field, part in ast.iter_fields(e)})
+
+
 def substituted(e: ast.expr, change: Callable[[Symbol], ast.expr]) -> ast.expr:
-    """The expression with other symbols in it, written as it was."""
-    match e:
-        case Block():
-            return e
-        case Symbol():
-            return change(e)
-        case ast.UnaryOp(op=minus, operand=operand):
-            return ast.UnaryOp(minus, substituted(operand, change))
-        case ast.BinOp(left=left, op=op, right=right):
-            return ast.BinOp(substituted(left, change), op, substituted(right, change))
-        case ast.Compare(left=left, ops=ops, comparators=[right]):
-            return ast.Compare(substituted(left, change), ops, [substituted(right, change)])
-        case ast.Call(func=function, args=arguments, keywords=keywords):
-            return ast.Call(function, [substituted(argument, change) for argument in arguments], keywords)
-    return e
+    """The expression with other symbols in it; blocks stay."""
+    return walk(e, lambda part: change(part) if isinstance(part, Symbol) and not isinstance(part, Block) else None)
+
+
+def names_in(expressions: Iterable[ast.expr]) -> list[str]:
+    """The names of the variables and functions in expressions, as often as they occur."""
+    return [node.id for e in expressions for node in ast.walk(e) if isinstance(node, ast.Name)]
 
 
 # ---- numbers --------------------------------------------------------------------------------------------------------

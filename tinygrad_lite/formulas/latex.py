@@ -155,7 +155,7 @@ class Latex(Writer):
         cases = rf"{self.write(yes)} & {self.write(condition)} \\ {self.write(no)} & \text{{else}}"
         return rf"\begin{{cases}} {cases} \end{{cases}}", CHOICE
 
-    def call(self, name: str, arguments: Sequence[ast.expr]) -> tuple[str, int]:
+    def function(self, name: str, arguments: Sequence[ast.expr]) -> tuple[str, int]:
         found = softmax_of(arguments[0]) if name == "exp" else None
         if found is not None:
             return rf"\operatorname{{softmax}}\left({latex_name(found[0])}\right){found[1]}", ATOM

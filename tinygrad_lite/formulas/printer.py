@@ -1,15 +1,15 @@
-"""How expressions are written: as text, as LaTeX, and as Python source.
+"""The printer of expressions, in the dialects ``text``, ``latex`` and ``python``.
 
-One walk over the tree knows what binds tighter than what and sets parentheses only where they are needed; a dialect
-knows the signs. A Value's name is free text: what is no plain name is quoted in text, escaped in LaTeX, and never
-reaches Python source, where each symbol has an identifier of its own.
+``Writer`` walks the tree, knows the precedence of the operators, and sets parentheses only where they are needed; a
+dialect adds the notation. The name of a Value is free text: plain text quotes it unless it is a plain name, LaTeX
+escapes it, and Python source never contains it, since each symbol gets an identifier there.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..core.shapes import Index
@@ -20,8 +20,10 @@ from .expressions import Symbol
 __all__ = ["Writer", "element_text", "number_text", "quoted"]
 
 
-CHOICE, SUM, PRODUCT, POWER, ATOM = range(5)
-"""How tightly the pieces of an expression bind."""
+CHOICE, COMPARISON, SUM, MATMUL, PRODUCT, POWER, ATOM = range(7)
+"""Precedence, from loose to tight. Python gives ``@`` and ``*`` the same one; a printed ``@`` within a product has
+parentheses.
+"""
 
 _PLAIN_NAME = re.compile(r"[^\W\d][\w.@]*(\(\w+\))?(\[\d+(,\d+)*\])?(@\d+)?")
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -57,28 +59,32 @@ def number_text(x: float) -> str:
 
 
 class Writer:
-    """What all dialects share: precedence. ``write(expression)`` is the text."""
+    """What the dialects share: the walk, and the precedence. ``write(expression)`` returns the text."""
+
+    addend = SUM
+    """The precedence that a term behind a plus sign needs: people leave out the parentheses of ``a + (b + c)``."""
 
     def write(self, e: ast.expr) -> str:
         """The text of an expression."""
         return self._written(e)[0]
 
     def within(self, e: ast.expr, at_least: int) -> str:
-        """The text of a part, in parentheses if it binds less tightly than it has to."""
-        text, binding = self._written(e)
-        return text if binding >= at_least else self.bracketed(text)
+        """The text of a part, in parentheses if its precedence is lower than ``at_least``."""
+        text, level = self._written(e)
+        return text if level >= at_least else self.bracketed(text)
 
     def _written(self, e: ast.expr) -> tuple[str, int]:
+        """The text of an expression, and its precedence."""
         match e:
             case Symbol():
                 return self.symbol(e)
             case ast.Name(id=name):
                 return name, ATOM
             case ast.Constant(value=value):
-                text = self.number(float(value))  # type: ignore[arg-type]  # numbers only
+                text = self.constant(value)
                 return text, SUM if text.startswith("-") else ATOM
             case ast.UnaryOp(operand=operand):
-                return f"-{self.within(operand, PRODUCT)}", SUM
+                return self.negative(operand)
             case ast.BinOp(op=ast.Add() | ast.Sub()):
                 return self._sum(e), SUM
             case ast.BinOp(left=left, op=ast.Mult(), right=right):
@@ -92,24 +98,22 @@ class Writer:
             case ast.BinOp(left=left, op=ast.Pow(), right=right):
                 return self.power(left, right)
             case ast.Compare(left=left, ops=[comparison], comparators=[right]):
-                return f"{self.within(left, SUM)} {self.compared(comparison)} {self.within(right, SUM)}", CHOICE
+                return f"{self.within(left, SUM)} {self.compared(comparison)} {self.within(right, SUM)}", COMPARISON
             case ast.Call(func=ast.Name(id="where"), args=[condition, yes, no]):
                 return self.choice(condition, yes, no)
-            case ast.Call(func=ast.Name(id=name), args=[whole], keywords=[_, *_] as options):
-                return self.call_of_whole(name, whole, {str(o.arg): o.value.value for o in options})  # type: ignore[attr-defined]
-            case ast.Call(func=ast.Name(id=name), args=arguments):
-                return self.call(name, arguments)
+            case ast.Call(func=ast.Name(id=name), args=arguments, keywords=options):
+                return self.call(name, arguments, options)
         raise ArgumentError(f"writing: takes expressions of the table's language, got {ast.dump(e)}; see expressions")
 
     def _sum(self, e: ast.expr) -> str:
-        terms: list[tuple[str, ast.expr]] = []
+        terms: list[str] = []
         while isinstance(e, ast.BinOp) and isinstance(e.op, ast.Add | ast.Sub):  # a long sum is as deep as it is long
-            terms.append((" + " if isinstance(e.op, ast.Add) else " - ", e.right))
+            plus = isinstance(e.op, ast.Add)
+            terms.append((" + " if plus else " - ") + self.within(e.right, self.addend if plus else MATMUL))
             e = e.left
-        rest = (sign + self.within(term, SUM if sign == " + " else PRODUCT) for sign, term in reversed(terms))
-        return self.within(e, SUM) + "".join(rest)
+        return self.within(e, SUM) + "".join(reversed(terms))
 
-    # ---- what a dialect says
+    # ---- the notation of a dialect
 
     def symbol(self, e: Symbol) -> tuple[str, int]:
         """A variable."""
@@ -119,9 +123,17 @@ class Writer:
         """A number."""
         return number_text(x)
 
+    def constant(self, value: Any) -> str:
+        """A constant: the table has numbers only."""
+        return self.number(float(value))
+
     def bracketed(self, text: str) -> str:
-        """In parentheses."""
+        """The text in parentheses."""
         return f"({text})"
+
+    def negative(self, operand: ast.expr) -> tuple[str, int]:
+        """A minus sign and its operand."""
+        return f"-{self.within(operand, PRODUCT)}", SUM
 
     def times(self, factors: Sequence[ast.expr]) -> str:
         """A product."""
@@ -140,13 +152,15 @@ class Writer:
         return _COMPARED[type(comparison)]
 
     def choice(self, condition: ast.expr, yes: ast.expr, no: ast.expr) -> tuple[str, int]:
-        """What ``where`` is called."""
+        """``where(condition, yes, no)``."""
         return f"{self.within(yes, SUM)} if {self.within(condition, CHOICE)} else {self.within(no, SUM)}", CHOICE
 
-    def call(self, name: str, arguments: Sequence[ast.expr]) -> tuple[str, int]:
-        """A function of one argument, or of many elements."""
-        raise NotImplementedError
+    def call(self, name: str, arguments: Sequence[ast.expr], options: Sequence[ast.keyword]) -> tuple[str, int]:
+        """A function of numbers, of listed elements, or, with ``options``, of a whole array along some axes."""
+        if name == "reshape" and options:  # to people an array in another shape is the same array
+            return self._written(arguments[0])
+        return self.function(name, arguments)
 
-    def call_of_whole(self, name: str, whole: ast.expr, options: Mapping[str, Any]) -> tuple[str, int]:
-        """A function of a whole array along some axes; to people another shape is no other array."""
-        return self._written(whole) if name == "reshape" else self.call(name, [whole])
+    def function(self, name: str, arguments: Sequence[ast.expr]) -> tuple[str, int]:
+        """A function applied."""
+        raise NotImplementedError

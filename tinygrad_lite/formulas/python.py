@@ -1,4 +1,8 @@
-"""Formulas printed as Python."""
+"""Expressions printed as Python source: on NumPy arrays or on floats, as a formatter sets it, or for ``eval``.
+
+The expressions are ``ast`` trees in the language of the table of derivatives, extended by what NumPy code needs:
+constants of any kind, methods, subscripts, ``@``. The first functions below build such trees.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +14,59 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..core.derivatives import TABLE
-from ..core.numerics import ARRAY_FUNCTIONS
+from ..core.numerics import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS
+from ..core.table_source import mask
 from .expressions import PRIME, Block, Symbol, built
-from .printer import ATOM, POWER, PRODUCT, Writer
+from .printer import ATOM, CHOICE, COMPARISON, MATMUL, POWER, PRODUCT, SUM, Writer
 
-__all__ = ["Python", "identifier"]
+__all__ = [
+    "MATH",
+    "NUMPY",
+    "Python",
+    "Source",
+    "called",
+    "identifier",
+    "literal",
+    "method",
+    "name_of",
+    "quoted_string",
+    "subscript",
+]
 
 
-# ---- Python ---------------------------------------------------------------------------------------------------------
+MATH = {name: f"math.{name}" for name in FLOAT_FUNCTIONS if hasattr(math, name)} | {
+    "abs": "abs",
+    "arccos": "math.acos",
+    "arccosh": "math.acosh",
+    "arcsin": "math.asin",
+    "arcsinh": "math.asinh",
+    "arctan": "math.atan",
+    "arctan2": "math.atan2",
+    "arctanh": "math.atanh",
+    "maximum": "max",
+    "minimum": "min",
+}
+"""The table's functions on floats; a program defines ``sigmoid``, ``sign`` and the others itself."""
 
-_PYTHON_COMPARED = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<=", ast.Eq: "=="}
-_NUMPY = frozenset(ARRAY_FUNCTIONS) - {"sigmoid", "erf", "erfc", "where", "sinc_slope"}
-_OF_WHOLE = {"logsumexp": "np.logaddexp.reduce", "reshape": "np.reshape"}
+NUMPY = {name: f"np.{name}" for name in ARRAY_FUNCTIONS if hasattr(np, name)}
+"""The table's functions on arrays; a program defines ``sigmoid``, ``erf`` and ``erfc`` itself."""
+
+_COMPARED = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!="}
+_OF_ELEMENTS = {name: f"np.{name}" for name in ("max", "min", "sum", "mean")} | {
+    "logsumexp": "np.logaddexp.reduce",
+    "norm": "np.linalg.norm",
+}
 _RESERVED = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "np", "math"}
 
 
+# ---- building expressions -------------------------------------------------------------------------------------------
+
+
 def identifier(name: str | None, taken: Iterable[str]) -> str:
-    """A Python identifier, in ASCII, for a name of any kind, that is not ``taken`` and hides no builtin.
+    """A Python identifier for any name: ASCII, not ``taken``, and not the name of a builtin.
 
     >>> identifier("n20@3", ()), identifier("w2[0,1]", ()), identifier("lambda", ()), identifier("a b", {"a_b"})
     ('n20_3', 'w2_0_1', 'lambda_', 'a_b_2')
@@ -45,8 +84,95 @@ def identifier(name: str | None, taken: Iterable[str]) -> str:
     return found
 
 
+def name_of(text: str) -> ast.Name:
+    """A variable."""
+    return ast.Name(text, ast.Load())
+
+
+def called(function: str, *arguments: Any, **keywords: Any) -> ast.Call:
+    """``function(arguments, key=value)``: expressions, or constants of any kind.
+
+    >>> Source().write(called("np.pad", name_of("x"), (1, 2), mode="edge"))
+    'np.pad(x, (1, 2), mode="edge")'
+    """
+    return ast.Call(
+        name_of(function),
+        [literal(argument) for argument in arguments],
+        [ast.keyword(key, literal(value)) for key, value in keywords.items()],
+    )
+
+
+def method(x: ast.expr, name: str, *arguments: Any, **keywords: Any) -> ast.Call:
+    """``x.name(arguments, key=value)``.
+
+    >>> Source().write(method(name_of("x"), "sum", axis=0))
+    'x.sum(axis=0)'
+    """
+    call = called(name, *arguments, **keywords)
+    return ast.Call(ast.Attribute(x, name, ast.Load()), call.args, call.keywords)
+
+
+def subscript(x: ast.expr, key: Any) -> ast.Subscript:
+    """``x[key]``, of a key as NumPy takes it, arrays included.
+
+    >>> Source().write(subscript(name_of("x"), (..., slice(1, None), None, -1)))
+    'x[..., 1:, None, -1]'
+    """
+    return ast.Subscript(x, literal(key), ast.Load())
+
+
+def literal(x: Any) -> ast.expr:
+    """A constant as an expression: numbers, text, tuples, slices, arrays; an expression stays as it is.
+
+    >>> Source().write(literal(np.array([[0, 2]]))), Source().write(literal(np.arange(5)))
+    ('np.array([[0, 2]])', 'np.arange(5)')
+    """
+    if isinstance(x, ast.expr):
+        return x
+    if isinstance(x, tuple | list):
+        items = [literal(item) for item in x]
+        return ast.Tuple(items, ast.Load()) if isinstance(x, tuple) else ast.List(items, ast.Load())
+    if isinstance(x, slice):
+        parts = (None if part is None else literal(part) for part in (x.start, x.stop, x.step))
+        return ast.Slice(*parts)
+    if isinstance(x, np.ndarray) and x.ndim:
+        if x.size > 1 and x.dtype.kind == "i" and np.array_equal(x, np.arange(x.size)):
+            return called("np.arange", x.size)
+        if x.size > 1 and x.dtype.kind == "f" and np.all(x == x.flat[0]):
+            one = x.flat[0] == 1.0
+            return called("np.ones", x.shape) if one else called("np.full", x.shape, float(x.flat[0]))
+        if not x.size:
+            empty = ast.Attribute(name_of("np"), x.dtype.name if x.dtype.kind != "b" else "bool_", ast.Load())
+            return ast.Call(name_of("np.zeros"), [literal(x.shape)], [ast.keyword("dtype", empty)])
+        return called("np.array", x.tolist())
+    if isinstance(x, np.ndarray | np.generic):
+        x = x.item()
+    if isinstance(x, np.dtype | type):
+        return ast.Attribute(name_of("np"), np.dtype(x).name, ast.Load())
+    return ast.Constant(x)
+
+
+def quoted_string(text: str) -> str:
+    r"""A string as source, in double quotes where that takes no more escapes; printable characters stay.
+
+    >>> quoted_string("w2[0,1]"), quoted_string('say "x"'), quoted_string("a\n\u2028")
+    ('"w2[0,1]"', '\'say "x"\'', '"a\\n\\u2028"')
+    """
+    shown = repr(text)
+    if shown.startswith("'"):
+        inner = shown[1:-1]
+        if '"' not in text:
+            return f'"{inner}"'
+        if text.count('"') <= text.count("'"):  # both kinds: repr escaped the single ones
+            return '"' + inner.replace("\\'", "'").replace('"', '\\"') + '"'
+    return shown
+
+
+# ---- the dialects ---------------------------------------------------------------------------------------------------
+
+
 class Python(Writer):
-    """Python source in NumPy's functions, and ``math`` for erf. ``name`` gives each symbol its source.
+    """One expression for ``eval``, which calls ``np`` and ``math`` only. ``name`` gives each symbol its source.
 
     >>> from tinygrad_lite import Value
     >>> from tinygrad_lite.formulas.expressions import Symbol, built
@@ -58,6 +184,36 @@ class Python(Writer):
     def __init__(self, name: Callable[[Symbol], str]) -> None:
         self.name = name
 
+    def _written(self, e: ast.expr) -> tuple[str, int]:
+        match e:
+            case ast.BinOp(left=left, op=ast.MatMult(), right=right):
+                return f"{self.within(left, POWER)} @ {self.within(right, POWER)}", MATMUL
+            case ast.Call(func=ast.Attribute() as function, args=arguments, keywords=options):
+                return self.called(self.write(function), arguments, options)
+            case ast.Attribute(value=value, attr=attribute):
+                return f"{self.within(value, ATOM)}.{attribute}", ATOM
+            case ast.Subscript(value=value, slice=ast.Tuple(elts=[_, *_] as keys)):
+                lone = "," if len(keys) == 1 else ""
+                return f"{self.within(value, ATOM)}[{self._listed(keys)}{lone}]", ATOM
+            case ast.Subscript(value=value, slice=key):
+                return f"{self.within(value, ATOM)}[{self.write(key)}]", ATOM
+            case ast.Tuple(elts=elements):
+                return f"({self._listed(elements)}{',' if len(elements) == 1 else ''})", ATOM
+            case ast.List(elts=elements):
+                return f"[{self._listed(elements)}]", ATOM
+            case ast.Slice(lower=lower, upper=upper, step=step):
+                text = f"{self.write(lower) if lower else ''}:{self.write(upper) if upper else ''}"
+                return text + (f":{self.write(step)}" if step else ""), ATOM
+        return super()._written(e)
+
+    def _listed(self, items: Iterable[ast.expr]) -> str:
+        return ", ".join(map(self.write, items))
+
+    def called(self, function: str, arguments: Iterable[ast.expr], options: Iterable[ast.keyword]) -> tuple[str, int]:
+        """``function(arguments, option=value)``."""
+        given = [*map(self.write, arguments), *(f"{option.arg}={self.write(option.value)}" for option in options)]
+        return f"{function}({', '.join(given)})", ATOM
+
     def symbol(self, e: Symbol) -> tuple[str, int]:
         return (e.python, e.level) if isinstance(e, Block) else (self.name(e), ATOM)
 
@@ -66,6 +222,11 @@ class Python(Writer):
             return "np.nan" if x != x else "np.inf" if x > 0 else "-np.inf"
         return str(int(x)) if abs(x) < 1e15 and x == int(x) else repr(x)
 
+    def constant(self, value: Any) -> str:
+        if isinstance(value, float):
+            return self.number(value)
+        return quoted_string(value) if isinstance(value, str) else "..." if value is Ellipsis else repr(value)
+
     def times(self, factors: Sequence[ast.expr]) -> str:
         return " * ".join(self.within(factor, POWER if k else PRODUCT) for k, factor in enumerate(factors))
 
@@ -73,35 +234,104 @@ class Python(Writer):
         return f"{self.within(above, PRODUCT)} / {self.within(below, POWER)}", PRODUCT
 
     def power(self, base: ast.expr, exponent: ast.expr) -> tuple[str, int]:
-        return f"{self.within(base, ATOM)} ** {self.within(exponent, ATOM)}", POWER
+        return f"{self.within(base, ATOM)} ** {self.within(exponent, POWER)}", POWER
 
     def compared(self, comparison: ast.cmpop) -> str:
-        return _PYTHON_COMPARED[type(comparison)]
+        return _COMPARED[type(comparison)]
 
     def choice(self, condition: ast.expr, yes: ast.expr, no: ast.expr) -> tuple[str, int]:
-        return f"np.where({', '.join(map(self.write, (condition, yes, no)))})", ATOM
+        return f"np.where({self._listed((condition, yes, no))})", ATOM
 
-    def call_of_whole(self, name: str, whole: ast.expr, options: Mapping[str, Any]) -> tuple[str, int]:
-        rest = ", ".join(f"{option}={value!r}" for option, value in options.items())
-        return f"{_OF_WHOLE[name]}({self.write(whole)}, {rest})", ATOM
-
-    def call(self, name: str, arguments: Sequence[ast.expr]) -> tuple[str, int]:
+    def call(self, name: str, arguments: Sequence[ast.expr], options: Sequence[ast.keyword]) -> tuple[str, int]:
+        if name in _OF_ELEMENTS:
+            return self.called(_OF_ELEMENTS[name], arguments if options else [ast.List([*arguments])], options)
+        if name in NUMPY or name == "reshape":
+            return self.called(f"np.{name}", arguments, options)
         if name == "sigmoid":
-            one = ast.Constant(1.0)
-            grows = ast.Call(ast.Name("exp", ast.Load()), [built("-x", {"x": arguments[0]})], [])
-            return self._written(ast.BinOp(one, ast.Div(), ast.BinOp(one, ast.Add(), grows)))
-        shown = [self.write(argument) for argument in arguments]
-        if name in ("logsumexp", "norm"):
-            function = {"logsumexp": "np.logaddexp.reduce", "norm": "np.linalg.norm"}[name]
-            return f"{function}([{', '.join(shown)}])", ATOM
-        if name in ("max", "min", "sum", "mean"):
-            return f"np.{name}([{', '.join(shown)}])", ATOM
-        if name in _NUMPY:
-            return f"np.{name}({', '.join(shown)})", ATOM
+            return self._written(built("1 / (1 + exp(-x))", {"x": arguments[0]}))
         if name in ("erf", "erfc"):
             whole = any(isinstance(node, Symbol) and node.index is None for node in ast.walk(arguments[0]))
-            return f"np.vectorize(math.{name})({shown[0]})" if whole else f"math.{name}({shown[0]})", ATOM
+            return self.called(f"np.vectorize(math.{name})" if whole else f"math.{name}", arguments, ())
         op = name.rstrip(PRIME)
+        if op not in TABLE:
+            return self.called(name, arguments, options)
         rule = TABLE[op]
         text = rule.written[len(name) - len(op) - 1] if op != name else rule.forward
         return self._written(built(text or "0", dict(zip(rule.operands, arguments, strict=True))))
+
+
+class Source(Python):
+    """Source of a program, as ruff formats it. ``functions`` names the table's functions: ``NUMPY`` or ``MATH``.
+
+    >>> e = ast.parse("(a - t) ** 2 * (x @ w) / n ** 2", mode="eval").body
+    >>> Source().write(e)
+    '(a - t) ** 2 * (x @ w) / n**2'
+    """
+
+    addend = MATMUL
+
+    def __init__(self, functions: Mapping[str, str] | None = None) -> None:
+        self.functions = functions or {}
+        self.scalar = functions is MATH
+
+    def number(self, x: float) -> str:
+        return super().number(x).replace("np.", "math.") if self.scalar else super().number(x)
+
+    def negative(self, operand: ast.expr) -> tuple[str, int]:
+        """``-(x**2) / 2``: a formatter puts the power behind a minus sign in parentheses."""
+        first = _first_factor(operand)
+        if isinstance(first, ast.Compare) and not self.scalar:  # NumPy negates no booleans
+            return self._written(ast.BinOp(name_of("-1.0"), ast.Mult(), operand))
+        text, power = self.within(operand, PRODUCT), self.write(first)
+        if isinstance(first, ast.BinOp) and isinstance(first.op, ast.Pow) and text.startswith(power):
+            text = f"({power}){text[len(power) :]}"
+        return f"-{text}", SUM
+
+    def times(self, factors: Sequence[ast.expr]) -> str:
+        if not self.scalar:  # beside an array a boolean is as good as its 1.0 and 0.0
+            first, second, *rest = factors
+            second = second if isinstance(first, ast.Constant) else mask(second)
+            first = first if isinstance(second, ast.Constant | ast.Compare) else mask(first)
+            factors = [first, second, *map(mask, rest)]
+        return super().times(factors)
+
+    def power(self, base: ast.expr, exponent: ast.expr) -> tuple[str, int]:
+        if _is_simple(base) and _is_simple(exponent):
+            return f"{self.write(base)}**{self.write(exponent)}", POWER
+        return super().power(base, exponent)
+
+    def choice(self, condition: ast.expr, yes: ast.expr, no: ast.expr) -> tuple[str, int]:
+        yes, no = _as_float(yes), _as_float(no)
+        if self.scalar:
+            text = f"{self.within(yes, COMPARISON)} if {self.within(condition, COMPARISON)} else {self.write(no)}"
+            return text, CHOICE
+        return super().choice(condition, yes, no)
+
+    def call(self, name: str, arguments: Sequence[ast.expr], options: Sequence[ast.keyword]) -> tuple[str, int]:
+        return self.called(self.functions.get(name, name), arguments, options)
+
+
+def _first_factor(e: ast.expr) -> ast.expr:
+    """The first factor of a product, as ``Source`` prints it."""
+    while isinstance(e, ast.BinOp) and isinstance(e.op, ast.Mult | ast.Div):
+        e = mask(e.left) if isinstance(e.op, ast.Mult) else e.left
+    return e
+
+
+def _is_simple(e: ast.expr) -> bool:
+    """Whether ruff puts no spaces around ``**`` beside this operand."""
+    match e:
+        case ast.Name():
+            return True
+        case ast.Constant(value=value):
+            return isinstance(value, int | float) and math.isfinite(value) and value >= 0
+        case ast.Attribute(value=inner):
+            return _is_simple(inner) and not isinstance(inner, ast.Constant)
+    return False
+
+
+def _as_float(e: ast.expr) -> ast.expr:
+    """A whole number with its point: ``np.where(x > 0, 1, 0)`` would be an array of integers."""
+    if isinstance(e, ast.Constant) and isinstance(e.value, float) and e.value.is_integer() and abs(e.value) < 1e15:
+        return name_of(repr(e.value))
+    return e

@@ -50,7 +50,7 @@ class Text(Writer):
             return self.within(base, ATOM) + number_text(float(exponent.value)).translate(_SUPERSCRIPTS), POWER  # type: ignore[arg-type]
         return f"{self.within(base, ATOM)}^{self.within(exponent, ATOM)}", POWER
 
-    def call(self, name: str, arguments: Sequence[ast.expr]) -> tuple[str, int]:
+    def function(self, name: str, arguments: Sequence[ast.expr]) -> tuple[str, int]:
         found = softmax_of(arguments[0]) if name == "exp" else None
         if found is not None:
             row, place = found

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core.value import Value
-from ..formulas.source import quoted_string
+from ..formulas.python import quoted_string
 from ..graph import naming
 from .loops import Samples
 from .page import WIDTH, Page, definitions

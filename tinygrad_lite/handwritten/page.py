@@ -11,8 +11,8 @@ from typing import Any
 
 from ..core.derivatives import TABLE
 from ..core.numerics import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS
-from ..formulas.expressions import built
-from ..formulas.source import MATH, NUMPY, Source, called, name_of, names_in, walk
+from ..formulas.expressions import built, names_in, walk
+from ..formulas.python import MATH, NUMPY, Source, called, name_of
 from .statements import Line, Program
 
 __all__ = ["Page", "WIDTH", "definitions"]

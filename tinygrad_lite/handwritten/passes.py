@@ -26,9 +26,9 @@ from ..core.sweeps import reverse
 from ..core.table_source import compiled
 from ..core.value import Op, Value, describe
 from ..errors import ArgumentError, TinygradError
-from ..formulas.expressions import built, is_number, number, product, total
+from ..formulas.expressions import built, is_number, names_in, number, product, total
 from ..formulas.printer import quoted
-from ..formulas.source import called, method, name_of, names_in
+from ..formulas.python import called, method, name_of
 from ..ops.dense import Dense
 from ..ops.einsums import Einsum
 from ..ops.fused_losses import HalfSquaredError

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.derivatives import TABLE
-from ..formulas.expressions import BINARY, call, negative
-from ..formulas.python import identifier
-from ..formulas.source import Source, literal, method, name_of, names_in, walk
+from ..formulas.expressions import BINARY, call, names_in, negative, walk
+from ..formulas.python import Source, identifier, literal, method, name_of
 
 __all__ = ["Line", "Program", "tidied"]
 
@@ -281,7 +280,7 @@ def _alive(lines: list[Line]) -> list[Line]:
 def tidied(e: ast.expr) -> ast.expr:
     """Arithmetic put together anew: one number in front of a product, nothing multiplied by 1.
 
-    >>> from ..formulas.source import Source
+    >>> from ..formulas.python import Source
     >>> Source().write(tidied(ast.parse("1.0 * (0.5 * (2.0 * (y - t)))", mode="eval").body))
     'y - t'
     """

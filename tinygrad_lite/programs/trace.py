@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..errors import ArgumentError
-from ..formulas.source import called, literal, method, subscript
+from ..formulas.python import called, literal, method, subscript
 from .calls import Lowered, Slot
 
 __all__ = ["Notebook", "Noted", "Traced", "Untraceable", "noted"]
