@@ -75,10 +75,10 @@ def test_a_difference_is_status_one(capsys: Any, monkeypatch: pytest.MonkeyPatch
         source = f"def backprop():\n    return 0.0, {gradients!r}\n"
         return lambda loss, wrt: ManualBackprop(source, {})
 
-    monkeypatch.setattr("tinygrad_lite.cli.manual_backprop", fake({}))
+    monkeypatch.setattr("tinygrad_lite.cli.commands.manual_backprop", fake({}))
     assert run(capsys, "compare", "half-adder")[0] == 2
     net = nn.scalar.MLP(2, [2, 2, 2])
-    monkeypatch.setattr("tinygrad_lite.cli.manual_backprop", fake(dict.fromkeys(net.named_parameters(), 1.0)))
+    monkeypatch.setattr("tinygrad_lite.cli.commands.manual_backprop", fake(dict.fromkeys(net.named_parameters(), 1.0)))
     assert run(capsys, "compare", "half-adder")[0] == 1
 
 
@@ -232,7 +232,7 @@ def test_an_interrupt_is_one_line(capsys: Any, monkeypatch: pytest.MonkeyPatch) 
     def interrupted(*arguments: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tinygrad_lite.cli.training.train", interrupted)
+    monkeypatch.setattr("tinygrad_lite.training.train", interrupted)
     assert run(capsys, "train", "xor") == (130, "", "tinygrad-lite: interrupted\n")
 
 

@@ -1,0 +1,8 @@
+"""From the terminal: ``tinygrad-lite derive``, ``compare``, ``paths``, ``train``.
+
+The room imports every room below it, and nothing imports it but ``__main__``.
+"""
+
+from .terminal import main
+
+__all__ = ["main"]
