@@ -16,72 +16,65 @@ C ← x : 2(x·w + x)·w = 48
 C ← x : 2(x·w + x) = 16
 """
 
-from . import datasets, nn, optim, semirings, training
+from importlib import import_module
+from typing import Any
+
 from ._aliases import MOVED, install
-from .checks.anomalies import detect_anomaly
-from .checks.comparison import Comparison, compare
-from .checks.gradcheck import check_grads
-from .compiler.step import CompiledStep, compile
-from .core.elementwise import weighted_sum
-from .core.evaluation import replay
-from .core.recording import no_grad
-from .core.sweeps import sweep
-from .core.value import Value
-from .derivation.derivation import derive
-from .derivation.result import Derivation
-from .errors import DifferentGradientsError, TinygradError
-from .graph.lookup import find
-from .handwritten.manual import ManualBackprop, manual_backprop
 from .ops import elementary, functions, methods, numpy_dispatch  # noqa: F401  (methods, numpy_dispatch: they fill Value in)
 from .ops.elementary import *  # noqa: F403
 from .ops.functions import *  # noqa: F403
-from .ops.primitives import primitive
-from .paths.path import Path
-from .paths.queries import GradientPaths, gradient_paths
-from .transforms.checkpointing import checkpoint
-from .transforms.jacobians import hessian, jacobian
-from .transforms.transforms import elementwise_grad, grad, hvp, jvp, value_and_grad, vjp
 
-__all__ = [
-    "Comparison",
-    "CompiledStep",
-    "Derivation",
-    "DifferentGradientsError",
-    "GradientPaths",
-    "ManualBackprop",
-    "Path",
-    "TinygradError",
-    "Value",
-    "check_grads",
-    "checkpoint",
-    "compare",
-    "compile",
-    "datasets",
-    "derive",
-    "detect_anomaly",
-    "elementwise_grad",
-    "find",
-    "grad",
-    "gradient_paths",
-    "hessian",
-    "hvp",
-    "jacobian",
-    "jvp",
-    "manual_backprop",
-    "nn",
-    "no_grad",
-    "optim",
-    "primitive",
-    "replay",
-    "semirings",
-    "sweep",
-    "training",
-    "value_and_grad",
-    "vjp",
-    "weighted_sum",
-    *elementary.__all__,
-    *functions.__all__,
-]
+ROOMS = {
+    "checks.anomalies": "detect_anomaly",
+    "checks.comparison": "Comparison compare",
+    "checks.gradcheck": "check_grads",
+    "compiler.step": "CompiledStep compile",
+    "core.elementwise": "weighted_sum",
+    "core.evaluation": "replay",
+    "core.recording": "no_grad",
+    "core.sweeps": "sweep",
+    "core.value": "Value",
+    "derivation.derivation": "derive",
+    "derivation.result": "Derivation",
+    "errors": "DifferentGradientsError TinygradError",
+    "graph.lookup": "find",
+    "handwritten.manual": "ManualBackprop manual_backprop",
+    "ops.primitives": "primitive",
+    "paths.path": "Path",
+    "paths.queries": "GradientPaths gradient_paths",
+    "transforms.checkpointing": "checkpoint",
+    "transforms.jacobians": "hessian jacobian",
+    "transforms.transforms": "elementwise_grad grad hvp jvp value_and_grad vjp",
+}
+"""Public names by the module that is imported when one of them is first used: few programs use all of them."""
+
+MODULES = ("datasets", "nn", "optim", "semirings", "training")
+"""Public modules, imported when they are first used."""
+
+_ROOM_OF = {name: room for room, names in ROOMS.items() for name in names.split()}
+
+__all__ = sorted({*_ROOM_OF, *MODULES, *elementary.__all__, *functions.__all__})
 __version__ = "0.1.0"
 
 install(MOVED)
+
+
+def __getattr__(name: str) -> Any:
+    """A public name or a module, imported at its first use."""
+    if name in _ROOM_OF:
+        found = getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    else:
+        try:
+            if name.startswith("_"):
+                raise ModuleNotFoundError(name=f"{__name__}.{name}")
+            found = import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{__name__}.{name}":  # the module is there, and lacks something itself
+                raise
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

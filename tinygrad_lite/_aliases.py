@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -94,14 +93,17 @@ MOVED = {
 """Where each old module's names are now: the first module that has a name wins."""
 
 
-class Moved(MetaPathFinder, Loader):
-    """Finds an old module: the new one in its place, or one that has the names of several."""
+class Moved:
+    """A finder and loader of old modules: the new one in its place, or one that has the names of several."""
 
     def __init__(self, moved: Mapping[str, tuple[str, ...]]) -> None:
         self.moved = moved
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        return ModuleSpec(name, self, is_package=True) if name in self.moved else None
+        return ModuleSpec(name, self, is_package=True) if name in self.moved else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """A plain module."""
 
     def exec_module(self, module: ModuleType) -> None:
         places = [import_module(place) for place in self.moved[module.__name__]]
@@ -114,5 +116,8 @@ class Moved(MetaPathFinder, Loader):
 
 
 def install(moved: Mapping[str, tuple[str, ...]]) -> None:
-    """Let ``import`` find the old modules in ``moved``, after all that exist."""
-    sys.meta_path.append(Moved(moved))
+    """Let ``import`` find the old modules in ``moved``.
+
+    They come first: the files of a room that an old package now is would be found again, under the old path.
+    """
+    sys.meta_path.insert(0, Moved(moved))

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tqdm import tqdm
-
 from .core.value import Value
 from .errors import ArgumentError, ValueTypeError
 from .optim import Optimizer
@@ -79,6 +77,8 @@ def train(
     >>> print(history)
     7 steps: cost 0.000549316, below the goal of 0.001
     """
+    from tqdm import tqdm  # here, as importing it takes half the time of importing NumPy
+
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise ArgumentError(f"train: steps is a whole number of at least 1, got {steps!r}; pass the limit of steps")
     if goal is not None and not goal > 0:
