@@ -11,6 +11,8 @@ import hypothesis
 import numpy as np
 import pytest
 
+pytest.register_assert_rewrite("tests.checkers", "tests.path_checks", "tests.compiler.agreement")
+
 hypothesis.settings.register_profile(
     "repeatable", derandomize=True, deadline=None, database=None, print_blob=True, max_examples=100
 )

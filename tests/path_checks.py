@@ -175,20 +175,20 @@ def check_numbers(gp: tg.GradientPaths, some: Sequence[Trail]) -> None:
     """Every number over all paths."""
     products = [trail.product for trail in some]
     magnitude = sum(map(abs, products))
-    assert gp.count == len(some)
-    assert gp.active_count == sum(product != 0 for product in products)
-    assert close(gp.total, sum(products), magnitude)
-    assert close(gp.magnitude, magnitude)
+    assert gp.count == len(some), "count"
+    assert gp.active_count == sum(product != 0 for product in products), "active_count"
+    assert close(gp.total, sum(products), magnitude), "total"
+    assert close(gp.magnitude, magnitude), "magnitude"
     if magnitude > 1e-6:
-        assert close(gp.cancellation, cancellation(some))
-        assert gp.entropy == pytest.approx(entropy(some), abs=1e-6)
+        assert close(gp.cancellation, cancellation(some)), "cancellation"
+        assert gp.entropy == pytest.approx(entropy(some), abs=1e-6), "entropy"
     else:
         assert 0 <= gp.cancellation <= 1
     expected = spectrum(some)
     assert list(gp.spectrum) == sorted(expected)
     for length, found in gp.spectrum.items():
-        assert found[0] == expected[length][0]
-        assert found[1:] == pytest.approx(expected[length][1:], abs=1e-7 * (1 + magnitude), rel=1e-7)
+        assert found[0] == expected[length][0], "spectrum"
+        assert found[1:] == pytest.approx(expected[length][1:], abs=1e-7 * (1 + magnitude), rel=1e-7), "spectrum"
     for part, whole in zip(zip(*gp.spectrum.values(), strict=True), (gp.count, gp.total, gp.magnitude), strict=False):
         assert sum(part) == pytest.approx(whole, rel=1e-10, abs=1e-13 * (1 + magnitude))
 
@@ -253,8 +253,8 @@ def check_order(gp: tg.GradientPaths, some: Sequence[Trail]) -> None:
 def check_exact_order(gp: tg.GradientPaths, some: Sequence[Trail]) -> None:
     """Ties by their position too, where the weights are known exactly."""
     expected = largest_first(some)
-    assert [path.contribution for path in gp] == [trail.product for trail in expected]
-    assert list(map(which, gp)) == list(map(which, expected))
+    assert [path.contribution for path in gp] == [trail.product for trail in expected], "the order of contributions"
+    assert list(map(which, gp)) == list(map(which, expected)), "the order of ties"
     for sign, kept in (("positive", 1), ("negative", -1)):
         of_sign = [trail for trail in expected if trail.product * kept > 0]
         assert list(map(which, gp.top(len(some) + 1, sign=sign))) == list(map(which, of_sign))

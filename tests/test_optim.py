@@ -264,7 +264,7 @@ def test_every_misfit_of_a_state_is_listed() -> None:
     state = optimizer.state_dict()
     state |= {"lr": -1.0, "velocity": [np.ones(3), np.ones(1)], "colour": "red"}
     del state["nesterov"]
-    with pytest.raises(ArgumentError) as caught:
+    with pytest.raises(ArgumentError, match=r"^load_state_dict: nothing was loaded into SGD:") as caught:
         optimizer.load_state_dict(state)
     assert str(caught.value) == (
         "load_state_dict: nothing was loaded into SGD:\n"

@@ -47,7 +47,7 @@ def _named_log(p: Value) -> Any:
 
 def test_the_first_infinity_forward() -> None:
     p = Value([1.0, 0.0, -2.0], name="p")
-    with pytest.raises(NonFiniteError) as caught, tg.detect_anomaly():
+    with pytest.raises(NonFiniteError, match="'log' made -inf") as caught, tg.detect_anomaly():
         _named_log(p)
     text = str(caught.value)
     assert text.startswith("detect_anomaly: 'log' made -inf at element [1] of 'h' (of shape (3,)), 0 there, in ")

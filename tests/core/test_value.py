@@ -420,7 +420,7 @@ def test_values_cannot_be_changed_in_place() -> None:
         GraphError, match=r"data: a nameless result of 'mul' .* was computed by 'mul', so its data cannot be"
     ):
         y.data = np.ones(2)
-    with pytest.raises(AttributeError):
+    with pytest.raises(AttributeError, match="shape"):
         y.shape = (1, 2)  # type: ignore[misc]
 
 
@@ -437,18 +437,22 @@ def test_the_array_of_a_result_is_read_only(make: Any) -> None:
     y = make(x)
     y.sum().backward(keep="leaves")
     with tg.no_grad():
-        make(x).data.flags.writeable  # noqa: B018  (a constant belongs to whoever made it)
+        assert make(x).data.flags.writeable  # a constant belongs to whoever made it
     assert tg.grad(lambda x: (x * x).sum())(x.data).flags.writeable
     assert x.data.flags.writeable
 
 
 def test_an_array_given_to_a_transform_stays_writable() -> None:
-    w = Value([1.0, 2.0], name="w")
-    tg.grad(lambda v: np.sum(v.data * v))(w)
-    w.data[0] = 4.0
-    array = np.array([1.0, 2.0])
-    tg.grad(lambda v: np.sum(v.data * v))(array)
-    array[0] = 4.0
+    derivative = tg.grad(lambda v: np.sum(v.data * v))  # of its coefficients, which are the data
+    w, array = Value([1.0, 2.0], name="w"), np.array([1.0, 2.0])
+    for given, data in ((w, w.data), (array, array)):
+        before = derivative(given)
+        assert data.flags.writeable
+        data[0] = 4.0
+        np.testing.assert_array_equal(
+            getattr(before, "data", before), [1.0, 2.0], "it shares its memory with the argument"
+        )
+        np.testing.assert_array_equal(getattr(derivative(given), "data", derivative(given)), [4.0, 2.0])
 
 
 @pytest.mark.parametrize("example", CASES, ids=LABELS)

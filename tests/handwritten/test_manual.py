@@ -144,7 +144,7 @@ def test_a_fault_in_the_source_is_caught(right: str, wrong: str) -> None:
     loss, net = half_adder(1)
     source = manual_backprop(loss, net)
     assert source.count(right) == 1
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="Not equal to tolerance rtol=1e-12"):
         agrees(ManualBackprop(source.replace(right, wrong), source.arguments), loss, net.named_parameters())
 
 

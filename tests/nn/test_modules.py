@@ -238,7 +238,9 @@ def test_every_problem_is_listed_at_once_and_nothing_is_loaded() -> None:
         "b1[1]": 4.0,
         "ragged": [[1.0], [2.0, 3.0]],
     }
-    with pytest.raises(ArgumentError) as caught:
+    with pytest.raises(
+        ArgumentError, match=r"^load_state_dict: nothing was loaded into MLP, because of 6 problems:"
+    ) as caught:
         mlp.load_state_dict(state)
     assert str(caught.value) == (
         "load_state_dict: nothing was loaded into MLP, because of 6 problems:\n"

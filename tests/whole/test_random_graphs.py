@@ -366,28 +366,29 @@ def _added_over(self: Any, a: Groups, b: Groups) -> Groups:
 )
 def test_a_map_that_is_wrong_for_one_semiring_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Contract, "pull", _wrong_for(name, PULL))
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match=f"{name} at "):
         assert_statistics(example()[0])
 
 
 @pytest.mark.parametrize(
-    ("where", "fault"),
+    ("where", "fault", "wrong"),
     [
-        ("tinygrad_lite.paths.k_best._TIE", 1.0),  # what is much smaller counts as equal
+        ("tinygrad_lite.paths.k_best._TIE", 1.0, "the order of contributions"),  # what is much smaller counts as equal
         (
             "tinygrad_lite.paths.k_best._ties_by_place",
             lambda found: sorted(found, key=lambda edge: (-edge[0], -edge[1].place)),
+            "the order of ties",
         ),
-        ("tinygrad_lite.paths.k_best._tail", _worst_tail),
-        ("tinygrad_lite.core.maps.Contract.push", _wrong_for("MAGNITUDE", PUSH)),
-        ("tinygrad_lite.core.maps.Contract.push", _wrong_for("COUNT", PUSH)),
-        ("tinygrad_lite.semirings.grouped.Grouped.add", _added_over),
-        ("tinygrad_lite.paths.gates.Gates.opens", lambda self, node, operand: True),
-        ("tinygrad_lite.paths.gates.Gates.gated", lambda self, node, a, semiring: a),
+        ("tinygrad_lite.paths.k_best._tail", _worst_tail, "the order of contributions"),
+        ("tinygrad_lite.core.maps.Contract.push", _wrong_for("MAGNITUDE", PUSH), "magnitude"),
+        ("tinygrad_lite.core.maps.Contract.push", _wrong_for("COUNT", PUSH), "count"),
+        ("tinygrad_lite.semirings.grouped.Grouped.add", _added_over, "spectrum"),
+        ("tinygrad_lite.paths.gates.Gates.opens", lambda self, node, operand: True, "count"),
+        ("tinygrad_lite.paths.gates.Gates.gated", lambda self, node, a, semiring: a, "count"),
     ],
     ids=["tie", "places", "tails", "magnitude", "count", "groups", "opens", "gated"],
 )
-def test_a_planted_fault_is_caught(where: str, fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_planted_fault_is_caught(where: str, fault: Any, wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(where, fault)
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match=f"^{wrong}"):
         check_all(*example())
