@@ -27,7 +27,7 @@ from ..ops.primitives import Primitive
 from ..ops.products import LinearOp
 from ..ops.selection import GetItem
 from ..programs.calls import Lowered, Slot
-from ..programs.trace import Traced, _picked, _sampled, _slotted
+from ..programs.tracing import Traced, _picked, _sampled, _slotted
 from ..semirings.base import Linear
 from .capture import Capture, Guard, Node
 

@@ -35,7 +35,7 @@ from ..ops.fused_losses import HalfSquaredError
 from ..ops.manipulation import Move
 from ..ops.primitives import Primitive
 from ..ops.reductions import LogSumExp, Norm
-from ..programs.trace import Notebook, Noted, noted
+from ..programs.tracing import Notebook, Noted, noted
 from ..semirings import COUNT
 from .statements import Program, tidied
 

@@ -1,4 +1,4 @@
 """NumPy calls as data: a program that was traced, simplified, and is written out by a back end.
 
-The room imports ``ops`` and ``core``.
+The room imports ``formulas`` and ``core``.
 """
