@@ -23,6 +23,26 @@ __all__ = ["Adam", "Optimizer", "SGD"]
 Array = npt.NDArray[Any]
 
 
+class Update:
+    """The update of one parameter in the source of a compiled step, for ``Optimizer.update_source``.
+
+    ``data`` and ``gradient`` are expressions. ``setting`` and ``spare`` work on floats too when a subclass says how.
+    """
+
+    def __init__(self, parameter: Value, data: str, gradient: str) -> None:
+        self.parameter = parameter
+        self.data = data
+        self.gradient = gradient
+
+    def setting(self, name: str) -> str:
+        """The expression of a setting of the optimizer, ``lr`` for example."""
+        return f"optimizer.{name}"
+
+    def spare(self, elements: int | None = None) -> str:
+        """The name of an array to write into: of the parameter's shape, or flat with so many elements."""
+        raise NotImplementedError
+
+
 class Optimizer:
     """What SGD and Adam share: the checked parameters, and saving and loading.
 
@@ -43,6 +63,24 @@ class Optimizer:
     def step(self) -> None:
         """Update every parameter that has a gradient."""
         raise NotImplementedError
+
+    update_scope: Mapping[str, Any] = {}
+    """What the source of ``update_source`` calls, by name."""
+    update_unless: str = ""
+    """The condition, in terms of ``optimizer``, under which a compiled step calls ``step`` all the same."""
+
+    def update_source(self, update: Update) -> str | None:
+        """The step of one parameter as Python source for a compiled step; ``None`` to have ``step`` called.
+
+        For a float the new number as an expression, for an array statements that change ``update.data`` in place.
+        A subclass that overrides ``step`` and not this has its ``step`` called.
+        """
+        return None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "step" in vars(cls) and "update_source" not in vars(cls):
+            cls.update_source = Optimizer.update_source  # type: ignore[method-assign]
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
@@ -226,6 +264,17 @@ class SGD(Optimizer):
                     g = g + momentum * v if nesterov else v
                 parameter.data -= lr * g
 
+    update_unless = "optimizer.momentum or optimizer.weight_decay"
+
+    def update_source(self, update: Update) -> str | None:
+        data, g, lr = update.data, update.gradient, update.setting("lr")
+        if not update.parameter.shape:
+            return f"{data} - {lr} * {g}"
+        if update.parameter.size > 2 * IN_CACHE:
+            return f"descend({data}, {g}, {lr}, {update.spare(IN_CACHE)})"
+        spare = update.spare()
+        return f"multiply({g}, {lr}, {spare}); subtract({data}, {spare}, {data})"
+
     def _step_array(self, k: int, parameter: Value, g: Array) -> None:
         data = self._data_of(k)
         spare = self._spare(k)
@@ -253,6 +302,25 @@ class SGD(Optimizer):
                 g = v
         np.multiply(g, self.lr, out=spare)
         data -= spare
+
+
+IN_CACHE = 1 << 14
+"""Elements updated at a time by ``descend``: 128 kB of each array, so that three of them stay in a core's own cache."""
+
+
+def descend(data: Array, g: Array, lr: Any, spare: Array) -> None:
+    """``data -= lr * g`` in blocks of the size of ``spare``."""
+    if not (data.flags.c_contiguous and g.flags.c_contiguous):
+        data -= lr * g
+        return
+    flat, slope = data.reshape(-1), g.reshape(-1)
+    for start in range(0, flat.size, spare.size):
+        part, step = flat[start : start + spare.size], slope[start : start + spare.size]
+        np.multiply(step, lr, spare[: part.size])
+        np.subtract(part, spare[: part.size], part)
+
+
+SGD.update_scope = {"multiply": np.multiply, "subtract": np.subtract, "descend": descend}
 
 
 class Adam(Optimizer):

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.elementwise import Elementwise, WeightedSum
+from ..core.elementwise import Elementwise
 from ..core.value import Op, Plain, Value, as_data
 from ..ops.primitives import Primitive
-from ..optim import SGD, Optimizer
+from ..optim import Update
 from .capture import Capture
-from .codegen import all_floats, stepped
+from .codegen import managed_by
+from .runtime import all_floats, stepped
 
 __all__ = ["Flat", "FlatNode", "flat_replay", "flattened"]
 
@@ -98,7 +99,7 @@ class _Flattening:
                 if id(value) in chained:
                     terms[id(value)] = operands
                     continue
-            kind: Any = "weighted" if isinstance(op, WeightedSum) else op
+            kind: Any = op if isinstance(op, Elementwise) else "weighted"
             if op.name == "add" and len(operands) > 2:
                 kind = "sum"
             places = tuple(map(self._place, operands))
@@ -188,7 +189,9 @@ def flat_replay(
     own = {id(leaf): k for k, leaf in enumerate(leaves)}
     reached = [leaf for leaf in flat.gradients if id(leaf) in own]
     ours = np.array([places[own[id(leaf)]] for leaf in reached], np.intp)
-    managed = {id(p) for p in optimizer.params} if isinstance(optimizer, Optimizer) else set()
+    managed = {id(p) for p in managed_by(optimizer)}
+    updated = [(leaf, k) for k, leaf in enumerate(reached) if id(leaf) in managed]
+    update, unless = _update(optimizer, updated)
     end = at[flat.end]
 
     def replay(*data: Any) -> float:
@@ -205,13 +208,39 @@ def flat_replay(
             optimizer.zero_grad()
         for leaf, g in zip(reached, gradients, strict=True):
             leaf._grad = g if leaf._grad is None else leaf._grad + g
-        if type(optimizer) is SGD and not optimizer.momentum and not optimizer.weight_decay:
-            lr = optimizer.lr
-            for leaf, g in zip(reached, gradients, strict=True):
-                if id(leaf) in managed:
-                    leaf._data -= lr * g
+        if update is not None and not unless(optimizer):
+            update(optimizer, gradients)
         elif optimizer is not None:
             stepped(optimizer)
         return float(v[end])
 
     return replay
+
+
+def _update(optimizer: Any, updated: Sequence[tuple[Value, int]]) -> tuple[Any, Any]:
+    """The optimizer's own source as a function of itself and of the gradients, and when it does not hold.
+
+    ``updated`` are the parameters, each with its place among the gradients. ``(None, None)`` without such source.
+    """
+    write = getattr(optimizer, "update_source", None)
+    texts: set[str | None] = set() if write is None else {write(_Float(leaf)) for leaf, _ in updated}
+    if len(texts) != 1 or None in texts:
+        return None, None
+    scope: dict[str, Any] = {"updated": updated, **optimizer.update_scope}
+    source = f"""def update(optimizer, gradients):
+    for leaf, k in updated:
+        g, x = gradients[k], leaf._data
+        leaf._data = {texts.pop()}
+
+def unless(optimizer):
+    return {optimizer.update_unless or False}
+"""
+    exec(compile(source, "<compiled step, update>", "exec"), scope)
+    return scope["update"], scope["unless"]
+
+
+class _Float(Update):
+    """The update of a number ``x`` by its gradient ``g``."""
+
+    def __init__(self, parameter: Value) -> None:
+        super().__init__(parameter, "x", "g")

@@ -1,24 +1,24 @@
-"""Ops as the NumPy calls that they are made of.
+"""Ops as NumPy calls: a captured run, forward and backward, as a ``Lowered`` program.
 
-An op's own ``forward`` and ``chain``, and the maps' own ``pull``, run once on ``Traced`` arrays, which note what NumPy
-is asked to do. So no rule is written a second time for compiled code: what is replayed is what the rule did, and it is
-taken only if its result is eager's, bit for bit. An op that cannot be followed (because it asks for numbers, or is a
-user's own) is one opaque call of its ``forward`` or ``pull``. Values that are floats become Python source, from the
-table's expressions.
+An op's own ``forward`` and ``chain``, and the maps' own ``pull``, run once on ``Traced`` arrays. So no rule is written
+a second time for compiled code: the replay does what the rule did, and only if the result is eager's, bit for bit. An
+op that cannot be traced (it asks for numbers, or is a user's own) is one opaque call of its ``forward`` or ``pull``.
+Ops of the table on floats become calls of Python source, from the table's expressions.
 """
 
 from __future__ import annotations
 
+import ast
 import copy
-import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from ..core.elementwise import Elementwise, WeightedSum
-from ..core.numerics import FLOAT_FUNCTIONS
+from ..core.derivatives import Rule
+from ..core.elementwise import Elementwise
 from ..core.table_source import float_source
 from ..core.value import Op, Plain, Value, as_data
 from ..errors import IndexRangeError
@@ -26,15 +26,151 @@ from ..ops.fused_losses import CrossEntropy
 from ..ops.primitives import Primitive
 from ..ops.products import LinearOp
 from ..ops.selection import GetItem
-from ..programs.calls import Lowered, Slot
-from ..programs.tracing import Traced, _picked, _sampled, _slotted
+from ..programs.calls import Program, Slot
+from ..programs.trace import Traced, note, picked, sampled, slotted
 from ..semirings.base import Linear
 from .capture import Capture, Guard, Node
 
-__all__ = ["MIRRORED", "lowered"]
+__all__ = ["SIGNS", "Lowered", "lowered"]
 
-_PLACE = re.compile(r"\{(\d+)\}")
-MIRRORED = "sigmoid(-{0})"
+SIGNS: dict[Any, str] = {np.add: "+", np.subtract: "-", np.multiply: "*", np.true_divide: "/"}
+"""The operators of ``trace.ARITHMETIC``."""
+
+_BOOL = np.dtype(bool)
+_POWERS = {2.0: np.square, 1.0: np.positive, 0.5: np.sqrt, -1.0: np.reciprocal}  # as ndarray.__pow__ does
+_CAP = 64.0
+"""Below this the table's sigmoid caps its exponent, so that exp does not overflow."""
+
+
+class Lowered(Program):
+    """The program of a replay, with what goes in and what comes out.
+
+    ``gradients`` are the slots of the leaves' gradients, in the order in which ``backward`` reaches them.
+    ``optimistic``: assume, and check, what hardly ever fails: that a sigmoid's exponentials do not overflow, and that
+    factors of 0 are finite.
+    """
+
+    def __init__(self, optimistic: bool = True) -> None:
+        super().__init__()
+        self.optimistic = optimistic
+        self.arguments: list[Slot] = []
+        self.leaves: list[tuple[Value, Slot]] = []
+        self.noise: list[tuple[Plain, Slot]] = []
+        self.gradients: list[tuple[Value, Any]] = []
+        self.loss: Any = None
+        self.start = 0
+        """Where the calls of the op that is being traced start."""
+
+    @property
+    def is_of_floats(self) -> bool:
+        """Whether the program is expressions of floats alone, of arguments and of leaves."""
+        slots = [*self.arguments, *(slot for _, slot in self.leaves)]
+        return all(
+            call.kind == "text" or (call.kind == "ufunc" and call.function in SIGNS) for call in self.calls
+        ) and all(type(slot.sample) is float for slot in [*slots, *(call.out for call in self.calls)])
+
+    def rewritten(self, kind: str, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """Faster calls with the same bits."""
+        if kind == "reduce" and isinstance(getattr(function, "__self__", None), np.ufunc):
+            return kind, function, args, {"axis": 0, **options}
+        if kind == "where":
+            return kind, function, (self._condition(args[0]), *args[1:]), options
+        if kind != "ufunc" or not isinstance(function, np.ufunc):
+            return kind, function, args, options
+        args = self._numbers(function, args)
+        if function is np.matmul and all(np.ndim(x) == 2 for x in sampled(args)):
+            function = np.dot  # in half the time
+        elif function is np.power and type(args[1]) in (int, float) and float(args[1]) in _POWERS:
+            function, args = _POWERS[float(args[1])], args[:1]
+        elif function is np.exp and (x := self._uncapped(args[0])) is not None:
+            out = note(self, kind, np.exp, (x,), {}).slot
+            self.call("finite", None, (out,), {}, None)
+            return out
+        elif function is np.multiply and any(type(x) in (int, float) and x == 1 for x in args):
+            return next(x for x in args if isinstance(x, Slot))  # x · 1 is x, to the bit
+        return kind, function, args, options
+
+    def _condition(self, x: Any) -> Any:
+        """A mask for ``np.where``, which takes numbers for conditions too."""
+        if getattr(sampled(x), "dtype", None) is _BOOL:
+            return x
+        return note(self, "ufunc", np.not_equal, (x, 0), {}).slot if isinstance(x, Slot) else np.not_equal(x, 0)
+
+    def _numbers(self, ufunc: np.ufunc, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments, with numbers in the places of constant arrays of one number."""
+        slots = [x for x in args if isinstance(x, Slot)]
+        if len(slots) == len(args) or not slots:
+            return args
+        shape = np.broadcast_shapes(*(np.shape(x.sample) for x in slots)) if ufunc.signature is None else ()
+        dtype = getattr(slots[0].sample, "dtype", np.dtype(float))
+        return tuple(x.flat[0].item() if _is_number(x, dtype, shape) else x for x in args)
+
+    def _uncapped(self, x: Any) -> Slot | None:
+        """The x of exp(min(x, 64)), in an op that computes e / (1 + e) of it: the cap does not change that result.
+
+        ``np.minimum`` of a small array takes six times as long as a product.
+        """
+        call = x.call if isinstance(x, Slot) else None
+        if (
+            not self.optimistic
+            or call is None
+            or call.function is not np.minimum
+            or call not in self.calls[self.start :]
+        ):
+            return None
+        slot: Slot = call.args[0]
+        return slot if type(call.args[1]) is float and call.args[1] == _CAP and isinstance(slot, Slot) else None
+
+    def arithmetic(self, ufunc: np.ufunc, a: Any, b: Any) -> Any:
+        """The sum, difference or product of two floats, slots or numbers; of slots with some sample that is not 0."""
+        found = float(ufunc(sampled(a), sampled(b)))
+        if not (isinstance(a, Slot) or isinstance(b, Slot)):
+            return found
+        return self.call("ufunc", ufunc, (a, b), {}, found or 1.0)
+
+
+def _is_number(x: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
+    """Whether an array acts as the number that it repeats, beside arrays of a dtype whose shapes broadcast to one."""
+    if type(x) is not np.ndarray or x.dtype != dtype or not x.size or x.ndim > len(shape):
+        return False
+    fits = all(a in (1, b) for a, b in zip(x.shape[::-1], shape[::-1], strict=False))
+    first = x.flat[0]
+    return fits and bool(np.all(x == first)) and bool(np.all(np.signbit(x) == np.signbit(first)))
+
+
+# ---- the table's expressions on floats -------------------------------------------------------------------------------
+
+_OPERATORS: dict[type[ast.operator], np.ufunc] = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply}
+
+
+@cache
+def _template(expression: str, names: tuple[str, ...]) -> Any:
+    """An expression in operands of these names, as a tree that ``_Lowering.written`` walks.
+
+    A tuple is arithmetic (ufunc, left, right), an int an operand's position, a float a number. A ``_Text`` is source
+    of the rest: calls, powers, quotients, and choices, of which only one side must be computed.
+    """
+
+    def built(e: ast.expr) -> Any:
+        match e:
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+                return _OPERATORS[type(op)], built(left), built(right)
+            case ast.Name(id=name):
+                return names.index(name)
+            case ast.Constant(value=value):
+                return float(value)  # type: ignore[arg-type]
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=value)):
+                return -float(value)  # type: ignore[arg-type]
+        read = sorted({names.index(part.id) for part in ast.walk(e) if isinstance(part, ast.Name) and part.id in names})
+        return _Text(float_source(ast.unparse(e), {names[k]: f"{{{j}}}" for j, k in enumerate(read)}), tuple(read))
+
+    return built(ast.parse(expression, mode="eval").body)
+
+
+class _Text:
+    def __init__(self, source: str, read: tuple[int, ...]) -> None:
+        self.source = source
+        self.read = read
 
 
 # ---- a whole graph ---------------------------------------------------------------------------------------------------
@@ -49,7 +185,7 @@ def lowered(capture: Capture, arguments: Sequence[Value], optimistic: bool = Tru
 class _Lowering:
     def __init__(self, capture: Capture, arguments: Sequence[Value], optimistic: bool) -> None:
         self.capture = capture
-        self.low = Lowered(optimistic=optimistic)
+        self.low = Lowered(optimistic)
         self.at: dict[int, Any] = {}  # the slot of a Value, or the number that it is
         self.ops: dict[int, Op] = {}  # that kept something of their forward pass for the derivative
         self.traced: dict[int, Traced] = {}
@@ -89,11 +225,12 @@ class _Lowering:
             self.low.noise.append((op, self._input(value)))
             return
         args = tuple(self._argument(x) for x in node.operands)
-        if type(value._data) is float and type(value._da) is not list and _is_scalar(op):
-            slot = self._text(_forward_text(op, args), args, value._data)
+        rule = _rule(op, len(args))
+        if type(value._data) is float and type(value._da) is not list and rule is not None:
+            slot = self._on_floats(rule, args, value._data)
         elif node.keys:
             key = tuple(self.at[id(node.keys[k])] if k in node.keys else part for k, part in enumerate(op.key))  # type: ignore[attr-defined]
-            slot = self.low.call("fresh", _picked, (*args, key), {}, value._data)
+            slot = self.low.call("fresh", picked, (*args, key), {}, value._data)
         else:
             slot = self._followed(op, args, value)
         if isinstance(slot, Slot) and len(self.low.calls) > start:
@@ -108,12 +245,25 @@ class _Lowering:
             self.taken[id(x)] = x, as_data(x, keep_integers=True, copy=True)
         return self.taken[id(x)][1]
 
-    def _text(self, text: str, args: tuple[Any, ...], sample: float) -> Any:
-        if not any(isinstance(x, Slot) for x in args):
-            return sample
-        read = sorted({*map(int, _PLACE.findall(text))})
-        text = _PLACE.sub(lambda place: f"{{{read.index(int(place[1]))}}}", text)
-        return self.low.call("text", text, tuple(args[k] for k in read), {}, sample)
+    def _on_floats(self, rule: Rule, args: tuple[Any, ...], out: float) -> Any:
+        """The value of an op on floats, from its expression."""
+        real = not (rule.name == "pow" and type(args[1]) is float and args[1].is_integer())  # else it may be complex
+        first, *rest = (self._computed(_template(term, rule.operands), args, out, real) for term in rule.terms)
+        for term in rest:
+            first = self.low.arithmetic(np.add, first, term)
+        if isinstance(first, Slot):
+            first.sample = out  # those of its parts are some number
+        return first
+
+    def _computed(self, tree: Any, args: tuple[Any, ...], sample: float, real: bool) -> Any:
+        if type(tree) is tuple:
+            return self.low.arithmetic(tree[0], *(self._computed(part, args, sample, real) for part in tree[1:]))
+        if type(tree) is int:
+            return args[tree]
+        if type(tree) is float:
+            return tree
+        source = f"real({tree.source})" if real and "**" in tree.source else tree.source
+        return self.low.call("text", source, tuple(args[k] for k in tree.read), {}, sample)
 
     def _followed(self, op: Op, args: tuple[Any, ...], value: Value) -> Any:
         """The op's forward as NumPy's calls if it can be followed to the same bits, else as one."""
@@ -123,9 +273,9 @@ class _Lowering:
             if isinstance(op, CrossEntropy) and isinstance(args[1], Slot):  # a negative one would index from the end
                 self.low.call("guard", _whole_classes, args, {}, None)
             try:
-                out = own.forward(*map(self._as_traced, args))
-                if isinstance(out, Traced) and _alike(out.sample, value._data):
-                    return self._as_float(out.slot, value)
+                out = slotted(own.forward(*map(self._as_traced, args)))
+                if isinstance(out, Slot | float) and _alike(sampled(out), value._data):
+                    return self._as_float(out, value)
             except Exception:  # whatever it asked for that a Traced does not have: then it is called as it is
                 pass
             self.low.back_to(start)
@@ -140,9 +290,9 @@ class _Lowering:
             self.traced[id(x)] = Traced(self.low, x)
         return self.traced[id(x)]
 
-    def _as_float(self, slot: Slot, value: Value) -> Slot:
+    def _as_float(self, slot: Any, value: Value) -> Any:
         """The slot, as a Python float where the Value is one."""
-        if type(value._data) is not float:
+        if type(value._data) is not float or type(sampled(slot)) is float:
             return slot
         return self.low.call("text", "float({0})", (slot,), {}, value._data)
 
@@ -176,33 +326,23 @@ class _Lowering:
         self.low.gradients = [(leaf, g) for leaf, g in cotangents.items() if id(leaf) in held]
 
     def _sum(self, a: Any, b: Any, operand: Value) -> Any:
-        sample = _sample(a) + _sample(b)
         if type(operand._data) is float:
-            return self._text("{0} + {1}", (a, b), sample)
-        return self.low.call("ufunc", np.add, (a, b), {}, sample)
+            return self.low.arithmetic(np.add, a, b)
+        return self.low.call("ufunc", np.add, (a, b), {}, sampled(a) + sampled(b))
 
     def _scaled(self, node: Value, k: int, g: Any) -> Any:
-        """The contribution of a scalar node: g times its local derivative, as source."""
+        """The contribution of a scalar node: g times its local derivative."""
         op = node._made_by
         assert op is not None
         args = tuple(self._argument(x) for x in node.operands)
-        text = _local_text(op, k, args, self.at[id(node)])
-        if text is None:
-            return None
-        if text == "1.0":
-            return g
-        local, used = text
-        if MIRRORED in local and isinstance(
-            used[0], Slot
-        ):  # made together with the sigmoid itself, from one exponential
-            x = _sample(used[0])
-            used = (*used, self.low.call("text", MIRRORED, used[:1], {}, FLOAT_FUNCTIONS["sigmoid"](-x)))
-            local = local.replace(MIRRORED, f"{{{len(used) - 1}}}")
-        sample = _sample(g)
-        if type(g) is float and g == 1.0:
-            return self._text(local, used, sample) if used else float(local)
-        local = local if local.strip("{0123456789}") == "" else f"({local})"
-        return self._text(f"{{{len(used)}}} * {local}", (*used, g), sample)
+        rule = _rule(op, len(args))
+        assert rule is not None
+        expression = rule.derivatives[k]
+        if expression is None or expression == "1":
+            return expression and g
+        template = _template(expression, (*rule.operands, "out"))
+        local = self._computed(template, (*args, self.at[id(node)]), 1.0, real=False)
+        return local if type(g) is float and g == 1.0 else self.low.arithmetic(np.multiply, g, local)
 
     def _pulled(self, node: Value, k: int, g: Any) -> Any:
         """The op's own pull as NumPy's calls if it can be followed to the same bits, else as one."""
@@ -215,15 +355,15 @@ class _Lowering:
         if found is not None:
             key = tuple(self.at[id(found.keys[j])] if j in found.keys else p for j, p in enumerate(found.op.key))  # type: ignore[attr-defined]
             slot: Any = self.low.call("opaque", _pull_picked, (g, args[0], out, key), {}, None)
-            slot.sample = op.pull(k, _sample(g), node._da, node._data)
+            slot.sample = op.pull(k, sampled(g), node._da, node._data)
         else:
-            expected = op.pull(k, _sample(g), node._da, node._data)
+            expected = op.pull(k, sampled(g), node._da, node._data)
             if expected is None:
                 return None
             slot = self._followed_back(op, node, k, g, args, out, expected)
         if type(data) is float:
-            return self.low.call("text", "float({0})", (slot,), {}, float(_sample(slot)))
-        if _sample(slot).dtype != data.dtype:
+            return self.low.call("text", "float({0})", (slot,), {}, float(sampled(slot)))
+        if sampled(slot).dtype != data.dtype:
             slot = Traced(self.low, slot).astype(data.dtype).slot
         return slot
 
@@ -237,8 +377,8 @@ class _Lowering:
                 pulled = _pull_traced(
                     own, k, self._as_traced(g), list(map(self._as_traced, args)), self._as_traced(out)
                 )
-                if _alike(_sampled(pulled), expected):
-                    return _slotted(pulled)
+                if _alike(sampled(slotted(pulled)), expected):
+                    return slotted(pulled)
             except Exception:  # as above
                 pass
             self.low.back_to(start)
@@ -249,7 +389,7 @@ class _Following(Linear):
     """The gradient's sums and products on what may be ``Traced``."""
 
     def broadcast(self, a: Any, shape: tuple[int, ...]) -> Any:
-        return a._noted("fill", _filled, (a, shape)) if isinstance(a, Traced) else _filled(a, shape)
+        return note(a.program, "fill", _filled, (a, shape), {}) if isinstance(a, Traced) else _filled(a, shape)
 
 
 _FOLLOWING = _Following("GRADIENT", lambda weight: weight)
@@ -295,33 +435,6 @@ def _alike(a: Any, b: Any) -> bool:
     return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=True))
 
 
-def _sample(x: Any) -> Any:
-    return x.sample if isinstance(x, Slot) else x
-
-
-def _is_scalar(op: Op) -> bool:
-    return isinstance(op, Elementwise | WeightedSum) and not isinstance(op, Primitive)
-
-
-def _names(op: Elementwise) -> dict[str, str]:
-    return {name: f"{{{k}}}" for k, name in enumerate((*op.rule.operands, "out"))}
-
-
-def _forward_text(op: Op, args: tuple[Any, ...]) -> str:
-    if isinstance(op, Elementwise):
-        source = float_source(op.rule.forward, _names(op))
-        whole = op.name == "pow" and type(args[1]) is float and args[1].is_integer()
-        return source if whole or "**" not in source else f"real({source})"
-    n = len(args) // 2
-    return " + ".join([f"{{{2 * n}}}", *(f"{{{k}}} * {{{k + n}}}" for k in range(n))])
-
-
-def _local_text(op: Op, k: int, args: tuple[Any, ...], out: Any) -> Any:
-    """The local derivative as source with its arguments; ``"1.0"`` for no factor at all, ``None`` for none."""
-    if isinstance(op, Elementwise):
-        expression = op.rule.derivatives[k]
-        if expression is None or expression == "1":
-            return expression and "1.0"
-        return float_source(expression, _names(op)), (*args, out)
-    n = len(args) // 2
-    return "1.0" if k == 2 * n else ("{0}", (args[k + n if k < n else k - n],))
+def _rule(op: Op, n: int) -> Rule | None:
+    """The expressions of an op of ``n`` operands, unless they are a user's."""
+    return None if isinstance(op, Primitive) else op.expressions(n)

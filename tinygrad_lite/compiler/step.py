@@ -22,14 +22,14 @@ from ..core.recording import blocks_open, captures_open, mode_changes, observer,
 from ..core.value import Value, as_data, describe
 from ..errors import ArgumentError, DifferentGradientsError, GraphError, ValueTypeError
 from ..optim import Optimizer
-from ..programs.calls import Lowered
 from . import tape
 from .arguments import _as_values, _flattened, _kind
 from .capture import Capture, captured, same_call
-from .codegen import Missed, OptimizerFailedError, OverflowedError, Replay, emitted
+from .codegen import Replay, emitted
 from .flat import Flat, flat_replay, flattened
 from .levels import by_level, levels
-from .lowering import lowered
+from .lowering import Lowered, lowered
+from .runtime import Missed, OptimizerFailedError, OverflowedError
 
 __all__ = ["CompiledStep", "compile"]
 

@@ -26,7 +26,8 @@ class Rule:
     interval of each operand on which the op is differentiable and tests may sample. ``sign`` is what pictures show.
     ``written`` is the form in which people print the derivative where that differs from the stable one computed.
     ``defaults`` are the values of trailing operands that may be left out. ``terms`` add up to ``forward``: one in a
-    line of the table.
+    line of the table. ``mirrored`` are two lines of Python that compute ``{out}``, the op at a float ``{x}``, together
+    with ``{mirror}``, the op at -x.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Rule:
     defaults: tuple[float, ...] = ()
     doc: str = ""
     terms: tuple[str, ...] = ()
+    mirrored: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.terms:
@@ -63,6 +65,7 @@ def line(
     ufunc: str | None = None,
     defaults: tuple[float, ...] = (),
     doc: str = "",
+    mirrored: tuple[str, ...] = (),
 ) -> None:
     """Enter one line; a second op of the same name is refused."""
     names = tuple(operands.split())
@@ -81,6 +84,7 @@ def line(
         ufunc,
         defaults,
         doc,
+        mirrored=mirrored,
     )
 
 
@@ -156,7 +160,9 @@ line("sinc_slope", "x",                                            # near 0 by i
      "where(x == 0, -3.289868133696453, -9.869604401089358 * sinc(x) - 2 * out / where(x == 0, 1, x))",  # π²
      sign="sinc′", written=("-9.869604401089358 * sinc(x) - 2 * out / x",), doc="The derivative of sinc.")
 line("sigmoid", "x",      "sigmoid(x)",    "out * sigmoid(-x)",    # out * (1 - out) is 0 at 40
-     sign="σ", written=("out * (1 - out)",))
+     sign="σ", written=("out * (1 - out)",), mirrored=(            # from one exponential
+         "if {x} >= 0.0: e = exp(-{x}); d = 1.0 + e; {out} = 1.0 / d; {mirror} = e / d",
+         "else: e = exp({x}); d = 1.0 + e; {out} = e / d; {mirror} = 1.0 / d"))
 line("softplus", "x",     "log1p(exp(-abs(x))) + maximum(x, 0)", "sigmoid(x)",
      doc="log(1 + exp(x)), without overflow.")
 line("relu",    "x",      "maximum(x, 0)", "where(x > 0, 1, 0)")

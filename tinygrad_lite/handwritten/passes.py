@@ -35,8 +35,8 @@ from ..ops.fused_losses import HalfSquaredError
 from ..ops.manipulation import Move
 from ..ops.primitives import Primitive
 from ..ops.reductions import LogSumExp, Norm
-from ..programs.tracing import Notebook, Noted, noted
 from ..semirings import COUNT
+from .noted import Notebook, Noted, noted
 from .statements import Program, tidied
 
 __all__ = ["HELPED", "Passes", "full", "pulled"]

@@ -1,4 +1,5 @@
-"""NumPy calls as data: a program that was traced, simplified, and is written out by a back end.
+"""NumPy calls as data: the calls that an op makes, noted once, then tidied and printed by a back end.
 
-The room imports ``formulas`` and ``core``.
+``compiler`` prints fast code (buffers, ``out=``), ``handwritten`` readable code (names, comments).
+The room imports ``core``.
 """

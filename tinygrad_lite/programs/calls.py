@@ -1,26 +1,33 @@
-"""A program of NumPy calls: slots, and the calls that fill them."""
+"""A program: slots, the calls that fill them, and the passes that every back end shares.
+
+A call is noted once however often it is made (common subexpressions, ``Program.call``). ``needed`` drops calls whose
+results nothing reads (dead code), ``read_once`` finds results that a back end may print where they are read (inlining).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..core.value import Plain, Value
+__all__ = ["EFFECTS", "Call", "Program", "Slot", "mapped", "needed", "read_once", "reads", "slots_in"]
 
-__all__ = ["Call", "Lowered", "Slot"]
+EFFECTS = {"guard", "finite"}
+"""Kinds of calls that are made for what they check, not for a result."""
 
 
 @dataclass(eq=False, slots=True)
 class Slot:
-    """One array or number of the replay. ``sample`` is what it was in the captured run."""
+    """One array or number of a program. ``sample`` is its value in the run that was traced."""
 
     sample: Any
     call: Call | None = None
+    """The call that fills it; ``None`` for an input."""
     note: str = ""
-    """What it is, for whoever reads the source."""
+    """Its name or origin, for readers of the source."""
 
     @property
     def is_array(self) -> bool:
@@ -29,11 +36,25 @@ class Slot:
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """``out = function(*args, **options)``, or Python source in which ``{0}``, ``{1}`` are the arguments.
+    """``out = function(*args, **options)``. Arguments are slots, constants, and lists or tuples of them.
 
-    ``kind``: "ufunc" and "reduce" write into ``out=``; "view" has the memory of its first argument; "put" is the first
-    argument with ``[args[1]] = args[2]``; "fresh" is new memory; "opaque" may return an argument, or a view
-    of it; "text" is source, "guard" and "finite" have no result.
+    ``kind`` says what a back end may do with it:
+
+    ========  =======================================================================================
+    ufunc     elementwise, or a matrix product; takes ``out=``. On floats: an arithmetic operation
+    reduce    a reduction or another function that takes ``out=``
+    where     ``np.where(*args)``
+    cast      ``args[0].astype(args[1])``
+    fill      ``args[0]`` broadcast to the shape ``args[1]``
+    put       ``args[0]`` with ``[args[1]] = args[2]``
+    at        ``args[0]`` after ``ufunc.at(args[0], args[1], …)``; ``function`` is the ufunc
+    view      a view of ``args[0]``
+    fresh     new memory
+    opaque    new memory, an argument, or a view of one
+    part      item ``args[1]`` of the tuple ``args[0]``
+    text      ``function`` is source on floats in which ``{0}``, ``{1}`` stand for the arguments
+    guard     a check without a result, as is ``finite``
+    ========  =======================================================================================
     """
 
     kind: str
@@ -42,53 +63,52 @@ class Call:
     options: dict[str, Any]
     out: Slot
 
-    def slots(self) -> Iterable[Slot]:
-        """The arguments that are slots, those in lists and tuples too."""
-        return _slots((*self.args, *self.options.values()))
+    def slots(self) -> Iterator[Slot]:
+        """The slots that the call reads, those in lists and tuples too, as often as it reads them."""
+        return slots_in((*self.args, *self.options.values()))
 
 
-def _slots(items: Iterable[Any]) -> Iterable[Slot]:
+def slots_in(items: Iterable[Any]) -> Iterator[Slot]:
+    """The slots among arguments."""
     for item in items:
         if isinstance(item, Slot):
             yield item
         elif isinstance(item, list | tuple):
-            yield from _slots(item)
+            yield from slots_in(item)
+        elif isinstance(item, slice):
+            yield from slots_in((item.start, item.stop, item.step))
 
 
-@dataclass
-class Lowered:
-    """All calls of a replay, in order, and what goes in and comes out.
+def mapped(item: Any, kind: type, function: Callable[[Any], Any]) -> Any:
+    """An argument with ``function`` applied to everything of a kind in it: in lists, tuples, slices and dicts too."""
+    if isinstance(item, kind):
+        return function(item)
+    if isinstance(item, list | tuple) and not hasattr(item, "_fields"):
+        return type(item)(mapped(part, kind, function) for part in item)
+    if isinstance(item, dict):
+        return {key: mapped(part, kind, function) for key, part in item.items()}
+    return item
 
-    ``gradients`` are the slots of the leaves' gradients, in the order in which ``backward`` reaches them.
-    """
 
-    calls: list[Call] = field(default_factory=list)
-    arguments: list[Slot] = field(default_factory=list)
-    leaves: list[tuple[Value, Slot]] = field(default_factory=list)
-    noise: list[tuple[Plain, Slot]] = field(default_factory=list)
-    gradients: list[tuple[Value, Any]] = field(default_factory=list)
-    loss: Any = None
-    optimistic: bool = True
-    """Whether a replay may count on what hardly ever fails, and have that checked: that a sigmoid's exponentials do not
-    overflow, and that what is multiplied by 0 is finite."""
-    start: int = 0
-    """Where the calls of the op that is being followed start."""
-    _known: dict[Any, Slot] = field(default_factory=dict)
+class Program:
+    """Calls in order. A back end subclasses it to rewrite calls before they are noted."""
 
-    @property
-    def is_of_floats(self) -> bool:
-        """Whether there is nothing but expressions of floats, of arguments and of leaves."""
-        slots = [*self.arguments, *(slot for _, slot in self.leaves)]
-        return all(call.kind == "text" for call in self.calls) and all(type(slot.sample) is float for slot in slots)
+    tells_numbers = False
+    """Whether traced arrays answer ``bool``, ``float`` and the like with the sample, which then is taken for good."""
 
-    def call(self, kind: str, function: Any, args: tuple[Any, ...], options: dict[str, Any], sample: Any) -> Slot:
-        """Note a call; one that was made before with the same arguments is not made again."""
-        in_order = tuple(sorted(args, key=lambda x: str(_key(x)))) if function in (np.add, np.multiply) else args
-        key = (
-            _key((kind, function, in_order, tuple(sorted(options.items()))))
-            if kind not in ("guard", "finite")
-            else None
-        )
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self._known: dict[Any, Slot] = {}
+
+    def rewritten(self, kind: str, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """The call to note instead: ``(kind, function, args, options)``, or a slot that holds the result already."""
+        return kind, function, args, options
+
+    def call(
+        self, kind: str, function: Any, args: tuple[Any, ...], options: dict[str, Any], sample: Any, fresh: bool = False
+    ) -> Slot:
+        """Note a call. An equal call before it is used again, unless this one has to be ``fresh``."""
+        key = None if fresh or kind in EFFECTS else _key_of_call(kind, function, args, options)
         if key is not None and key in self._known:
             return self._known[key]
         out = Slot(sample)
@@ -98,22 +118,6 @@ class Lowered:
             self._known[key] = out
         return out
 
-    def uncapped(self, x: Any) -> Slot | None:
-        """For the table's sigmoid, e / (1 + e) with e = exp(min(x, 64)): the x, as the cap does not change the result.
-
-        ``np.minimum`` of a small array takes six times as long as a product.
-        """
-        call = getattr(getattr(x, "slot", None), "call", None)
-        if (
-            not self.optimistic
-            or call is None
-            or call.function is not np.minimum
-            or call not in self.calls[self.start :]
-        ):
-            return None
-        slot: Slot = call.args[0]
-        return slot if type(call.args[1]) is float and call.args[1] == 64.0 and isinstance(slot, Slot) else None
-
     def back_to(self, length: int) -> None:
         """Forget the calls after the first ``length``."""
         gone = {id(call.out) for call in self.calls[length:]}
@@ -121,8 +125,17 @@ class Lowered:
         self._known = {key: slot for key, slot in self._known.items() if id(slot) not in gone}
 
 
+_COMMUTE = {np.add, np.multiply}
+
+
+def _key_of_call(kind: str, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    if isinstance(function, np.ufunc) and function in _COMMUTE:
+        args = tuple(sorted(args, key=lambda x: str(_key(x))))
+    return _key((kind, function, args, tuple(sorted(options.items()))))
+
+
 def _key(item: Any) -> Any:
-    """What tells arguments apart; ``None`` for what cannot be told."""
+    """A hashable key, equal for equal arguments; ``None`` for an argument that has none."""
     if isinstance(item, tuple):
         parts = tuple(map(_key, item))
         return None if None in parts else parts
@@ -132,4 +145,37 @@ def _key(item: Any) -> Any:
         return type(item).__name__, repr(item)
     if item is None or isinstance(item, slice | np.dtype):
         return type(item).__name__, repr(item)
-    return "id", id(item)  # slots, functions, and arrays: calls keep them alive
+    return "id", id(item)  # slots, functions and arrays: calls keep them alive
+
+
+# ---- passes ----------------------------------------------------------------------------------------------------------
+
+
+def needed(
+    calls: Sequence[Call], ends: Iterable[Slot], keep: Callable[[Call, Collection[Slot]], bool] | None = None
+) -> list[Call]:
+    """The calls on which ``ends`` depend, in order. ``keep(call, read)`` keeps a call for its effect."""
+    read = set(ends)
+    found = []
+    for call in reversed(calls):
+        if call.out in read or (keep is not None and keep(call, read)):
+            read.update(call.slots())
+            found.append(call)
+    return found[::-1]
+
+
+def reads(call: Call) -> Iterator[Slot]:
+    """The slots that a call reads, as often as its printed form reads them."""
+    if call.kind != "text":
+        yield from call.slots()
+        return
+    for k, x in enumerate(call.args):
+        if isinstance(x, Slot):
+            yield from (x for _ in range(call.function.count(f"{{{k}}}")))
+
+
+def read_once(calls: Sequence[Call], ends: Iterable[Slot]) -> set[Slot]:
+    """The results that exactly one call reads, and reads once. ``ends`` are read from outside."""
+    uses = Counter(slot for call in calls for slot in reads(call))
+    kept = set(ends)
+    return {call.out for call in calls if uses[call.out] == 1 and call.out not in kept}

@@ -1,19 +1,16 @@
-"""Arrays that note the NumPy calls made on them."""
+"""Arrays that note the NumPy calls made on them, as source."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..errors import ArgumentError
 from ..formulas.python import called, literal, method, subscript
-from .calls import Lowered, Slot
 
-__all__ = ["Notebook", "Noted", "Traced", "Untraceable", "noted"]
+__all__ = ["Notebook", "Noted", "noted"]
 
 
 class Notebook(Protocol):
@@ -265,180 +262,3 @@ def _plain(x: Any) -> Any:
     if isinstance(x, tuple):
         return tuple(map(_plain, x))
     return [_plain(item) for item in x] if isinstance(x, list) else x
-
-
-_BOOL = np.dtype(bool)
-
-
-class Untraceable(Exception):
-    """An op that asks for numbers, or changes what others see: it is called as a whole."""
-
-
-# ---- arrays that note what is done with them -------------------------------------------------------------------------
-
-_WRITES_OUT = {np.max, np.min, np.amax, np.amin, np.mean, np.sum, np.prod, np.cumsum, np.concatenate, np.stack, np.dot}
-_MOVES = {np.reshape, np.transpose, np.broadcast_to, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.ravel}
-_POWERS = {2.0: np.square, 1.0: np.positive, 0.5: np.sqrt, -1.0: np.reciprocal}  # as ndarray.__pow__ does
-
-
-class Traced(NDArrayOperatorsMixin):
-    """Stands for an array of the replay, and notes what NumPy does with it. It has no numbers to tell."""
-
-    __hash__ = object.__hash__
-
-    def __init__(self, lowered: Lowered, slot: Slot) -> None:
-        self.lowered = lowered
-        self.slot = slot
-
-    # ---- what it can be asked
-
-    @property
-    def sample(self) -> Any:
-        return self.slot.sample
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return np.shape(self.sample)
-
-    @property
-    def ndim(self) -> int:
-        return np.ndim(self.sample)
-
-    @property
-    def size(self) -> int:
-        return int(np.size(self.sample))
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self.sample.dtype if hasattr(self.sample, "dtype") else np.dtype(float)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def _no_number(self, *_: Any, **__: Any) -> Any:
-        raise Untraceable("it has no numbers to tell")
-
-    __array__ = __bool__ = __float__ = __int__ = __index__ = __iter__ = __contains__ = _no_number
-
-    # ---- what is done with it
-
-    def _noted(self, kind: str, function: Any, args: tuple[Any, ...], **options: Any) -> Traced:
-        sample = function(*_sampled(args), **_sampled(options))
-        if sample is None or isinstance(sample, tuple | list):
-            raise Untraceable("several results, or none")
-        slot = self.lowered.call(kind, function, _slotted(args), _slotted(options), sample)
-        return Traced(self.lowered, slot)
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        outs = options.pop("out", ())
-        if ufunc.nout > 1 or (outs and not isinstance(outs[0], Traced)):
-            raise Untraceable("its result goes elsewhere")
-        shapes = [x.shape for x in inputs if isinstance(x, Traced)]
-        shape = np.broadcast_shapes(*shapes) if ufunc.signature is None else ()
-        inputs = tuple(x.flat[0].item() if self._is_number(x, shape) else x for x in inputs)
-        if method == "reduce":
-            result = self._noted("reduce", ufunc.reduce, inputs, **{"axis": 0, **options})
-        elif method != "__call__" or options:
-            raise Untraceable("not followed")
-        elif ufunc is np.matmul and all(np.ndim(x) == 2 for x in _sampled(inputs)):
-            result = self._noted("ufunc", np.dot, inputs)  # in half the time
-        elif ufunc is np.matmul:
-            result = self._noted("ufunc", ufunc, inputs)
-        elif ufunc is np.power and type(inputs[1]) in (int, float) and float(inputs[1]) in _POWERS:
-            result = self._noted("ufunc", _POWERS[float(inputs[1])], inputs[:1])
-        elif ufunc is np.exp and (x := self.lowered.uncapped(inputs[0])) is not None:
-            result = self._noted("ufunc", np.exp, (Traced(self.lowered, x),))
-            self.lowered.call("finite", None, (result.slot,), {}, None)
-        elif ufunc is np.multiply and any(type(x) in (int, float) and x == 1 for x in inputs):
-            (result,) = (x for x in inputs if isinstance(x, Traced))  # x · 1 is x, to the bit
-        else:
-            result = self._noted("ufunc", ufunc, inputs)
-        if not outs:
-            return result
-        (into,) = outs
-        if result.dtype != into.dtype:
-            result = result.astype(into.dtype)
-        if result.shape != into.shape or (into.slot.call and into.slot.call.kind in ("view", "opaque")):
-            raise Untraceable("it changes what others see")
-        into.slot = result.slot
-        return into
-
-    def _is_number(self, x: Any, shape: tuple[int, ...]) -> bool:
-        """Whether an array does what its number does, beside others whose shape together is ``shape``."""
-        if type(x) is not np.ndarray or x.dtype != self.dtype or not x.size or x.ndim > len(shape):
-            return False
-        fits = all(a in (1, b) for a, b in zip(x.shape[::-1], shape[::-1], strict=False))
-        first = x.flat[0]
-        return fits and bool(np.all(x == first)) and bool(np.all(np.signbit(x) == np.signbit(first)))
-
-    def __array_function__(self, function: Any, types: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        if options.get("out") is not None:
-            raise Untraceable("its result goes elsewhere")
-        if function in (np.shape, np.ndim, np.size):
-            return function(*_sampled(args), **_sampled(options))
-        if function in _MOVES:
-            return self._noted("view", function, args, **options)
-        if function is np.where and len(args) == 3 and not options:
-            condition = args[0] if getattr(args[0], "dtype", None) is _BOOL else np.not_equal(args[0], 0)
-            return self._noted("where", function, (condition, *args[1:]))
-        kind = "reduce" if function in _WRITES_OUT else "opaque"
-        return self._noted(kind, function, args, **options)
-
-    @property
-    def T(self) -> Traced:
-        return self._noted("view", np.transpose, (self,))
-
-    def dot(self, other: Any) -> Any:
-        return self._noted("ufunc", np.dot, (self, other))
-
-    def reshape(self, *shape: Any) -> Traced:
-        return self._noted("view", np.reshape, (self, tuple(shape[0]) if isinstance(shape[0], tuple | list) else shape))
-
-    def transpose(self, *axes: Any) -> Traced:
-        return self._noted("view", np.transpose, (self, tuple(axes[0]) if isinstance(axes[0], tuple | list) else axes))
-
-    def astype(self, dtype: Any, copy: bool = True) -> Traced:
-        dtype = np.dtype(dtype)
-        return self if self.dtype == dtype else self._noted("cast", _cast, (self, dtype))
-
-    def __getitem__(self, key: Any) -> Traced:
-        parts = key if isinstance(key, tuple) else (key,)
-        basic = all(p is None or p is Ellipsis or isinstance(p, slice | int | np.integer) for p in parts)
-        return self._noted("view" if basic else "fresh", _picked, (self, key))
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        if self.slot.call and self.slot.call.kind in ("view", "opaque"):
-            raise Untraceable("it changes what others see")
-        self.slot = self._noted("put", _put, (self, key, value)).slot
-
-
-def _picked(array: Any, key: Any) -> Any:
-    return array[key]
-
-
-def _put(array: Any, key: Any, value: Any) -> Any:
-    array = array.copy()
-    array[key] = value
-    return array
-
-
-def _cast(array: Any, dtype: Any) -> Any:
-    return array.astype(dtype)
-
-
-def _sampled(item: Any) -> Any:
-    return _mapped(item, Traced, lambda traced: traced.slot.sample)
-
-
-def _slotted(item: Any) -> Any:
-    return _mapped(item, Traced, lambda traced: traced.slot)
-
-
-def _mapped(item: Any, kind: type, function: Callable[[Any], Any]) -> Any:
-    if isinstance(item, kind):
-        return function(item)
-    if isinstance(item, list | tuple):
-        return type(item)(_mapped(part, kind, function) for part in item)
-    if isinstance(item, dict):
-        return {key: _mapped(part, kind, function) for key, part in item.items()}
-    return item

@@ -1,0 +1,103 @@
+"""Names in the code of a replay, and the things that they stand for."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from ..core.numerics import FLOAT_FUNCTIONS
+from ..programs.calls import Call, Slot
+
+__all__ = ["Scope", "comment"]
+
+LONGEST_NOTE = 80
+
+
+class Scope:
+    """The globals of a replay, the name of each slot, and arguments as source.
+
+    ``fixed`` are slots whose data never change: they are constants.
+    """
+
+    def __init__(self, things: Mapping[str, Any], fixed: Mapping[Slot, Any]) -> None:
+        self.things: dict[str, Any] = {"inf": np.inf, "nan": np.nan, **things, **FLOAT_FUNCTIONS}
+        self.names: dict[Slot, str] = {}
+        self.fixed = fixed
+        self._constants: dict[int, str] = {}
+        self._kept: list[Any] = []  # the things that names stand for, so that no id is used twice
+        self._numbers = count()
+        self._arrays_of: dict[Any, str] = {}  # of one number
+        self._methods: dict[Any, Any] = {}  # np.add.reduce is another object each time
+
+    def fresh(self, prefix: str) -> str:
+        """A name that starts so and nothing else has."""
+        return f"{prefix}{next(self._numbers)}"
+
+    def variable(self, slot: Slot) -> str:
+        """The name of a slot, a new local variable if it has none."""
+        if slot not in self.names:
+            self.names[slot] = self.fresh("v")
+        return self.names[slot]
+
+    def constant(self, thing: Any, name: str) -> str:
+        """A name among the globals for a thing: this one, or this one with another number."""
+        if id(thing) not in self._constants:
+            if callable(thing) and name in FLOAT_FUNCTIONS:
+                name = f"array_{name}"
+            while name in self.things:
+                name = self.fresh(name.rstrip("0123456789"))
+            self._constants[id(thing)] = name
+            self.things[name] = thing
+            self._kept.append(thing)
+        return self._constants[id(thing)]
+
+    def expression(self, x: Any) -> str:
+        """An argument as source."""
+        if isinstance(x, Slot):
+            return self.expression(self.fixed[x]) if x in self.fixed else self.names[x]
+        if type(x) is float:
+            return repr(x) if x > 0 or repr(x) == "0.0" else f"({x!r})"
+        if isinstance(x, slice):
+            return f"slice({', '.join(map(self.expression, (x.start, x.stop, x.step)))})"
+        if x is None or x is Ellipsis or isinstance(x, bool | int | str):
+            return repr(x)
+        if isinstance(x, tuple | list):
+            parts = ", ".join(map(self.expression, x))
+            return f"[{parts}]" if isinstance(x, list) else f"({parts},)" if len(x) == 1 else f"({parts})"
+        if isinstance(x, np.ufunc) or (callable(x) and hasattr(x, "__name__")):
+            return self._function(x)
+        return self.constant(x, "c0" if isinstance(x, np.ndarray) else "k0")
+
+    def _function(self, x: Any) -> str:
+        owner = getattr(x, "__self__", None)
+        prefix = f"{getattr(owner, 'name', '')}_".lstrip("_")
+        if isinstance(owner, np.ufunc):
+            prefix = f"{owner.__name__}_"
+            x = self._methods.setdefault((owner, x.__name__), x)
+        stem = re.sub(r"[^A-Za-z0-9]+", "_", f"{prefix}{x.__name__}").strip("_") or "call"
+        return self.constant(x, f"f_{stem}" if stem[0].isdigit() or keyword.iskeyword(stem) else stem)
+
+    def array_of(self, x: Any, call: Call) -> str | None:
+        """A number among a ufunc's arguments as an array of the others' dtype, which takes half the time to read."""
+        dtypes = {slot.sample.dtype for slot in call.slots() if slot.is_array}
+        if type(x) not in (float, int) or len(dtypes) != 1 or (dtype := dtypes.pop()).kind != "f":
+            return None
+        if (x, dtype) not in self._arrays_of:
+            name = "n_" + "".join({"-": "m", ".": "p", "+": ""}.get(c, c) for c in f"{x:g}")  # 0.5 is n_0p5
+            self._arrays_of[x, dtype] = self.constant(np.array(x, dtype), name)
+        return self._arrays_of[x, dtype]
+
+
+def comment(note: str) -> str:
+    """A note, which may contain a user's names, as one short line that can stand behind a #.
+
+    >>> comment("z1 = relu"), len(comment("x" + chr(10) + "import os").splitlines())
+    ('z1 = relu', 1)
+    """
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in note)
+    return text if len(text) <= LONGEST_NOTE else f"{text[: LONGEST_NOTE - 1]}…"

@@ -1,0 +1,231 @@
+"""Calls as Python statements that write into the memory of a plan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.derivatives import TABLE
+from ..programs.calls import Call, Slot, read_once
+from ..programs.trace import picked
+from .blocking import Chain, chain_at
+from .buffers import WRITING, Buffers
+from .capture import Guard
+from .lowering import SIGNS
+from .scope import Scope, comment
+
+__all__ = ["Statements"]
+
+DEEPEST = 40
+"""Expressions in each other: Python's compiler recurses over them."""
+
+_MIRRORED = {f"{name}({{0}})": (f"{name}(-{{0}})", rule.mirrored) for name, rule in TABLE.items() if rule.mirrored}
+"""Source of a function: the source of its mirror image, and the lines that compute both."""
+_IMAGES = {image: whole for whole, (image, _) in _MIRRORED.items()}
+
+
+class Statements:
+    """Writes ``calls`` as lines of a function body, in order."""
+
+    def __init__(self, calls: Sequence[Call], ends: Iterable[Slot], scope: Scope, buffers: Buffers) -> None:
+        self.calls = calls
+        self.scope = scope
+        self.buffers = buffers
+        self.lines: list[str] = []
+        self._once = read_once(calls, ends)
+        self._readers = Counter(x for call in calls for x in {*call.slots()})
+        texts = [call for call in calls if call.kind == "text" and call.function in _IMAGES]
+        self._images = {(_IMAGES[call.function], call.args[0]): call for call in texts}
+        self._depths: dict[Slot, int] = {}  # of expressions that stand where they are read
+        self._signs: dict[Slot, str] = {}  # of those that are arithmetic
+        self._chain: Chain | None = None  # that is being written
+        self._parts: dict[str, str] = {}  # the name of an array's rows in it
+        self._scratch: set[str] = set()  # arrays of one block
+
+    def line(self, text: str, note: str = "") -> None:
+        """Add a line with a comment."""
+        self.lines.append(f"    {text}" + (f"  # {comment(note)}" if note else ""))
+
+    def write(self) -> None:
+        """All calls."""
+        k = 0
+        while k < len(self.calls):
+            chain = chain_at(self.calls, k, self.buffers.is_whole)
+            if chain is not None:
+                self._in_blocks(chain, k)
+            else:
+                self._call(self.calls[k], k)
+                self.buffers.release(self.calls[k], k)
+            k = chain.stop if chain is not None else k + 1
+
+    # ---- blocks
+
+    def _in_blocks(self, chain: Chain, start: int) -> None:
+        """A loop over the blocks of a chain of calls."""
+        self._chain, self._parts = chain, {}
+        first = len(self.lines)
+        for k in range(start, chain.stop):
+            self._call(self.calls[k], k)
+            self.buffers.release(self.calls[k], k, chain)
+        self._chain = None
+        for k in range(start, chain.stop):
+            self.buffers.release(self.calls[k], k)
+        blocks = self.scope.constant(chain.blocks, "blocks0")
+        parts = [f"{p} = {name}{'[:n]' if name in self._scratch else '[rows]'}" for name, p in self._parts.items()]
+        body = [f"        {'; '.join(parts)}", *(f"    {line}" for line in self.lines[first:])]
+        self.lines[first:] = [f"    for rows, n in {blocks}:  # {chain.rows} of {chain.shape[0]} at a time", *body]
+
+    def _part(self, name: str) -> str:
+        """The name of an array's rows."""
+        if name not in self._parts:
+            self._parts[name] = self.scope.fresh("x")
+        return self._parts[name]
+
+    def _read(self, x: Any) -> str:
+        """An argument of a call as source: in a chain its rows."""
+        text = self.scope.expression(x)
+        return self._part(text) if self._chain is not None and self._chain.has_rows(x) else text
+
+    # ---- one call
+
+    def _call(self, call: Call, k: int) -> None:
+        if call.kind == "guard":
+            self._guard(call)
+        elif call.kind == "finite":
+            x = self._read(call.args[0])
+            self.line(f"if not vdot({x}, {x}) < inf: raise Overflowed")
+        elif call.kind == "text" or (call.kind == "ufunc" and call.function in SIGNS and not call.out.is_array):
+            self._number(call, k)
+        elif call.kind == "view":
+            self._view(call)
+        elif call.kind in WRITING and call.out.is_array:
+            self._written(call, self._place(call, k))
+        else:
+            self.line(f"{self.scope.variable(call.out)} = {self._plain(call)}", call.out.note)
+
+    def _guard(self, call: Call) -> None:
+        args = ", ".join(map(self._read, call.args))
+        if isinstance(call.function, Guard):
+            guard = self.scope.constant(call.function, "guard0")
+            self.line(f"check({guard}, {args})", "read by the function")
+        else:
+            self.line(f"{self.scope.expression(call.function)}({args})")
+
+    def _plain(self, call: Call, *more: str) -> str:
+        """The call as an expression; ``more`` arguments come last."""
+        args = list(map(self._read, call.args))
+        if call.function is picked:
+            return f"{args[0]}[{args[1]}]"
+        options = [f"{key}={self.scope.expression(x)}" for key, x in call.options.items()]
+        return f"{self.scope.expression(call.function)}({', '.join([*args, *options, *more])})"
+
+    # ---- numbers
+
+    def _number(self, call: Call, k: int) -> None:
+        out, names = call.out, self.scope.names
+        if out in names:  # computed along with its mirror image
+            return
+        args = list(map(self._read, call.args))
+        image = self._images.get((call.function, call.args[0])) if call.kind == "text" and call.args else None
+        if image is not None and image.out not in names:
+            words = {"x": args[0], "out": self.scope.variable(out), "mirror": self.scope.variable(image.out)}
+            notes = out.note, f"and {words['out']}'s mirror image {words['mirror']}"
+            for text, note in zip(_MIRRORED[call.function][1], notes, strict=True):
+                self.line(text.format(**words), note)
+            return
+        text = self._arithmetic(call, *args) if call.kind == "ufunc" else call.function.format(*args)
+        if self._dies_young(call, k):
+            names[out] = "z"
+            self.line(f"z = {text}", out.note)
+        elif not self._inlined(call, text):
+            self.line(f"{self.scope.variable(out)} = {text}", out.note)
+
+    def _dies_young(self, call: Call, k: int) -> bool:
+        """Whether nothing but the two lines of a function and its mirror image reads it: such numbers are cheap."""
+        following = self.calls[k + 1] if k + 1 < len(self.calls) else call
+        mirrored = following.kind == "text" and (following.function, call.out) in self._images
+        return mirrored and self._readers[call.out] == 2
+
+    def _inlined(self, call: Call, text: str) -> bool:
+        """Put an expression that is read once where it is read: storing and loading it takes half of its time."""
+        depth = 1 + max((self._depths.get(x, 0) for x in call.slots()), default=0)
+        if call.out not in self._once or depth > DEEPEST or " = " in call.out.note:
+            return False
+        self.scope.names[call.out] = f"({text})"
+        self._depths[call.out] = depth
+        if call.kind == "ufunc":
+            self._signs[call.out] = SIGNS[call.function]
+        return True
+
+    def _arithmetic(self, call: Call, left: str, right: str) -> str:
+        """``a + b * c``: without parentheses around what binds as tightly without."""
+        sign = SIGNS[call.function]
+        own_left, own_right = (self._signs.get(x) if isinstance(x, Slot) else None for x in call.args)
+        if own_left == "*" or (own_left is not None and sign in "+-"):
+            left = left[1:-1]
+        return f"{left} {sign} {right[1:-1] if own_right == '*' and sign in '+-' else right}"
+
+    # ---- arrays
+
+    def _view(self, call: Call) -> None:
+        """A view of memory that stays where it is is made once."""
+        base = call.args[0]
+        memory = self.scope.things.get(self.scope.names.get(base, "")) if isinstance(base, Slot) else None
+        if isinstance(memory, np.ndarray) and not any(isinstance(x, Slot) for x in call.args[1:]):
+            view = call.function(memory, *call.args[1:], **call.options)
+            if isinstance(view, np.ndarray) and np.may_share_memory(view, memory):
+                self.scope.names[call.out] = self.scope.constant(view, self.scope.fresh("b"))
+                return
+        transposed = call.function is np.transpose and len(call.args) == 1 and not call.options
+        text = f"{self._read(base)}.T" if transposed else self._plain(call)
+        self.line(f"{self.scope.variable(call.out)} = {text}", call.out.note)
+
+    def _place(self, call: Call, k: int) -> str:
+        """The name of the memory that a call writes."""
+        out = call.out
+        if out not in self.scope.names:  # not a gradient, which has its own memory
+            buffer = self.buffers.take(call, k, self._chain)
+            self.scope.names[out] = self.scope.constant(buffer, self.scope.fresh("b"))
+            if buffer.shape != out.sample.shape:
+                self._scratch.add(self.scope.names[out])
+        name = self.scope.names[out]
+        return name if self._chain is None else self._part(name)
+
+    def _written(self, call: Call, name: str) -> None:
+        note, function = call.out.note, call.function
+        write: Callable[[str], None] = lambda text: self.line(text, note)  # noqa: E731
+        if call.kind == "ufunc":
+            args = [self.scope.array_of(x, call) or self._read(x) for x in call.args]
+            place = f"out={name}" if function in (np.maximum, np.minimum) else name  # which NumPy wants by name
+            write(f"{self.scope.expression(function)}({', '.join(args)}, {place})")
+            return
+        if call.kind == "reduce":
+            self._reduced(call, name)
+            return
+        args = list(map(self._read, call.args))
+        if call.kind in ("put", "at"):
+            if args[0] != name:
+                write(f"copyto({name}, {args[0]})")
+            if call.kind == "put":
+                self.line(f"{name}[{args[1]}] = {args[2]}")
+            else:
+                self.line(f"{self.scope.expression(call.options['ufunc'])}.at({', '.join([name, *args[1:]])})")
+        elif call.kind == "where":
+            if args[2] != name:
+                write(f"copyto({name}, {args[2]})")
+            self.line(f"copyto({name}, {args[1]}, where={args[0]})")
+        else:
+            write(f"copyto({name}, {args[0]}{', ' + repr('unsafe') if call.kind == 'cast' else ''})")
+
+    def _reduced(self, call: Call, name: str) -> None:
+        function = call.function
+        if not isinstance(getattr(function, "__self__", None), np.ufunc) or not {*call.options} <= {"axis", "keepdims"}:
+            self.line(self._plain(call, f"out={name}"), call.out.note)
+            return
+        axis = self.scope.expression(call.options.get("axis", 0))
+        keepdims = ", True" if call.options.get("keepdims") else ""
+        text = f"{self.scope.expression(function)}({self._read(call.args[0])}, {axis}, None, {name}{keepdims})"
+        self.line(text, call.out.note)
