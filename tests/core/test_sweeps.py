@@ -17,7 +17,7 @@ from tests.oracles.brute_force import TooManyPaths, every_path, statistic
 from tests.path_checks import assert_statistics
 from tinygrad_lite import Value
 from tinygrad_lite.core.graph import ancestors, topological
-from tinygrad_lite.core.sweeps import push, reverse
+from tinygrad_lite.core.sweeps import forward, reverse
 from tinygrad_lite.errors import ArgumentError, GraphError, ShapeError, TinygradError
 from tinygrad_lite.semirings import COUNT, GRADIENT, MAGNITUDE
 
@@ -166,7 +166,7 @@ def test_forward_sums_over_the_same_paths(graph: tuple[list[Value], Value]) -> N
             continue
         for semiring in (COUNT, MAGNITUDE, GRADIENT):
             backwards = reverse(end, semiring).get(leaf, semiring.zero(leaf.shape))
-            forwards = push(leaf, end, semiring, semiring.one(leaf.shape)).get(end, 0)
+            forwards = forward(leaf, end, semiring, semiring.one(leaf.shape)).get(end, 0)
             assert_allclose(float(np.sum(forwards)), float(np.sum(backwards)), rtol=1e-9, atol=1e-9)
 
 

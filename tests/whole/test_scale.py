@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import tinygrad_lite as tg
 from tinygrad_lite import Value
 from tinygrad_lite.core.graph import ancestors, topological
-from tinygrad_lite.core.sweeps import push
+from tinygrad_lite.core.sweeps import forward
 from tinygrad_lite.errors import GraphError
 from tinygrad_lite.semirings import COUNT, GRADIENT, MAGNITUDE
 
@@ -75,7 +75,7 @@ def test_everything_that_walks_a_graph_walks_a_long_one(start: Any) -> None:
     ones = np.ones(x.shape)
     for semiring in (COUNT, GRADIENT, MAGNITUDE):
         assert_array_equal(tg.sweep(end, semiring, wrt=x), ones)
-    assert np.sum(push(x, end, COUNT, COUNT.one(x.shape))[end]) == x.size
+    assert np.sum(forward(x, end, COUNT, COUNT.one(x.shape))[end]) == x.size
     assert tg.replay(end, {x: 3.0 * ones}) == 3.0 * x.size
     end.backward()
     assert_array_equal(x.grad, ones)

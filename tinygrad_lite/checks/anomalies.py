@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from ..core.elementwise import Elementwise, WeightedSum, scalar_node
+from ..core.graph import operands_of, saved_operands
 from ..core.recording import Observer, paused, watching_by
-from ..core.value import Op, Value, as_data, constant, describe, raw, unrecorded
+from ..core.value import Op, Value, array_node, as_data, describe, raw, unrecorded
 from ..errors import GraphError, NonFiniteError
 
 __all__ = ["detect_anomaly"]
@@ -71,10 +72,7 @@ class _Detector(Observer):
         vars(op).update(line=line, prints=tuple(map(_print, data)))
         if isinstance(op, Elementwise | WeightedSum) and all(type(x) is float for x in data):
             return scalar_node(op, operands, out, _locals(op, operands, data, out))
-        node = constant(out)
-        node._made_by, node._a, node._da = op, operands, data
-        node.requires_grad = any(type(x) is Value and x.requires_grad for x in operands)
-        return node
+        return array_node(op, operands, data, out)
 
     def check(self, nodes: Iterable[Value]) -> None:
         """Raise for the first operand whose data are not what an op of the block read."""
@@ -83,8 +81,9 @@ class _Detector(Observer):
             prints = getattr(op, "prints", None)
             if op is None or prints is None:
                 continue
-            saved = node._da if type(node._da) is list else node.operands
-            for k, (operand, before) in enumerate(zip(node.operands, prints, strict=True)):
+            operands = operands_of(node)
+            saved = saved_operands(node) or operands
+            for k, (operand, before) in enumerate(zip(operands, prints, strict=True)):
                 data = operand._data if type(operand) is Value else saved[k]
                 if data is None or type(data) not in (float, np.ndarray):
                     continue  # freed; or a raw number, which nobody can change
@@ -111,6 +110,10 @@ class _Cotangents(defaultdict[Value, Any]):
         self.node = node
         return super().pop(node, *default)
 
+    def get(self, node: Any, default: Any = None) -> Any:
+        self.node = node
+        return super().get(node, default)
+
     def __setitem__(self, operand: Value, g: Any) -> None:
         found = raw(g)
         index = _first_non_finite(found)
@@ -122,7 +125,7 @@ class _Cotangents(defaultdict[Value, Any]):
             line = node._made_by.line or "a line that is not known (compute it inside detect_anomaly, too)"
             raise NonFiniteError(
                 f"{who}, back through {node._made_by.name!r}, which made {describe(node)} of "
-                f"{_operands(node.operands, index, np.shape(found))} in {line}; keep the operands "
+                f"{_operands(operands_of(node), index, np.shape(found))} in {line}; keep the operands "
                 "away from where the derivative is infinite"
             )
         super().__setitem__(operand, g)

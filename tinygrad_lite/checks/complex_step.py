@@ -58,7 +58,7 @@ def complex_columns(
     Raises ``NotAnalyticError``, naming the op, where one does not take complex numbers.
     """
     x = np.array(value.data, dtype=complex)
-    nodes = [node for node, _ in between(ends, [value])]  # only what depends on the value is evaluated again
+    nodes = [node for node, _ in between(ends, [value], folded=False)]  # the others keep their data
 
     def columns(index: tuple[int, ...], step: float) -> list[Any]:
         moved = x.copy()

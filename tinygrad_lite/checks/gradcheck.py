@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.recording import no_grad
-from ..core.sweeps import backward_gradients
+from ..core.sweeps import gradients
 from ..core.value import Value, constant
 from ..errors import ArgumentError, DifferentGradientsError, NonFiniteError, ValueTypeError
 from ..transforms.jacobians import blocks
@@ -202,7 +202,7 @@ class _Check:
         rng = np.random.default_rng(0)
         for (path, end), row in zip(self.call.ends, jacobian, strict=True):
             seed = rng.standard_normal(end.shape)
-            found = backward_gradients(end, seed if end.shape else float(seed))
+            found = gradients(end, seed if end.shape else float(seed))
             for (start_path, start), block in zip(self.call.starts, row, strict=True):
                 terms = np.multiply(seed.reshape(end.shape + (1,) * start.ndim), np.asarray(block, dtype=float))
                 axes = tuple(range(end.ndim))

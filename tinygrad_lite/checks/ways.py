@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core.graph import chains, topological
-from ..core.sweeps import backward_gradients, reverse
+from ..core.sweeps import gradients, reverse
 from ..core.value import Value
 from ..paths.queries import gradient_paths
 from ..semirings import COUNT, GRADIENT, MAGNITUDE
@@ -76,8 +76,8 @@ class Ways:
         self._loss = loss
         self._eps = eps
         self._rough = difference_tolerance
-        self._gradients = backward_gradients(loss)
-        self._swept = reverse(loss, GRADIENT)
+        self._swept = reverse(loss, GRADIENT)  # also reaches Values inside a fused loss or a checkpoint
+        self._gradients = {value: GRADIENT.result(g) for value, g in self._swept.items()} | gradients(loss)
         self._counts = reverse(loss, COUNT)
         self._terms = _sizes_of_terms(loss, self._gradients, values)
         self._least = negligible(self._gradients.get(value, 0.0) for value in values)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.graph import topological
+from ..core.graph import operands_of, topological
 from ..core.recording import Observer, capturing
 from ..core.value import Op, Plain, Value, describe
 from ..errors import ArgumentError, GraphError, ShapeError, ValueTypeError
@@ -130,7 +130,7 @@ class Capture(Observer):
     def arrange(self, end: Value, arguments: Sequence[Value]) -> None:
         """Put what was recorded in order: noise first, then each guard as early as it can be, then the rest."""
         self.end = end
-        self.order = topological(end)
+        self.order = topological(end, folded=True)
         known = {id(argument) for argument in arguments}
         for node in list(self.made.values()):
             if isinstance(node.op, Plain) and not node.operands:
@@ -161,7 +161,7 @@ class Capture(Observer):
         if node is None:
             if value._made_by is None:
                 return None
-            node = Node(value, value._made_by, value.operands)
+            node = Node(value, value._made_by, operands_of(value))
         if isinstance(node.op, GetItem):
             parts = node.op.key if isinstance(node.op.key, tuple) else (node.op.key,)
             for k, part in enumerate(parts):

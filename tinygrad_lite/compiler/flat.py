@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.elementwise import Elementwise
+from ..core.graph import saved_operands
 from ..core.value import Op, Plain, Value, as_data
 from ..ops.primitives import Primitive
 from ..optim import Update
@@ -71,7 +72,7 @@ def flattened(capture: Capture, arguments: Sequence[Value]) -> Flat | None:
     """The graph, if all of it is of floats, and nothing but it decides what is computed; else ``None``."""
     if capture.guards or any(isinstance(node.op, Plain | Primitive) or node.keys for node in capture.nodes):
         return None
-    if any(type(node._da) is list for node in capture.order):
+    if any(saved_operands(node) is not None for node in capture.order):
         return None
     return _Flattening(capture, arguments).flat
 
@@ -90,7 +91,7 @@ class _Flattening:
         terms: dict[int, list[Any]] = {}
         for node in capture.nodes:
             value, op = node.value, node.op
-            if not value.requires_grad or type(value._da) is list:
+            if not value.requires_grad or saved_operands(value) is not None:
                 self._move(op, node.operands, value, len(arguments))
                 continue
             operands = list(node.operands)

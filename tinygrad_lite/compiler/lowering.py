@@ -19,6 +19,7 @@ import numpy as np
 
 from ..core.derivatives import Rule
 from ..core.elementwise import Elementwise
+from ..core.graph import local_pull, operands_of, saved_operands
 from ..core.table_source import float_source
 from ..core.value import Op, Plain, Value, as_data
 from ..errors import IndexRangeError
@@ -226,7 +227,7 @@ class _Lowering:
             return
         args = tuple(self._argument(x) for x in node.operands)
         rule = _rule(op, len(args))
-        if type(value._data) is float and type(value._da) is not list and rule is not None:
+        if type(value._data) is float and saved_operands(value) is None and rule is not None:
             slot = self._on_floats(rule, args, value._data)
         elif node.keys:
             key = tuple(self.at[id(node.keys[k])] if k in node.keys else part for k, part in enumerate(op.key))  # type: ignore[attr-defined]
@@ -307,11 +308,11 @@ class _Lowering:
                 continue
             g = cotangents.pop(node)
             start = len(self.low.calls)
-            operands = node.operands
+            operands = operands_of(node)
             for k, operand in enumerate(operands):
                 if not isinstance(operand, Value) or not operand.requires_grad:
                     continue
-                if type(node._da) is list:
+                if saved_operands(node) is not None:
                     pulled = self._pulled(node, k, g)
                 else:
                     pulled = self._scaled(node, k, g)
@@ -334,7 +335,7 @@ class _Lowering:
         """The contribution of a scalar node: g times its local derivative."""
         op = node._made_by
         assert op is not None
-        args = tuple(self._argument(x) for x in node.operands)
+        args = tuple(self._argument(x) for x in operands_of(node))
         rule = _rule(op, len(args))
         assert rule is not None
         expression = rule.derivatives[k]
@@ -348,16 +349,18 @@ class _Lowering:
         """The op's own pull as NumPy's calls if it can be followed to the same bits, else as one."""
         op = node._made_by
         assert op is not None
-        data = node._da[k]
-        args = tuple(self._argument(x) for x in node.operands)
+        saved = saved_operands(node)
+        assert saved is not None
+        data = saved[k]
+        args = tuple(self._argument(x) for x in operands_of(node))
         out = self.at[id(node)]
         found = self.capture.keyed.get(id(node))
         if found is not None:
             key = tuple(self.at[id(found.keys[j])] if j in found.keys else p for j, p in enumerate(found.op.key))  # type: ignore[attr-defined]
             slot: Any = self.low.call("opaque", _pull_picked, (g, args[0], out, key), {}, None)
-            slot.sample = op.pull(k, sampled(g), node._da, node._data)
+            slot.sample = local_pull(node, k, sampled(g))
         else:
-            expected = op.pull(k, sampled(g), node._da, node._data)
+            expected = local_pull(node, k, sampled(g))
             if expected is None:
                 return None
             slot = self._followed_back(op, node, k, g, args, out, expected)

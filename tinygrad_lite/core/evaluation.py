@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ArgumentError, GraphError, ShapeError
-from .graph import ancestors, check_current
+from .graph import ancestors, live, operands_of, postorder, saved_operands, unfolded
 from .value import Value, as_data, describe
 
 __all__ = ["check_recorded", "replay"]
@@ -31,13 +31,12 @@ def check_recorded(end: Value) -> None:
         leaves = [operand for operand in node.parents if operand._made_by is None]
         if not leaves:
             continue
-        if type(node._da) is list:
-            for operand, saved in zip(node._a, node._da, strict=False):
-                if type(operand) is Value and operand._data is not saved:
-                    check_current(operand, saved)
+        made = unfolded(node)
+        if saved_operands(made) is not None:
+            live(made)  # raises
         elif type(node._data) is float and all(not operand.shape for operand in node.parents):
             with np.errstate(all="ignore"):
-                now = _recomputed(node, {operand: operand._data for operand in node.parents})
+                now = _recomputed(made, {operand: operand._data for operand in node.parents})
             if not np.isclose(now, node._data, rtol=1e-9, atol=1e-300, equal_nan=True):
                 some = ", ".join(map(describe, leaves[:6])) + (", …" if len(leaves) > 6 else "")
                 raise GraphError(
@@ -69,33 +68,22 @@ def replay(end: Value | Sequence[Value], leaves: Mapping[Value, Any] | None = No
         if np.shape(data) != leaf.shape:
             raise ShapeError(f"replay: {describe(leaf)} takes data of its shape, got {np.shape(data)}; reshape it")
         results[leaf] = data
-    for one in ends:
-        for node in _upstream(one, results):
-            results[node] = _recomputed(node, results)
+
+    def reads(node: Value) -> list[Value]:
+        return [x for x in operands_of(node) if isinstance(x, Value)]
+
+    for node in postorder(reversed(list(ends)), reads, results):
+        results[node] = _recomputed(node, results)
     found = [results[one] for one in ends]
     return found[0] if isinstance(end, Value) else found
-
-
-def _upstream(end: Value, known: Mapping[Value, Any]) -> list[Value]:
-    """What must be computed for ``end``, in order, where the Values in ``known`` need not be."""
-    order: list[Value] = []
-    seen: set[Value] = set(known)
-    stack: list[Any] = [end]
-    while stack:
-        node = stack.pop()
-        if node is None:
-            order.append(stack.pop())
-        elif node not in seen:
-            seen.add(node)
-            stack += [node, None]
-            stack += [operand for operand in node.operands if isinstance(operand, Value)]
-    return order
 
 
 def _recomputed(node: Value, results: Mapping[Value, Any]) -> Any:
     op = node._made_by
     if op is None:
         return node.data
-    data = [results[x] if isinstance(x, Value) else as_data(x, keep_integers=True, copy=False) for x in node.operands]
+    data = [
+        results[x] if isinstance(x, Value) else as_data(x, keep_integers=True, copy=False) for x in operands_of(node)
+    ]
     out = op.forward(*data)
     return float(out) if type(out) is not float and np.ndim(out) == 0 else out

@@ -1,43 +1,32 @@
-"""The one sweep: sums over all paths, back from an end or forward from a leaf, in any semiring.
+"""The sweeps: sums over all paths, back from an end or forward from a leaf, in any semiring.
 
 Reverse: the cotangent of a Value is the sum, over the ops that read it, of their cotangents pulled back through the
-op's chain. ``backward`` is that sweep for the gradient. Nothing recurses over the graph: chains of millions of ops are
-fine.
+op's chain. Forward: the tangent of a Value is the sum of its operands' tangents pushed through. One loop does each, for
+every semiring, on numbers and on Values. ``backward`` runs for every training step and has a loop of its own,
+``gradients``, with the nodes decoded in line. Nothing recurses over the graph: chains of millions of ops are fine.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import ArgumentError, GraphError, NonFiniteError, ShapeError
-from ..semirings.base import Linear, Semiring
-from .graph import _chain, ancestors, between, chains, topological
+from ..semirings.base import Chain, Linear, Semiring
+from .graph import between, chain_of, chains, local_pull, topological
 from .recording import watching
 from .value import CONSUMED, Value, as_data, describe
 
-__all__ = ["backward", "backward_gradients", "carry_back", "carry_forward", "push", "reverse", "sweep"]
+__all__ = ["backward", "carry_back", "carry_forward", "forward", "gradients", "reverse", "sweep"]
 
 
-class Route:
-    """Which paths a sweep goes: here all of them."""
-
-    def opens(self, node: Value, operand: Value) -> bool:
-        """Whether paths may go from ``node`` to this operand of it."""
-        return True
-
-    def gated(self, node: Value, a: Any, semiring: Semiring) -> Any:
-        """A sum over paths by way of ``node``, without what may not pass there."""
-        return a
+# ---- the gradient, as training needs it
 
 
-EVERYWHERE = Route()
-
-
-@np.errstate(all="ignore")  # what overflows becomes inf or nan, as in the data; a with statement takes twice the time
+@np.errstate(all="ignore")  # overflow becomes inf or nan, as in the data; a with statement takes twice the time
 def backward(self: Value, grad: Any = None, keep: str | None = None) -> None:
     """Sum the gradients over all paths into every Value that this one depends on.
 
@@ -55,25 +44,42 @@ def backward(self: Value, grad: Any = None, keep: str | None = None) -> None:
     >>> x.grad
     array([2., 4.])
     """
-    end = self
     if keep not in (None, "leaves"):
         raise ArgumentError(f"backward: keep is None or 'leaves', got {keep!r}")
-    seed = _seed(end, grad)
-    if not end.requires_grad:
+    seed = _seed(self, grad)
+    if not self.requires_grad:
         raise GraphError(
-            f"backward: {describe(end)} depends on nothing that requires a gradient; "
+            f"backward: {describe(self)} depends on nothing that requires a gradient; "
             "make its parameters with Value(…), outside no_grad(), and without detach()"
         )
-    order = topological(end, unfolding=False)
+    _deposit(_gradients(self, seed, keep == "leaves"), seed)
+
+
+@np.errstate(all="ignore")
+def gradients(end: Value, grad: Any = None) -> dict[Value, Any]:
+    """The gradient that ``end.backward(grad)`` gives every Value it reaches, of leaves that had none before.
+
+    Nothing is written into a Value. The very code runs that trains: ``Op.pull`` of arrays and the saved derivatives of
+    scalars, which the other sweeps do not use. Arrays may be shared between Values.
+
+    >>> a = Value(3.0)
+    >>> gradients(a * a)[a], a.has_grad
+    (6.0, False)
+    """
+    return _gradients(end, _seed(end, grad), False) if end.requires_grad else {}
+
+
+def _gradients(end: Value, seed: Any, free: bool) -> dict[Value, Any]:
+    """The loop of ``gradients``. ``free`` frees each node once it is done, and leaves only leaves."""
+    order = topological(end, folded=True)
     detector = watching()
     cotangents: defaultdict[Value, Any] = defaultdict(float) if detector is None else detector.cotangents()
     if detector is not None:
         detector.check(order)
     cotangents[end] = seed
-    taken = {id(seed)}  # arrays that a leaf must not have for its own
     while order:
         node = order.pop()
-        g = cotangents.pop(node, None)
+        g = cotangents.pop(node, None) if free else cotangents.get(node)
         if g is None:  # read only where its reader has no derivative
             continue
         locals_ = node._da
@@ -91,16 +97,29 @@ def backward(self: Value, grad: Any = None, keep: str | None = None) -> None:
             _pull_arrays(node, g, cotangents)
         else:
             cotangents[node._b] += g * node._db
-        if keep is None:
-            node._grad = g
-            if kind is list:
-                taken.add(id(g))
-            continue
-        node._made_by = CONSUMED
-        node._a = node._b = node._da = node._db = None
-        if node is not end:
-            node._data = node._grad = None
-    _add_to_leaves(cotangents, taken)
+        if free:
+            node._made_by = CONSUMED
+            node._a = node._b = node._da = node._db = None
+            if node is not end:
+                node._data = node._grad = None
+    return cotangents
+
+
+def _pull_arrays(node: Value, g: Any, cotangents: dict[Value, Any]) -> None:
+    op, saved, out = node._made_by, node._da, node._data
+    assert op is not None
+    for k, operand in enumerate(node._a):
+        if type(operand) is Value and operand.requires_grad:
+            pulled = op.pull(k, g, saved, out)
+            if pulled is None:
+                continue
+            data = saved[k]
+            if type(data) is float:
+                cotangents[operand] += float(pulled)
+                continue
+            if pulled.dtype is not data.dtype:
+                pulled = pulled.astype(data.dtype, copy=False)
+            cotangents[operand] = cotangents[operand] + pulled if operand in cotangents else pulled
 
 
 def _seed(end: Value, grad: Any) -> Any:
@@ -118,35 +137,46 @@ def _seed(end: Value, grad: Any) -> Any:
     return grad if type(grad) is float else grad.astype(end.dtype)  # a copy: it becomes the end's gradient
 
 
-def _pull_arrays(node: Value, g: Any, cotangents: dict[Value, Any]) -> None:
-    op, saved, out = node._made_by, node._da, node._data
-    assert op is not None
-    for k, operand in enumerate(node._a):
-        if type(operand) is Value and operand.requires_grad:
-            pulled = op.pull(k, g, saved, out)
-            if pulled is None:
-                continue
-            data = saved[k]
-            if type(data) is float:
-                cotangents[operand] += float(pulled)
-                continue
-            if pulled.dtype is not data.dtype:
-                pulled = pulled.astype(data.dtype, copy=False)
-            before = cotangents.get(operand)
-            cotangents[operand] = pulled if before is None else before + pulled
-
-
-def _add_to_leaves(cotangents: Mapping[Value, Any], taken: set[int]) -> None:
-    """Leaves add this pass's gradient to theirs. An array that something else holds is copied first."""
-    for leaf, g in cotangents.items():
+def _deposit(found: Mapping[Value, Any], seed: Any) -> None:
+    """Interior Values take this pass's gradient, leaves add it to theirs. No leaf shares its array with anybody."""
+    leaves = []
+    for value, g in found.items():
+        if value._made_by is None:
+            leaves.append((value, g))
+        else:
+            value._grad = g
+    taken: set[int] = set()
+    for leaf, g in leaves:
         if leaf._grad is not None:
             leaf._grad = leaf._grad + g
         elif type(g) is float:
             leaf._grad = g
         else:
+            taken = taken or {id(seed), *(id(g) for value, g in found.items() if value._made_by is not None)}
             own = g.base is None and id(g) not in taken
             taken.add(id(g))
             leaf._grad = g if own else g.copy()
+
+
+# ---- any semiring
+
+
+class Route:
+    """Which paths a sweep takes: here all of them."""
+
+    def opens(self, node: Value, operand: Value) -> bool:
+        """Whether paths may go from ``node`` to this operand of it."""
+        return True
+
+    def gated(self, node: Value, a: Any, semiring: Semiring) -> Any:
+        """A sum over paths by way of ``node``, without what may not pass there."""
+        return a
+
+
+EVERYWHERE = Route()
+
+Edges = Callable[[Value], Iterable[tuple[int, Value, Chain]]]
+"""For each node its operands through which a gradient flows: position, operand and chain."""
 
 
 def reverse(end: Value, semiring: Semiring, seed: Any = None, route: Route = EVERYWHERE) -> dict[Value, Any]:
@@ -154,31 +184,60 @@ def reverse(end: Value, semiring: Semiring, seed: Any = None, route: Route = EVE
 
     ``seed`` is the cotangent of ``end``: by default the empty path at its one element. ``route`` leaves out paths.
     """
-    cotangents: dict[Value, Any] = {end: semiring.one(end.shape) if seed is None else seed}
-    with np.errstate(all="ignore"):
-        for node in reversed(topological(end)):
-            if node not in cotangents:
-                continue
-            g = cotangents[node] = route.gated(node, cotangents[node], semiring)
-            for _, operand, chain in chains(node):
-                if route.opens(node, operand):
-                    _accumulate(cotangents, operand, semiring.pull(chain, g, node), semiring)
-    return cotangents
+    totals: dict[Value, Any] = {end: semiring.one(end.shape) if seed is None else seed}
+    _pull_all(topological(end), chains, totals, semiring, route)
+    return totals
 
 
-def push(start: Value, end: Value, semiring: Semiring, seed: Any, route: Route = EVERYWHERE) -> dict[Value, Any]:
+def forward(start: Value, end: Value, semiring: Semiring, seed: Any, route: Route = EVERYWHERE) -> dict[Value, Any]:
     """The tangent, in a semiring, of every Value between ``start`` and ``end``: sums over the paths to ``start``."""
-    tangents: dict[Value, Any] = {start: seed}
-    with np.errstate(all="ignore"):
-        for node in topological(end):
-            if node is start:
-                continue
-            for _, operand, chain in chains(node):
-                if operand in tangents and route.opens(node, operand):
-                    _accumulate(tangents, node, semiring.push(chain, tangents[operand], node), semiring)
-            if node in tangents:
-                tangents[node] = route.gated(node, tangents[node], semiring)
-    return tangents
+    totals: dict[Value, Any] = {start: seed}
+    _push_all((node for node in topological(end) if node is not start), chains, totals, semiring, route)
+    return totals
+
+
+@np.errstate(all="ignore")
+def _pull_all(
+    order: Sequence[Value],
+    edges: Edges,
+    totals: dict[Value, Any],
+    semiring: Semiring,
+    route: Route = EVERYWHERE,
+    keep: bool = True,
+) -> None:
+    """The reverse sweep: pull the totals at the ends back through ``order``, from its last Value to its first.
+
+    Without ``keep`` a Value's total is dropped once it is pulled back.
+    """
+    for node in reversed(order):
+        g = totals.get(node) if keep else totals.pop(node, None)
+        if g is None:  # read only where its reader has no derivative
+            continue
+        if keep:
+            g = totals[node] = route.gated(node, g, semiring)
+        for _, operand, chain in edges(node):
+            if route.opens(node, operand):
+                pulled = semiring.pull(chain, g, node)
+                if pulled is not None:
+                    _add(totals, operand, pulled, semiring)
+
+
+@np.errstate(all="ignore")
+def _push_all(
+    order: Iterable[Value], edges: Edges, totals: dict[Value, Any], semiring: Semiring, route: Route = EVERYWHERE
+) -> None:
+    """The forward sweep: push the totals at the starts forward through ``order``."""
+    for node in order:
+        for _, operand, chain in edges(node):
+            if operand in totals and route.opens(node, operand):
+                _add(totals, node, semiring.push(chain, totals[operand], node), semiring)
+        if node in totals:
+            totals[node] = route.gated(node, totals[node], semiring)
+
+
+def _add(totals: dict[Value, Any], node: Value, term: Any, semiring: Semiring) -> None:
+    term = semiring.fitted(term, node)
+    totals[node] = semiring.add(totals[node], term) if node in totals else term
 
 
 def check_local_derivatives(end: Value, reached: Container[Value], who: str, route: Route = EVERYWHERE) -> None:
@@ -207,12 +266,6 @@ def _refuse(node: Value, k: int, operand: Value, weight: Any, who: str) -> None:
         f"{who}: a local derivative of {node.op.name!r}, which made {describe(node)}, with respect to operand {k}, "
         f"{describe(operand)}, is {float(weight[index])}{element}{point}; keep the operand inside the op's domain"
     )
-
-
-def _accumulate(totals: dict[Value, Any], node: Value, term: Any, semiring: Semiring) -> None:
-    if not node.shape:
-        term = semiring.scalar(term)
-    totals[node] = semiring.add(totals[node], term) if node in totals else term
 
 
 def sweep(end: Value, semiring: Semiring, wrt: Any) -> Any:
@@ -264,118 +317,92 @@ def _own(found: Any) -> Any:
     return np.array(found) if isinstance(found, np.ndarray) else found
 
 
-# ---- the ordinary sum and product, of numbers and of Values
+# ---- between given Values, on numbers or on Values
 
 
 class Numbers(Linear):
-    """Numbers and arrays, perhaps several at a time."""
+    """The ordinary sum and product, of cotangents and tangents in the precision of the Values that they belong to."""
 
     recorded = False
+    """Whether elements are Values, so that every operation is recorded."""
 
     def __init__(self) -> None:
         super().__init__("numbers", lambda weight: weight)
 
-    def scalar(self, a: Any) -> Any:
-        return a
-
-    def cast(self, x: Any, like: Value) -> Any:
-        """``x`` in the precision of a Value whose axes it has."""
-        return x if not like.shape or getattr(x, "dtype", like.dtype) == like.dtype else np.asarray(x, like.dtype)
+    def fitted(self, a: Any, node: Value) -> Any:
+        if type(node._data) is float:
+            return a if type(a) is float else float(a)
+        return _cast(a, node)
 
 
-NUMBERS = Numbers()
+class Several(Numbers):
+    """Numbers with one more axis in front: the sweep carries as many at a time as that axis is long."""
+
+    def fitted(self, a: Any, node: Value) -> Any:
+        return _cast(a, node)
 
 
-def _added(totals: dict[Value, Any], node: Value, term: Any, semiring: Numbers, plain: bool) -> None:
-    """``term`` added to what arrived at ``node``; ``plain`` is one number at a time."""
-    if not plain or type(node._data) is not float:
-        term = semiring.cast(term, node)
-    elif type(term) is not float:
-        term = float(term)
-    totals[node] = totals[node] + term if node in totals else term
+NUMBERS, SEVERAL = Numbers(), Several()
+
+
+def _cast(a: Any, node: Value) -> Any:
+    return a if not node.shape or getattr(a, "dtype", node.dtype) == node.dtype else np.asarray(a, node.dtype)
+
+
+class _Pull:
+    """The local derivative with respect to operand ``k`` as ``backward`` applies it: faster than the chain's maps."""
+
+    __slots__ = ("k", "node")
+
+    def __init__(self, node: Value, k: int) -> None:
+        self.node, self.k = node, k
+
+    def pull(self, g: Any, semiring: Semiring) -> Any:
+        return local_pull(self.node, self.k, g)
+
+    def push(self, t: Any, semiring: Semiring) -> Any:
+        raise NotImplementedError
 
 
 def carry_back(
-    ends: Sequence[Value], cotangents: Sequence[Any], starts: Sequence[Value], semiring: Numbers, several: bool = False
+    ends: Sequence[Value], cotangents: Sequence[Any], starts: Sequence[Value], semiring: Numbers
 ) -> list[Any]:
     """The cotangent of each of ``starts``; ``None`` for one on which no end depends.
 
-    ``cotangents`` has one of each end's shape, with one axis in front if ``several``;
-    they are Values in the semiring of Values.
+    ``cotangents`` has one of each end's shape: a number or an array, a Value in the semiring of Values, an array with
+    one more axis in front in ``SEVERAL``. A folded op is taken as one op.
     """
-    recorded = semiring.recorded
-    plain = not (recorded or several)
-    graph = between(ends, starts)
+    graph = dict(between(ends, starts))
+
+    def edges(node: Value) -> Iterable[tuple[int, Value, Chain]]:
+        if semiring is NUMBERS:
+            return [(k, operand, (_Pull(node, k),)) for k, operand in graph[node]]
+        all_chains = ((k, operand, chain_of(node, k, semiring.recorded)) for k, operand in graph[node])
+        return ((k, operand, chain) for k, operand, chain in all_chains if chain is not None)
+
     detector = watching()
     totals: dict[Value, Any] = {} if detector is None else detector.cotangents()
     if detector is not None:
-        detector.check(node for node, _ in graph)
-    with np.errstate(all="ignore"):
-        for end, g in zip(ends, cotangents, strict=True):
-            _added(totals, end, g, semiring, plain)
-        for node, edges in reversed(graph):
-            g = totals.pop(node, None)
-            if g is None:  # read only where its reader has no derivative
-                continue
-            op, saved = node._made_by, node._da
-            assert op is not None
-            for k, operand in edges:
-                if plain and type(saved) is list:
-                    pulled = op.pull(k, g, saved, node._data)
-                elif plain:
-                    pulled = g * (saved[k] if type(saved) is tuple else node._db if k else saved)
-                else:
-                    chain = _chain(node, k, recorded)
-                    pulled = None if chain is None else semiring.pull(chain, g, node)
-                if pulled is not None:
-                    _added(totals, operand, pulled, semiring, plain)
+        detector.check(graph)
+    for end, g in zip(ends, cotangents, strict=True):
+        _add(totals, end, g, semiring)
+    _pull_all(list(graph), edges, totals, semiring, keep=False)
     return [totals.get(start) for start in starts]
 
 
 def carry_forward(
-    ends: Sequence[Value], starts: Sequence[Value], tangents: Sequence[Any], semiring: Numbers, several: bool = False
+    ends: Sequence[Value], starts: Sequence[Value], tangents: Sequence[Any], semiring: Numbers
 ) -> list[Any]:
     """The tangent of each of ``ends``; ``None`` for one that depends on no start. As ``carry_back``, the other way."""
-    recorded = semiring.recorded
-    plain = not (recorded or several)
+    graph = dict(between(ends, starts))
+
+    def edges(node: Value) -> Iterable[tuple[int, Value, Chain]]:
+        for k, operand in graph[node]:
+            if operand in totals and (chain := chain_of(node, k, semiring.recorded)) is not None:
+                yield k, operand, chain
+
     totals: dict[Value, Any] = {}
-    with np.errstate(all="ignore"):
-        for start, t in zip(starts, tangents, strict=True):
-            _added(totals, start, t, semiring, plain)
-        for node, edges in between(ends, starts):
-            for k, operand in edges:
-                if operand in totals:
-                    chain = _chain(node, k, recorded)
-                    if chain is not None:
-                        _added(totals, node, semiring.push(chain, totals[operand], node), semiring, plain)
+    for start, t in zip(starts, tangents, strict=True):
+        _add(totals, start, t, semiring)
+    _push_all(graph, edges, totals, semiring)
     return [totals.get(end) for end in ends]
-
-
-def backward_gradients(end: Value, grad: Any = None) -> dict[Value, Any]:
-    """The gradient that ``end.backward(grad)`` gives every Value it reaches, of leaves that had none before.
-
-    The very code runs that trains: ``Op.pull`` of arrays and the saved derivatives of scalars, which the other sweeps
-    do not use. Data are shared with the copy, nothing of the graph changes.
-
-    >>> a = Value(3.0)
-    >>> backward_gradients(a * a)[a], a.has_grad
-    (6.0, False)
-    """
-    if not end.requires_grad:
-        return {}
-    copies: dict[Value, Value] = {}
-    for value in ancestors(end):  # each after its operands
-        copy = copies[value] = object.__new__(Value)
-        copy._data, copy._grad, copy._made_by = value._data, None, value._made_by
-        copy._a, copy._b = _copied(value._a, copies), _copied(value._b, copies)
-        copy._da, copy._db = value._da, value._db
-        copy.name, copy.requires_grad = value.name, value.requires_grad
-    copies[end].backward(grad)
-    return {value: copy._grad for value, copy in copies.items() if copy._grad is not None}
-
-
-def _copied(operand: Any, copies: dict[Value, Value]) -> Any:
-    """An operand, or a tuple of them, with the copies in place of Values; raw numbers stay."""
-    if type(operand) is tuple:
-        return tuple(_copied(one, copies) for one in operand)
-    return copies.get(operand, operand) if type(operand) is Value else operand

@@ -40,7 +40,7 @@ from .shapes import shape_of
 if TYPE_CHECKING:
     from .maps import Chain
 
-__all__ = ["Op", "Value", "describe", "record"]
+__all__ = ["Folded", "Op", "Value", "describe", "record"]
 
 
 new = object.__new__
@@ -52,9 +52,9 @@ class Op:
     name: str
     sign: str
     folded = False
-    """Whether it stands for a graph that can be put in its place (see checkpointing.py)."""
+    """Whether it stands for a graph: the engine goes through its own ``pull``, readers see the graph (``Folded``)."""
     line: str | None = None
-    """The line of the user's code that made its node, as far as ``detect_anomaly`` noted it."""
+    """The line of the user's code that made its node, if ``detect_anomaly`` noted it."""
 
     def forward(self, *data: Any) -> Any:
         """The result, from the operands' data."""
@@ -84,12 +84,35 @@ class Op:
         """The value and the local derivatives of ``n`` operands as expressions; ``None`` for an op that has none."""
         return None
 
-    def unfold(self, node: Value) -> None:
-        """Put that graph in the place of ``node``."""
-        raise NotImplementedError
-
     def __repr__(self) -> str:
         return f"<op {self.name}>"
+
+
+class Folded(Op):
+    """An op that stands for a graph of other ops: a fused loss, a checkpoint. Each object serves one node.
+
+    ``backward`` and ``compile`` take it as one op. Everybody else sees its composition in its place; the node and the
+    recorded graph stay as they are.
+    """
+
+    folded = True
+    _composed: Value | None = None
+
+    def compose(self, node: Value) -> Value:
+        """The end of the graph that the op stands for, recorded from the node's own operands."""
+        raise NotImplementedError
+
+    def composition(self, node: Value) -> Value:
+        """That end, recorded the first time that a reader asks.
+
+        Raises ``GraphError`` where an operand holds other data now than the node was computed from.
+        """
+        if self._composed is None:
+            for operand, saved in zip(node._a, node._da, strict=True):
+                if type(operand) is Value and operand._data is not saved:
+                    check_current(operand, saved)
+            self._composed = self.compose(node)
+        return self._composed
 
 
 class _Consumed(Op):
@@ -213,45 +236,18 @@ class Value(Methods):
 
     @property
     def op(self) -> Op | None:
-        """The op that made this Value; ``None`` for a leaf."""
-        return self._made_by
+        """The op that made this Value; ``None`` for a leaf. For a fused loss or a checkpoint its composition's last."""
+        return unfolded(self)._made_by
 
     @property
     def operands(self) -> tuple[Any, ...]:
         """The operands of the op, in order: Values, and raw numbers and arrays as they were given."""
-        if self._made_by is None:
-            return ()
-        if self._made_by is CONSUMED:
-            raise GraphError(
-                f"graph: what {describe(self)} was computed from was freed by backward(keep='leaves'); "
-                "run the forward pass again, or call backward() without keep"
-            )
-        if type(self._a) is tuple:
-            return self._a
-        if self._b is None:
-            return (self._a,)
-        return (self._a, self._b)
+        return operands_of(unfolded(self))
 
     @property
     def parents(self) -> tuple[Value, ...]:
         """The operands of the op, in order, each a Value: a raw number or array becomes a nameless constant, once."""
-        operands = self.operands
-        if all(isinstance(operand, Value) for operand in operands):
-            return operands
-        # The saved data, where there is any: a list converted again would look like data replaced since.
-        saved = self._da if type(self._da) is list else None
-        parents = tuple(
-            operand
-            if isinstance(operand, Value)
-            else constant(as_data(operand, True, False) if saved is None else saved[k])
-            for k, operand in enumerate(operands)
-        )
-        if type(self._a) is tuple:
-            self._a = parents
-        else:
-            self._a = parents[0]
-            self._b = parents[1] if len(parents) > 1 else None
-        return parents
+        return parents_of(unfolded(self))
 
     @property
     def is_leaf(self) -> bool:
@@ -498,11 +494,81 @@ def constant(data: Any, name: str | None = None) -> Value:
     return node
 
 
+def array_node(op: Op, operands: tuple[Any, ...], saved: list[Any], out: Any, name: str | None = None) -> Value:
+    """The result ``out`` of an op that keeps the operands' data, as ``record`` makes it."""
+    node = constant(out, name)
+    node._made_by, node._a, node._da = op, operands, saved
+    node.requires_grad = any(type(x) is Value and x.requires_grad for x in operands)
+    return node
+
+
 def cut(data: Any, by: str, name: str | None = None) -> Value:
     """A constant that ends a graph: ``by`` is what cut it off, for messages about paths that are not there."""
     node = constant(data, name)
     node._b = by
     return node
+
+
+# ---- how a node is encoded (core/graph.py has what is read beyond this) --------------------------------------------
+
+
+def unfolded(node: Value) -> Value:
+    """The Value whose encoding tells readers how ``node`` was made: itself, or the end of its composition."""
+    while (op := node._made_by) is not None and op.folded:
+        node = op.composition(node)  # type: ignore[attr-defined]
+    return node
+
+
+def operands_of(node: Value) -> tuple[Any, ...]:
+    """The operands as they were recorded: Values, and raw numbers and arrays. A folded op keeps its own.
+
+    Raises ``GraphError`` for a node that was freed.
+    """
+    if node._made_by is None:
+        return ()
+    if node._made_by is CONSUMED:
+        raise GraphError(
+            f"graph: what {describe(node)} was computed from was freed by backward(keep='leaves'); "
+            "run the forward pass again, or call backward() without keep"
+        )
+    if type(node._a) is tuple:
+        return node._a
+    return (node._a,) if node._b is None else (node._a, node._b)
+
+
+def parents_of(node: Value) -> tuple[Value, ...]:
+    """The same, each a Value: a raw number or array becomes a nameless constant, once."""
+    operands = operands_of(node)
+    if all(isinstance(operand, Value) for operand in operands):
+        return operands
+    # The saved data, where there is any: a list converted again would look like data replaced since.
+    saved = node._da if type(node._da) is list else None
+    parents = tuple(
+        operand
+        if isinstance(operand, Value)
+        else constant(as_data(operand, True, False) if saved is None else saved[k])
+        for k, operand in enumerate(operands)
+    )
+    if type(node._a) is tuple:
+        node._a = parents
+    else:
+        node._a = parents[0]
+        node._b = parents[1] if len(parents) > 1 else None
+    return parents
+
+
+def check_current(operand: Value, saved: Any) -> None:
+    """Raise ``GraphError`` if an operand holds other data than was recorded."""
+    if operand._data is None or (type(saved) is float and (operand._data == saved or saved != saved)):
+        return  # freed, which is found when its turn comes; or an equal float
+    raise GraphError(
+        f"graph: the data of {describe(operand)} was replaced after it was recorded; run the forward pass again"
+    )
+
+
+def cut_by(value: Value) -> str | None:
+    """What cut a constant off from its graph; ``None`` where nothing did."""
+    return value._b if value._made_by is None else None
 
 
 def unrecorded(op: Op, operands: tuple[Any, ...], out: Any) -> Value:

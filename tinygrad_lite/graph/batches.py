@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.graph import ancestors
+from ..core.graph import ancestors, chain_of, saved_operands, unfolded
 from ..core.value import Value, describe
 from ..errors import ArgumentError, GraphError
 from ..semirings.base import Semiring
@@ -88,14 +88,14 @@ def _data(values: list[Value], end: Value) -> list[Value]:
 
 
 def _read_by(value: Value, read: dict[Value, Any]) -> Any:
-    op, saved = value.op, value._da
+    made = unfolded(value)
     found = _READERS.zero(value.shape)
     for k, operand in enumerate(value.parents):
         tags = read[operand]
-        if op is None or np.isinf(tags[0]).all():
+        if np.isinf(tags[0]).all():
             continue
-        if type(saved) is list:
-            chain = op.chain(k, saved, value.data)
+        if saved_operands(made) is not None:
+            chain = chain_of(made, k)
             if chain is None:
                 continue
             tags = _READERS.push(chain, tags, value)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.graph import ancestors
+from ..core.graph import ancestors, unfolded
 from ..core.value import Value
 
 __all__ = ["Region", "modules_of", "note", "regions_of"]
@@ -83,11 +83,12 @@ def regions_of(end: Value) -> dict[Value, tuple[Region, ...]]:
 
 def _calls_at(value: Value) -> Iterator[tuple[Any, tuple[Any, ...]]]:
     """The calls whose result a Value is: the module, and what it was given. Not where it only passed on."""
-    call = None if value.is_leaf else getattr(value, "_calls", None)
-    while call is not None:
-        module, given, call = call
-        if not any(value is x for x in _values(given)):
-            yield module, given
+    for made in () if value.is_leaf else dict.fromkeys((value, unfolded(value))):
+        call = getattr(made, "_calls", None)
+        while call is not None:
+            module, given, call = call
+            if not any(value is x for x in _values(given)):
+                yield module, given
 
 
 def _between(result: Value, inputs: set[Value], own: Mapping[int, str]) -> list[Value]:

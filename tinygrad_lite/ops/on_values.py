@@ -19,7 +19,7 @@ import numpy as np
 
 from ..core.maps import Adjoint, Chain, Gather, Map
 from ..core.recording import observer
-from ..core.sweeps import NUMBERS, Numbers
+from ..core.sweeps import NUMBERS, SEVERAL, Numbers
 from ..core.value import Op, Value, constant, describe, record
 from ..errors import GraphError
 from . import manipulation, products, reductions, scans
@@ -46,8 +46,8 @@ class _Values(Numbers):
 
     recorded = True
 
-    def cast(self, x: Any, like: Value) -> Any:
-        return cast(x, like)
+    def fitted(self, a: Any, node: Value) -> Any:
+        return cast(a, node)
 
     def lift(self, weight: Any) -> Any:
         return constant(weight) if isinstance(weight, np.ndarray) and weight.ndim else weight
@@ -90,9 +90,9 @@ class _Values(Numbers):
 _VALUES = _Values()
 
 
-def arithmetic(recorded: bool) -> Numbers:
-    """The semiring of numbers, or of Values, on which every operation is recorded."""
-    return _VALUES if recorded else NUMBERS
+def arithmetic(recorded: bool, several: bool = False) -> Numbers:
+    """The semiring of Values, whose operations are recorded; else of numbers, perhaps several at each element."""
+    return _VALUES if recorded else SEVERAL if several else NUMBERS
 
 
 def _refuse_moving_index(node: Value) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from ..core.graph import ancestors
 from ..core.shapes import Index
 from ..core.sweeps import EVERYWHERE
-from ..core.value import Value, describe
+from ..core.value import Value, cut_by, describe
 from ..errors import ArgumentError, GraphError, ValueTypeError
 from ..graph.lookup import element_of, find, place
 from ..semirings import GRADIENT
@@ -255,8 +255,8 @@ def gradient_paths(
 
 def _why_not(end: Value) -> str:
     """The places where the graph may have been cut."""
-    cuts = [value for value in ancestors(end) if value.is_leaf and isinstance(value._b, str)]
+    cuts = [(value, by) for value in ancestors(end) if (by := cut_by(value)) is not None]
     if not cuts:
         return "was it computed from another Value?"
-    named = ", ".join(f"{describe(value)} by {value._b}" for value in cuts[:5])
+    named = ", ".join(f"{describe(value)} by {by}" for value, by in cuts[:5])
     return f"the graph was cut at {named}{' and others' if len(cuts) > 5 else ''}: paths end there"

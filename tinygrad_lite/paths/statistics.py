@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from ..core.shapes import Index
-from ..core.sweeps import EVERYWHERE, Route, check_local_derivatives, push, reverse
+from ..core.sweeps import EVERYWHERE, Route, check_local_derivatives, forward, reverse
 from ..core.value import Value
 from ..semirings import ACTIVE_COUNT, COUNT, ENTROPY, GRADIENT, MAGNITUDE, SPECTRUM
 from ..semirings.base import Semiring
@@ -44,7 +44,7 @@ class PathStatistics:
         if semiring.reads_weights:
             self.check_finite()
         seed = semiring.only(semiring.one(()), self.at, self.wrt.shape)
-        return push(self.wrt, self.end, semiring, self.gates.gated(self.wrt, seed, semiring), self.gates)
+        return forward(self.wrt, self.end, semiring, self.gates.gated(self.wrt, seed, semiring), self.gates)
 
     def cotangents(self, semiring: Semiring) -> dict[Value, Any]:
         """For every Value: the sum over the paths from ``end[end_at]`` to each of its elements, in a semiring."""

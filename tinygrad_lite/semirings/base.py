@@ -74,6 +74,10 @@ class Semiring:
         """The form that an element takes at a scalar Value."""
         return a
 
+    def fitted(self, a: Any, node: Node) -> Any:
+        """The form that an element takes at a Value."""
+        return a if node.shape else self.scalar(a)
+
     def result(self, a: Any) -> Any:
         """The statistic that an element stands for, as users get it."""
         return a

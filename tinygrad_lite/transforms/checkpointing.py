@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from ..core.evaluation import replay
+from ..core.graph import live, postorder
 from ..core.maps import Chain
 from ..core.recording import Observer, capturing, no_grad, observer, paused, recording
 from ..core.shapes import Index, shape_of
 from ..core.sweeps import carry_back, carry_forward
-from ..core.value import Op, Plain, Value, constant, describe
+from ..core.value import Folded, Op, Plain, Value, array_node, constant, describe
 from ..errors import GraphError, ValueTypeError
 from ..ops import joining, manipulation
 from ..ops.casting import argument, cast
@@ -69,12 +70,11 @@ class _Watch(Observer):
         )
 
 
-class _Checkpointed(Op):
+class _Checkpointed(Folded):
     """What a function made of the Values that it read; how is computed again whenever it is asked."""
 
     name = "checkpoint"
     sign = "↻"
-    folded = True
 
     def __init__(self, who: str, run: Callable[[], Value], operands: tuple[Value, ...], noises: Noises) -> None:
         self.who = who
@@ -97,19 +97,12 @@ class _Checkpointed(Op):
 
     def _check_reads(self, end: Value) -> None:
         """A Value that was not seen in the first run would lose its gradient."""
-        seen = set(self.operands)
-        stack = [end]
-        while stack:
-            node = stack.pop()
-            if node in seen or not node.requires_grad:
-                continue
-            seen.add(node)
-            if node._made_by is None:
+        for node in postorder([end], lambda node: [operand for _, operand in live(node)], self.operands):
+            if node.is_leaf and node.requires_grad:
                 raise GraphError(
                     f"checkpoint: {self.who} reads {describe(node)}, which it did not when it was run first (it is "
                     "made anew in each run); make it outside, and pass it as an argument"
                 )
-            stack += [operand for operand in node.operands if type(operand) is Value]
 
     def forward(self, *data: Any) -> Any:
         return replay(self.again(), dict(zip(self.operands, data, strict=True)))
@@ -124,7 +117,7 @@ class _Checkpointed(Op):
         """The cotangent of operand ``k``. Those of the others are kept until they are asked for, right after."""
         known = self._pulled
         if known is None or known[0] is not g or k not in known[1]:
-            found = carry_back([self.again(out)], [g], self.operands, arithmetic(type(g) is Value), several)
+            found = carry_back([self.again(out)], [g], self.operands, arithmetic(type(g) is Value, several))
             known = self._pulled = (g, dict(enumerate(found)))
         pulled = known[1].pop(k)
         if not known[1] or k == len(self.operands) - 1:
@@ -138,16 +131,11 @@ class _Checkpointed(Op):
         tangents = [
             t if j == k else _zero(lead + x.shape, x.dtype, type(t) is Value) for j, x in enumerate(self.operands)
         ]
-        return carry_forward([self.again(out)], self.operands, tangents, arithmetic(type(t) is Value), several)[0]
+        return carry_forward([self.again(out)], self.operands, tangents, arithmetic(type(t) is Value, several))[0]
 
-    def unfold(self, node: Value) -> None:
-        """The node, whose op this is, becomes the end of the function's own graph, with the same data."""
+    def compose(self, node: Value) -> Value:
         end = self.again(node._data)
-        if end._made_by is None or any(end is x for x in self.operands):  # nothing was computed
-            end = argument(end)
-        node._made_by, node._a, node._b, node._da, node._db = end._made_by, end._a, end._b, end._da, end._db
-        if hasattr(end, "_calls"):
-            node._calls = end._calls
+        return argument(end) if end.is_leaf or any(end is x for x in self.operands) else end  # nothing was computed
 
 
 class _Recomputed:
@@ -215,9 +203,7 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
         if packed is None or not operands:
             return result
         op = _Checkpointed(who, lambda: _packed(function(*args, **options), made), operands, watch.noises)  # type: ignore[arg-type, return-value]
-        node = constant(packed._data, packed.name)
-        node._made_by, node._a, node._da = op, operands, [x._data for x in operands]
-        node.requires_grad = True
+        node = array_node(op, operands, [x._data for x in operands], packed._data, packed.name)
         return filled(result, _unpacked(node, [x for _, x in leaves(result)], made))
 
     return checkpointed

@@ -102,8 +102,10 @@ def _carried(call: Call, rows: Sequence[Value], columns: Sequence[Value], forwar
     pieces = []
     for first in range(0, total, step):
         seeds = _unit_rows(rows, first, min(step, total - first), call.recorded)
-        carry = carry_forward(ends, starts, seeds, arithmetic(call.recorded), True) if forward else None
-        pieces.append(carry if carry is not None else carry_back(ends, seeds, starts, arithmetic(call.recorded), True))
+        semiring = arithmetic(call.recorded, several=True)
+        pieces.append(
+            carry_forward(ends, starts, seeds, semiring) if forward else carry_back(ends, seeds, starts, semiring)
+        )
     if not pieces:
         return [None] * len(columns)
     if len(pieces) == 1:
