@@ -60,7 +60,7 @@ MOVED = {
         "handwriting.statements": "handwritten.statements",
         "leveling": "compiler.levels",
         "linalg": "ops.linalg",
-        "lowering": "compiler.lowering programs.calls programs.trace",
+        "lowering": "compiler.lowering programs.calls programs.tracing",
         "manual": "handwritten.manual",
         "maps": "core.maps core.shapes",
         "methods": "ops.methods",
@@ -85,7 +85,7 @@ MOVED = {
         "sweeping": "core.sweeps core.graph core.evaluation",
         "taping": "compiler.tape",
         "tracing": "formulas.reader",
-        "value": "core.value core.recording",
+        "value": "core.value core.recording core.shapes",
         "windows": "ops.windows",
         "writing": "formulas.printer formulas.text formulas.latex formulas.python",
     }.items()

@@ -1,104 +1,146 @@
-"""The tree shows the architecture: rooms on levels, and no import that runs up."""
+"""The tree shows the architecture: rooms on levels, no import that runs up, no circle, nothing too long."""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+import pytest
 
-LEVELS = {
-    "errors": 1,
-    "_aliases": 1,
-    "semirings": 2,
-    "core": 3,
-    "ops": 4,
-    "graph": 4,
-    "optim": 4,
-    "transforms": 5,
-    "formulas": 5,
-    "nn": 5,
-    "training": 5,
-    "datasets": 6,
-    "paths": 6,
-    "programs": 6,
-    "derivation": 7,
-    "handwritten": 7,
-    "checks": 7,
-    "compiler": 8,
-    "cli": 9,
-    "tinygrad_lite": 10,
-    "__main__": 10,
-    "viz._aliases": 11,
-    "viz.errors": 11,
-    "viz.records": 12,
-    "viz.dot": 13,
-    "viz.output": 14,
-    "viz.pictures": 15,
-    "viz.plots": 15,
-    "viz.explorer": 15,
-    "viz": 16,
+import tinygrad_lite as tg
+from tools import architecture
+from tools.architecture import LEVELS, ROOT, modules, room
+
+STILL_LONG = {
+    "tinygrad_lite.compiler.codegen._Emitter",
+    "tinygrad_lite.compiler.codegen._call",
+    "tinygrad_lite.core.sweeps.backward",
+    "tinygrad_lite.core.value.Value",
+    "tinygrad_lite.derivation.matrices.Matrices",
+    "tinygrad_lite.handwritten.file.written",
+    "tinygrad_lite.handwritten.passes.Passes",
+    "tinygrad_lite.ops.primitives.primitive",
+    "tools.coverage.page",
+    "viz.explorer.contents.Contents",
+    "viz.records.network.network_records",
 }
-"""The level of each room: a module imports only rooms below its own, and modules of its own."""
+"""What is longer than it should be: nothing may be added."""
+
+KERNEL_LINES = 2_000
+"""Lines of code that a newcomer reads to understand ``backward`` and paths: at most so many."""
+
+FUNCTIONS = [name for name in tg.__all__ if callable(getattr(tg, name)) and not isinstance(getattr(tg, name), type)]
 
 
-def modules(root: Path) -> dict[str, tuple[Path, bool]]:
-    """Each module's file by its dotted name, and whether it is a package."""
-    found = {}
-    for package in ("tinygrad_lite", "viz"):
-        for path in sorted((root / package).rglob("*.py")):
-            parts = path.relative_to(root).with_suffix("").parts
-            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = (path, parts[-1] == "__init__")
-    return found
-
-
-def imports(root: Path) -> Iterator[tuple[str, str]]:
-    """Every pair of a module and a module that it imports, wherever in the file the import stands."""
-    known = modules(root)
-    for name, (path, package) in known.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                yield from ((name, alias.name) for alias in node.names if alias.name in known)
-            elif isinstance(node, ast.ImportFrom):
-                base = name.split(".") if package else name.split(".")[:-1]
-                parts = base[: len(base) - node.level + 1] if node.level else []
-                source = ".".join([*parts, *([node.module] if node.module else [])])
-                for alias in node.names:
-                    inner = f"{source}.{alias.name}"
-                    target = inner if inner in known else source
-                    if target in known and target != name:
-                        yield name, target
-
-
-def room(module: str) -> str:
-    """The room a module belongs to."""
-    parts = module.split(".")
-    if parts[0] == "viz":
-        return ".".join(parts[:2])
-    return parts[1] if len(parts) > 1 else parts[0]
-
-
-def running_up(root: Path) -> list[str]:
-    """The imports of a room that is not below."""
-    return [
-        f"{name} imports {target}"
-        for name, target in imports(root)
-        if (here := room(name)) != (there := room(target)) and LEVELS[there] >= LEVELS[here]
-    ]
-
-
-def test_no_import_runs_up() -> None:
-    assert not running_up(ROOT)
+def names_that_clash(root: Path) -> list[str]:
+    return architecture.clashes(root, FUNCTIONS)
 
 
 def test_every_room_has_a_level() -> None:
     assert {room(name) for name in modules(ROOT)} == set(LEVELS)
 
 
-def test_an_import_that_runs_up_is_found(tmp_path: Path) -> None:
-    (tmp_path / "tinygrad_lite" / "core").mkdir(parents=True)
-    (tmp_path / "tinygrad_lite" / "ops").mkdir()
-    (tmp_path / "tinygrad_lite" / "ops" / "products.py").write_text("")
-    (tmp_path / "tinygrad_lite" / "core" / "graph.py").write_text("def f():\n    from ..ops.products import dot\n")
-    assert running_up(tmp_path) == ["tinygrad_lite.core.graph imports tinygrad_lite.ops.products"]
+@pytest.mark.parametrize(
+    "check",
+    [
+        architecture.running_up,
+        architecture.circles,
+        architecture.undescribed_rooms,
+        architecture.vague_names,
+        names_that_clash,
+    ],
+)
+def test_the_house_is_in_order(check: Callable[[Path], list[str]]) -> None:
+    assert check(ROOT) == []
+
+
+@pytest.mark.parametrize("check", [architecture.long_classes, architecture.long_functions])
+def test_nothing_is_too_long_for_one_sitting(check: Callable[[Path], list[str]]) -> None:
+    assert [found for found in check(ROOT) if found.split(":")[0] not in STILL_LONG] == []
+
+
+def test_the_kernel_reads_in_one_sitting() -> None:
+    assert architecture.kernel_lines(ROOT) <= KERNEL_LINES
+
+
+# ---- the checks see planted faults -----------------------------------------------------------------------------------
+
+DESCRIBED = '"""What it is.\n\nThe room imports ``core``.\n"""\n'
+CORE = DESCRIBED.replace("core", "semirings")
+FAULTS: dict[str, tuple[Callable[[Path], list[str]], dict[str, str], list[str]]] = {
+    "up": (
+        architecture.running_up,
+        {"core/graph.py": "def f():\n    from ..ops.products import dot\n", "ops/products.py": ""},
+        ["tinygrad_lite.core.graph imports tinygrad_lite.ops.products"],
+    ),
+    "up for a type": (
+        architecture.running_up,
+        {"core/graph.py": "if TYPE_CHECKING:\n    from tinygrad_lite import optim\n", "optim.py": ""},
+        ["tinygrad_lite.core.graph imports tinygrad_lite.optim"],
+    ),
+    "to the side": (
+        architecture.running_up,
+        {"ops/products.py": "from ..graph import lookup\n", "graph/lookup.py": ""},
+        ["tinygrad_lite.ops.products imports tinygrad_lite.graph.lookup"],
+    ),
+    "a circle": (
+        architecture.circles,
+        {
+            "core/a.py": "from . import b\n",
+            "core/b.py": "from .c import x\n",
+            "core/c.py": "def f():\n    from .a import y\n",
+        },
+        ["tinygrad_lite.core.a imports tinygrad_lite.core.b imports tinygrad_lite.core.c imports tinygrad_lite.core.a"],
+    ),
+    "no word on the room": (
+        architecture.undescribed_rooms,
+        {"ops/__init__.py": '"""Ops."""\n', "core/__init__.py": CORE},
+        ["tinygrad_lite.ops: its docstring says what the room is for and what it may import"],
+    ),
+    "an import that the room does not mention": (
+        architecture.undescribed_rooms,
+        {"ops/__init__.py": DESCRIBED, "ops/dense.py": "from ..semirings import base\n", "semirings/base.py": ""},
+        ["tinygrad_lite.ops imports semirings, and its docstring does not say so"],
+    ),
+    "utils": (architecture.vague_names, {"core/_utils.py": ""}, ["tinygrad_lite/core/_utils.py"]),
+    "helpers": (architecture.vague_names, {"helpers/a.py": ""}, ["tinygrad_lite/helpers"]),
+    "a function's name": (names_that_clash, {"core/replay.py": ""}, ["tinygrad_lite.core.replay"]),
+    "a long class": (
+        architecture.long_classes,
+        {"core/a.py": "class A:\n" + "    x = 1\n" * 250},
+        ["tinygrad_lite.core.a.A: 251 lines"],
+    ),
+    "a long function": (
+        architecture.long_functions,
+        {"core/a.py": "class A:\n    def f(self):\n" + "        x = 1\n" * 60},
+        ["tinygrad_lite.core.a.f: 61 lines"],
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found(fault: str, tmp_path: Path) -> None:
+    check, files, found = FAULTS[fault]
+    for name, text in files.items():
+        path = tmp_path / "tinygrad_lite" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert sorted(check(tmp_path)) == found
+
+
+def test_a_long_function_with_a_reason_passes(tmp_path: Path) -> None:
+    (tmp_path / "viz").mkdir()
+    text = '    """Everything in one place, because a reader goes through it once."""\n' + "    x = 1\n" * 60
+    (tmp_path / "viz" / "a.py").write_text("def f():\n" + text)
+    assert architecture.long_functions(tmp_path) == []
+
+
+def test_lines_of_code_are_counted(tmp_path: Path) -> None:
+    text = '"""What.\n\nMore.\n"""\n\nX = (  # why\n    1,\n\n)\n"""What X is."""\n\n\ndef f():\n    """Doc."""\n'
+    text += '    return """a\nb"""\n'
+    assert architecture.code_lines(text) == 6
+    for name in architecture.KERNEL:
+        path = tmp_path / "tinygrad_lite" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert architecture.kernel_lines(tmp_path) == 6 * len(architecture.KERNEL)

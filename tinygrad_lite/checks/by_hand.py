@@ -140,7 +140,7 @@ def _array(gradient: Any, name: Any) -> Any:
 
 
 def _between(loss: Value, name: str) -> Value | None:
-    """The Value between loss and parameters to which a manual gradient of this name belongs."""
+    """The Value between loss and parameters that a manual gradient of this name belongs to."""
     named = {value.name: value for value in ancestors(loss) if value.name is not None and value.requires_grad}
     if name in named:
         return named[name]

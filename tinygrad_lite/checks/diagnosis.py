@@ -56,7 +56,7 @@ def diagnosed(loss: Value, manual: Mapping[Value, Any], tolerance: float) -> tup
 
 
 def find_slip(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6) -> Slip | None:
-    """The slip that makes the gradients of the Values in ``manual`` what they are there; ``None`` if none does.
+    """The slip that gives exactly the gradients in ``manual``, of any Values; ``None`` if no slip does.
 
     >>> x, w = Value(2.0, name="x"), Value(0.5, name="w")
     >>> n = (w * x).sigmoid()
@@ -233,7 +233,7 @@ def _scaled(
 
 
 def _common_factor(right: Mapping[Value, Any], manual: Mapping[Value, Any], tolerance: float) -> float | None:
-    """The number by which all gradients are multiplied; ``None`` if there is none, or it is 0 or 1."""
+    """The factor of all manual gradients over the right ones; ``None`` if they have none in common, or it is 0 or 1."""
     pairs = [(np.asarray(m, float), np.asarray(right.get(v, 0.0), float)) for v, m in manual.items()]
     if any(m.shape != g.shape for m, g in pairs):
         return None

@@ -24,11 +24,11 @@ __all__ = ["Allowed", "Slope", "central_differences", "check_tolerances", "chose
 
 @dataclass(frozen=True)
 class Allowed:
-    """What numbers of one precision can tell: 4e-10, 5e-7, 7e-4 and 3e-12 in float64.
+    """The accuracy of numbers of one precision: 4e-10, 5e-7, 7e-4 and 3e-12 in float64.
 
     ``exact`` is the relative difference allowed between two ways without truncation, ``difference`` that to a finite
-    difference, ``step`` its step relative to the point, ``rounding`` what is left of rounding in it, per unit of the
-    function.
+    difference, ``step`` the step of a difference relative to the point, ``rounding`` the rounding that remains in it,
+    per unit of the function.
     """
 
     exact: float
@@ -147,7 +147,7 @@ class _Estimate:
         return _Level(central, bend, rounding, (up == here) & (down == here))
 
     def _extrapolated(self, level: _Level, last: _Level) -> bool:
-        """Keep what a level tells better than those before; whether that is enough."""
+        """Keep the elements that a level tells better than the levels before; true if that is enough."""
         once = level.once = (16 * level.central - last.central) / 15
         kink = level.kink = (4 * level.bend - last.bend) / 3
         twice, changed = once, abs(once - last.central)

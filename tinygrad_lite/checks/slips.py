@@ -103,7 +103,7 @@ def _activation(op: str, given: str, right: str, derivative: Callable[[Any], Any
 
 
 def kinds(batch_sizes: Iterable[int]) -> list[Kind]:
-    """All kinds of slips, in the order in which they are tried; ``batch_sizes`` are those that a mean may divide by."""
+    """All kinds of slips, in the order of trying them; a mean may divide by each of ``batch_sizes``."""
     return [
         Kind("the factor of {node} with respect to {operand} is missing", _to_the(0), _weighted),
         Kind("the term of {node} is missing from the sum over paths at {operand}", _times(0.0), _any),

@@ -1,6 +1,6 @@
 """Compiled steps: a function is captured once, and replayed as straight NumPy calls or machine code.
 
-The room imports ``programs``, ``optim``, ``ops`` and ``core``.
+The room imports ``programs``, ``optim``, ``ops``, ``core`` and ``semirings``.
 """
 
 from .step import CompiledStep, compile

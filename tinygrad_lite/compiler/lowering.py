@@ -28,14 +28,14 @@ from ..ops.primitives import Primitive
 from ..ops.products import LinearOp
 from ..ops.selection import GetItem
 from ..programs.calls import Program, Slot
-from ..programs.trace import Traced, note, picked, sampled, slotted
+from ..programs.tracing import Traced, note, picked, sampled, slotted
 from ..semirings.base import Linear
 from .capture import Capture, Guard, Node
 
 __all__ = ["SIGNS", "Lowered", "lowered"]
 
 SIGNS: dict[Any, str] = {np.add: "+", np.subtract: "-", np.multiply: "*", np.true_divide: "/"}
-"""The operators of ``trace.ARITHMETIC``."""
+"""The operators of ``tracing.ARITHMETIC``."""
 
 _BOOL = np.dtype(bool)
 _POWERS = {2.0: np.square, 1.0: np.positive, 0.5: np.sqrt, -1.0: np.reciprocal}  # as ndarray.__pow__ does

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.derivatives import TABLE
 from ..programs.calls import Call, Slot, read_once
-from ..programs.trace import picked
+from ..programs.tracing import picked
 from .blocking import Chain, chain_at
 from .buffers import WRITING, Buffers
 from .capture import Guard

@@ -1,6 +1,13 @@
-"""How derivations are made: what ``tinygrad_lite.derivation`` is built of.
+"""The chain rule written out, as a person would: ``derive``.
 
-``numbers`` writes the gradient of one number: ``elements`` is the graph of elements between the two ends, ``factoring``
-the sum over its paths with what they share outside the bracket, ``trees`` puts such sums into text, LaTeX and Python.
-``arrays`` writes the gradients of whole arrays, of which ``matrices`` knows how each linear map is written.
+``scalars`` writes the gradient of one number: ``elements`` is the graph of elements between the two ends, ``factoring``
+factors the sum over its paths, ``trees`` puts such sums into text, LaTeX and Python. ``arrays`` writes the gradients of
+whole arrays; ``matrices`` knows how each linear map is written.
+
+The room imports ``paths``, ``formulas``, ``graph``, ``ops``, ``core`` and ``semirings``.
 """
+
+from .derivation import derive
+from .result import Derivation, Term
+
+__all__ = ["Derivation", "Term", "derive"]

@@ -1,4 +1,4 @@
-"""Values and elements by name, among all that an end was computed from."""
+"""Values and elements by name, in the graph of an end."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["element_of", "find", "parameters_of", "place"]
 
 
 def find(end: Value, name: str, who: str = "find") -> tuple[Value, Index]:
-    """The Value of this name among those that ``end`` was computed from, and the element meant, ``()`` for all of it.
+    """The Value of this name in the graph of ``end``, and the element that the name means, ``()`` for all of it.
 
-    ``who`` is the function that asks, as messages name it. Raises ``UnknownNameError``, with the nearest names, if
-    there is none; ``ArgumentError`` if there are several.
+    ``who`` is the calling function, for error messages. Raises ``UnknownNameError``, with the nearest names, if there
+    is none; ``ArgumentError`` if there are several.
 
     >>> w = Value([1.0, 2.0], name="w")
     >>> find((w * 2.0).sum(), "w[1]")
@@ -55,7 +55,7 @@ def find(end: Value, name: str, who: str = "find") -> tuple[Value, Index]:
 
 
 def place(end: Value, what: Any, who: str) -> tuple[Value, Index]:
-    """A Value and the element meant, ``()`` for all of it: of a Value, a name, or a pair of a Value and an index."""
+    """The Value and the element, ``()`` for all of it, that a Value, a name, or a pair (Value, index) means."""
     if isinstance(what, str):
         return find(end, what, who)
     if isinstance(what, Value):
@@ -67,11 +67,11 @@ def place(end: Value, what: Any, who: str) -> tuple[Value, Index]:
 
 
 def parameters_of(loss: Value, wrt: Any, who: str) -> dict[str, Value]:
-    """The parameters meant by ``wrt``, by name: of a module, a mapping, a Value or name, or several of those.
+    """The parameters in ``wrt``, by name: of a module, a mapping, a Value or name, or several of those.
 
     ``None`` means every named leaf of ``loss`` that requires a gradient. A Value without a name is called ``#0``, by
-    its place. ``who`` is the function that asks, as messages name it. Raises ``ArgumentError`` if there are none, or
-    two of one name, or an element where a whole Value is meant; ``ValueTypeError`` for anything else.
+    its place. ``who`` is the calling function, for error messages. Raises ``ArgumentError`` if there are no parameters,
+    two of one name, or an element instead of a whole Value; ``ValueTypeError`` for anything else.
 
     >>> w, b = Value(2.0, name="w"), Value(1.0, name="b")
     >>> parameters_of(w * 3.0 + b, None, "compare") == parameters_of(w * 3.0 + b, ["w", b], "compare")
@@ -107,7 +107,7 @@ def parameters_of(loss: Value, wrt: Any, who: str) -> dict[str, Value]:
 
 
 def element_of(value: Value, at: Any, who: str, what: str) -> Index:
-    """The index of one element as a tuple of numbers from 0; it may be ``None`` where there is one element."""
+    """The index of one element as a tuple of numbers from 0; ``at`` may be ``None`` where there is one element."""
     shape = value.shape
     if at is None:
         if value.size != 1:

@@ -1,13 +1,13 @@
-"""What the numbers of a network are called: ``w201`` and ``w2[0,1]`` are the same weight.
+"""The names of a network's numbers: ``w201`` and ``w2[0,1]`` are the same weight.
 
 A network of scalars names each number: ``w{layer}{from}{to}``, ``b{layer}{to}``, and for the values of a neuron
-``z{layer}{neuron}`` before and ``n{layer}{neuron}`` after its activation. The parts are joined by ``_`` as soon as any
-of the network's numbers has two digits (``w1_0_12``). A network of arrays names each array, ``w2``, and an element by
-its index, ``w2[0,1]``. Where there are several samples, ``@`` and the sample's number follow (``n20@3``); in an array
-that is the first index (``n2[3,0]``). Inputs are ``x0`` or ``x[0]``, targets ``t0`` or ``t[0]``. Whatever contains a
-network stands in front, with a dot: ``encoder.w201``.
+``z{layer}{neuron}`` before and ``n{layer}{neuron}`` after its activation. ``_`` joins the parts as soon as any of the
+network's numbers has two digits (``w1_0_12``). A network of arrays names each array, ``w2``, and an element by its
+index, ``w2[0,1]``. With several samples ``@`` and the sample's number follow (``n20@3``); in an array the sample is the
+first index (``n2[3,0]``). Inputs are ``x0`` or ``x[0]``, targets ``t0`` or ``t[0]``. A prefix with a dot names the
+module that contains the network: ``encoder.w201``.
 
-This module only reads and writes such names. It depends on nothing, so that everything may use it.
+This module only reads and writes such names. It depends on nothing, so that every room may use it.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _BRACKETS = re.compile(r"(?P<key>.+)\[\s*(?P<index>\d+(?:\s*,\s*\d+)*)\s*\]", re
 class Element:
     """One number of a network, or, with an empty ``index``, a whole array of them.
 
-    ``prefix`` is what contains the network, with its dot; ``kind`` one of ``w b z n x t``; ``layer`` is ``None`` for
-    ``x`` and ``t``; ``index`` is (from, to) for a weight and (neuron,) for the others.
+    ``prefix`` names the module that contains the network, with its dot; ``kind`` is one of ``w b z n x t``; ``layer``
+    is ``None`` for ``x`` and ``t``; ``index`` is (from, to) for a weight and (neuron,) for the others.
     """
 
     prefix: str
@@ -71,8 +71,8 @@ class Element:
 def parse(name: str) -> Element | None:
     """Read a name in either form; ``None`` if it is neither.
 
-    ``b21`` is read as neuron 1 of layer 2. A whole array ``b21``, of a network of 21 layers, is written the same way:
-    whoever has a list of names looks there first, as ``resolve`` does.
+    ``b21`` is read as neuron 1 of layer 2. In a network of 21 layers it may also name a whole array, so a caller with
+    a list of names looks there first, as ``resolve`` does.
 
     >>> parse("w201")
     Element(prefix='', kind='w', layer=2, index=(0, 1), sample=None)
@@ -115,10 +115,10 @@ def _indices(text: str) -> tuple[int, ...]:
 
 
 def resolve(name: str, shapes: Mapping[str, Sequence[int]]) -> tuple[str, tuple[int, ...]] | None:
-    """Find what ``name`` means among the names of ``shapes``, in whichever form either is written.
+    """Find ``name`` among the names of ``shapes``, in either form of writing.
 
-    Returns the name there and the index in it, ``()`` for all of it; ``None`` if there is no such name. An index is not
-    compared with the shape, only their lengths are. Any array may be indexed in brackets, whatever its name.
+    Returns the name there and the index in it, ``()`` for all of it; ``None`` if there is no such name. The index must
+    have as many numbers as the shape; their sizes are not checked. Every array may be indexed in brackets.
 
     >>> resolve("w201", {"w2": (2, 3)}), resolve("w2[0,1]", {"w201": ()}), resolve("W[3]", {"W": (5,)})
     (('w2', (0, 1)), ('w201', ()), ('W', (3,)))
@@ -146,7 +146,7 @@ def resolve(name: str, shapes: Mapping[str, Sequence[int]]) -> tuple[str, tuple[
 
 
 def separator(dims: Sequence[int]) -> str:
-    """What joins the numbers in the names of a network of these layer widths, the inputs first.
+    """The text that joins the numbers in the names of a network of these layer widths, the inputs first.
 
     >>> separator([2, 10, 2]), separator([2, 11, 2])
     ('', '_')
@@ -194,11 +194,11 @@ def closest(name: str, names: Iterable[str]) -> list[str]:
 
 
 class Places:
-    """Where the entries of a foreign dictionary of parameters belong in a network's own.
+    """The places in a network's own parameters for the entries of a foreign dictionary of parameters.
 
-    ``shapes`` are the network's own names with their shapes. ``put`` takes one foreign name with its shape and answers
-    where its numbers go: a list of (own name, index there, index in the foreign entry), or a text that says why they do
-    not fit.
+    ``shapes`` are the network's own names with their shapes. ``put`` takes one foreign name with its shape and returns
+    the places for its numbers: a list of (own name, index there, index in the foreign entry), or a text that says why
+    they do not fit.
 
     >>> Places({"w1": (2, 1)}).put("w110", ())
     [('w1', (1, 0), ())]

@@ -1,5 +1,7 @@
 """Neural networks: modules, layers on arrays, networks of scalars, losses.
 
+The room imports ``graph`` (the names of a network's numbers), ``ops`` and ``core``.
+
 >>> from tinygrad_lite import nn
 >>> mlp = nn.MLP(2, [10, 2], activation="sigmoid", output="linear", rng=0)
 >>> loss = nn.losses.cross_entropy(mlp([[0.0, 1.0], [1.0, 1.0]]), [1, 0])

@@ -59,8 +59,8 @@ Position = tuple[tuple[int, ...], ...]
 class _Candidate(NamedTuple):
     """A path not built yet: the first ``depth`` steps of ``parent``, then the edge of this rank, then the best tail.
 
-    Candidates compare by ``loss``, the logarithm by which they are smaller than the best path, and then by
-    ``position``, the order of their edges. Each deviation stands in the position with its depth and place. A deviation
+    Candidates compare by ``loss``, the logarithm of the best path's size over theirs, and then by ``position``, the
+    order of their edges. Each deviation stands in the position with its depth and place. A deviation
     to an edge before the best one (-1) puts a path ahead of those that follow the best longer; one to an edge behind it
     (1) puts it after them.
     """

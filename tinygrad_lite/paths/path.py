@@ -1,4 +1,4 @@
-"""One path: the Values that it goes through, the elements in them, and the local derivatives between them."""
+"""One path: its Values, the element in each, the local derivatives between them, and the path as text."""
 
 from __future__ import annotations
 
@@ -26,15 +26,14 @@ __all__ = ["Line", "Path", "SHOWN", "element_name", "many"]
 
 
 LONGEST = 60
-"""Characters of a factor; a longer one is printed as its number."""
-
+"""The most characters of a factor; a longer one is printed as its number."""
 
 SHOWN = 12
-"""Factors that a short line shows, half of them from each end of the path."""
+"""The factors that a short line shows, half of them from each end of the path."""
 
 
 class Line(NamedTuple):
-    """A path as it is printed: the values that it goes through, the factors of its product, and what that is."""
+    """A path in print: its values, the factors of its product, and the product."""
 
     chain: str
     factors: str
@@ -47,7 +46,7 @@ class Line(NamedTuple):
 class Path:
     """One path from an end to a value.
 
-    ``nodes[0]`` is the end, ``nodes[-1]`` the value; ``indices`` is the element in each (``()`` in a scalar);
+    ``nodes[0]`` is the end, ``nodes[-1]`` the value; ``indices`` has the element in each node (``()`` in a scalar);
     ``locals`` are the local derivatives between neighbours, so ``len(locals) == length == len(nodes) - 1``.
     """
 
@@ -69,7 +68,7 @@ class Path:
         found = math.prod(self.locals) + 0.0  # a product of zeros is 0, never -0
         if found and math.isfinite(found):
             return found
-        parts = [math.frexp(local) for local in self.locals]  # it may have left the range half-way only
+        parts = [math.frexp(local) for local in self.locals]  # the product may leave the range half-way only
         mantissa, exponent = 1.0, 0
         for part, power in parts:
             mantissa, shift = math.frexp(mantissa * part)
@@ -84,7 +83,7 @@ class Path:
 
     @cached_property
     def _segments(self) -> list[tuple[str, int, int]]:
-        """The named Values after the end: name, and from where to where on the path its factor is."""
+        """The named Values after the end: name, and where on the path its factor starts and stops."""
         found, start = [], 0
         for k, (node, index) in enumerate(zip(self.nodes[1:], self.indices[1:], strict=True), start=1):
             name = element_text(node, index)
@@ -96,8 +95,8 @@ class Path:
     def __str__(self) -> str:
         """The chain as a person would write it: the named Values, and the local derivatives between them as formulas.
 
-        Nameless Values are folded into the factor between the named ones, and factors of 1 are left out. A factor that
-        would take more than a line of text is its number.
+        The factor between two named Values covers the nameless ones between them, and factors of 1 are left out. A
+        factor longer than 60 characters is printed as its number.
 
         >>> import tinygrad_lite as tg
         >>> x, w, t = Value(2.0, name="x"), Value(3.0, name="w"), Value(1.0, name="t")
@@ -124,7 +123,7 @@ class Path:
         return str(Line(self._chain(names), factors, size(self.locals, 6)))
 
     def line(self, most: int | None = None) -> Line:
-        """What ``print`` shows, in its three parts; of more than ``most`` named values only the first and the last.
+        """The printed line in its three parts; of more than ``most`` named values only the first and the last.
 
         >>> import tinygrad_lite as tg
         >>> y = x = tg.Value(0.5, name="x")
@@ -154,7 +153,7 @@ class Path:
         return " ← ".join([element_text(self.nodes[0], self.indices[0]) or "end", *names])
 
     def _formula(self, start: int, stop: int) -> ast.expr:
-        """The product of the local derivatives of one segment; a number where there is none to write."""
+        """The product of the local derivatives of one segment as an expression, or as a number if that is too long."""
         try:
             factors: list[ast.expr] = []
             longest = LONGEST
@@ -171,7 +170,7 @@ class Path:
         return self._number(start, stop)
 
     def _number(self, start: int, stop: int) -> ast.expr:
-        """The same as a number."""
+        """The product of the local derivatives of one segment as a number."""
         text = size(self.locals[start:stop], 4)
         shown = ast.Name(text.lstrip("-"), ast.Load())
         return ast.UnaryOp(ast.USub(), shown) if text.startswith("-") else number(1.0) if text == "1" else shown
@@ -180,7 +179,7 @@ class Path:
         """The local derivative between neighbours as an expression."""
         node, index, operand, inner = self.nodes[k], self.indices[k], self.nodes[k + 1], self.indices[k + 1]
         positions = [position for position, parent in enumerate(node.parents) if parent is operand]
-        if len(positions) > 1:  # parallel edges: those of this number
+        if len(positions) > 1:  # parallel edges: choose by the local derivative
             with np.errstate(all="ignore"):
                 positions = [
                     position
@@ -216,7 +215,7 @@ def _factors(factors: Iterator[ast.expr], alone: bool = True) -> str:
 
 
 def size(factors: Sequence[float], digits: int) -> str:
-    """The product of some factors as text, also where it underflows or overflows though no factor does.
+    """The product of some factors as text, even if it underflows or overflows though no factor does.
 
     >>> size([1e-200] * 3, 4), size([0.25, -2.0], 4), size([1e-200, 0.0], 4)
     ('1e-600', '-0.5', '0')

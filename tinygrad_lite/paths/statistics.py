@@ -51,7 +51,7 @@ class PathStatistics:
         return reverse(self.end, semiring, self.seed(semiring), self.gates)
 
     def seed(self, semiring: Semiring) -> Any:
-        """The cotangent of ``end`` from which a reverse sweep starts: the empty path at ``end[end_at]``."""
+        """The cotangent of ``end`` that starts a reverse sweep: the empty path at ``end[end_at]``."""
         return semiring.only(semiring.one(()), self.end_at, self.end.shape)
 
     def over_all(self, semiring: Semiring, tangents: dict[Value, Any] | None = None) -> Any:

@@ -4,6 +4,8 @@ The gradient is the sum, over all paths, of the product of the local derivatives
 same sum over paths answers another question (M. Mohri, *Semiring frameworks and algorithms for shortest-distance
 problems*, 2002), and the same sweep computes it. A semiring's elements are NumPy arrays, or plain numbers at scalars.
 Axes before those of the data belong to the semiring (its components), so ``sum`` is always given negative axes.
+
+The room imports ``errors`` alone.
 """
 
 from __future__ import annotations

@@ -59,10 +59,13 @@ class Count(Semiring):
         if self.structural:  # every weight is one: the product is a sum of integers
             total = self.sum(a, (-1,))[..., None]
             return np.broadcast_to(total, (*total.shape[:-1], columns))
-        mask = self.lift(weight)
-        if _largest(a) * a.shape[-1] <= _FLOAT_EXACT:  # every partial sum fits a float64: BLAS can do it
-            return np.matmul(a.astype(float), mask.astype(float)).astype(np.int64)
-        return np.matmul(np.asarray(a, dtype=object), mask.astype(object))
+        return self.matmul(a, self.lift(weight))
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        """The exact matrix product: by BLAS while every partial sum fits a float64, after that by Python's integers."""
+        if max(1, _largest(a)) * max(1, _largest(b)) * a.shape[-1] <= _FLOAT_EXACT:
+            return np.matmul(a.astype(float), b.astype(float)).astype(np.int64)
+        return np.matmul(a.astype(object), b.astype(object))
 
 
 def _largest(a: Any) -> int:

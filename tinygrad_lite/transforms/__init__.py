@@ -1,6 +1,6 @@
 """Derivatives of functions: gradients, products with Jacobians, Jacobians and Hessians, nested to any order.
 
-The room imports ``ops`` and ``core``.
+The room imports ``ops``, ``core`` and ``semirings``.
 """
 
 from .jacobians import hessian, jacobian

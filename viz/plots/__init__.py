@@ -2,6 +2,7 @@
 
 Each function returns a ``Figure`` that shows itself in a notebook and has ``.save("x.svg")``; with ``ax=`` it draws
 there and returns the figure of those axes. pyplot takes no part, so there is no current figure and nothing to close.
+The room imports ``records``, ``dot``, ``output`` and ``tinygrad_lite``.
 
 The colours are those of all pictures (``viz.dot.colours``), told apart with any colour vision: green for positive and
 purple for negative, from C. Brewer's PRGn, the negative hatched; M. Okabe and K. Ito's palette for things without a

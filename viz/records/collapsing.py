@@ -1,73 +1,113 @@
-"""A graph too large to be read, made smaller: modules as one box, long chains as one, what lies far back as one.
+"""A large graph made small enough to read: a module, a long chain, or the early part of the graph becomes one box.
 
-A group of values is drawn as a box of its own, with what it reads and what is read of it outside; what is inside is
-left out, and counted. Groups are convex, so that the picture of a graph without cycles has none.
+A group of Values is drawn as one box. Its operands and its readers stay outside; the Values inside are left out, and
+their ops counted. Every group is convex, so the picture of an acyclic graph is acyclic.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tinygrad_lite.core.value import Value
 from tinygrad_lite.graph.scopes import Region
 
-__all__ = [
-    "CHAIN",
-    "LIMIT",
-    "Group",
-    "calls_merged",
-    "chains_folded",
-    "deepest",
-    "fits",
-    "hidden",
-    "modules_collapsed",
-    "start_folded",
-]
-
+__all__ = ["CHAIN", "LIMIT", "Group", "Regions", "View", "collapsed"]
 
 LIMIT = 2_000
 """The largest number of nodes in a picture, ops among them. Laid out in layers, as many are 4.5 m wide on paper."""
 
 CHAIN = 24
-"""Ops in a row that are drawn as one box."""
-_KEPT = 4  # of these at either end
+"""The least number of ops in a row that become one box."""
+_KEPT = 4  # ops of the row that stay outside the box, at either end
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Values that are drawn as one box: what it says, and how many ops are in it."""
+    """Values drawn as one box: the text on the box, and the number of ops inside."""
 
     label: str
     ops: int
 
 
 Groups = Mapping[Value, Group]
+Regions = Mapping[Value, Sequence[Region]]
+"""The calls of named modules that each Value was computed in, the outermost first."""
 
 
-def deepest(regions: Mapping[Value, tuple[Region, ...]]) -> int:
-    """How many levels of modules there are, one inside the other."""
-    return max((sum(1 for region in within if region.name) for within in regions.values()), default=0)
+@dataclass(frozen=True)
+class View:
+    """The part of a graph that is drawn.
+
+    ``order`` holds every Value after its operands. ``groups`` maps Values to the box that they are in, and ``gone`` are
+    the Values that are not drawn. ``depth`` is the number of levels of modules that are open. ``note`` says what was
+    made smaller without being asked for.
+    """
+
+    order: list[Value]
+    groups: Groups
+    gone: set[Value]
+    depth: int
+    note: str
+
+    def shown(self) -> list[Value]:
+        """The Values that are drawn, each after its operands."""
+        return [node for node in self.order if node not in self.gone]
 
 
-def modules_collapsed(regions: Mapping[Value, tuple[Region, ...]], depth: int) -> dict[Value, Group]:
-    """Groups of the modules that have ``depth`` others around them; with 0 the outermost are one box each."""
-    within = {node: [region for region in stack if region.name] for node, stack in regions.items()}
-    members = Counter(stack[depth] for stack in within.values() if len(stack) > depth)
+def collapsed(order: list[Value], regions: Regions, depth: int | None, fold: bool, limit: int) -> View:
+    """The view of a graph, given as the order of its Values, in at most ``limit`` nodes.
+
+    ``depth`` levels of modules are open, or fewer until the graph fits. If it never does, the early values are one box.
+    """
+    levels = max(map(len, regions.values()), default=0)
+    wanted = levels if depth is None else min(depth, levels)
+    attempts = [(level, _modules_collapsed(regions, level)) for level in range(wanted, -1, -1)]
+    attempts.append((0, _calls_merged(order, attempts[-1][1])))
+    for open_levels, modules in attempts:
+        groups = modules | _chains_folded(order, modules) if fold else modules
+        gone = _hidden(order, groups)
+        if _fits(order, groups, gone, limit):
+            what = "each module is one box, whatever it was called for"
+            if modules is not attempts[-1][1]:
+                what = f"modules are boxes from level {open_levels + 1} on"
+            note = "" if modules is attempts[0][1] else f"too large for {limit:,} nodes: {what}"
+            return View(order, groups, gone, open_levels, note)
+    for keep in _halves(limit // 3):
+        early = groups | _start_folded(order, keep)
+        gone = _hidden(order, early)
+        if keep <= 1 or _fits(order, early, gone, limit):
+            break
+    count = sum(2 - node.is_leaf for node in order)
+    note = f"{count:,} nodes, at most {limit:,} are drawn: the {keep:,} last results one by one"
+    return View(order, early, gone, 0, note)
+
+
+def _halves(n: int) -> Iterator[int]:
+    while n >= 1:
+        yield n
+        n //= 2
+
+
+def _modules_collapsed(regions: Regions, depth: int) -> dict[Value, Group]:
+    """One group for each call of a module that has ``depth`` others around it; with 0 for each outermost call."""
+    members = Counter(stack[depth] for stack in regions.values() if len(stack) > depth)
     boxes = {region: Group(region.name, count) for region, count in members.items()}
-    return {node: boxes[stack[depth]] for node, stack in within.items() if len(stack) > depth}
+    return {node: boxes[stack[depth]] for node, stack in regions.items() if len(stack) > depth}
 
 
-def calls_merged(order: Iterable[Value], groups: Groups) -> dict[Value, Group]:
-    """The same groups, where those of one name are one, as long as no path leads from one to another: samples, say."""
-    order = list(order)
+def _calls_merged(order: Sequence[Value], groups: Groups) -> dict[Value, Group]:
+    """The groups, where all calls of one name share a box (one call per sample, say).
+
+    Calls stay apart where a path leads from one to another: their common box would be on a cycle.
+    """
     names = dict.fromkeys(group.label for group in groups.values())
     ops, calls = Counter(group.label for group in groups.values()), Counter(group.label for group in {*groups.values()})
     boxes = {name: Group(f"{name} ×{calls[name]:,}" if calls[name] > 1 else name, ops[name]) for name in names}
     merged = {node: boxes[group.label] for node, group in groups.items()}
-    # For each value the boxes that it was computed by way of, and the call, 0 for several.
     below: dict[Value, dict[Group, Group | int]] = {}
+    """For each Value the boxes on paths to it, each with the one call on those paths, or 0 for several calls."""
     tangled = set()
     for node in order:
         before: dict[Group, Group | int] = {}
@@ -82,13 +122,12 @@ def calls_merged(order: Iterable[Value], groups: Groups) -> dict[Value, Group]:
     return {node: group if merged[node] in tangled else merged[node] for node, group in groups.items()}
 
 
-def chains_folded(order: Iterable[Value], taken: Groups) -> dict[Value, Group]:
-    """Groups of long runs of values that read one other and are read by one, the middle of each; not what is taken."""
-    order = list(order)
+def _chains_folded(order: Sequence[Value], taken: Groups) -> dict[Value, Group]:
+    """One group for the middle of each long chain of Values outside ``taken``, each with one operand and one reader."""
     readers = Counter(parent for node in order for parent in {*node.parents})
 
     def inner(node: Value) -> Value | None:
-        """The one value computed by an op that a value goes on from."""
+        """The operand of a Value, if it has exactly one that is the result of an op."""
         made = [parent for parent in {*node.parents} if not parent.is_leaf]
         return made[0] if len(made) == 1 and made[0] not in taken else None
 
@@ -110,25 +149,24 @@ def chains_folded(order: Iterable[Value], taken: Groups) -> dict[Value, Group]:
     return groups
 
 
-def start_folded(order: list[Value], keep: int) -> dict[Value, Group]:
-    """One group of all results but the ``keep`` last: what was computed long before the end."""
+def _start_folded(order: Sequence[Value], keep: int) -> dict[Value, Group]:
+    """One group of all results but the ``keep`` last."""
     results = [node for node in order if not node.is_leaf]
     early = results[: max(0, len(results) - keep)]
     group = Group("what came before", len(early))
     return dict.fromkeys(early, group)
 
 
-def hidden(order: Iterable[Value], end: Value, groups: Groups) -> set[Value]:
-    """The values that are left out: of those in a group, and of the leaves, what nothing outside reads."""
-    order = list(order)
+def _hidden(order: Sequence[Value], groups: Groups) -> set[Value]:
+    """The Values that are left out: members of a group, and leaves, that only this group reads."""
     readers: dict[Value, set[Group | None]] = defaultdict(set)
     for node in order:
         for parent in node.parents:
             readers[parent].add(groups.get(node))
     gone = set()
-    for node in order:
+    for node in order[:-1]:  # the end is always drawn
         around = readers[node]
-        if node is end or len(around) != 1 or None in around:
+        if len(around) != 1 or None in around:
             continue
         (group,) = around
         leaf = node.is_leaf and (node.requires_grad or node.name is None)
@@ -137,10 +175,8 @@ def hidden(order: Iterable[Value], end: Value, groups: Groups) -> set[Value]:
     return gone
 
 
-def fits(order: Iterable[Value], end: Value, groups: Groups, limit: int) -> bool:
-    """Whether the picture has no more than ``limit`` nodes (values, ops and boxes), and twice as many arrows."""
-    order = list(order)
-    gone = hidden(order, end, groups)
+def _fits(order: Sequence[Value], groups: Groups, gone: set[Value], limit: int) -> bool:
+    """Whether the picture has at most ``limit`` nodes (values, ops and boxes), and at most twice as many arrows."""
     nodes = sum(node not in gone for node in order)
     nodes += sum(not node.is_leaf and node not in groups for node in order) + len({*groups.values()})
     arrows = sum(len(node.parents) for node in order if node not in groups)

@@ -1,9 +1,9 @@
 """How much of a gradient runs through each place between an end and a value.
 
-The magnitude of a gradient is the sum of the absolute contributions of its paths. Of that the *share* of a place is
-what the paths through it contribute. One sweep forward from the value and one back from the end, both in the magnitude
-semiring, give every share: what reaches a place, times what leads on from it. The shares of the places that one crosses
-on the way from end to value, whichever way one takes (a cut), add up to 1.
+The magnitude of a gradient is the sum of the absolute contributions of its paths. The *share* of a place is the part
+contributed by the paths through it. Two sweeps in the magnitude semiring, forward from the value and back from the end,
+give every share: the product of the two sums at that place. The shares along a cut (a set of places that every path
+crosses once) add up to 1.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ __all__ = ["Flow", "Sums"]
 class Sums:
     """The sum over all paths through a place, in a semiring, for every place between an end and a value.
 
-    ``behind`` holds, for each element of each Value, the sum over its paths to the value; ``ahead`` that over the paths
-    from the end to it; ``of_all`` is the sum over all paths.
+    ``behind`` holds, for each element of each Value, the sum over the paths from it to the value; ``ahead`` the sum
+    over the paths from the end to it; ``of_all`` is the sum over all paths.
 
     >>> from tinygrad_lite import Value, gradient_paths
     >>> from tinygrad_lite.semirings import COUNT
@@ -44,27 +44,27 @@ class Sums:
         self.of_all = self._at(self.behind, paths.end, paths.end_at)
 
     def reach(self, value: Value) -> Any:
-        """Which elements of a value lie on a path at all: an array of booleans, or one."""
+        """Whether each element of a value lies on a path: booleans of the value's shape."""
         if value not in self.behind or value not in self.ahead:
             return np.zeros(value.shape, bool)
         return np.not_equal(self.behind[value], 0) & np.not_equal(self.ahead[value], 0)
 
     def at(self, value: Value, index: Index) -> Any:
-        """Through one element."""
+        """The sum over the paths through one element."""
         return self._at(self.behind, value, index) * self._at(self.ahead, value, index)
 
     def through(self, value: Value) -> Any:
-        """Through any element of a value."""
+        """The sum over the paths through any element of a value."""
         if value not in self.behind or value not in self.ahead:
             return 0
         return self._total(self.behind[value], self.ahead[value])
 
     def edge(self, node: Value, index: Index, operand: Value, inner: Index, weight: float) -> Any:
-        """Through one elementary edge."""
+        """The sum over the paths through one elementary edge, from element ``inner`` to element ``index``."""
         return self._at(self.ahead, node, index) * self.semiring.lift(weight) * self._at(self.behind, operand, inner)
 
     def along(self, node: Value, operand: Value, chain: Chain) -> Any:
-        """Through any of the elementary edges of one arrow of the graph."""
+        """The sum over the paths through one arrow of the graph, with all its elementary edges."""
         if node not in self.ahead or operand not in self.behind:
             return 0
         with np.errstate(all="ignore"):
@@ -81,7 +81,7 @@ class Sums:
             return self.semiring.scalar(products)
 
     def _at(self, of: dict[Value, Any], value: Value, index: Index) -> Any:
-        """An element as a Python number, which no product overflows."""
+        """An element as a Python number: a product of counts has no limit then."""
         found = of.get(value)
         if found is None:
             return 0
@@ -89,7 +89,7 @@ class Sums:
 
 
 class Flow:
-    """The shares of |gradient| of all places between the end and the value of some paths.
+    """The share of |gradient| of each place between the end and the value of some paths.
 
     >>> from tinygrad_lite import Value, gradient_paths
     >>> x, w = Value(3.0, name="x"), Value(2.0, name="w")
@@ -105,23 +105,23 @@ class Flow:
         self.magnitude = float(self.sums.of_all)
 
     def at(self, value: Value, index: Index) -> float:
-        """The share that runs through one element."""
+        """The share of one element."""
         return float(self.share(self.sums.at(value, index)))
 
     def through(self, value: Value) -> float:
-        """The share that runs through a value, all its elements together."""
+        """The share of a value, all its elements together."""
         return float(self.share(self.sums.through(value)))
 
     def edge(self, node: Value, index: Index, operand: Value, inner: Index, weight: float) -> float:
-        """The share that runs through one elementary edge."""
+        """The share of one elementary edge."""
         return float(self.share(self.sums.edge(node, index, operand, inner, weight)))
 
     def along(self, node: Value, operand: Value, chain: Chain) -> float:
-        """The share that runs through one arrow of the graph, all its elementary edges together."""
+        """The share of one arrow of the graph, all its elementary edges together."""
         return float(self.share(self.sums.along(node, operand, chain)))
 
     def share(self, magnitude: Any) -> Any:
-        """Magnitudes as parts of the whole. Of nothing, and of what overflowed, there are no shares: 0."""
+        """Magnitudes as parts of the whole; 0 where the whole is 0 or overflowed."""
         with np.errstate(all="ignore"):
             shares = np.divide(magnitude, self.magnitude)
         return np.where(np.isfinite(shares), shares, 0.0)

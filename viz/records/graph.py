@@ -14,19 +14,10 @@ from tinygrad_lite.core.evaluation import check_recorded
 from tinygrad_lite.core.graph import ancestors, chains
 from tinygrad_lite.core.value import Value
 from tinygrad_lite.errors import ArgumentError, ValueTypeError
-from tinygrad_lite.graph.scopes import Region, regions_of
+from tinygrad_lite.graph.scopes import regions_of
 
-from .collapsing import (
-    LIMIT,
-    Group,
-    calls_merged,
-    chains_folded,
-    deepest,
-    fits,
-    hidden,
-    modules_collapsed,
-    start_folded,
-)
+from .collapsing import LIMIT, Group, Regions, View, collapsed
+from .frames import Frame, frames_of
 from .local import local_derivative
 from .numbers import extent, summary
 
@@ -34,16 +25,16 @@ __all__ = ["GraphScene", "LocalEdge", "OpNode", "ValueNode", "graph_records"]
 
 
 STRIPES = 16
-"""Elements of an array that are shown as stripes."""
+"""The largest number of elements of an array that are shown as stripes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ValueNode:
-    """A value of the graph. A constant, to which no gradient flows, may be a leaf or computed from constants.
+    """A value of the graph. A constant requires no gradient; it is a leaf or the result of constants.
 
-    ``data`` and ``grad`` are what it shows of them; ``grad`` is "–" before a backward pass and empty for a constant.
-    ``low`` and ``high`` bound the gradient's elements, ``None`` where there is no gradient; ``elements`` are those of a
-    small array, row by row.
+    ``data`` and ``grad`` are the texts shown; ``grad`` is "–" before a backward pass and empty for a constant. ``low``
+    and ``high`` bound the elements of the gradient, or are ``None`` without one; ``elements`` are the elements of the
+    gradient of a small array, row by row.
     """
 
     id: str
@@ -60,7 +51,7 @@ class ValueNode:
 
 @dataclass(frozen=True, slots=True)
 class OpNode:
-    """An op, and the id of the value that it makes."""
+    """An op, and the id of the value that it computed."""
 
     id: str
     name: str
@@ -72,8 +63,8 @@ class OpNode:
 class LocalEdge:
     """An arrow from a value to an op that reads it.
 
-    ``local`` is the local derivative where it is one number, ``text`` what the arrow shows, ``formula`` the expression
-    behind it. All are empty where no gradient flows back: into a constant, or where the op has no derivative.
+    ``local`` is the local derivative where it is one number, ``text`` the text on the arrow, ``formula`` the expression
+    behind it. All are empty where no gradient flows back: into a constant, or through an op without a derivative.
     """
 
     id: str
@@ -88,7 +79,7 @@ class LocalEdge:
 
 @dataclass(frozen=True, slots=True)
 class BoxNode:
-    """Ops and values that are drawn as one box: what it is called, how many ops, and the values that come out of it."""
+    """A part of the graph drawn as one box: its text, its number of ops, and the values that ops outside read."""
 
     id: str
     label: str
@@ -97,25 +88,12 @@ class BoxNode:
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """The frame around what one call of a module made.
-
-    ``name`` is the module's; the ``label`` leaves out what that of the frame around it, ``parent`` (or empty), says.
-    """
-
-    id: str
-    label: str
-    parent: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class GraphScene:
-    """Everything that the picture of a graph shows; ``values`` and ``ops`` each after what they read.
+    """Everything that the picture of a graph shows; ``values`` and ``ops`` stand after their operands.
 
     ``scale`` is the largest size of a gradient among the leaves (among all values, if no leaf has one), 0 if none has.
-    An edge's ``op`` may be a box. ``framed`` maps the ids of nodes to their innermost frame, ``inside`` those of values
-    that are left out to the box that they are in. ``note`` says what was left out.
+    An edge's ``op`` may be a box. ``framed`` maps ids of nodes to their innermost frame, ``inside`` ids of values that
+    are not drawn to their box. ``note`` says what was left out.
     """
 
     values: tuple[ValueNode, ...]
@@ -137,7 +115,9 @@ def graph_records(
     limit: int = LIMIT,
     gradients: Mapping[Value, Any] | None = None,
 ) -> GraphScene:
-    """The records of the picture. ``gradients`` are shown instead of those that the Values hold.
+    """The records of a graph; ``viz.graph`` describes the arguments.
+
+    ``gradients`` are shown instead of the gradients that the Values hold.
 
     >>> x = Value(3.0, name="x")
     >>> scene = graph_records(x * x)
@@ -146,174 +126,106 @@ def graph_records(
     """
     if not isinstance(value, Value):
         raise ValueTypeError(f"graph: draws the graph of a Value, got {type(value).__name__}; pass a loss, for example")
-    for what, number_given, least in (("depth", depth, 0), ("limit", limit, 10)):
-        whole = isinstance(number_given, int) and not isinstance(number_given, bool)
-        if number_given is not None and (not whole or number_given < least):
-            raise ArgumentError(f"graph: {what} is a whole number of at least {least}, got {number_given!r}")
+    for what, given, least in (("depth", depth, 0), ("limit", limit, 10)):
+        whole = isinstance(given, int) and not isinstance(given, bool)
+        if given is not None and (not whole or given < least):
+            raise ArgumentError(f"graph: {what} is a whole number of at least {least}, got {given!r}")
     order = ancestors(value)
     check_recorded(value)
-    regions = regions_of(value)
-    depth, groups, note = _collapsed(order, value, regions, depth, fold, limit)
-    gone = hidden(order, value, groups)
-    shown = [node for node in order if node not in gone]
-    numbers = {node: k for k, node in enumerate(order)}
-    boxes = {group: f"g{k}" for k, group in enumerate(dict.fromkeys(groups[node] for node in order if node in groups))}
-    ops = tuple(
-        OpNode(f"o{numbers[node]}", node.op.name, node.op.sign, f"v{numbers[node]}")
-        for node in shown
-        if node.op is not None and node not in groups
-    )
-    if gradients is None:
-        gradients = {node: node.grad for node in shown if node.has_grad}
-    values = tuple(_value_node(node, f"v{numbers[node]}", gradients.get(node)) for node in shown)
-    made: defaultdict[Group, list[str]] = defaultdict(list)
-    for node in shown:
-        if node in groups:
-            made[groups[node]].append(f"v{numbers[node]}")
-    frames, framed = _frames(shown, numbers, regions, depth, groups, boxes)
-    return GraphScene(
-        values,
-        ops,
-        tuple(_edges(order, numbers, groups, boxes, gone)),
-        _scale(values),
-        tuple(BoxNode(id, group.label, group.ops, tuple(made[group])) for group, id in boxes.items()),
-        frames,
-        framed,
-        _inside(order, numbers, groups, boxes, gone),
-        note,
-    )
+    named = ((node, [call for call in calls if call.name]) for node, calls in regions_of(value).items())
+    regions = {node: calls for node, calls in named if calls}
+    return _Scene(collapsed(order, regions, depth, fold, limit), regions, gradients).records()
 
 
-def _inside(
-    order: list[Value],
-    numbers: dict[Value, int],
-    groups: Mapping[Value, Group],
-    boxes: Mapping[Group, str],
-    gone: set[Value],
-) -> dict[str, str]:
-    """The box of each value that is left out; of a leaf it is that of its readers."""
-    found = {f"v{numbers[node]}": boxes[groups[node]] for node in order if node in gone and node in groups}
-    for node in order:
-        if node in groups:
-            leaves = (parent for parent in node.parents if parent in gone and parent not in groups)
-            found |= {f"v{numbers[leaf]}": boxes[groups[node]] for leaf in leaves}
-    return found
+class _Scene:
+    """The records of one view of a graph; ``v3`` is its fourth Value, ``o3`` the op of that Value, ``g0`` a box."""
 
+    def __init__(self, view: View, regions: Regions, gradients: Mapping[Value, Any] | None) -> None:
+        self.view, self.groups, self.gone = view, view.groups, view.gone
+        self.gradients = gradients
+        self.values = {node: f"v{k}" for k, node in enumerate(view.order)}
+        self.ops = {node: f"o{k}" for k, node in enumerate(view.order) if not node.is_leaf and node not in self.groups}
+        inside = dict.fromkeys(self.groups[node] for node in view.order if node in self.groups)
+        self.boxes = {group: f"g{k}" for k, group in enumerate(inside)}
+        self.frames = frames_of(view, regions)
 
-Regions = Mapping[Value, tuple[Region, ...]]
+    def records(self) -> GraphScene:
+        shown = self.view.shown()
+        values = tuple(map(self.value_node, shown))
+        ops = [(node, node.op) for node in shown if node in self.ops]
+        made: defaultdict[Group, list[str]] = defaultdict(list)
+        for node in shown:
+            if node in self.groups:
+                made[self.groups[node]].append(self.values[node])
+        return GraphScene(
+            values,
+            tuple(OpNode(self.ops[node], op.name, op.sign, self.values[node]) for node, op in ops if op is not None),
+            tuple(self.edges()),
+            _scale(values),
+            tuple(BoxNode(id, group.label, group.ops, tuple(made[group])) for group, id in self.boxes.items()),
+            tuple(self.frames.of_region.values()),
+            self.framed(),
+            self.inside(),
+            self.view.note,
+        )
 
+    def value_node(self, node: Value) -> ValueNode:
+        kind: Literal["leaf", "result", "constant"] = "leaf" if node.is_leaf else "result"
+        if not node.requires_grad:
+            kind = "constant"
+        grad = node.grad if self.gradients is None and node.has_grad else (self.gradients or {}).get(node)
+        shown = "" if not node.requires_grad else "–" if grad is None else summary(grad)
+        low, high = (None, None) if grad is None else extent(grad)
+        elements = () if grad is None or not 1 < node.size <= STRIPES else tuple(map(float, np.ravel(grad)))
+        data, name = summary(node.data), node.name or ""
+        return ValueNode(self.values[node], name, node.shape, data, shown, kind, node.is_leaf, low, high, elements)
 
-def _collapsed(
-    order: list[Value], end: Value, regions: Regions, depth: int | None, fold: bool, limit: int
-) -> tuple[int, dict[Value, Group], str]:
-    """How many levels of modules are open, the groups that are drawn as boxes, and a note if that was not asked for."""
+    def edges(self) -> Iterator[LocalEdge]:
+        ids = map("e{}".format, itertools.count())
+        into_box: set[tuple[Value, Group]] = set()
+        for node in self.view.order:
+            group = self.groups.get(node)
+            if group is not None:
+                for parent in node.parents:
+                    outside = parent not in self.gone and self.groups.get(parent) is not group
+                    if outside and (parent, group) not in into_box:
+                        into_box.add((parent, group))
+                        ends = self.values[parent], self.boxes[group], 0
+                        yield LocalEdge(next(ids), *ends, "", "", None, parent.requires_grad)
+                continue
+            with np.errstate(all="ignore"):  # a local derivative may overflow, as it may in a sweep
+                live = {position: (operand, chain) for position, operand, chain in chains(node)}
+                for position, parent in enumerate(node.parents):
+                    ends = self.values[parent], self.ops[node], position
+                    if position in live:
+                        local = local_derivative(node, position, *live[position])
+                        yield LocalEdge(next(ids), *ends, local.text, local.formula, local.value, True)
+                    else:
+                        yield LocalEdge(next(ids), *ends, "", "", None, False)
 
-    levels = deepest(regions)
-    wanted = levels if depth is None else min(depth, levels)
-    attempts = [(level, modules_collapsed(regions, level)) for level in range(wanted, -1, -1)]
-    attempts.append((0, calls_merged(order, attempts[-1][1])))
-    for open_levels, modules in attempts:
-        groups = modules | chains_folded(order, modules) if fold else modules
-        if fits(order, end, groups, limit):
-            what = "each module is one box, whatever it was called for"
-            if modules is not attempts[-1][1]:
-                what = f"modules are boxes from level {open_levels + 1} on"
-            note = "" if modules is attempts[0][1] else f"too large for {limit:,} nodes: {what}"
-            return open_levels, groups, note
-    keep = limit // 3
-    while keep > 1 and not fits(order, end, groups | start_folded(order, keep), limit):
-        keep //= 2
-    count = sum(2 - node.is_leaf for node in order)
-    note = f"{count:,} nodes, at most {limit:,} are drawn: the {keep:,} last results one by one"
-    return 0, groups | start_folded(order, keep), note
+    def framed(self) -> dict[str, str]:
+        """The innermost frame of each node that stands in one, by id."""
+        found: dict[str, str] = {}
+        for node in self.view.order:
+            frame = self.frames.of_value.get(node)
+            if frame is not None:
+                if node not in self.gone:
+                    found[self.values[node]] = frame
+                if not node.is_leaf:
+                    found[self.boxes[self.groups[node]] if node in self.groups else self.ops[node]] = frame
+        return found
 
-
-def _edges(
-    order: list[Value],
-    numbers: dict[Value, int],
-    groups: Mapping[Value, Group],
-    boxes: Mapping[Group, str],
-    gone: set[Value],
-) -> Iterator[LocalEdge]:
-    ids = map("e{}".format, itertools.count())
-    into_box: set[tuple[Value, Group]] = set()
-    for node in order:
-        if node.op is None:
-            continue
-        group = groups.get(node)
-        if group is not None:
-            for parent in node.parents:
-                if parent not in gone and groups.get(parent) is not group and (parent, group) not in into_box:
-                    into_box.add((parent, group))
-                    ends = f"v{numbers[parent]}", boxes[group], 0
-                    yield LocalEdge(next(ids), *ends, "", "", None, parent.requires_grad)
-            continue
-        with np.errstate(all="ignore"):  # a local derivative may overflow, as it may in a sweep
-            live = {position: (operand, chain) for position, operand, chain in chains(node)}
-            for position, parent in enumerate(node.parents):
-                ends = f"v{numbers[parent]}", f"o{numbers[node]}", position
-                if position in live:
-                    local = local_derivative(node, position, *live[position])
-                    yield LocalEdge(next(ids), *ends, local.text, local.formula, local.value, True)
-                else:
-                    yield LocalEdge(next(ids), *ends, "", "", None, False)
-
-
-def _frames(
-    shown: list[Value],
-    numbers: dict[Value, int],
-    regions: Regions,
-    depth: int,
-    groups: Mapping[Value, Group],
-    boxes: Mapping[Group, str],
-) -> tuple[tuple[Frame, ...], dict[str, str]]:
-    """The frames of the modules that are open, and which nodes stand in which. Parameters stand with their readers."""
-    frames: dict[Region, Frame] = {}
-    names: dict[str, str] = {}
-    framed: dict[str, str] = {}
-    readers: defaultdict[Value, list[tuple[Region, ...]]] = defaultdict(list)
-
-    def innermost(around: tuple[Region, ...]) -> str:
-        parent = ""
-        for region in around:
-            if region not in frames:
-                label = region.name.removeprefix(f"{names[parent]}.") if parent else region.name
-                frames[region] = Frame(f"cluster_{len(frames)}", label, parent, region.name)
-                names[frames[region].id] = region.name
-            parent = frames[region].id
-        return parent
-
-    visible = {*shown}
-    for node in numbers:
-        around = tuple(region for region in regions.get(node, ()) if region.name)[:depth]
-        for parent in node.parents:
-            readers[parent].append(around)
-        if around and node in groups:
-            framed[boxes[groups[node]]] = innermost(around)
-        if around and node in visible:
-            framed[f"v{numbers[node]}"] = innermost(around)
-            if node not in groups:
-                framed[f"o{numbers[node]}"] = innermost(around)
-    for node in shown:
-        if node.is_leaf and node.requires_grad and len({*readers[node]}) == 1 and readers[node][0]:
-            framed[f"v{numbers[node]}"] = innermost(readers[node][0])
-    return tuple(frames.values()), framed
-
-
-def _value_node(node: Value, id: str, grad: Any) -> ValueNode:
-    kind: Literal["leaf", "result", "constant"] = "leaf" if node.is_leaf else "result"
-    if not node.requires_grad:
-        kind = "constant"
-    shown = "" if not node.requires_grad else "–" if grad is None else summary(grad)
-    low, high = (None, None) if grad is None else extent(grad)
-    elements = () if grad is None or not 1 < node.size <= STRIPES else tuple(map(float, np.ravel(grad)))
-    return ValueNode(
-        id, node.name or "", node.shape, summary(node.data), shown, kind, node.is_leaf, low, high, elements
-    )
+    def inside(self) -> dict[str, str]:
+        """The box of each Value that is left out, by id; a leaf is in the box of its readers."""
+        found: dict[str, str] = {}
+        for node, group in self.groups.items():
+            hidden = [node, *(parent for parent in node.parents if parent.is_leaf)]
+            found |= {self.values[value]: self.boxes[group] for value in hidden if value in self.gone}
+        return found
 
 
 def _scale(values: tuple[ValueNode, ...]) -> float:
-    """The end's own gradient is 1 and would make all others look small: leaves are compared with leaves."""
+    """The largest size of a gradient: among leaves, since the end's own gradient of 1 would make all look small."""
     sizes: dict[bool, list[float]] = {True: [], False: []}
     for value in values:
         if value.low is not None and value.high is not None:

@@ -1,4 +1,4 @@
-"""What a network consists of, whether its weights are arrays or one Value each: layers, one after the other."""
+"""A network as a list of fully connected layers, whether its weights are arrays or one Value each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Shown = Literal["value", "gradient"]
 
 
 class Layer:
-    """A fully connected layer, whether its weights are one array or one Value each. Layers are numbered from 1."""
+    """A fully connected layer with ``n_in`` inputs and ``n_out`` neurons. Layers are numbered from 1."""
 
     n_in: int
     n_out: int
@@ -40,7 +40,7 @@ class Layer:
         raise NotImplementedError
 
     def find(self, value: Value, index: Index) -> tuple[int | None, int] | None:
-        """Source and target of a weight, or ``None`` and the target of a bias; ``None`` if it is not of this layer."""
+        """Source and target of a weight; ``None`` and the target of a bias; ``None`` for a Value of another layer."""
         raise NotImplementedError
 
 
@@ -55,7 +55,7 @@ def _shown(value: Value, shows: Shown) -> Any:
 
 
 class ArrayLayer(Layer):
-    """A layer whose weights are one array of shape (from, to), and its biases another or none."""
+    """A layer whose weights are one array of shape (from, to), with an array of biases or none."""
 
     def __init__(self, w: Value, b: Value | None) -> None:
         self.w, self.b = w, b
@@ -105,7 +105,7 @@ class ScalarLayer(Layer):
 
 
 def layers_of(module: Any) -> Iterator[Layer]:
-    """The fully connected layers of a module, in order; what has no weights (activations, functions) is passed over."""
+    """The fully connected layers of a module, in order; activations and functions have no weights and are skipped."""
     if hasattr(module, "neurons"):
         yield ScalarLayer(module.neurons)
     elif isinstance(getattr(module, "w", None), list):
@@ -118,7 +118,7 @@ def layers_of(module: Any) -> Iterator[Layer]:
 
 
 def dims_of(mlp: Any, layers: list[Layer]) -> tuple[int, ...]:
-    """The widths of all layers, the inputs first; an error where there are none or they do not fit."""
+    """The widths of all layers, the inputs first. Raises ``ArgumentError`` for no layers, or for widths that differ."""
     if not layers:
         raise ArgumentError(
             f"network: needs fully connected layers, {type(mlp).__name__} has none; "
@@ -135,7 +135,10 @@ def dims_of(mlp: Any, layers: list[Layer]) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The chosen weight or bias: the Value, the element of it, and its place: layer, source (or ``None``), target."""
+    """The chosen weight or bias: its Value, the index of its element, and its place (layer, source, target).
+
+    The source of a bias is ``None``.
+    """
 
     value: Value
     index: Index
@@ -148,7 +151,7 @@ class Chosen:
 
 
 def choose(mlp: Module, layers: list[Layer], weight: str | Value, at: int | Index | None) -> Chosen:
-    """Find the weight or bias that is meant, by its name or itself."""
+    """The weight or bias that a user names, or gives as a Value with the index of an element."""
     if isinstance(weight, Value):
         value, index = weight, _index(at)
     else:
@@ -191,7 +194,7 @@ def _find(mlp: Module, layers: list[Layer], name: str) -> tuple[Value, Index]:
 
 
 def _names(layers: list[Layer]) -> list[str]:
-    """The names of all weights and biases; of the first few of wide layers, for searching 100,000 takes seconds."""
+    """The names of weights and biases to suggest, at most 20 × 20 of a layer: a search of 100,000 takes seconds."""
     joint = naming.separator([layers[0].n_in, *(layer.n_out for layer in layers)])
     names = []
     for k, layer in enumerate(layers, start=1):

@@ -1,7 +1,7 @@
-"""Local derivatives as a picture writes them: a number at scalars, an expression or a word at arrays.
+"""The local derivative on an arrow: a number between scalars, an expression or a word between arrays.
 
-The expressions are those of ``tinygrad_lite.tracing``, of what one op does: operands without a name of their own, or
-with one that does not read well in an expression, are the letters x, y, …, and a nameless result is ``out``.
+``tinygrad_lite.formulas`` writes the expression of one op. An operand without a name, or with one that does not read
+well in an expression, is a letter (x, y, …), and a nameless result is ``out``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LONGEST = 24
 _PLAIN_NAME = re.compile(r"[^\W\d][\w.@\[\],]{0,11}")
 _LETTERS = "xyzuvw"
 
-# What the local derivative of a structured op is called where its weights are no expression: {0}, {1} are the operands.
+# The text for a structured op whose weights are no expression: {0}, {1} are the names of the operands.
 _WORDS: dict[str, tuple[str, ...]] = {
     "matmul": ("· {1}ᵀ", "{0}ᵀ ·"),
     "linear": ("· {1}ᵀ", "{0}ᵀ ·", "1"),
@@ -46,8 +46,8 @@ _WORDS: dict[str, tuple[str, ...]] = {
 class Local:
     """The local derivative on one arrow.
 
-    ``text`` is what the arrow shows, ``formula`` the expression behind it (empty where there is none to write),
-    ``value`` the number where the arrow joins one element to one element.
+    ``text`` stands on the arrow, ``formula`` is the expression behind it (or empty), and ``value`` the number where the
+    arrow joins one element to one element.
     """
 
     text: str
@@ -56,9 +56,9 @@ class Local:
 
 
 def local_derivative(node: Value, position: int, operand: Value, chain: Chain) -> Local:
-    """What stands on the arrow from an operand, given by its position, to the op that made ``node``.
+    """The local derivative of ``node`` with respect to its operand at ``position``; ``chain`` computes it.
 
-    >>> from tinygrad_lite.sweeping import chains
+    >>> from tinygrad_lite.core.graph import chains
     >>> x = Value(3.0, name="x")
     >>> [local_derivative(y, *arrow).text for y in [x * 2.0] for arrow in chains(y)]
     ['2']
@@ -77,7 +77,7 @@ def local_derivative(node: Value, position: int, operand: Value, chain: Chain) -
 
 
 def formula(node: Value, position: int) -> str:
-    """The local derivative of the op that made ``node`` as an expression with names in it; empty if it has none.
+    """The local derivative of ``node`` with respect to an operand as an expression with names; empty if it has none.
 
     >>> a, b = Value(1.0, name="a"), Value(2.0, name="b")
     >>> formula(a / b, 0), formula(a / b, 1), formula(a.tanh(), 0)
@@ -125,7 +125,7 @@ def _named_derivative(node: Value, position: int) -> str:
 
 
 def _weights(chain: Chain) -> str:
-    """The weights of a chain as a number or a range. Moves and plain sums carry everything on as it is: 1."""
+    """The weights of a chain as a number or a range; 1 for a chain that only moves and sums."""
     found: list[tuple[float, float]] = []
     for linear_map in chain:
         weight: Any = getattr(linear_map, "weight", getattr(linear_map, "operand", None))

@@ -1,4 +1,4 @@
-"""Numbers and arrays as a picture has room for them."""
+"""Short texts for numbers, shapes and arrays."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 __all__ = ["extent", "number", "percent", "shape_text", "summary"]
 
 
-_SHOWN = 4  # elements that are shown one by one
+_SHOWN = 4  # the largest number of elements that are shown one by one
 
 
 def number(x: float) -> str:
-    """Four significant digits. A minus sign is ASCII's, so that a number copied from a picture is a number.
+    """Four significant digits, with an ASCII minus sign, so that a number copied from a picture is a number.
 
     >>> number(0.123456), number(-1e-7), number(-0.0), number(float("nan"))
     ('0.1235', '-1e-07', '0', 'nan')
@@ -22,7 +22,7 @@ def number(x: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as a whole percentage; what rounds to 0 or 100 without being it says so.
+    """A share as a whole percentage, with < or > where it only rounds to 0 or 100.
 
     >>> percent(0.25), percent(0.001), percent(0.999), percent(0.0)
     ('25 %', '<1 %', '>99 %', '0 %')
@@ -35,7 +35,7 @@ def percent(share: float) -> str:
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
-    """A shape, as people write it.
+    """A shape with a cross between the lengths of its axes.
 
     >>> shape_text((4, 2)), shape_text((3,))
     ('4×2', '3')
@@ -44,7 +44,7 @@ def shape_text(shape: tuple[int, ...]) -> str:
 
 
 def summary(data: Any) -> str:
-    """A number; a few elements one by one, rows ended by semicolons; of more the smallest and the largest.
+    """A number; up to four elements, rows separated by semicolons; the range of a larger array.
 
     >>> summary(0.5), summary(np.eye(2)), summary(np.arange(10.0)), summary(np.zeros((2, 0)))
     ('0.5', '[1, 0; 0, 1]', '0 … 9', 'empty')
@@ -62,7 +62,7 @@ def summary(data: Any) -> str:
 
 
 def extent(data: Any) -> tuple[float, float]:
-    """The smallest and the largest element; (0, 0) of none. A NaN among them is both.
+    """The smallest and the largest element; (0, 0) for an empty array, (nan, nan) for one with a NaN.
 
     >>> extent([2.0, -1.0])
     (-1.0, 2.0)

@@ -1,6 +1,6 @@
-"""The numbers in the picture of paths: what lies between the end and the value, and how much runs there.
+"""What the picture of paths shows: the places between an end and a value, and how much of the gradient runs there.
 
-Where arrays are small the records are of their elements, so that every path can be followed; else of whole arrays.
+The places are elements where arrays are small, so that every path can be followed; otherwise whole arrays.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ __all__ = ["Level", "PathEdge", "PathNode", "PathScene", "RankedPath", "paths_re
 Level = Literal["elements", "values"]
 
 ELEMENTS, ELEMENT_EDGES = 150, 400
-"""As many elements and elementary edges of arrays as can still be told apart: above, whole arrays are drawn."""
+"""The largest numbers of elements and of elementary edges that can be told apart; above, whole arrays are drawn."""
 
 
 @dataclass(frozen=True, slots=True)
 class PathNode:
-    """A value on the way, or one element of it.
+    """A value on a path, or one element of it.
 
-    ``name`` is empty where it has none, and ``sign`` the sign of its op then stands for it. ``share`` is the part of
-    |gradient| that runs through it.
+    ``name`` is empty where it has none; ``sign``, the sign of its op, then stands in its place. ``share`` is the part
+    of |gradient| that runs through it.
     """
 
     id: str
@@ -56,10 +56,11 @@ class PathNode:
 
 @dataclass(frozen=True, slots=True)
 class PathEdge:
-    """An arrow from what an op reads to what it makes.
+    """An arrow from an operand to the result of an op.
 
-    ``local`` is the local derivative where it is one number, ``text`` what the arrow shows; ``share`` is the part of
-    |gradient| that runs through it; ``ranks`` are the positions, in the scene's ``top``, of the paths that use it.
+    ``local`` is the local derivative where it is one number, ``text`` the text on the arrow, ``formula`` the expression
+    behind it. ``share`` is the part of |gradient| that runs through it. ``ranks`` are the positions, in the scene's
+    ``top``, of the paths that use it.
     """
 
     id: str
@@ -74,7 +75,7 @@ class PathEdge:
 
 @dataclass(frozen=True, slots=True)
 class RankedPath:
-    """One of the largest paths: its contribution, the part of |gradient| that it is, and the path as text."""
+    """One of the largest paths: its contribution, its share of |gradient|, and the path as text."""
 
     contribution: float
     share: float
@@ -83,7 +84,7 @@ class RankedPath:
 
 @dataclass(frozen=True, slots=True)
 class PathScene:
-    """Everything that the picture shows. ``total`` is the gradient, ``magnitude`` the sum of |contributions|."""
+    """Everything that the picture shows. ``total`` is the gradient, ``magnitude`` the sum of |contribution|."""
 
     nodes: tuple[PathNode, ...]
     edges: tuple[PathEdge, ...]
@@ -100,7 +101,7 @@ class PathScene:
 def paths_records(
     paths: GradientPaths, *, top: int | None = None, level: Level | None = None, limit: int = LIMIT
 ) -> PathScene:
-    """The records of the picture.
+    """The records of some paths; ``viz.paths`` describes the arguments.
 
     >>> from tinygrad_lite import gradient_paths
     >>> x = Value(3.0, name="x")
@@ -135,7 +136,7 @@ def paths_records(
 
 
 def _drawn(paths: GradientPaths, counts: Sums, values: Sequence[Value], level: Level | None, limit: int) -> _Drawn:
-    """The elements, as long as they can be told apart; or the values."""
+    """The elements if they can be told apart, otherwise the values."""
     arrays = any(value.shape for value in values)
     elements = sum(int(np.count_nonzero(counts.reach(value))) for value in values)
     if level == "elements" or (level is None and (not arrays or elements <= ELEMENTS)):
@@ -163,7 +164,7 @@ Place = tuple[Value, Index | None]
 
 
 class _Drawn:
-    """Nodes and edges while they are collected. A place is a value, and an element of it or ``None`` for all of it."""
+    """Collects nodes and edges. A place is a value and the index of its element, or ``None`` for the whole value."""
 
     level: Level
 
@@ -173,7 +174,7 @@ class _Drawn:
         self.nodes: list[PathNode] = []
         self.edges: list[PathEdge] = []
         self.joins: defaultdict[tuple[Place, Place], list[int]] = defaultdict(list)
-        """For two places the positions of the edges between them."""
+        """The positions of the edges between two places."""
         self.ids: dict[Place, str] = {}
 
     def add_node(self, place: Place, name: str, data: str, share: float) -> None:
@@ -198,7 +199,7 @@ class _Drawn:
 
 
 class _Elements(_Drawn):
-    """Every element by itself, and every elementary edge."""
+    """One place for each element, one arrow for each elementary edge."""
 
     level = "elements"
 
@@ -233,7 +234,7 @@ def _indices(counts: Sums, value: Value) -> Iterator[Index]:
 
 
 class _Values(_Drawn):
-    """Arrays as a whole."""
+    """One place for each value."""
 
     level = "values"
 
@@ -261,8 +262,8 @@ class _Values(_Drawn):
 def _with_ranks(drawn: _Drawn, ranked: Sequence[Path]) -> list[PathEdge]:
     """The edges, each with the ranks of the paths that use it.
 
-    A path names its nodes, not which of several parallel edges it took: paths with the same nodes take them in turn,
-    the last step changing first, which is the order in which paths are listed.
+    A path names its nodes, but not the edge that it took where several are parallel. Paths with the same nodes take
+    parallel edges in turn, the last step changing first: the order in which paths are listed.
     """
     ranks: defaultdict[int, list[int]] = defaultdict(list)
     met: Counter[tuple[tuple[Place, ...], tuple[float, ...]]] = Counter()
