@@ -19,6 +19,7 @@ from tinygrad_lite.ops.dense import AT_MOST
 from tinygrad_lite.ops.methods import METHODS
 from tinygrad_lite.ops.nondifferentiable import CONSTANTS
 from tinygrad_lite.ops.numpy_dispatch import NUMPY_FUNCTIONS, ON_DATA, UFUNCS
+from tinygrad_lite.ops.registry import STRUCTURED
 
 __all__ = ["AUTOGRAD", "AUTOGRAD_CONSTANTS", "DENSE", "ELSEWHERE", "covered", "page", "write"]
 
@@ -59,34 +60,19 @@ ELSEWHERE = {
 }
 """What autograd has and this has not, with the reason."""
 
-DENSE = frozenset({"cholesky", "eigh", "eigvalsh", "pinv", "qr", "svd", "svdvals"})
+DENSE = frozenset(name for name, entry in STRUCTURED.items() if entry.dense)
 """Functions whose local derivative is a ``Dense`` map."""
 
+_ORDERS = {
+    "sinc": "all; at 0 orders up to 3",
+    "sinc_slope": "all; at 0 orders up to 2",
+}
 _NOTES = {
-    "sinc": "at 0 orders up to 3",
-    "sinc_slope": "at 0 orders up to 2",
     "erf": "arrays need the extra `scipy`",
     "erfc": "arrays need the extra `scipy`",
     "gelu_erf": "arrays need the extra `scipy`",
-    "det": "at singular matrices order 1",
-    "norm": "at 0 the derivative is 0; the orders 'nuc' and ±2 of a matrix are of `svd`",
-    "matrix_norm": "as `norm`",
-    "vector_norm": "at 0 the derivative is 0",
-    "svd": "`full_matrices=False` unless square",
-    "qr": "mode 'complete' unless there are more rows than columns",
-    "eigh": "equal eigenvalues: nothing flows between their vectors",
-    "cholesky": "with respect to the triangle that is read",
-    "slogdet": "the sign is a constant",
-    "std": "at deviation 0 it is not differentiable, as √",
-    "quantile": "q is a constant; methods linear, lower, higher, nearest, midpoint",
-    "percentile": "as `quantile`",
-    "pad": "modes constant, edge, reflect, symmetric, wrap",
-    "interp": "also with respect to the grid and its values",
-    "gradient": "also with respect to the spacing",
-    "max": "k equal ones share the derivative",
-    "min": "k equal ones share the derivative",
-    "matmul": "stacks too",
 }
+"""What to say of lines of the table; structured functions have it in the register."""
 
 
 def _name(function: Any) -> str:
@@ -113,7 +99,7 @@ def _signature(function: Callable[..., Any]) -> str:
 
 
 def _orders(name: str) -> str:
-    return f"all; {_NOTES[name]}" if name in _NOTES and "order" in _NOTES[name][:30] else "all"
+    return STRUCTURED[name].orders if name in STRUCTURED else _ORDERS.get(name, "all")
 
 
 def _paths(name: str) -> str:
@@ -121,8 +107,7 @@ def _paths(name: str) -> str:
 
 
 def _note(name: str) -> str:
-    name = name.rpartition(".")[2]
-    return _NOTES.get(name, "") if _orders(name) == "all" else ""
+    return STRUCTURED[name].note if name in STRUCTURED else _NOTES.get(name, "")
 
 
 def _row(*cells: str) -> str:
@@ -182,7 +167,7 @@ def page() -> str:
             f"`v.{name.rpartition('.')[2]}`" if METHODS.get(name.rpartition(".")[2]) else "",
             _orders(name.rpartition(".")[2]),
             _paths(name),
-            _note(name),
+            _note(name.rpartition(".")[2]),
         ]
         for name, ours in numpy_ones.items()
         if name not in {rule.ufunc for rule in TABLE.values()}
@@ -200,9 +185,7 @@ def page() -> str:
         "",
     ]
     own = sorted(
-        name
-        for name in functions.__all__
-        if name not in {n.rpartition(".")[2] for n in numpy_ones} and name not in FUNCTIONS
+        name for name in STRUCTURED if name not in {n.rpartition(".")[2] for n in numpy_ones} and name not in FUNCTIONS
     )
     lines += [
         "## This package's own",

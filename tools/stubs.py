@@ -14,6 +14,7 @@ from typing import Any
 from tinygrad_lite import MODULES, ROOMS
 from tinygrad_lite.core.derivatives import TABLE, Rule
 from tinygrad_lite.ops.methods import METHODS, OPERATORS
+from tinygrad_lite.ops.registry import STRUCTURED
 
 __all__ = ["STUBS", "elementary_stub", "methods_stub", "package_stub", "write"]
 
@@ -80,14 +81,6 @@ def methods_stub() -> str:
     return _HEAD.format(more="", value=".value") + "\n" + "\n".join(lines) + "\n"
 
 
-_RESULTS = (
-    dict.fromkeys(("split", "array_split", "hsplit", "vsplit", "dsplit"), "list[Value]")
-    | dict.fromkeys(("slogdet", "eigh"), "tuple[Value, ...]")
-    | dict.fromkeys(("svd", "qr", "gradient"), "Any")
-)  # one Value or several, by their arguments
-"""What methods return that is not one Value."""
-
-
 def _method(name: str, function: Callable[..., Any]) -> str:
     if name in TABLE:
         rule = TABLE[name]
@@ -101,16 +94,30 @@ def _method(name: str, function: Callable[..., Any]) -> str:
         by_name = [k for k, parameter in enumerate(parameters) if parameter.kind is inspect.Parameter.KEYWORD_ONLY]
         if by_name and not any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
             rest.insert(by_name[0], "*")
-    result = _RESULTS.get(name, "Value")
+    result = STRUCTURED[name].returns if name in STRUCTURED else "Value"
     arguments = ", ".join(["self", *rest])
     line = f"    def {name}({arguments}) -> {result}: ..."
-    return line if len(line) <= 120 else f"    def {name}(\n        {arguments}\n    ) -> {result}: ..."  # as formatted
+    if len(line) <= 120:
+        return line
+    inner = f"        {arguments}"  # as the formatter breaks lines
+    if len(inner) > 120:
+        inner = "\n".join(f"        {argument}," for argument in ["self", *rest])
+    return f"    def {name}(\n{inner}\n    ) -> {result}: ..."
 
 
 def _parameter(parameter: inspect.Parameter) -> str:
     star = "*" if parameter.kind is inspect.Parameter.VAR_POSITIONAL else ""
     default = "" if parameter.default is inspect.Parameter.empty else " = ..."
     return f"{star}{parameter.name}: {parameter.annotation}{default}"
+
+
+def functions_stub() -> str:
+    """The text of ``functions.pyi``: the structured functions, each from the module that defines it."""
+    lines = []
+    for name, entry in STRUCTURED.items():
+        room = entry.call.__module__.removeprefix("tinygrad_lite.ops.")
+        lines.append(f"from .{room} import {name} as {name}\n")
+    return _MARK + "".join(sorted(lines)) + "\n__all__: list[str]\n"
 
 
 def package_stub() -> str:
@@ -127,6 +134,7 @@ STUBS = {
     "__init__.pyi": package_stub,
     "core/_methods.pyi": methods_stub,
     "ops/elementary.pyi": elementary_stub,
+    "ops/functions.pyi": functions_stub,
 }
 """The files in the package, and what makes the text of each."""
 

@@ -11,6 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_lite as tg
+from tests.cases import CASES
 from tests.checkers import bent, check_function, directions
 from tests.numpy_calls import NEW, NOT_IN_JAX, named
 from tests.oracles.jax_peer import assert_like_jax
@@ -128,6 +129,11 @@ CALLS |= {
     named(np, name): CALLS.get(named(np, name), []) + [(partial(call, np), shapes) for call, shapes in calls]
     for name, calls in NEW.items()
     if name != "astype" or hasattr(np, "astype")
+}
+CALLS |= {
+    f: [(partial(example.call, f), example.shapes) for example in CASES if example.name == ours.__name__]
+    for f, ours in NUMPY_FUNCTIONS.items()
+    if f not in CALLS and ours.__name__ in {example.name for example in CASES}
 }
 EXAMPLES = [(f.__name__, call, shapes) for f, calls in CALLS.items() for call, shapes in calls]
 

@@ -30,5 +30,10 @@ def test_write(tmp_path: Path) -> None:
     for room in ("core", "ops"):
         (tmp_path / room).mkdir()
     written = stubs.write(tmp_path)
-    assert sorted(path.name for path in written) == ["__init__.pyi", "_methods.pyi", "elementary.pyi"]
-    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["__init__.pyi", "_methods.pyi", "elementary.pyi"]
+    assert sorted(path.name for path in written) == ["__init__.pyi", "_methods.pyi", "elementary.pyi", "functions.pyi"]
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == [
+        "__init__.pyi",
+        "_methods.pyi",
+        "elementary.pyi",
+        "functions.pyi",
+    ]

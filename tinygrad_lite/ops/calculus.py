@@ -16,6 +16,7 @@ from .casting import astype
 from .joining import concatenate
 from .manipulation import broadcast_to, moveaxis, reshape
 from .reductions import sum as total
+from .registry import function
 from .selection import getitem
 
 __all__ = ["diff", "gradient", "interp", "linspace", "trapezoid"]
@@ -26,6 +27,7 @@ def _part(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
     return getitem(x, (..., slice(start, stop), *(slice(None),) * (-axis - 1)))
 
 
+@function(numpy=np.diff)
 def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """Each element less the one before it, ``n`` times over; ``prepend`` and ``append`` go to the ends first."""
     if not ndim_of(x):
@@ -48,6 +50,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     return x
 
 
+@function(numpy=np.gradient, returns="Any", note="also with respect to the spacing")
 def gradient(x: Any, *spacing: Any, axis: int | Sequence[int] | None = None, edge_order: int = 1) -> Any:
     """The slope at each element from its neighbours: central differences inside, one-sided ones at the two ends.
 
@@ -94,6 +97,7 @@ def _slopes(x: Any, k: int, step: Any, edge_order: int) -> Any:
     return concatenate([start, inside, end], axis=k)
 
 
+@function(numpy=np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """The integral of ``y`` along ``axis`` by trapezoids: at the points ``x``, or at distances ``dx``.
 
@@ -110,6 +114,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     return total(elementary.mul(means, dx), k)
 
 
+@function(numpy=np.interp, method=False, note="also with respect to the grid and its values")
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:
     """The straight lines between the points (``xp``, ``fp``) at ``x``; outside them the end's value, or ``left`` and
     ``right``.
@@ -141,6 +146,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
     return elementary.where(on_constants(np.greater, x, stop), last if right is None else right, out)
 
 
+@function(numpy=np.linspace, method=False)
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, axis: int = 0) -> Any:
     """``num`` numbers at equal distances from ``start`` to ``stop``, along a new axis; with their distance too if
     ``retstep``."""

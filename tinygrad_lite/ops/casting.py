@@ -11,6 +11,7 @@ import numpy as np
 from ..core.maps import Chain
 from ..core.value import Op, Value, describe, record
 from ..errors import ValueTypeError
+from .registry import function
 
 __all__ = ["argument", "astype", "cast"]
 
@@ -56,6 +57,7 @@ def argument(x: Value) -> Value:
     return node
 
 
+@function(numpy=getattr(np, "astype", None))  # since NumPy 2.1
 def astype(x: Any, dtype: Any) -> Any:
     """The same numbers in another precision; a scalar Value, which is a Python float, stays one.
 

@@ -24,6 +24,7 @@ from .joining import concatenate
 from .linalg import inv, matrices, numerically, real, transposed
 from .manipulation import expand_dims, reshape, tril, triu
 from .products import matmul
+from .registry import function
 from .selection import getitem
 
 __all__ = [
@@ -101,6 +102,7 @@ def _on_diagonal(v: Any) -> Any:
     return expand_dims(v, -1) * np.eye(shape_of(v)[-1], dtype=raw(v).dtype)
 
 
+@function(numpy=np.linalg.cholesky, dense=True, note="with respect to the triangle that is read")
 def cholesky(x: Any, *, upper: bool = False) -> Any:
     """The lower triangle L of a positive definite matrix L @ L.T; or the upper one, U.T @ U.
 
@@ -123,6 +125,12 @@ def _cholesky_back(x: Any, out: Any) -> Callable[[Any], Any]:
     return back
 
 
+@function(
+    numpy=np.linalg.eigh,
+    returns="tuple[Value, ...]",
+    dense=True,
+    note="equal eigenvalues: nothing flows between their vectors",
+)
 def eigh(x: Any, UPLO: str = "L") -> EighResult:
     """The eigenvalues and eigenvectors of symmetric matrices, of which one triangle is read ("L" or "U").
 
@@ -159,11 +167,13 @@ def _eigh_back(x: Any, out: Any) -> Callable[[Any], Any]:
     return back
 
 
+@function(numpy=np.linalg.eigvalsh, dense=True)
 def eigvalsh(x: Any, UPLO: str = "L") -> Any:
     """The eigenvalues of symmetric matrices, in ascending order."""
     return eigh(x, UPLO).eigenvalues
 
 
+@function(numpy=np.linalg.svd, returns="Any", dense=True, note="`full_matrices=False` unless square")
 def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """Singular vectors and values, U, S and Vh; S alone without ``compute_uv``.
 
@@ -220,11 +230,13 @@ def _svd_back(x: Any, out: Any) -> Callable[[Any], Any]:
     return back
 
 
+@function(numpy=np.linalg.svdvals, dense=True)
 def svdvals(x: Any) -> Any:
     """The singular values, in descending order."""
     return svd(x, compute_uv=False)
 
 
+@function(numpy=np.linalg.qr, returns="Any", dense=True, note="mode 'complete' unless there are more rows than columns")
 def qr(x: Any, mode: str = "reduced") -> Any:
     """Q of orthonormal columns and the upper triangle R of which ``x`` is the product; R alone for mode "r".
 
@@ -264,6 +276,7 @@ def _qr_back(x: Any, out: Any) -> Callable[[Any], Any]:
     return back
 
 
+@function(numpy=np.linalg.pinv, dense=True)
 def pinv(x: Any, rcond: Any = None, *, rtol: Any = None) -> Any:
     """The pseudo-inverse, in which singular values below ``rcond`` (or ``rtol``) times the largest count as 0.
 

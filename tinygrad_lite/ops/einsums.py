@@ -15,6 +15,7 @@ from ..core.value import Op, describe, record
 from ..errors import ArgumentError, ShapeError
 from ..semirings import GRADIENT
 from .axes import LETTERS
+from .registry import for_numpy, function
 
 __all__ = ["Einsum", "einsum"]
 
@@ -64,6 +65,7 @@ class Einsum(Op):
         return maps
 
 
+@function(method=False)
 def einsum(subscripts: str, *operands: Any) -> Any:
     """Einstein summation. Two operands are one op; more are taken from left to right, two at a time.
 
@@ -82,6 +84,13 @@ def einsum(subscripts: str, *operands: Any) -> Any:
         merged = "".join(label for label in dict.fromkeys(labels + word) if label in still)
         total, labels = record(Einsum((labels, word), merged), (total, x)), merged
     return record(Einsum((labels, words[-1]), out), (total, operands[-1]))
+
+
+@for_numpy(np.einsum)
+def _einsum(*operands: Any, optimize: Any = False) -> Any:
+    if not operands or not isinstance(operands[0], str):
+        raise ArgumentError("einsum: takes its subscripts as text, such as 'ij,jk->ik', before the operands")
+    return einsum(*operands)
 
 
 def _parsed(subscripts: str, operands: tuple[Any, ...]) -> tuple[list[str], str]:

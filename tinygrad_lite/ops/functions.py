@@ -1,193 +1,29 @@
-"""Structured ops, on Values or plain arrays: all functions that are not lines of the table of derivatives.
+"""The structured functions, on Values or plain arrays: all that are not lines of the table of derivatives.
 
-Every one whose first argument is a Value is also a method.
+Every one whose first argument is a Value is also a method. A type stub, generated from the register, stands beside.
 """
 
-from __future__ import annotations
-
-from typing import Any
-
-from ..core.elementwise import FUNCTIONS
-from .calculus import diff, gradient, interp, linspace, trapezoid
-from .casting import astype
-from .decompositions import cholesky, eigh, eigvalsh, pinv, qr, svd, svdvals
-from .einsums import einsum
-from .fused_losses import cross_entropy, half_squared_error
-from .joining import (
-    append,
-    array_split,
-    atleast_1d,
-    atleast_2d,
-    atleast_3d,
-    column_stack,
-    concatenate,
-    dsplit,
-    dstack,
-    hsplit,
-    hstack,
-    split,
-    stack,
-    vsplit,
-    vstack,
+from . import (  # noqa: F401  (each enters its functions)
+    activations,
+    calculus,
+    casting,
+    decompositions,
+    einsums,
+    fused_losses,
+    joining,
+    linalg,
+    manipulation,
+    norms,
+    products,
+    reductions,
+    scans,
+    selection,
+    sorting,
+    statistics,
+    windows,
 )
-from .linalg import det, inv, matrix_power, multi_dot, slogdet, solve
-from .manipulation import (
-    broadcast_to,
-    diag,
-    diagonal,
-    expand_dims,
-    flip,
-    fliplr,
-    flipud,
-    moveaxis,
-    pad,
-    ravel,
-    repeat,
-    reshape,
-    roll,
-    rollaxis,
-    rot90,
-    squeeze,
-    swapaxes,
-    tile,
-    transpose,
-    tril,
-    triu,
-)
-from .norms import matrix_norm, vector_norm
-from .products import cross, dot, inner, kron, linear, matmul, outer, tensordot, vdot, vecdot
-from .reductions import log_softmax, logsumexp, max, mean, min, norm, prod, ptp, softmax, sum, trace
-from .scans import cumprod, cumsum
-from .selection import getitem, nan_to_num, select, take, take_along_axis
-from .sorting import partition, sort
-from .statistics import (
-    median,
-    nancumsum,
-    nanmax,
-    nanmean,
-    nanmin,
-    nanprod,
-    nanstd,
-    nansum,
-    nanvar,
-    percentile,
-    quantile,
-    std,
-    var,
-)
-from .windows import convolve, correlate, sliding_window_view
+from .registry import STRUCTURED
 
-__all__ = [
-    "append",
-    "array_split",
-    "astype",
-    "atleast_1d",
-    "atleast_2d",
-    "atleast_3d",
-    "broadcast_to",
-    "cholesky",
-    "column_stack",
-    "concatenate",
-    "convolve",
-    "correlate",
-    "cross",
-    "cross_entropy",
-    "cumprod",
-    "cumsum",
-    "det",
-    "diag",
-    "diagonal",
-    "diff",
-    "dot",
-    "dsplit",
-    "dstack",
-    "eigh",
-    "eigvalsh",
-    "einsum",
-    "expand_dims",
-    "flip",
-    "fliplr",
-    "flipud",
-    "gelu",
-    "getitem",
-    "gradient",
-    "half_squared_error",
-    "hsplit",
-    "hstack",
-    "inner",
-    "interp",
-    "inv",
-    "kron",
-    "linear",
-    "linspace",
-    "log_softmax",
-    "logsumexp",
-    "matmul",
-    "matrix_norm",
-    "matrix_power",
-    "max",
-    "mean",
-    "median",
-    "min",
-    "moveaxis",
-    "multi_dot",
-    "nan_to_num",
-    "nancumsum",
-    "nanmax",
-    "nanmean",
-    "nanmin",
-    "nanprod",
-    "nanstd",
-    "nansum",
-    "nanvar",
-    "norm",
-    "outer",
-    "pad",
-    "partition",
-    "percentile",
-    "pinv",
-    "prod",
-    "ptp",
-    "qr",
-    "quantile",
-    "ravel",
-    "repeat",
-    "reshape",
-    "roll",
-    "rollaxis",
-    "rot90",
-    "select",
-    "sliding_window_view",
-    "slogdet",
-    "softmax",
-    "solve",
-    "sort",
-    "split",
-    "squeeze",
-    "stack",
-    "std",
-    "sum",
-    "svd",
-    "svdvals",
-    "swapaxes",
-    "take",
-    "take_along_axis",
-    "tensordot",
-    "tile",
-    "trace",
-    "transpose",
-    "trapezoid",
-    "tril",
-    "triu",
-    "var",
-    "vdot",
-    "vecdot",
-    "vector_norm",
-    "vsplit",
-    "vstack",
-]
+__all__ = sorted(STRUCTURED)
 
-
-def gelu(x: Any, approximate: bool = True) -> Any:
-    """The Gaussian error linear unit: by its tanh approximation, or exactly (on arrays with the extra ``scipy``)."""
-    return FUNCTIONS["gelu_tanh" if approximate else "gelu_erf"](x)
+globals().update({name: entry.call for name, entry in STRUCTURED.items()})

@@ -12,8 +12,9 @@ from ..core.maps import Chain, SumOver
 from ..core.shapes import ndim_of, shape_of
 from ..core.value import Op, Value, describe, plain, raw, record
 from ..errors import ArgumentError, ShapeError
+from .activations import softmax
 from .axes import all_axes
-from .reductions import softmax
+from .registry import function
 
 __all__ = ["CrossEntropy", "HalfSquaredError", "cross_entropy", "half_squared_error"]
 
@@ -97,6 +98,7 @@ def _times(slope: Any, g: Any) -> Any:
     return slope if type(g) is float and g == 1.0 else slope * g
 
 
+@function(method=False)
 def half_squared_error(y: Any, t: Any, divisor: float = 1.0) -> Any:
     """``Σ (y - t)² / (2 divisor)`` over all elements, as one op. ``y`` and ``t`` have one shape.
 
@@ -110,6 +112,7 @@ def half_squared_error(y: Any, t: Any, divisor: float = 1.0) -> Any:
     return record(HalfSquaredError(divisor), (y, t))
 
 
+@function(method=False)
 def cross_entropy(logits: Any, labels: Any) -> Any:
     """The mean over samples of -log softmax(logits)[label], as one op, right at any size of the logits.
 

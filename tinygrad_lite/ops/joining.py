@@ -16,6 +16,7 @@ from ..core.value import Op, describe, record
 from ..errors import ArgumentError, ShapeError
 from .axes import one_axis
 from .manipulation import _deep, flattened, reshape, transpose
+from .registry import function
 from .selection import getitem
 
 __all__ = [
@@ -50,16 +51,19 @@ def _one_or_all(made: list[Any]) -> Any:
     return made[0] if len(made) == 1 else tuple(made)
 
 
+@function(numpy=np.atleast_1d)
 def atleast_1d(*xs: Any) -> Any:
     """``x`` with one axis at least; of several a tuple."""
     return _one_or_all([x if ndim_of(x) else reshape(x, (1,)) for x in xs])
 
 
+@function(numpy=np.atleast_2d)
 def atleast_2d(*xs: Any) -> Any:
     """``x`` with two axes at least, new ones in front; of several a tuple."""
     return _one_or_all([x if ndim_of(x) > 1 else reshape(x, (1, -1) if shape_of(x) != (0,) else (1, 0)) for x in xs])
 
 
+@function(numpy=np.atleast_3d)
 def atleast_3d(*xs: Any) -> Any:
     """``x`` with three axes at least: (n,) becomes (1, n, 1), and (m, n) becomes (m, n, 1); of several a tuple."""
     made = []
@@ -69,27 +73,32 @@ def atleast_3d(*xs: Any) -> Any:
     return _one_or_all(made)
 
 
+@function(numpy=np.vstack, method=False)
 def vstack(xs: Sequence[Any]) -> Any:
     """Joined one below the other; vectors are rows."""
     return concatenate(_each(xs, atleast_2d), axis=0)
 
 
+@function(numpy=np.hstack, method=False)
 def hstack(xs: Sequence[Any]) -> Any:
     """Joined side by side: along the second axis, of vectors the only one."""
     xs = _each(xs, atleast_1d)
     return concatenate(xs, axis=0 if xs and ndim_of(xs[0]) == 1 else 1)
 
 
+@function(numpy=np.dstack, method=False)
 def dstack(xs: Sequence[Any]) -> Any:
     """Joined along the third axis."""
     return concatenate(_each(xs, atleast_3d), axis=2)
 
 
+@function(numpy=np.column_stack, method=False)
 def column_stack(xs: Sequence[Any]) -> Any:
     """Joined side by side; vectors are columns."""
     return concatenate([x if ndim_of(x) > 1 else transpose(atleast_2d(x)) for x in xs], axis=1)
 
 
+@function(numpy=np.append)
 def append(x: Any, values: Any, axis: int | None = None) -> Any:
     """``values`` after ``x`` along ``axis``; both flattened by default."""
     return concatenate([x, values], axis=axis)
@@ -98,6 +107,7 @@ def append(x: Any, values: Any, axis: int | None = None) -> Any:
 # ---- cutting
 
 
+@function(numpy=np.array_split, returns="list[Value]")
 def array_split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     """Cut along ``axis`` into as many parts, the first ones longer by one where they are not equal."""
     if not isinstance(sections, int | np.integer):
@@ -111,16 +121,19 @@ def array_split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[An
     return [getitem(x, (..., slice(a, b), *(slice(None),) * (-k - 1))) for a, b in pairwise(starts)]
 
 
+@function(numpy=np.vsplit, returns="list[Value]")
 def vsplit(x: Any, sections: int | Sequence[int]) -> list[Any]:
     """Cut along the first axis."""
     return split(_deep(x, 2, "vsplit"), sections, 0)
 
 
+@function(numpy=np.hsplit, returns="list[Value]")
 def hsplit(x: Any, sections: int | Sequence[int]) -> list[Any]:
     """Cut along the second axis, of a vector the only one."""
     return split(_deep(x, 1, "hsplit"), sections, 1 if ndim_of(x) > 1 else 0)
 
 
+@function(numpy=np.dsplit, returns="list[Value]")
 def dsplit(x: Any, sections: int | Sequence[int]) -> list[Any]:
     """Cut along the third axis."""
     return split(_deep(x, 3, "dsplit"), sections, 2)
@@ -172,6 +185,7 @@ class Stack(Op):
         return (Gather(shape_of(operands[k]), shape_of(out), placed, lambda g, zeros: g[part]),)
 
 
+@function(numpy=np.concatenate, method=False)
 def concatenate(xs: Sequence[Any], axis: int | None = 0) -> Any:
     """Joined along ``axis``; flattened first if it is None."""
     xs = tuple(xs)
@@ -184,6 +198,7 @@ def concatenate(xs: Sequence[Any], axis: int | None = 0) -> Any:
     return record(Concatenate(one_axis(xs[0], axis, ndim_of(xs[0]), "concatenate")), xs)
 
 
+@function(numpy=np.stack, method=False)
 def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     """Joined along a new axis: how scalars become a vector.
 
@@ -197,6 +212,7 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     return record(Stack(one_axis(xs[0], axis, ndim_of(xs[0]) + 1, "stack")), xs)
 
 
+@function(numpy=np.split, returns="list[Value]")
 def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     """Cut along ``axis`` into as many equal parts, or before each of the given indices."""
     k = one_axis(x, axis, ndim_of(x), "split")

@@ -20,6 +20,7 @@ from . import elementary
 from .axes import LETTERS
 from .manipulation import broadcast_to, expand_dims, reshape, swapaxes
 from .products import matmul
+from .registry import function
 
 __all__ = [
     "Det",
@@ -152,6 +153,7 @@ class LogAbsDet(Op):
         return (SumOver(shape_of(operands[0]), (-2, -1), False, transposed(inv(operands[0]))),)
 
 
+@function(numpy=np.linalg.inv)
 def inv(x: Any) -> Any:
     """The inverse of each square matrix.
 
@@ -163,6 +165,7 @@ def inv(x: Any) -> Any:
     return record(Inv(), (matrices(x, "inv"),))
 
 
+@function(numpy=np.linalg.solve, method=False)
 def solve(a: Any, b: Any) -> Any:
     """``x`` of ``a @ x = b``; a ``b`` of one axis is a vector. Stacks broadcast.
 
@@ -182,17 +185,20 @@ def _spread(x: Any, shape: Shape) -> Any:
     return x if shape_of(x) == shape else broadcast_to(x, shape)
 
 
+@function(numpy=np.linalg.det, orders="all; at singular matrices order 1")
 def det(x: Any) -> Any:
     """The determinant of each square matrix. At a singular one the gradient is right, higher orders raise."""
     return record(Det(), (matrices(x, "det"),))
 
 
+@function(numpy=np.linalg.slogdet, returns="tuple[Value, ...]", note="the sign is a constant")
 def slogdet(x: Any) -> SlogdetResult:
     """The sign of the determinant, a constant, and the logarithm of its size."""
     sign = on_constants(lambda a: np.linalg.slogdet(a)[0], matrices(x, "slogdet"))
     return SlogdetResult(sign, record(LogAbsDet(), (x,)))
 
 
+@function(numpy=np.linalg.matrix_power)
 def matrix_power(x: Any, n: int) -> Any:
     """The product of ``n`` such matrices; of -n inverses."""
     if isinstance(n, bool) or not isinstance(n, int | np.integer):
@@ -210,6 +216,7 @@ def matrix_power(x: Any, n: int) -> Any:
     return power
 
 
+@function(numpy=np.linalg.multi_dot, method=False)
 def multi_dot(xs: Sequence[Any]) -> Any:
     """The product of all matrices, from left to right."""
     if len(xs) < 2:

@@ -20,6 +20,7 @@ from ..core.value import Op, Value, as_data, describe, raw, record
 from ..errors import ArgumentError, ShapeError, ValueTypeError
 from . import elementary
 from .axes import axes_of, one_axis
+from .registry import for_numpy, function
 
 __all__ = [
     "BroadcastTo",
@@ -117,6 +118,7 @@ class Move(Op):
         return (Gather(shape_of(operands[0]), shape_of(out), self.function, self.back),)
 
 
+@function()
 def reshape(x: Any, *shape: Any) -> Any:
     """The same elements in another shape, given as a tuple or as numbers; one length may be -1.
 
@@ -136,16 +138,35 @@ def reshape(x: Any, *shape: Any) -> Any:
     return record(ReshapeOp(wanted), (x,))
 
 
+@for_numpy(np.reshape)
+def _reordered(x: Any, shape: Any, order: str = "C") -> Any:
+    if order not in ("C", "F"):
+        raise ArgumentError(
+            f"reshape: order is 'C' or 'F', got {order!r}; the layout in memory of {describe(x)} is none"
+        )
+    if order == "C":
+        return reshape(x, shape)
+    sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    return transpose(reshape(transpose(x), sizes[::-1]))
+
+
 def flattened(x: Any) -> Any:
     """``x`` itself if it has one axis: an op the less in its paths."""
     return x if ndim_of(x) == 1 else ravel(x)
 
 
+@function()
 def ravel(x: Any) -> Any:
     """All elements in one axis, in row-major order."""
     return reshape(x, (-1,)) if math.prod(shape_of(x)) else reshape(x, (0,))
 
 
+@for_numpy(np.ravel)
+def _ravel(x: Any, order: str = "C") -> Any:
+    return ravel(x if order != "F" else transpose(x))
+
+
+@function(numpy=np.expand_dims)
 def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
     """New axes of length one at ``axis``."""
     axes = (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
@@ -155,6 +176,7 @@ def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
     return reshape(x, tuple(1 if k in places else next(own) for k in range(ndim)))
 
 
+@function(numpy=np.squeeze)
 def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
     """Without axes of length one: all of them, or those of ``axis``."""
     shape = shape_of(x)
@@ -165,6 +187,7 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
     return reshape(x, tuple(n for k, n in enumerate(shape) if k - len(shape) not in axes))
 
 
+@function()
 def transpose(x: Any, *axes: Any) -> Any:
     """The axes in another order; reversed by default."""
     ndim = ndim_of(x)
@@ -177,6 +200,17 @@ def transpose(x: Any, *axes: Any) -> Any:
     return record(TransposeOp(places), (x,))
 
 
+@for_numpy(np.transpose)
+def _transpose(x: Any, axes: Any = None) -> Any:
+    return transpose(x, axes)
+
+
+@for_numpy(np.matrix_transpose, np.linalg.matrix_transpose)
+def _matrix_transpose(x: Any) -> Any:
+    return swapaxes(x, -1, -2)
+
+
+@function(numpy=np.swapaxes)
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """Two axes exchanged."""
     ndim = ndim_of(x)
@@ -186,6 +220,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     return transpose(x, order)
 
 
+@function(numpy=np.moveaxis)
 def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
     """Axes moved to other places; the rest keep their order."""
     ndim = ndim_of(x)
@@ -203,12 +238,14 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
     return transpose(x, order)
 
 
+@function(numpy=np.broadcast_to)
 def broadcast_to(x: Any, shape: Sequence[int] | int) -> Any:
     """Repeated to ``shape`` by NumPy's rules."""
     wanted = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     return record(BroadcastTo(wanted), (x,))
 
 
+@function(numpy=np.pad, note="modes constant, edge, reflect, symmetric, wrap")
 def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Any:
     """Zeros, or ``constant_values``, around the array (or, by ``mode``, copies of its elements: edge, reflect,
     symmetric, wrap)."""
@@ -241,6 +278,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any 
     return elementary.add(out, around)
 
 
+@function(numpy=np.flip)
 def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
     """The order reversed along ``axis`` (all axes by default)."""
     axes = axes_of(x, axis, "flip")
@@ -248,6 +286,7 @@ def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
     return record(Move("flip", "flip", lambda a: a[key], lambda g, zeros: g[key]), (x,))
 
 
+@function(numpy=np.roll)
 def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Any:
     """Moved on by ``shift`` places along ``axis``, what leaves at the end coming back at the start."""
     if axis is None:
@@ -262,6 +301,23 @@ def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = 
     return record(Move("roll", "roll", lambda a: moved(a, there), lambda g, zeros: moved(g, [-n for n in there])), (x,))
 
 
+@for_numpy(np.fft.fftshift)
+def _fftshift(x: Any, axes: Any = None) -> Any:
+    return _shifted(x, axes, 1)
+
+
+@for_numpy(np.fft.ifftshift)
+def _ifftshift(x: Any, axes: Any = None) -> Any:
+    return _shifted(x, axes, -1)
+
+
+def _shifted(x: Any, axes: Any, sign: int) -> Any:
+    """The first half of each axis exchanged with the second."""
+    places = range(ndim_of(x)) if axes is None else (axes,) if isinstance(axes, int | np.integer) else tuple(axes)
+    return roll(x, [sign * (shape_of(x)[k] // 2) for k in places], tuple(places))
+
+
+@function(numpy=np.repeat)
 def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any:
     """Every element, or slice along ``axis``, several times in a row; of the flattened array by default."""
     if axis is None:
@@ -270,11 +326,13 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
     return record(Move("repeat", "repeat", lambda a: np.repeat(a, repeats, axis=k)), (x,))
 
 
+@function(numpy=np.tile)
 def tile(x: Any, reps: int | Sequence[int]) -> Any:
     """The whole array several times along each axis."""
     return record(Move("tile", "tile", lambda a: np.tile(a, reps)), (x,))
 
 
+@function(numpy=np.diag)
 def diag(x: Any, k: int = 0) -> Any:
     """The ``k``-th diagonal of a matrix, or the matrix that has a vector on it."""
     if ndim_of(x) not in (1, 2):
@@ -282,6 +340,7 @@ def diag(x: Any, k: int = 0) -> Any:
     return record(Move("diag", "diag", lambda a: np.diag(a, k)), (x,))
 
 
+@function(numpy=np.diagonal)
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The diagonals of the matrices along two axes, in a last axis of their own."""
     if ndim_of(x) < 2:
@@ -292,11 +351,18 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     return record(Move("diagonal", "diag", lambda a: np.diagonal(a, offset, i, j)), (x,))
 
 
+@for_numpy(np.linalg.diagonal)
+def _matrix_diagonal(x: Any, offset: int = 0) -> Any:
+    return diagonal(x, offset, -2, -1)
+
+
+@function(numpy=np.tril)
 def tril(x: Any, k: int = 0) -> Any:
     """The lower triangle, zeros above the ``k``-th diagonal."""
     return _triangle(x, k, np.tril, "tril")
 
 
+@function(numpy=np.triu)
 def triu(x: Any, k: int = 0) -> Any:
     """The upper triangle, zeros below the ``k``-th diagonal."""
     return _triangle(x, k, np.triu, "triu")
@@ -321,16 +387,19 @@ def _deep(x: Any, ndim: int, who: str) -> Any:
 # ---- turning
 
 
+@function(numpy=np.flipud)
 def flipud(x: Any) -> Any:
     """The first axis reversed."""
     return flip(_deep(x, 1, "flipud"), 0)
 
 
+@function(numpy=np.fliplr)
 def fliplr(x: Any) -> Any:
     """The second axis reversed."""
     return flip(_deep(x, 2, "fliplr"), 1)
 
 
+@function(numpy=np.rot90)
 def rot90(x: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
     """Turned by ``k`` quarters in the plane of two axes, from the first towards the second."""
     a, b = (one_axis(_deep(x, 2, "rot90"), axis, ndim_of(x), "rot90") for axis in axes)
@@ -346,6 +415,7 @@ def rot90(x: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
     return flip(x, ())
 
 
+@function(numpy=np.rollaxis)
 def rollaxis(x: Any, axis: int, start: int = 0) -> Any:
     """``axis`` moved to stand before the axis that is at ``start`` now."""
     ndim = ndim_of(x)

@@ -9,6 +9,7 @@ from ..core.elementwise import FUNCTIONS
 from ..core.sweeps import backward
 from ..core.value import Value
 from . import functions, nondifferentiable
+from .registry import STRUCTURED
 
 __all__ = ["METHODS", "OPERATORS"]
 
@@ -17,21 +18,8 @@ OPERATORS = {
     "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow", "mod": "mod", "matmul": "matmul",
 }  # fmt: skip
 
-_STRUCTURED = (
-    "sum", "mean", "max", "min", "ptp", "prod", "var", "std", "median", "quantile", "percentile", "nansum", "nanmean",
-    "nanmax", "nanmin", "nanprod", "nanvar", "nanstd", "logsumexp", "log_softmax", "softmax", "norm", "cumsum",
-    "cumprod", "nancumsum", "sort", "partition", "diff", "gradient", "trapezoid", "nan_to_num",
-    "matmul", "dot", "inner", "vdot", "vecdot", "outer", "kron", "cross", "tensordot", "convolve", "correlate",
-    "reshape", "ravel", "expand_dims", "squeeze", "transpose", "swapaxes", "moveaxis", "rollaxis", "broadcast_to",
-    "atleast_1d", "atleast_2d", "atleast_3d", "astype",
-    "take", "take_along_axis", "sliding_window_view", "append", "split", "array_split", "hsplit", "vsplit", "dsplit",
-    "pad", "flip", "fliplr", "flipud", "rot90", "roll", "repeat", "tile", "diag", "diagonal", "trace", "tril", "triu",
-    "inv", "pinv", "det", "slogdet", "matrix_power", "matrix_norm", "vector_norm", "cholesky", "eigh", "eigvalsh",
-    "svd", "svdvals", "qr", "gelu",
-)  # fmt: skip
-
-METHODS: dict[str, Any] = {name: FUNCTIONS[name] for name, rule in TABLE.items() if name != "where"} | {
-    name: getattr(functions, name) for name in _STRUCTURED
+METHODS: dict[str, Any] = {name: FUNCTIONS[name] for name in TABLE if name != "where"} | {
+    name: entry.call for name, entry in STRUCTURED.items() if entry.method
 }
 
 
@@ -45,7 +33,7 @@ def _reflected(function: Any) -> Any:
 for _name, _function in METHODS.items():
     setattr(Value, _name, _function)
 for _operator, _name in OPERATORS.items():
-    _function = getattr(functions, _name) if _name == "matmul" else FUNCTIONS[_name]
+    _function = METHODS[_name]
     setattr(Value, f"__{_operator}__", _function)
     setattr(Value, f"__r{_operator}__", _reflected(_function))
 for _operator, _function in {

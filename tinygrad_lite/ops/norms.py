@@ -16,10 +16,12 @@ from .axes import one_axis
 from .casting import cast
 from .decompositions import svdvals
 from .manipulation import expand_dims, moveaxis
+from .registry import for_numpy, function
 
 __all__ = ["matrix_norm", "vector_norm"]
 
 
+@function(numpy=np.linalg.vector_norm, note="at 0 the derivative is 0")
 def vector_norm(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """``(Σ |x|**ord)**(1 / ord)`` along ``axis``; for ±inf the largest and smallest size, for 0 how many are not 0.
 
@@ -50,6 +52,16 @@ def vector_norm(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool 
     return out if keepdims else reductions.sum(out, axis)
 
 
+@for_numpy(np.linalg.norm)
+def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    if axis is None and (ord is None or ndim_of(x) == 1):
+        return vector_norm(x, None, keepdims, 2 if ord is None else ord)
+    axes = tuple(range(ndim_of(x))) if axis is None else axis if isinstance(axis, Sequence) else (axis,)
+    if len(axes) == 1:
+        return vector_norm(x, axes, keepdims, 2 if ord is None else ord)
+    return matrix_norm(x, axes, keepdims, "fro" if ord is None else ord)
+
+
 def _largest_along(axis: Any) -> Callable[[Any], Any]:
     def largest(data: Any) -> Any:
         axes = tuple(axis) if isinstance(axis, Sequence) else axis
@@ -59,6 +71,7 @@ def _largest_along(axis: Any) -> Callable[[Any], Any]:
     return largest
 
 
+@function(note="as `norm`")
 def matrix_norm(x: Any, axis: Sequence[int] = (-2, -1), keepdims: bool = False, ord: Any = "fro") -> Any:
     """The norm of matrices along two axes: "fro", "nuc" (the sum of the singular values), ±2 (the largest and the
     smallest of them), ±1 (of the sums of columns), ±inf (of rows)."""
@@ -77,3 +90,8 @@ def matrix_norm(x: Any, axis: Sequence[int] = (-2, -1), keepdims: bool = False, 
     else:
         raise ArgumentError(f"norm: ord={ord!r} is no order of a matrix's norm; use 'fro', 'nuc', ±1, ±2 or ±inf")
     return cast(expand_dims(out, sorted(k + ndim_of(x) for k in axes)), x) if keepdims else out
+
+
+@for_numpy(np.linalg.matrix_norm)
+def _matrix_norm(x: Any, keepdims: bool = False, ord: Any = "fro") -> Any:
+    return matrix_norm(x, (-2, -1), keepdims, ord)

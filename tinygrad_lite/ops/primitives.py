@@ -24,8 +24,10 @@ from ..core.shapes import shape_of
 from ..core.value import Op, Value, as_data, raw, record
 from ..errors import ArgumentError, ShapeError, TinygradError, UnknownNameError, ValueTypeError
 from ..semirings.base import Semiring
-from . import functions
+from . import functions  # noqa: F401  (fills STRUCTURED)
 from .dense import Dense
+from .joining import stack
+from .registry import STRUCTURED
 
 __all__ = ["Primitive", "primitive"]
 
@@ -154,7 +156,7 @@ class _ByVjp(Primitive):
             if not lead:
                 return self._back(k, g, operands, out)
             rows = [self._back(k, g[index], operands, out) for index in np.ndindex(*lead)]
-            return (functions.stack if type(g) is Value else np.stack)(rows).reshape(lead + in_shape)
+            return (stack if type(g) is Value else np.stack)(rows).reshape(lead + in_shape)
 
         return (_Pullback(self.name, in_shape, out_shape, 0, back),)
 
@@ -323,7 +325,7 @@ def _checked_name(name: str) -> str:
     """A name stands in sources that people run, so it is an identifier; and it does not mean something else there."""
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
         raise ArgumentError(f"primitive: an op's name is a Python identifier, got {name!r}; pass name=")
-    if name in TABLE or name in functions.__all__:
+    if name in TABLE or name in STRUCTURED:
         raise ArgumentError(f"primitive: there is an op named {name!r} already; choose another name, or pass name=")
     return name
 

@@ -17,6 +17,7 @@ from .axes import LETTERS, one_axis
 from .einsums import Einsum
 from .manipulation import _deep, flattened, moveaxis, ravel, reshape, transpose
 from .reductions import sum as total
+from .registry import for_numpy, function
 
 __all__ = [
     "LinearOp",
@@ -127,6 +128,7 @@ class LinearOp(Op):
 LINEAR = LinearOp()
 
 
+@function(numpy=(np.matmul, np.linalg.matmul), note="stacks too")
 def matmul(a: Any, b: Any) -> Any:
     """The matrix product ``a @ b``, of stacks of matrices too.
 
@@ -137,6 +139,7 @@ def matmul(a: Any, b: Any) -> Any:
     return record(MATMUL, (a, b))
 
 
+@function(method=False)
 def linear(x: Any, weight: Any, bias: Any) -> Any:
     """``x @ weight + bias`` as one op. Shapes: (…, from), (from, to), and the bias one that broadcasts to the result's.
 
@@ -147,6 +150,7 @@ def linear(x: Any, weight: Any, bias: Any) -> Any:
     return record(LINEAR, (x, weight, bias))
 
 
+@function(numpy=np.dot)
 def dot(a: Any, b: Any) -> Any:
     """NumPy's dot: a product with a scalar, the inner product of vectors, of matrices ``@``, else over the last axis of
     ``a`` and the last but one of ``b``."""
@@ -158,11 +162,13 @@ def dot(a: Any, b: Any) -> Any:
     return tensordot(a, b, axes=((a_ndim - 1,), (builtins.max(b_ndim - 2, 0),)))
 
 
+@function(numpy=(np.outer, np.linalg.outer))
 def outer(a: Any, b: Any) -> Any:
     """The matrix ``a[i] * b[j]`` of two vectors; arrays of more axes are flattened."""
     return record(Einsum(("i", "j"), "ij"), (ravel(a), ravel(b)))
 
 
+@function(numpy=(np.tensordot, np.linalg.tensordot))
 def tensordot(a: Any, b: Any, axes: int | tuple[Any, Any] = 2) -> Any:
     """The sum of products over ``axes``: a number of axes, last of ``a`` and first of ``b``, or two lists of axes."""
     a_ndim, b_ndim = ndim_of(a), ndim_of(b)
@@ -191,6 +197,7 @@ def tensordot(a: Any, b: Any, axes: int | tuple[Any, Any] = 2) -> Any:
 # ---- products
 
 
+@function(numpy=np.inner)
 def inner(a: Any, b: Any) -> Any:
     """The sum of products over the last axis of both; with a scalar the product."""
     if not ndim_of(a) or not ndim_of(b):
@@ -198,16 +205,24 @@ def inner(a: Any, b: Any) -> Any:
     return tensordot(a, b, axes=((-1,), (-1,)))
 
 
+@function(numpy=np.vdot)
 def vdot(a: Any, b: Any) -> Any:
     """The sum of products of all elements, in row-major order."""
     return inner(flattened(a), flattened(b))
 
 
+@function(numpy=np.vecdot)
 def vecdot(a: Any, b: Any) -> Any:
     """The sums of products over the last axis, the axes before it broadcast."""
     return total(elementary.mul(_deep(a, 1, "vecdot"), _deep(b, 1, "vecdot")), -1)
 
 
+@for_numpy(np.linalg.vecdot)
+def _vecdot(a: Any, b: Any, axis: int = -1) -> Any:
+    return vecdot(moveaxis(a, axis, -1), moveaxis(b, axis, -1))
+
+
+@function(numpy=np.kron)
 def kron(a: Any, b: Any) -> Any:
     """The Kronecker product: each element of ``a`` times all of ``b``."""
     ndim = max(ndim_of(a), ndim_of(b))
@@ -217,6 +232,7 @@ def kron(a: Any, b: Any) -> Any:
     return reshape(transpose(pairs, order), tuple(m * n for m, n in zip(shape_of(a), shape_of(b), strict=True)))
 
 
+@function(numpy=np.cross)
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
     """The vector product of vectors of three components, along the given axes of ``a``, ``b`` and the result."""
     if axis is not None:
@@ -229,3 +245,8 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     left, right = [1, 2, 0], [2, 0, 1]
     out = elementary.sub(a[..., left] * b[..., right], a[..., right] * b[..., left])
     return moveaxis(out, -1, axisc)
+
+
+@for_numpy(np.linalg.cross)
+def _cross(a: Any, b: Any, axis: int = -1) -> Any:
+    return cross(a, b, axis=axis)

@@ -17,6 +17,7 @@ from . import elementary
 from .axes import axes_of
 from .joining import concatenate
 from .manipulation import diagonal, reshape, transpose
+from .registry import for_numpy, function
 
 __all__ = [
     "Extremum",
@@ -28,7 +29,6 @@ __all__ = [
     "Prod",
     "Sum",
     "Trace",
-    "log_softmax",
     "logsumexp",
     "masked",
     "max",
@@ -38,7 +38,6 @@ __all__ = [
     "norm",
     "prod",
     "ptp",
-    "softmax",
     "sum",
     "trace",
 ]
@@ -278,6 +277,7 @@ def _extreme(op: type[Extremum], x: Any, axis: Any, keepdims: bool, initial: Any
     return joined(record(op(axes, keepdims), (masked(x, where, least, who),)), initial)
 
 
+@function(numpy=(np.sum, np.add.reduce))
 def sum(
     x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
 ) -> Any:
@@ -291,6 +291,7 @@ def sum(
     return total if initial is None else elementary.add(total, initial)
 
 
+@function(numpy=np.mean)
 def mean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, where: Any = None) -> Any:
     """The mean along ``axis`` (all axes by default), of what the mask ``where`` keeps."""
     axes = axes_of(x, axis, "mean")
@@ -306,6 +307,7 @@ def _kept(mask: Any, x: Any, axes: Shape, keepdims: bool) -> Any:
     return on_constants(lambda m: np.sum(m, axis=axes, keepdims=keepdims, dtype=dtype), mask)
 
 
+@function(numpy=(np.max, np.amax, np.maximum.reduce), note="k equal ones share the derivative")
 def max(
     x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
 ) -> Any:
@@ -313,6 +315,7 @@ def max(
     return _extreme(Max, x, axis, keepdims, initial, where)
 
 
+@function(numpy=(np.min, np.amin, np.minimum.reduce), note="k equal ones share the derivative")
 def min(
     x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
 ) -> Any:
@@ -320,11 +323,13 @@ def min(
     return _extreme(Min, x, axis, keepdims, initial, where)
 
 
+@function(numpy=np.ptp)
 def ptp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
     """The largest element less the smallest, along ``axis``."""
     return max(x, axis, keepdims) - min(x, axis, keepdims)
 
 
+@function(numpy=(np.prod, np.multiply.reduce))
 def prod(
     x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
 ) -> Any:
@@ -333,6 +338,7 @@ def prod(
     return product if initial is None else elementary.mul(product, initial)
 
 
+@function(numpy=np.logaddexp.reduce)
 def logsumexp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
     """Log Σ exp(x) along ``axis``, right at any size of x.
 
@@ -345,21 +351,13 @@ def logsumexp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = 
     return record(LogSumExp(axes, keepdims), (x,))
 
 
-def log_softmax(x: Any, axis: int = -1) -> Any:
-    """``x - logsumexp(x)`` along ``axis``: a composition of two ops."""
-    return elementary.sub(x, logsumexp(x, axis, keepdims=True))
-
-
-def softmax(x: Any, axis: int = -1) -> Any:
-    """``exp(x - logsumexp(x))`` along ``axis``: a composition of three ops."""
-    return elementary.exp(log_softmax(x, axis))
-
-
+@function(note="at 0 the derivative is 0; the orders 'nuc' and ±2 of a matrix are of `svd`")
 def norm(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
     """The Euclidean norm along ``axis`` (of all elements by default); its derivative at 0 is 0."""
     return record(Norm(axes_of(x, axis, "norm"), keepdims), (x,))
 
 
+@function(numpy=np.trace)
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The sum of a matrix's diagonal, as one op; of the diagonals of matrices along two axes of more."""
     if ndim_of(x) < 2:
@@ -367,3 +365,8 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     if ndim_of(x) > 2 or (axis1, axis2) not in ((0, 1), (-2, -1)):
         return sum(diagonal(x, offset, axis1, axis2), -1)
     return record(Trace(offset), (x,))
+
+
+@for_numpy(np.linalg.trace)
+def _matrix_trace(x: Any, offset: int = 0) -> Any:
+    return trace(x, offset, -2, -1)

@@ -15,6 +15,7 @@ from . import elementary
 from .axes import one_axis
 from .joining import concatenate
 from .manipulation import flattened
+from .registry import function
 
 __all__ = ["CumSum", "cumprod", "cumsum"]
 
@@ -34,6 +35,7 @@ class CumSum(Op):
         return (Scan(shape_of(operands[0]), self.axis),)
 
 
+@function(numpy=(np.cumsum, np.add.accumulate))
 def cumsum(x: Any, axis: int | None = None) -> Any:
     """The running sum along ``axis``; of the flattened array by default."""
     if axis is None or not ndim_of(x):
@@ -41,6 +43,7 @@ def cumsum(x: Any, axis: int | None = None) -> Any:
     return record(CumSum(one_axis(x, axis, ndim_of(x), "cumsum")), (x,))
 
 
+@function(numpy=(np.cumprod, np.multiply.accumulate))
 def cumprod(x: Any, axis: int | None = None) -> Any:
     """The running product along ``axis``, of the flattened array by default; right at zeros too, to any order.
 

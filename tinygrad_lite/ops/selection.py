@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +16,12 @@ from ..errors import ArgumentError, IndexRangeError, ShapeError
 from . import elementary
 from .axes import one_axis
 from .manipulation import flattened
+from .registry import for_numpy, function
 
 __all__ = ["GetItem", "getitem", "nan_to_num", "select", "take", "take_along_axis"]
 
 
+@function(numpy=np.take_along_axis)
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     """The element at each index along ``axis``, its other indices being the place of the index itself."""
     indices = np.asarray(raw(indices))
@@ -36,6 +39,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     return getitem(x, tuple(key))
 
 
+@function(numpy=np.nan_to_num)
 def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
     """``x`` with numbers in the place of NaN and infinities, from which nothing flows back."""
     finite = on_constants(np.isfinite, x)
@@ -43,6 +47,7 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
     return elementary.where(finite, x, instead)
 
 
+@function(numpy=np.select, method=False)
 def select(conditions: Sequence[Any], choices: Sequence[Any], default: Any = 0.0) -> Any:
     """At each element the choice of the first condition that holds there, ``default`` where none does."""
     if not conditions or len(conditions) != len(choices):
@@ -93,6 +98,7 @@ def _is_basic(key: Any) -> bool:
     ) and not any(isinstance(part, bool) for part in parts)
 
 
+@function(method=False)
 def getitem(x: Any, key: Any) -> Any:
     """``x[key]``: integers, slices, ``...``, ``None``, arrays of integers or booleans. Repeated indices add up.
 
@@ -118,6 +124,7 @@ def getitem(x: Any, key: Any) -> Any:
         raise IndexRangeError(f"getitem: the index {key!r} does not fit {describe(x)} ({error})") from None
 
 
+@function()
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The elements, or slices along ``axis``, at integer ``indices``; of the flattened array by default."""
     if axis is None:
@@ -127,3 +134,15 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
         raise ArgumentError(f"take: needs integer indices, got dtype {indices.dtype}; convert them with .astype(int)")
     k = one_axis(x, axis, ndim_of(x), "take")
     return getitem(x, (..., indices, *(slice(None),) * (-k - 1)))
+
+
+@for_numpy(np.take)
+def _take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
+    n = math.prod(shape_of(x)) if axis is None else shape_of(x)[axis]
+    if mode == "wrap":
+        indices = np.mod(raw(indices), n)
+    elif mode == "clip":
+        indices = np.clip(raw(indices), 0, n - 1)
+    elif mode != "raise":
+        raise ArgumentError(f"take: mode is 'raise', 'wrap' or 'clip', got {mode!r}")
+    return take(x, indices, axis)

@@ -14,6 +14,7 @@ from ..core.value import Op, describe, raw, record
 from ..errors import ArgumentError
 from .axes import one_axis
 from .manipulation import flattened
+from .registry import function
 
 __all__ = ["Sort", "partition", "sort"]
 
@@ -40,6 +41,7 @@ class Sort(Op):
         return (Gather(shape, shape, lambda a: np.take_along_axis(a, order, self.axis), back),)
 
 
+@function(numpy=np.sort)
 def sort(x: Any, axis: int | None = -1) -> Any:
     """In ascending order along ``axis``, NaN last; flattened if it is None. Equal ones keep their order.
 
@@ -53,6 +55,7 @@ def sort(x: Any, axis: int | None = -1) -> Any:
     return record(Sort("sort", "sort", k, lambda a: np.argsort(a, axis=k, kind="stable")), (x,))
 
 
+@function(numpy=np.partition)
 def partition(x: Any, kth: int | Sequence[int], axis: int | None = -1) -> Any:
     """Along ``axis``, what sorting would put at ``kth`` is there, smaller ones before it, larger ones after it."""
     x, k = _along(x, axis, "partition")

@@ -15,6 +15,7 @@ from . import elementary
 from .axes import axes_of
 from .manipulation import expand_dims, moveaxis, reshape
 from .reductions import Extremum, Max, Min, _kept, _mask, masked, mean, nonempty, prod, sum
+from .registry import function
 from .scans import cumsum
 from .sorting import sort
 
@@ -40,6 +41,7 @@ def _numbers(x: Any) -> Any:
     return on_constants(lambda data: ~np.isnan(data), x)
 
 
+@function(numpy=np.nansum)
 def nansum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
     """The sum of what is not NaN.
 
@@ -53,31 +55,51 @@ def nansum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = Fal
     return sum(x, axis, keepdims, where=_numbers(x))
 
 
+@function(numpy=np.nanprod)
 def nanprod(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
     """The product of what is not NaN."""
     return prod(x, axis, keepdims, where=_numbers(x))
 
 
+@function(numpy=np.nanmean)
 def nanmean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
     """The mean of what is not NaN."""
     return mean(x, axis, keepdims, where=_numbers(x))
 
 
-def nanvar(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: float = 0) -> Any:
+@function(numpy=np.nanvar)
+def nanvar(
+    x: Any,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool = False,
+    ddof: float = 0,
+    *,
+    correction: float | None = None,
+) -> Any:
     """The variance of what is not NaN."""
-    return var(x, axis, keepdims, ddof, where=_numbers(x))
+    return var(x, axis, keepdims, ddof, correction=correction, where=_numbers(x))
 
 
-def nanstd(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: float = 0) -> Any:
+@function(numpy=np.nanstd)
+def nanstd(
+    x: Any,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool = False,
+    ddof: float = 0,
+    *,
+    correction: float | None = None,
+) -> Any:
     """The standard deviation of what is not NaN."""
-    return std(x, axis, keepdims, ddof, where=_numbers(x))
+    return std(x, axis, keepdims, ddof, correction=correction, where=_numbers(x))
 
 
+@function(numpy=np.nanmax)
 def nanmax(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
     """The largest element that is not NaN; NaN where there is none."""
     return _nan_extreme(Max, x, axis, keepdims)
 
 
+@function(numpy=np.nanmin)
 def nanmin(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
     """The smallest element that is not NaN; NaN where there is none."""
     return _nan_extreme(Min, x, axis, keepdims)
@@ -92,6 +114,7 @@ def _nan_extreme(op: type[Extremum], x: Any, axis: Any, keepdims: bool) -> Any:
     return elementary.where(some, out, math.nan)
 
 
+@function(numpy=np.nancumsum)
 def nancumsum(x: Any, axis: int | None = None) -> Any:
     """The running sum of what is not NaN."""
     return cumsum(masked(x, _numbers(x), 0.0, "nancumsum"), axis)
@@ -110,6 +133,7 @@ _PLACES: dict[str, Callable[[Any], Any]] = {
 """Where among the sorted elements a quantile is, from q (n - 1)."""
 
 
+@function(numpy=np.quantile, note="q is a constant; methods linear, lower, higher, nearest, midpoint")
 def quantile(
     x: Any, q: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, method: str = "linear"
 ) -> Any:
@@ -128,6 +152,7 @@ def quantile(
     return _quantile(x, q, axis, keepdims, method, "quantile")
 
 
+@function(numpy=np.percentile, note="as `quantile`")
 def percentile(
     x: Any, q: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, method: str = "linear"
 ) -> Any:
@@ -135,6 +160,7 @@ def percentile(
     return _quantile(x, np.true_divide(_constant(q, "percentile"), 100), axis, keepdims, method, "percentile")
 
 
+@function(numpy=np.median)
 def median(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
     """The element in the middle, of an even number of them the mean of the two in the middle."""
     return _quantile(x, 0.5, axis, keepdims, "linear", "median")
@@ -177,10 +203,21 @@ def _quantile(x: Any, q: Any, axis: Any, keepdims: bool, method: str, who: str) 
     return expand_dims(out, axes) if keepdims else out
 
 
+@function(numpy=np.var)
 def var(
-    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: float = 0, *, where: Any = None
+    x: Any,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool = False,
+    ddof: float = 0,
+    *,
+    correction: float | None = None,
+    where: Any = None,
 ) -> Any:
-    """The variance along ``axis``, with divisor n - ``ddof``: a composition, Σ(x - mean)² / (n - ddof)."""
+    """The variance along ``axis``, with divisor n - ``ddof``: a composition, Σ(x - mean)² / (n - ddof).
+
+    ``correction`` is another name of ``ddof``.
+    """
+    ddof = ddof if correction is None else correction
     axes = axes_of(x, axis, "var")
     nonempty(x, axes, "var")
     if where is not None:
@@ -196,8 +233,15 @@ def var(
     return sum(elementary.square(x - mean(x, axes, keepdims=True)), axes, keepdims) / (n - ddof)
 
 
+@function(numpy=np.std, note="at deviation 0 it is not differentiable, as √")
 def std(
-    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ddof: float = 0, *, where: Any = None
+    x: Any,
+    axis: int | Sequence[int] | None = None,
+    keepdims: bool = False,
+    ddof: float = 0,
+    *,
+    correction: float | None = None,
+    where: Any = None,
 ) -> Any:
     """The standard deviation along ``axis``: √var."""
-    return elementary.sqrt(var(x, axis, keepdims, ddof, where=where))
+    return elementary.sqrt(var(x, axis, keepdims, ddof, correction=correction, where=where))

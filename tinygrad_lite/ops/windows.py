@@ -17,6 +17,7 @@ from ..errors import ArgumentError, ShapeError
 from .axes import one_axis
 from .manipulation import flip, pad, reshape
 from .products import matmul
+from .registry import function
 
 __all__ = ["Windows", "convolve", "correlate", "sliding_window_view"]
 
@@ -64,6 +65,7 @@ class Windows(Op):
         return (Gather(shape, out_shape, self.forward, back, repeats=True),)
 
 
+@function(numpy=np.lib.stride_tricks.sliding_window_view)
 def sliding_window_view(
     x: Any, window_shape: int | Sequence[int], axis: Any = None, *, strides: Any = 1, dilations: Any = 1
 ) -> Any:
@@ -102,12 +104,14 @@ def _numbers(n: int | Sequence[int]) -> Shape:
     return (int(n),) if isinstance(n, int | np.integer) else tuple(int(k) for k in n)
 
 
+@function(numpy=np.correlate)
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     """``Σ a[n + k] · v[n]`` of two vectors for each shift k at which they overlap: wholly ("valid"), as many as the
     longer has elements ("same"), or at all ("full")."""
     return _correlated(a, v, mode, "correlate")
 
 
+@function(numpy=np.convolve)
 def convolve(a: Any, v: Any, mode: str = "full") -> Any:
     """``Σ a[n] · v[k - n]`` of two vectors: ``correlate`` with the second one reversed."""
     longer, shorter = (a, v) if _length(a, "convolve") >= _length(v, "convolve") else (v, a)
