@@ -337,6 +337,8 @@ ENDS: dict[str, Callable[[Value, Value], Value]] = {
     "broadcast": lambda a, b: (a + b[0, 0]).square().sum() + (b * a[:, :1].mean()).sum(),
     "erf": lambda a, b: a.erf().sum() + b.gelu(approximate=False).sum(),
     "residual": lambda a, b: (a + (a @ b).tanh() @ b.T).square().sum(),
+    "sort": lambda a, b: (tg.sort(a) * a).sum() + tg.sort(b, axis=0).prod(),
+    "inv": lambda a, b: tg.inv(a @ b + 3 * np.eye(2)).sum(),
     "where": lambda a, b: tg.where(a.data > 0, a, 0.1 * a).sum() + tg.maximum(b, 0.1).sum(),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..formulas.latex import latex_name
 from ..formulas.printer import element_text
 from ..graph.lookup import element_of
 from .layout import Layout
-from .matrices import Matrices, MatrixLine, Piece
+from .matrices import Matrices, MatrixLine
 from .names import auto_names
 from .result import Derivation, Term
 
@@ -42,6 +42,8 @@ def derive_arrays(end: Value, wrt: Any, end_at: int | Index | None) -> Derivatio
 
 
 class _Arrays:
+    """The derivation of some arrays with respect to others."""
+
     def __init__(self, end: Value, targets: Sequence[Value], end_at: Index) -> None:
         self.end, self.end_at, self.targets = end, end_at, targets
         self.matrices = Matrices(end, targets, end_at, auto_names(end))
@@ -49,21 +51,23 @@ class _Arrays:
         self.gradients = [
             line for target in targets for line in self.matrices.lines if line.of is target and not line.delta
         ]
+        self.source = self.matrices.python.write
+        self.steps = {self.source(line.delta): self.source(line.whole) for line in self.deltas if line.delta}
 
     def derivation(self) -> Derivation:
-        python, several = self._python()
+        python = self._python()
         symbols = self.matrices.sources.symbols
-        with np.errstate(all="ignore"):
-            found = eval(python, {**symbols})  # our own source: names of the graph never get into it
-        value = dict(zip(self._keys(), found.values(), strict=True)) if several else found
+        values = self._values()
+        gradients = [values[line] for line in self.gradients]
+        value = dict(zip(self._keys(), gradients, strict=True)) if len(gradients) > 1 else gradients[0]
         return Derivation(
-            self._text(None), self._text(self._numbers()), self._latex(), python, self._terms(), value, symbols
+            self._text(values, False), self._text(values, True), self._latex(), python, self._terms(), value, symbols
         )
 
     # ---- source
 
     def _keys(self) -> list[str]:
-        """What the gradients are called where there are several."""
+        """The names of several gradients."""
         names: list[str] = []
         for k, target in enumerate(self.targets):
             name = target.name or self.matrices.names.get(target) or f"value{k}"
@@ -71,52 +75,40 @@ class _Arrays:
             names.append(f"{name} ({same + 1})" if same else name)
         return names
 
-    def _python(self) -> tuple[str, bool]:
-        several = len(self.gradients) > 1
-        if several:
-            pairs = zip(self._keys(), self.gradients, strict=True)
-            last = f"{{{', '.join(f'{name!a}: {self._written(line).python}' for name, line in pairs)}}}"
-        else:
-            last = self._written(self.gradients[0]).python
-        return self._after_deltas(last), several
+    def _python(self) -> str:
+        sources = [self.source(line.whole) for line in self.gradients]
+        if len(sources) == 1:
+            return self._after_deltas(sources[0])
+        pairs = zip(self._keys(), sources, strict=True)
+        return self._after_deltas(f"{{{', '.join(f'{name!a}: {source}' for name, source in pairs)}}}")
 
     def _after_deltas(self, last: str) -> str:
         """An expression that reads the δs, as one that computes them first."""
-        steps = [
-            f"{line.delta.python} := {self._written(line).python}" for line in self.deltas if line.delta is not None
-        ]
+        steps = [f"{name} := {source}" for name, source in self.steps.items()]
         return f"({', '.join([*steps, last])})[-1]" if steps else last
-
-    def _written(self, line: MatrixLine) -> Piece:
-        return self.matrices._piece(line.factors)
-
-    def _terms(self) -> list[Term]:
-        """The summands of the gradient, or of all of them."""
-        found = []
-        with np.errstate(all="ignore"):
-            for line in self.gradients:
-                for term in line.terms:
-                    piece = self.matrices._piece(term)
-                    python = self._after_deltas(piece.python)
-                    value = eval(python, {**self.matrices.sources.symbols})
-                    found.append(Term(piece.text, piece.latex, python, value))
-        return found
 
     # ---- numbers
 
-    def _numbers(self) -> dict[int, Any]:
-        return {id(line): self._value(line) for line in (*self.deltas, *self.gradients)}
-
-    def _value(self, line: MatrixLine) -> Any:
-        scope = dict(self.matrices.sources.symbols)
+    def _evaluated(self, source: str, scope: dict[str, Any]) -> Any:
         with np.errstate(all="ignore"):
-            for earlier in self.deltas:
-                found = eval(self._written(earlier).python, scope)
-                if earlier is line:
-                    return found
-                assert earlier.delta is not None
-                scope[earlier.delta.python] = found
-            return eval(self._written(line).python, scope)
+            return eval(source, scope)  # our own source: names of the graph never get into it
+
+    def _values(self) -> dict[MatrixLine, Any]:
+        scope = dict(self.matrices.sources.symbols)
+        for name, source in self.steps.items():
+            scope[name] = self._evaluated(source, scope)
+        found = {line: scope[name] for line, name in zip(self.deltas, self.steps, strict=True)}
+        return found | {line: self._evaluated(self.source(line.whole), scope) for line in self.gradients}
+
+    def _terms(self) -> list[Term]:
+        """The summands of the gradient, or of all gradients."""
+        found = []
+        for line in self.gradients:
+            for term in line.terms:
+                python = self._after_deltas(self.source(term))
+                value = self._evaluated(python, dict(self.matrices.sources.symbols))
+                found.append(Term(term.text, term.latex, python, value))
+        return found
 
     # ---- text and LaTeX
 
@@ -133,7 +125,8 @@ class _Arrays:
             names[1].insert(0, line.delta.latex)
         return names
 
-    def _text(self, numbers: dict[int, Any] | None) -> str:
+    def _text(self, values: Mapping[MatrixLine, Any], numbers: bool) -> str:
+        """The lines; with ``numbers`` each has its value below, else a lone gradient only."""
         lines = [*self.deltas, *self.gradients]
         names = [self._names(line)[0] for line in lines]
         width = min(max(len(one[0]) for one in names), 24)
@@ -142,12 +135,11 @@ class _Arrays:
         for line, name in zip(lines, names, strict=True):
             layout = Layout()
             layout.head(f"{name[0].ljust(width)} = " + (f"{name[1].ljust(second)} = " if len(name) > 1 else ""))
-            for k, piece in enumerate(re.split(r"(?<= ⊙ )|(?<= \+ )", self._written(line).text)):
+            for k, piece in enumerate(re.split(r"(?<= ⊙ )|(?<= \+ )", line.whole.text)):
                 layout.put(piece if k else piece.lstrip())
-            if numbers is not None or (line.delta is None and len(self.gradients) == 1):
-                value = numbers[id(line)] if numbers is not None else self._value(line)
+            if numbers or (line.delta is None and len(self.gradients) == 1):
                 layout.margin = width + 1
-                for row in _value_text(value).splitlines():
+                for row in _value_text(values[line]).splitlines():
                     layout.line(width + 1)
                     layout.put(row)
             shown.append(str(layout))
@@ -163,7 +155,7 @@ class _Arrays:
     def _latex(self) -> str:
         rows = []
         for line in (*self.deltas, *self.gradients):
-            rows.append(f"{' = '.join(self._names(line)[1])} &= {self._written(line).latex}")
+            rows.append(f"{' = '.join(self._names(line)[1])} &= {line.whole.latex}")
         for name, _, latex in self.matrices.definitions():
             rows.append(f"{latex_name(name)} &= {latex}")
         return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
@@ -182,12 +174,7 @@ class _Arrays:
                 distance = int(found[2]) - layer
                 return found[1] + (f"[l{distance:+d}]" if distance else "[l]")
 
-            text = re.sub(
-                r"((?<![\w.])[^\W\d_]+)(\d+)(?!(?!ᵀ)[\w.@])",
-                relative,
-                f"{line.delta.text} = {self._written(line).text}",
-            )
-            alike[text].append(layer)
+            alike[_NUMBERED.sub(relative, f"{line.delta.text} = {line.whole.text}")].append(layer)
         common = [(text, layers) for text, layers in alike.items() if len(layers) > 1]
         if not common:
             return None

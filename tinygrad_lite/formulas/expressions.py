@@ -74,14 +74,14 @@ class Symbol(ast.Name):
 
 
 class Block(Symbol):
-    """A piece that is written already, a product of matrices for example, in the place of a variable.
+    """A part that people write in another notation than Python, a product of matrices for example.
 
-    ``level`` is how tightly it binds, as in ``writing``.
+    ``text`` and ``latex`` are printed already, with the precedence ``level``; ``code`` is the expression to compute.
     """
 
-    def __init__(self, text: str, latex: str, python: str, level: int) -> None:
-        ast.Name.__init__(self, id=f"block:{python}", ctx=ast.Load())
-        self.text, self.latex, self.python, self.level = text, latex, python, level
+    def __init__(self, text: str, latex: str, code: ast.expr, level: int) -> None:
+        ast.Name.__init__(self, id=f"block:{text}", ctx=ast.Load())
+        self.text, self.latex, self.code, self.level = text, latex, code, level
         self.shown = text
 
 

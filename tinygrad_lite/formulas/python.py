@@ -215,7 +215,7 @@ class Python(Writer):
         return f"{function}({', '.join(given)})", ATOM
 
     def symbol(self, e: Symbol) -> tuple[str, int]:
-        return (e.python, e.level) if isinstance(e, Block) else (self.name(e), ATOM)
+        return self._written(e.code) if isinstance(e, Block) else (self.name(e), ATOM)
 
     def number(self, x: float) -> str:
         if not math.isfinite(x):

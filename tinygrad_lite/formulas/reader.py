@@ -32,7 +32,7 @@ from ..ops.scans import CumSum
 from ..ops.selection import GetItem
 from .expressions import PRIME, Symbol, built, call, number, product, total
 
-__all__ = ["TooLongError", "Tracer"]
+__all__ = ["TooLongError", "Tracer", "with_weight"]
 
 
 LIMIT = 60
@@ -246,13 +246,15 @@ def _numbered(linear_map: Map) -> tuple[Map, Any]:
     """A map with its weights numbered, and the weights; ``None`` for those that have none."""
     if isinstance(linear_map, Dense):
         linear_map = linear_map.contract
-    for attribute in ("weight", "operand"):
-        weight = getattr(linear_map, attribute, None)
-        if weight is not None:
-            numbered = copy.copy(linear_map)
-            setattr(numbered, attribute, _Places(shape_of(weight)))
-            return numbered, weight
-    return linear_map, None
+    weight = getattr(linear_map, "weight", getattr(linear_map, "operand", None))
+    return (linear_map, None) if weight is None else (with_weight(linear_map, _Places(shape_of(weight))), weight)
+
+
+def with_weight(linear_map: Map, weight: Any) -> Map:
+    """The same map with another weight."""
+    changed = copy.copy(linear_map)
+    setattr(changed, "weight" if hasattr(linear_map, "weight") else "operand", weight)
+    return changed
 
 
 def _chain_of_values(node: Value, position: int) -> Chain:
