@@ -1,4 +1,4 @@
-"""What can go wrong in a picture, in the project's own words."""
+"""The errors and warnings of pictures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["DrawingTooLargeError", "FormatError", "RenderError", "RenderWarning"
 
 
 class RenderError(TinygradError, RuntimeError):
-    """A renderer was asked and gave no picture."""
+    """A renderer failed, or took longer than its limit."""
 
 
 class RendererMissingError(RenderError, MissingExtraError):
@@ -16,12 +16,12 @@ class RendererMissingError(RenderError, MissingExtraError):
 
 
 class DrawingTooLargeError(TinygradError, ValueError):
-    """More nodes than can be laid out in a reasonable time, or read afterwards."""
+    """More nodes than a renderer lays out in a reasonable time, or a person can read."""
 
 
 class FormatError(ArgumentError):
-    """A format or an engine that does not exist, or that do not go together."""
+    """An unknown format, engine or direction, or an engine that does not write the format."""
 
 
 class RenderWarning(UserWarning):
-    """The picture is there, but something in it may not be as asked."""
+    """The picture was drawn, but a part of it may be wrong."""

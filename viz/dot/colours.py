@@ -1,7 +1,7 @@
 """The colours of all pictures: told apart with any colour vision, and always six digits long.
 
-Sign is green and purple (PRGn), which leaves the tutorials' red for the chosen weight and blue for its paths. Nothing
-is said by colour alone: negative lines are dashed, the chosen weight is the thickest and in bold.
+Green and purple (PRGn) show the sign, which leaves the tutorials' red for the chosen weight and blue for its paths. No
+meaning rests on colour alone: negative lines are dashed, the chosen weight is the thickest line and its name bold.
 
 Source: C. Brewer's PRGn (https://colorbrewer2.org); M. Okabe and K. Ito, *Color universal design*, 2008.
 """
@@ -31,7 +31,7 @@ __all__ = [
 
 INK = "#222222"
 FAINT = "#8a8a8a"
-CONSTANT = "#767676"  # the lightest grey that is read without effort on white (WCAG 2.2, contrast 4.5)
+CONSTANT = "#767676"  # the lightest grey that is easy to read on white (WCAG 2.2, contrast 4.5)
 OP = "#e9e9e9"
 WHITE = "#ffffff"
 
@@ -46,7 +46,7 @@ NEGATIVE_PALE = "#b596c5"
 POSITIVE = ("#eaf6e7", "#cdeac6", "#9fd498")
 NEGATIVE = ("#f4ebf6", "#e2cfe8", "#c4a3d2")
 MIXED = ("#f4f4f4", "#e6e6e6", "#d3d3d3")
-"""Fills from weak to strong, each light enough for black text; ``MIXED`` for an array with both signs in it."""
+"""Fills from weak to strong, each light enough for black text; ``MIXED`` is for an array with both signs."""
 
 TOP = (
     "#0072b2",
@@ -60,11 +60,11 @@ TOP = (
     "#999933",
     "#aa4499",
 )
-"""Lines that are told apart, one for each path."""
+"""Colours of the largest paths, all told apart."""
 
 
 def line_colour(value: float, pale: bool = False) -> str:
-    """The colour of a line by the sign of what it stands for, pale beside lines that matter more.
+    """The colour of a line by the sign of its number; ``pale`` where other lines matter more.
 
     >>> line_colour(0.5) == POSITIVE_LINE, line_colour(-0.5) == NEGATIVE_LINE
     (True, True)
@@ -77,8 +77,8 @@ def line_colour(value: float, pale: bool = False) -> str:
 def shade(low: float, high: float, scale: float) -> str:
     """The fill for numbers between ``low`` and ``high``, where ``scale`` is the largest size in the picture.
 
-    Strong is from a tenth of the scale, medium from a hundredth, weak from anything but 0, and 0 is white: gradients
-    span decades, and a linear scale would leave all but a few of them white.
+    A size is strong from a tenth of the scale, medium from a hundredth, weak below, and 0 is white. Gradients span
+    decades: a linear scale would leave all but a few of them white.
 
     >>> shade(0.5, 0.5, 1.0) == POSITIVE[2], shade(-0.02, -0.02, 1.0) == NEGATIVE[1], shade(0.0, 0.0, 1.0) == WHITE
     (True, True, True)

@@ -1,4 +1,4 @@
-"""What all pictures have in common as DOT: fonts, margins, and edges and nodes that a page can find again."""
+"""The parts that all pictures share as DOT: fonts, margins, labels, tooltips, widths of lines."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FONT = "Helvetica"
 
 
 def new_digraph(caption: str = "", **attributes: Any) -> graphviz.Digraph:
-    """An empty digraph with the project's looks; ``caption`` is plain text, shown below it.
+    """An empty digraph in the project's style; ``caption`` is plain text below it.
 
     >>> "Helvetica" in new_digraph("8 paths", rankdir="LR").source
     True
@@ -59,13 +59,13 @@ def new_digraph(caption: str = "", **attributes: Any) -> graphviz.Digraph:
 
 
 def new_frame(id: str, label: str) -> graphviz.Digraph:
-    """An empty frame, with a plain text as its heading, to be put into a digraph when it is full."""
+    """An empty frame with a plain text as its heading; a digraph takes it as a subgraph once it is full."""
     looks = {"labeljust": "l", "color": "#c8c8c8", "style": "rounded", "margin": "10", "class": "module"}
     return graphviz.Digraph(name=id, graph_attr=looks | {"id": id, "label": escape_label(label), "tooltip": tip(label)})
 
 
 def tip(*lines: str) -> str:
-    r"""A tooltip of several lines, empty ones left out.
+    r"""A tooltip of several lines; empty lines are left out.
 
     >>> tip("w200", "", "= 0.5")
     'w200\\n= 0.5'
@@ -74,13 +74,13 @@ def tip(*lines: str) -> str:
 
 
 def check_direction(who: str, direction: str) -> None:
-    """Refuse what is no direction of reading."""
+    """Raise ``FormatError`` unless ``direction`` is one of ``DIRECTIONS``; ``who`` is the function that got it."""
     if direction not in DIRECTIONS:
         raise FormatError(f'{who}: direction is "LR" (left to right) or "TB" (top down), got {direction!r}')
 
 
 def share_width(share: float) -> float:
-    """The width in points of a line through which this share of |gradient| runs: proportional, but always visible.
+    """The width, in points, of a line that carries this share of |gradient|: proportional, but always visible.
 
     >>> share_width(1.0), share_width(0.5), share_width(0.0)
     (6.0, 3.0, 0.8)
@@ -89,7 +89,7 @@ def share_width(share: float) -> float:
 
 
 def arrow_size(width: float) -> str:
-    """The size of the head that suits an arrow of this width: Graphviz enlarges it with the width already.
+    """The ``arrowsize`` for a line of this width, in points; Graphviz already enlarges the head with the width.
 
     >>> arrow_size(1.0)
     '0.54'
@@ -98,14 +98,14 @@ def arrow_size(width: float) -> str:
 
 
 LONG = 800
-"""Ranks that edges may cross in all: with 1,600 the layout takes 5 s, with 3,200 over a minute."""
+"""The largest number of ranks that all edges together may cross: 1,600 take 5 s to lay out, 3,200 over a minute."""
 
 
 def effort(joins: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """What makes the layout hurry, for a graph with edges as long as those from a value used all along a deep graph.
+    """Attributes for a fast layout of a deep graph with long edges (from a value that many layers read); else none.
 
-    ``joins`` are tails and heads, those into a node before those out of it. Straight edges and a few rounds of the
-    simplex method take a fiftieth of the time, and look worse.
+    ``joins`` are pairs (tail, head); joins into a node stand before joins out of it. Straight edges and few rounds of
+    the simplex method take a fiftieth of the time, and look worse.
 
     >>> effort([("a", "b"), ("b", "c")])
     {}
@@ -121,7 +121,7 @@ def effort(joins: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 
 def edge_label(text: str, width: float = 1.0) -> str:
-    r"""The label of an arrow: room at both ends, and below it where the arrow is so wide that it would touch.
+    r"""The label of an arrow, with room at both ends, and room below it if the arrow is wide (``width`` in points).
 
     >>> print(edge_label("0.25"), edge_label("0.25", 6.0))
      0.25   0.25 \n&#160;
@@ -130,7 +130,7 @@ def edge_label(text: str, width: float = 1.0) -> str:
 
 
 def sign_label(sign: str) -> str:
-    """The sign of an op as a label; a superscript gets something to stand on.
+    """The sign of an op as a label; a superscript stands on an x.
 
     >>> sign_label("σ"), sign_label("²")
     ('σ', 'x²')

@@ -1,11 +1,11 @@
-r"""Any text at all, made safe to stand in a picture.
+r"""Escaping: any text becomes safe in a label or a tooltip.
 
 Names are free text. DOT gives a meaning to quotes, backslashes (``\N`` is the node's own name), entities (``&lt;``),
 braces and bars in records, and runs of spaces; XML refuses most control characters; Unicode can turn the direction of
-everything that follows. The functions here take the text of a user and return what comes out of the renderer as it.
+all following text. The functions here take a user's text; the renderer then shows exactly this text.
 
-The result holds no quote and no ``<``, so that ``graphviz.Digraph`` neither re-quotes it nor takes it for HTML, and it
-can be put together with other escaped text, or with the ``{``, ``|`` and ``}`` of a record, by plain concatenation.
+The result holds no quote and no ``<``, so that ``graphviz.Digraph`` neither quotes it again nor takes it for HTML.
+Escaped texts, and the ``{``, ``|`` and ``}`` of a record, can be concatenated.
 
 Source: https://graphviz.org/docs/attr-types/escString/ and, for entities and records, the behaviour of Graphviz 16.1.
 """
@@ -18,10 +18,10 @@ __all__ = ["LABEL_LIMIT", "TOOLTIP_LIMIT", "escape_label", "escape_tooltip", "vi
 
 
 LABEL_LIMIT = 80
-"""Characters of a text that a label shows."""
+"""The largest number of characters in a label."""
 
 TOOLTIP_LIMIT = 2_000
-"""Characters of a text that a tooltip shows."""
+"""The largest number of characters in a tooltip."""
 
 # Control characters are drawn as their Unicode pictures (NUL as U+2400 and so on), except the line feed.
 _VISIBLE: dict[int, int | str] = {code: 0x2400 + code for code in range(0x20) if code != 0x0A}
@@ -46,16 +46,15 @@ _ENTITIES = str.maketrans(
     }
 )
 
-# A record drops the spaces at its ends and all but one inside: those are written as entities.
+# A record drops spaces at its ends, and all but one in a row: those are written as entities.
 _DROPPED_SPACES = re.compile(r"^ | $|(?<= ) ", re.MULTILINE)
 
 
 def visible(text: str, limit: int | None = None) -> str:
-    r"""The text as a picture can show it: nothing invisible is dropped, nothing leaks out of its line.
+    r"""The text with every invisible character made visible, and every directional override closed at its line's end.
 
-    Line ends become ``\n``, a tab four spaces, control characters their Unicode pictures, and what XML cannot hold
-    (lone surrogates, non-characters) U+FFFD. Directional overrides that a line opens are closed at its end, so that
-    they turn no other text. With a ``limit`` of characters a longer text ends in "…".
+    Line ends become ``\n``, a tab four spaces, control characters their Unicode pictures; lone surrogates and
+    non-characters, which XML cannot hold, become U+FFFD. A text longer than ``limit`` characters ends in "…".
 
     >>> visible("tab\there, bell\a")
     'tab    here, bell␇'
@@ -75,9 +74,9 @@ def _close_directions(line: str) -> str:
 
 
 def escape_label(text: str, limit: int | None = LABEL_LIMIT, newline: str = r"\n") -> str:
-    r"""The text as (a part of) the label of a node, an edge or a cluster, in a plain shape or in a record.
+    r"""The text as the label, or a part of it, of a node, an edge or a cluster, in a plain shape or in a record.
 
-    ``newline`` is how its lines end: ``\n`` centred, ``\l`` left, ``\r`` right.
+    ``newline`` ends each line: ``\n`` centres it, ``\l`` aligns it left, ``\r`` right.
 
     >>> print(escape_label('a "quoted" <b>name</b>'))
     a &quot;quoted&quot; &lt;b&gt;name&lt;/b&gt;
@@ -89,7 +88,7 @@ def escape_label(text: str, limit: int | None = LABEL_LIMIT, newline: str = r"\n
 
 
 def escape_tooltip(text: str, limit: int | None = TOOLTIP_LIMIT) -> str:
-    r"""The text as a tooltip, which Graphviz unescapes twice: a backslash takes four.
+    r"""The text as a tooltip. Graphviz unescapes tooltips twice: a backslash takes four.
 
     >>> print(escape_tooltip(r"a\b"))
     a\\\\b

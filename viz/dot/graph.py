@@ -131,7 +131,7 @@ def _write_value(digraph: graphviz.Digraph, value: ValueNode, scale: float, dire
 
 
 def _room(scene: GraphScene) -> dict[str, str]:
-    """How many ranks the arrows into each op cross: more where many fans cross, so that labels stay apart."""
+    """The number of ranks that arrows into each op cross: more where many fans cross, to keep labels apart."""
     operands = Counter(edge.op for edge in scene.edges if edge.live)
     fanned = sum(count for count in operands.values() if count > 2)
     wide = str(min(4, 1 + fanned // 40))
@@ -169,7 +169,7 @@ def _local_tip(edge: LocalEdge) -> str:
 
 
 def _write_legend(digraph: graphviz.Digraph, scene: GraphScene) -> None:
-    """One bar of stripes: what the fills mean. Another box, if there is an array with both signs in it."""
+    """The meaning of the fills as a bar of stripes; a second box, if an array has elements of both signs."""
     top, space = number(scene.scale), "&#160;" * 5
     shared = {"shape": "box", "class": "legend", "color": "#bbbbbb", "fontsize": "10", "height": "0.22", "width": "0"}
     digraph.node(

@@ -1,7 +1,7 @@
-"""Where everything stands in the picture of a layered network: columns from left to right, a name on every line.
+"""The positions in the picture of a layered network: columns from left to right, a name on every line.
 
-The layout is fixed, no renderer moves anything: the same network always looks the same, whichever weight is chosen. All
-lengths are in points, x to the right and y upwards; a column is centred on y = 0.
+The layout is fixed, and no renderer changes it: a network looks the same, whichever weight is chosen. All lengths are
+in points, x to the right and y upwards; a column is centred on y = 0.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ Array = npt.NDArray[np.float64]
 LABEL_HEIGHT = 12.0
 LABEL_FONT = 9.5
 
-_BELOW = 33.0  # between two neurons: the arrow of a bias, its name, and air
+_BELOW = 33.0  # room under a neuron for the arrow of its bias and the bias's name
 _WIDE_PITCH = 120.0
-_TALL = 480.0  # the height that a column of few neurons is spread over
+_TALL = 480.0  # the height of a column of few neurons
 _TALLEST = 900.0
-_FAN = 0.22  # how far along its lines, from the side with fewer neurons, a column of names can stand
+_FAN = 0.22  # a column of names can stand this far along its lines, from the side with fewer neurons
 _GAP, _WIDEST_GAP = 170.0, 600.0
-_SLOPE = 1.1  # of the steepest line: names on steeper ones would cover their neighbours
+_SLOPE = 1.1  # the steepest line: names on steeper lines would cover their neighbours
 _COST_GAP = 130.0
 
 Slot = int | None
-"""A neuron by its number, or ``None`` for the place where neurons are left out."""
+"""A neuron by its number, or ``None`` for the mark of neurons that are left out."""
 Line = tuple[int, int, int]
-"""A connection: the column on its left, and the neurons on its left and right."""
+"""A connection: the number of the column on its left, and the neurons on its left and right."""
 
 
 @dataclass(slots=True)
 class Layout:
-    """Positions: of each neuron by column and number, of the omission in a column, of each line's name, of the cost."""
+    """Positions (x, y): of neurons by column and number, of marks of omission by column, of names, of the cost."""
 
     neurons: dict[tuple[int, int], tuple[float, float]] = field(default_factory=dict)
     omissions: dict[int, tuple[float, float]] = field(default_factory=dict)
@@ -50,7 +50,7 @@ _NARROW, _BROAD = frozenset("fijlrtI.,:;'|!()[] "), frozenset("mwMW@%…")
 
 
 def text_width(text: str, size: float = LABEL_FONT) -> float:
-    """About how wide a text is in Helvetica.
+    """The approximate width of a text in Helvetica, in points.
 
     >>> text_width("w200") < text_width("w2_0_10")
     True
@@ -59,7 +59,7 @@ def text_width(text: str, size: float = LABEL_FONT) -> float:
 
 
 def lay_out(columns: Sequence[Sequence[Slot]], names: Mapping[Line, str], radius: float) -> Layout:
-    """Place the neurons of each column, and the names of the lines that have one.
+    """Place the neurons of each column, and the names on their lines; ``radius`` is a neuron's.
 
     >>> layout = lay_out([[0, 1], [0]], {(0, 0, 0): "w100", (0, 1, 0): "w110"}, radius=16)
     >>> layout.neurons[0, 0], layout.neurons[1, 0]
@@ -91,9 +91,8 @@ def lay_out(columns: Sequence[Sequence[Slot]], names: Mapping[Line, str], radius
 def _pitches(sizes: Sequence[int], radius: float) -> list[float]:
     """The distance between neighbours in each column.
 
-    Between two columns the names stand where the lines fan out from one of them: there each neuron needs room for as
-    many names as the other column has neurons. Where neither column has that room, the one that then stays lower gets
-    it.
+    The names between two columns stand where the lines fan out from one of them: each neuron of this column needs room
+    for one name per neuron of the other. If neither column has this room, the one that then stays lower gets it.
     """
     least = 2 * radius + _BELOW
     pitches = [max(least, min(_WIDE_PITCH, _TALL / size)) for size in sizes]
@@ -109,15 +108,15 @@ def _pitches(sizes: Sequence[int], radius: float) -> list[float]:
 
 
 def _heights(size: int, pitch: float) -> Array:
-    """From the top down."""
+    """The heights of the neurons of a column, from the top down: shape (size,)."""
     return ((size - 1) / 2 - np.arange(size, dtype=float)) * pitch
 
 
 def _place_names(layout: Layout, lines: list[Line], widths: list[float], radius: float) -> None:
-    """Put each name on its line, as far along as it covers no other name, and as few other lines as possible.
+    """Put each name on its line where it covers no other name, and as few other lines as possible.
 
-    First all names of a column of lines at the same part of the way, where that part is best; then those that still
-    cover another are moved along their own lines, one by one, each to its own best place.
+    First all names between two columns stand at the same, best fraction of the way. Then each name that still covers
+    another moves along its own line to its own best place.
     """
     starts = np.array([layout.neurons[k, i] for k, i, _ in lines])
     steps = np.array([layout.neurons[k + 1, j] for k, _, j in lines]) - starts
@@ -142,7 +141,7 @@ def _place_names(layout: Layout, lines: list[Line], widths: list[float], radius:
 
 
 def _overlaps(centres: Array, boxes: Array) -> npt.NDArray[np.bool_]:
-    """Which pairs of names cover each other."""
+    """Whether each pair of names overlaps: booleans of shape (names, names)."""
     apart = np.abs(centres[:, None, :] - centres[None, :, :])
     covered = np.all(apart < (boxes[:, None, :] + boxes[None, :, :]) / 2, axis=-1)
     np.fill_diagonal(covered, False)
@@ -150,7 +149,7 @@ def _overlaps(centres: Array, boxes: Array) -> npt.NDArray[np.bool_]:
 
 
 def _crowded(starts: Array, steps: Array, centres: Array, boxes: Array) -> Array:
-    """How near to each name other lines pass: for each line 1 through its middle, 0 a box's height beyond its edge."""
+    """How close other lines pass to each name: the sum of 1 for a line through its middle, 0 for one far away."""
     slopes = steps[:, 1] / steps[:, 0]
     at_centre = starts[None, :, 1] + slopes[None, :] * (centres[:, None, 0] - starts[None, :, 0])
     reach = boxes[:, None, 1] / 2 + np.abs(slopes)[None, :] * boxes[:, None, 0] / 2

@@ -20,16 +20,16 @@ __all__ = ["network_digraph"]
 
 
 NAMED = 150
-"""Lines between two layers that all bear their names: of more only the chosen weight does."""
+"""The largest number of lines between two layers with names on all; above, only the chosen weight has its name."""
 
 NAME = 40
-"""Characters of a name that are shown; its tooltip has all."""
+"""The largest number of characters of a name in the picture; its tooltip has all."""
 
 NOT_FINITE = "#d55e00"
-"""The colour of a line that stands for NaN or infinity, dotted."""
+"""The colour of a line for NaN or infinity; the line is dotted."""
 
 BOLD = 2.0
-"""The least width of a line on a path: above that of any other line."""
+"""The least width of a line on a path, in points: more than any other line has."""
 
 
 def network_digraph(scene: NetworkScene) -> graphviz.Digraph:
@@ -139,7 +139,7 @@ def _write_omission(digraph: graphviz.Digraph, omission: Omission, layout: Layou
 
 
 def _line(amount: float, scene: NetworkScene) -> dict[str, str]:
-    """Thickness and colour by size and sign."""
+    """The attributes of a line: thickness by size, colour by sign."""
     if not math.isfinite(amount):
         return {"color": NOT_FINITE, "penwidth": "1.9", "style": "dotted", "arrowsize": arrow_size(1.9)}
     part = min(1.0, abs(amount) / scene.largest) if scene.largest else 0.0
@@ -258,7 +258,7 @@ def _write_cost(digraph: graphviz.Digraph, scene: NetworkScene, cost: Cost, layo
 
 
 def _write_legend(digraph: graphviz.Digraph, scene: NetworkScene, layout: Layout) -> None:
-    """What the lines mean: a short piece of each, with words."""
+    """The legend: a short piece of each kind of line, with its meaning."""
     what = "weight" if scene.shows == "value" else "gradient"
     rows: list[tuple[str, dict[str, str]]] = [
         (f"positive {what}", _line(scene.largest or 1.0, scene)),

@@ -14,7 +14,7 @@ __all__ = ["paths_digraph"]
 
 
 STRIPE = 2.0
-"""Points between the parallel lines that Graphviz draws for a list of colours."""
+"""The width, in points, of each of the parallel lines that Graphviz draws for a list of colours."""
 
 OTHERS = "#b5b5b5"
 
@@ -100,7 +100,7 @@ def _write_edge(digraph: graphviz.Digraph, edge: PathEdge, scene: PathScene) -> 
 
 
 def _stripes(edge: PathEdge, scene: PathScene) -> list[str]:
-    """Parallel lines, for each ranked path as many as make its share, and grey ones for all others."""
+    """The colours of the parallel lines of an arrow: each ranked path has lines by its share, the others grey lines."""
     shares = [(TOP[rank % len(TOP)], scene.top[rank].share) for rank in edge.ranks]
     rest = edge.share - sum(share for _, share in shares)
     if rest > 1e-9 * max(edge.share, 1e-300):
@@ -109,7 +109,7 @@ def _stripes(edge: PathEdge, scene: PathScene) -> list[str]:
 
 
 def _write_ranking(digraph: graphviz.Digraph, scene: PathScene, direction: Direction) -> None:
-    """A list of the largest paths, each in its colour, and what all others add up to."""
+    """The list of the largest paths, each in its colour, and the sum of all others."""
     rows = [
         (f"{k + 1}: {number(path.contribution)}  ({percent(path.share)})", TOP[k % len(TOP)], path.text)
         for k, path in enumerate(scene.top)

@@ -1,4 +1,4 @@
-"""A picture that has been described but not yet laid out."""
+"""A picture as DOT statements: shown in a notebook, laid out, saved."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ __all__ = ["Drawing"]
 
 
 NOTEBOOK_NODES, NOTEBOOK_EDGES = 1_000, 2_000
-"""Nodes and edges above which a notebook shows the one-line description: laying out would take many seconds."""
+"""Above these numbers of nodes and edges a notebook shows one line of text: the layout would take many seconds."""
 
 NOTEBOOK_CHARACTERS = 1_500_000
-"""Length of an SVG above which a notebook shows the one-line description too: the page would become slow."""
+"""Above this length of the SVG a notebook shows one line of text too: the page would become slow."""
 
 NOTEBOOK_SECONDS = 20.0
-"""Seconds that a notebook waits for a picture."""
+"""The longest time that a notebook waits for a picture, in seconds."""
 
 
 class Drawing:
-    r"""What the functions of ``viz`` return: a picture that shows itself in a notebook and saves itself to a file.
+    r"""The result of the functions of ``viz``: a picture that shows itself in a notebook and saves itself to a file.
 
     Args:
-        digraph: the picture as DOT statements. Add to it, or change its attributes, before saving.
+        digraph: the picture as DOT statements; statements and attributes can be added before it is saved.
 
     >>> digraph = graphviz.Digraph()
     >>> digraph.edge("n0", "n1", label="0.5")
@@ -68,20 +68,20 @@ class Drawing:
     ) -> Path:
         """Write the picture in the format that the suffix names: .svg, .png, .pdf, or .dot for its source.
 
-        Folders on the way are made. The file appears whole or not at all. When the renderer is missing or fails,
-        the DOT source is saved beside, with the suffix .dot, and the error says so.
+        Missing folders are made. The file appears whole or not at all. If the renderer is missing or fails, the DOT
+        source is saved in the same folder, with the suffix .dot, and the error says so.
 
         Args:
-            path: where to.
-            engine: "wasm", "dot" (the system's Graphviz) or "pure"; the best that is installed if left out.
+            path: the file.
+            engine: "wasm", "dot" (the system's Graphviz) or "pure"; the best installed engine if left out.
             time_limit: seconds after which the renderer is stopped.
 
         Returns:
             The path written.
 
         Raises:
-            FormatError: a suffix that is none of these, or an engine that does not make it.
-            RendererMissingError: nothing that makes the format is installed; the message says what to install.
+            FormatError: another suffix, or an engine that does not write the format.
+            RendererMissingError: no engine that writes the format is installed; the message says what to install.
             RenderError: the renderer failed or took too long.
             DrawingTooLargeError: more than 5,000 nodes.
 

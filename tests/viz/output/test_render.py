@@ -13,9 +13,10 @@ from typing import Any
 import graphviz
 import pypdf
 import pytest
-import viz.render
 
 import viz.output.drawing
+import viz.output.render
+import viz.output.wasm
 from tinygrad_lite.errors import MissingExtraError, ValueTypeError
 from viz import Drawing, DrawingTooLargeError, FormatError, RendererMissingError, RenderError, RenderWarning
 from viz.output.pdf import svg_to_pdf
@@ -50,8 +51,8 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def without(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
-    real = viz.render.find_spec
-    monkeypatch.setattr(viz.render, "find_spec", lambda name: None if name in modules else real(name))
+    real = viz.output.render.find_spec
+    monkeypatch.setattr(viz.output.render, "find_spec", lambda name: None if name in modules else real(name))
 
 
 def program(folder: Path, name: str, body: str) -> None:
@@ -78,8 +79,8 @@ def test_the_same_drawing_gives_the_same_bytes(drawing: Drawing, format: str, tm
     assert drawing.save(tmp_path / f"second.{format}", engine="wasm").read_bytes() == first
 
 
-@pytest.mark.parametrize("engine", viz.render.ENGINES)
-def test_every_engine_that_is_here_draws(drawing: Drawing, engine: viz.render.Engine) -> None:
+@pytest.mark.parametrize("engine", viz.output.render.ENGINES)
+def test_every_engine_that_is_here_draws(drawing: Drawing, engine: viz.output.render.Engine) -> None:
     if not available(engine):
         pytest.skip(f"engine {engine!r} is not installed")
     root = ET.fromstring(drawing.svg(engine=engine))
@@ -94,7 +95,7 @@ def test_png(drawing: Drawing, tmp_path: Path) -> None:
 
 def test_png_of_a_huge_graph_is_capped(tmp_path: Path) -> None:
     data = render_dot(chain(4_000).replace("{", "{\n\trankdir=LR", 1), "png")
-    side = viz.render.PNG_DPI * viz.render.PNG_INCHES
+    side = viz.output.render.PNG_DPI * viz.output.render.PNG_INCHES
     assert max(int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")) <= side
 
 
@@ -239,7 +240,7 @@ def test_a_broken_webassembly_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> None:
         raise RuntimeError("unsupported architecture for wasmtime")
 
-    monkeypatch.setattr(viz.render, "_wasm", broken)
+    monkeypatch.setattr(viz.output.render, "sandbox", broken)
     with pytest.raises(RendererMissingError, match=r"does not work here .*unsupported architecture"):
         render_dot("digraph {}")
 
@@ -348,7 +349,7 @@ def test_a_file_has_the_usual_permissions(tmp_path: Path) -> None:
 def test_a_failed_picture_leaves_the_old_one(drawing: Drawing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = drawing.save(tmp_path / "x.svg")
     before = path.read_bytes()
-    monkeypatch.setattr(viz.render, "WASM_MEMORY", 1 << 20)
+    monkeypatch.setattr(viz.output.wasm, "MEMORY", 1 << 20)
     with pytest.raises(RenderError, match=r"The DOT source is saved in .*x\.dot"):
         drawing.save(path)
     assert path.read_bytes() == before
