@@ -42,7 +42,7 @@ MOVED = {
         "einsums": "ops.einsums",
         "elementary": "ops.elementary",
         "elementwise": "core.elementwise",
-        "emitting": "compiler.codegen",
+        "emitting": "compiler.codegen compiler.runtime",
         "expressions": "formulas.expressions",
         "finding": "graph.lookup",
         "flattening": "compiler.flat",

@@ -15,6 +15,7 @@ PATHS = Path(__file__).with_name("import_paths.txt")
 """Each module before the rooms, and its public names."""
 
 INTERNAL = {
+    "tinygrad_lite.lowering.MIRRORED",
     "tinygrad_lite.paths.AT_MOST",
     "tinygrad_lite.ranking.ranked",
     "tinygrad_lite.routes.Restricted",
