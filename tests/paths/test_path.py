@@ -12,7 +12,7 @@ import tinygrad_lite as tg
 from tests.formulas.evaluation import named
 from tinygrad_lite import Value, datasets, nn
 from tinygrad_lite.formulas.reader import TooLongError, Tracer
-from tinygrad_lite.paths.path import size
+from tinygrad_lite.paths.path import product_text
 
 
 def half_adder() -> Value:
@@ -76,9 +76,9 @@ def test_what_underflows_is_printed_from_its_logarithm() -> None:
     mantissa, power_of_ten = re.fullmatch(r"end ← x : \S+ = (\S+)e(-\d+)", str(path)).groups()  # type: ignore[union-attr]
     assert path.contribution == 0.0
     assert math.log10(float(mantissa)) + int(power_of_ten) == pytest.approx(exponent, rel=1e-7)
-    assert size([1e200, 1e200, -1.0], 3) == "-1e+400"
-    assert size([0.0, 1e-200, 1e-200], 3) == "0"
-    assert size([math.inf, 2.0], 3) == "inf"
+    assert product_text([1e200, 1e200, -1.0], 3) == "-1e+400"
+    assert product_text([0.0, 1e-200, 1e-200], 3) == "0"
+    assert product_text([math.inf, 2.0], 3) == "inf"
 
 
 def test_long_and_deep_nameless_chains_are_numbers() -> None:

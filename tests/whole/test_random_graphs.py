@@ -375,8 +375,8 @@ def test_a_map_that_is_wrong_for_one_semiring_is_caught(name: str, monkeypatch: 
     [
         ("tinygrad_lite.paths.k_best._TIE", 1.0, "the order of contributions"),  # what is much smaller counts as equal
         (
-            "tinygrad_lite.paths.k_best._ties_by_place",
-            lambda found: sorted(found, key=lambda edge: (-edge[0], -edge[1].place)),
+            "tinygrad_lite.paths.k_best._ties_by_number",
+            lambda found: sorted(found, key=lambda edge: (-edge[0], -edge[1].number)),
             "the order of ties",
         ),
         ("tinygrad_lite.paths.k_best._tail", _worst_tail, "the order of contributions"),

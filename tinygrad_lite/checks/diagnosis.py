@@ -166,7 +166,7 @@ def _groups(graph: Graph) -> list[_Group]:
     for layer in (False, True):
         alike: dict[Any, list[Edge]] = {}
         for edge in edges:
-            alike.setdefault((_place(edge.node, layer), _place(edge.operand, layer)), []).append(edge)
+            alike.setdefault((_alike_by(edge.node, layer), _alike_by(edge.operand, layer)), []).append(edge)
         groups += [_Group(some, True) for some in alike.values()]
     distinct: dict[frozenset[tuple[Value, int]], _Group] = {}
     for group in groups:
@@ -174,7 +174,7 @@ def _groups(graph: Graph) -> list[_Group]:
     return list(distinct.values())
 
 
-def _place(value: Value, layer: bool) -> Any:
+def _alike_by(value: Value, layer: bool) -> Any:
     """What Values at the same place in all samples, or in the same layer, have in common."""
     if value.name is None:
         return (value.op.name if value.op is not None else "", value.shape)

@@ -103,7 +103,7 @@ def _is_integers(x: Any) -> bool:
 # ---- derivatives as functions, which are checked in turn
 
 
-def _some(tree: Any, one: bool) -> Any:
+def _random_like(tree: Any, one: bool) -> Any:
     """Random numbers of the shapes in a container, the same each time; with ``one``, 1 for a single scalar."""
     values = [number(x, path, "check_grads", "return numbers, arrays or Values") for path, x in leaves(tree)]
     if one and len(values) == 1 and values[0].size == 1:
@@ -117,8 +117,8 @@ def _backward_of(f: Callable[..., Any]) -> Callable[..., Any]:
 
     def gradient(*args: Any) -> Any:
         live = [k for k, arg in enumerate(args) if not _is_integers(arg)]
-        value, pullback = vjp(lambda *xs: f(*_with(args, live, xs)), *(args[k] for k in live))
-        return pullback(_some(value, one=True))
+        value, pullback = vjp(lambda *xs: f(*_replaced(args, live, xs)), *(args[k] for k in live))
+        return pullback(_random_like(value, one=True))
 
     return gradient
 
@@ -129,12 +129,12 @@ def _forward_of(f: Callable[..., Any]) -> Callable[..., Any]:
     def directional(*args: Any) -> Any:
         live = [k for k, arg in enumerate(args) if not _is_integers(arg)]
         primals = tuple(args[k] for k in live)
-        return jvp(lambda *xs: f(*_with(args, live, xs)), primals, _some(primals, one=True))[1]
+        return jvp(lambda *xs: f(*_replaced(args, live, xs)), primals, _random_like(primals, one=True))[1]
 
     return directional
 
 
-def _with(args: Sequence[Any], live: Sequence[int], xs: Sequence[Any]) -> list[Any]:
+def _replaced(args: Sequence[Any], live: Sequence[int], xs: Sequence[Any]) -> list[Any]:
     whole = list(args)
     for k, x in zip(live, xs, strict=True):
         whole[k] = x
@@ -193,7 +193,7 @@ class _Check:
             for how, columns, relative in (("complex step", steps, exact), ("finite differences", self.slopes, rough)):
                 wrong = [w for k in starts for w in self._wrong(jacobian, k, columns[k], how, relative)]
                 if wrong:
-                    self._complain(mode, max(wrong, key=lambda w: w.excess), len(wrong))
+                    self._raise(mode, max(wrong, key=lambda w: w.excess), len(wrong))
         if "reverse" in jacobians:
             self._check_backward(jacobians["reverse"], exact)
 
@@ -289,7 +289,7 @@ class _Check:
                     unknown = ~(theirs.error <= allowed)
                 for out in np.argwhere(bad | unknown):
                     at = tuple(int(i) for i in out)
-                    if not bad[at] and not self._beside(k, index, e, at):
+                    if not bad[at] and not self._kink_or_jump(k, index, e, at):
                         continue
                     a, b = float(ours[at]), float(np.asarray(theirs.value)[at])
                     difference = abs(a - b) / max(abs(a), abs(b)) if max(abs(a), abs(b)) else math.inf
@@ -300,16 +300,16 @@ class _Check:
                     wrong.append(_Wrong(difference if difference == difference else math.inf, text, k, index, e, at))
         return wrong
 
-    def _complain(self, mode: str, worst: _Wrong, count: int) -> None:
+    def _raise(self, mode: str, worst: _Wrong, count: int) -> None:
         result = self._named(self.call.ends[worst.end][0] + _shown(worst.out))
         by = self.call.starts[worst.start][0] + _shown(worst.index)
         more = f" {count} entries of this Jacobian differ." if count > 1 else ""
         raise DifferentGradientsError(
             f"check_grads: {self.order}, {mode}{self.nesting}: the derivative of {result} by {by} {worst.text}."
-            f"{more}{self._beside(worst.start, worst.index, worst.end, worst.out)}"
+            f"{more}{self._kink_or_jump(worst.start, worst.index, worst.end, worst.out)}"
         )
 
-    def _beside(self, k: int, index: Index, e: int, out: Index) -> str:
+    def _kink_or_jump(self, k: int, index: Index, e: int, out: Index) -> str:
         """A sentence about the kink or jump of result ``e`` at the point; empty where it is smooth."""
         found = self.slopes[k][index][e]
         value, error, kink = (float(np.asarray(x)[out]) for x in (found.value, found.error, found.kink))

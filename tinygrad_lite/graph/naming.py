@@ -59,10 +59,10 @@ class Element:
         return f"{self.prefix}{self.kind}{'' if self.layer is None else self.layer}"
 
     @property
-    def place(self) -> tuple[int, ...]:
+    def position(self) -> tuple[int, ...]:
         """The index in that array: the sample, where there is one, comes first.
 
-        >>> parse("n20@3").place
+        >>> parse("n20@3").position
         (3, 0)
         """
         return self.index if self.sample is None else (self.sample, *self.index)
@@ -134,10 +134,10 @@ def resolve(name: str, shapes: Mapping[str, Sequence[int]]) -> tuple[str, tuple[
     if element is None or not element.index:
         return None
     if element.array in shapes:
-        return (element.array, element.place) if len(shapes[element.array]) == len(element.place) else None
+        return (element.array, element.position) if len(shapes[element.array]) == len(element.position) else None
     for other, shape in shapes.items():
         candidate = None if shape else parse(other)
-        if candidate is not None and (candidate.array, candidate.place) == (element.array, element.place):
+        if candidate is not None and (candidate.array, candidate.position) == (element.array, element.position):
             return other, ()
     return None
 

@@ -29,12 +29,12 @@ Edges = Callable[[Value, Index], Iterator[tuple[Value, Index, float]]]
 
 
 class Step(NamedTuple):
-    """One edge of a path: where it leads, its local derivative, and its place among the edges that start there."""
+    """One edge of a path: where it leads, its local derivative, and its number among the edges that start there."""
 
     node: Value
     element: Index
     weight: float
-    place: int
+    number: int
 
 
 class _State(NamedTuple):
@@ -60,7 +60,7 @@ class _Candidate(NamedTuple):
     """A path not built yet: the first ``depth`` steps of ``parent``, then the edge of this rank, then the best tail.
 
     Candidates compare by ``loss``, the logarithm of the best path's size over theirs, and then by ``position``, the
-    order of their edges. Each deviation stands in the position with its depth and place. A deviation
+    order of their edges. Each deviation stands in the position with its depth and number. A deviation
     to an edge before the best one (-1) puts a path ahead of those that follow the best longer; one to an edge behind it
     (1) puts it after them.
     """
@@ -113,13 +113,13 @@ class _Search:
         """The edges at a state that a path of the wanted sign can take, the best first."""
         if state not in self._onward:
             found = []
-            for place, (node, index, weight) in enumerate(self._edges(state.node, state.element)):
+            for number, (node, index, weight) in enumerate(self._edges(state.node, state.element)):
                 if weight:
                     following = _State(node, index, state.sign if weight > 0 else -state.sign)
                     best = math.log(abs(weight)) + _tail(self._tails[node], following)
                     if best > -math.inf:
-                        found.append(_Onward(best, Step(node, index, weight, place), following))
-            self._onward[state] = _ties_by_place(found)
+                        found.append(_Onward(best, Step(node, index, weight, number), following))
+            self._onward[state] = _ties_by_number(found)
         return self._onward[state]
 
     def completed(self, candidate: _Candidate) -> tuple[list[Step], list[_State]]:
@@ -142,18 +142,18 @@ class _Search:
             if rank < len(here):
                 before = candidate.position[:-1] if again and candidate.rank else candidate.position
                 loss = candidate.loss + here[rank - 1].best - here[rank].best
-                place, best = here[rank].step.place, here[0].step.place
-                deviation = (-1, depth, place) if place < best else (1, -depth, place)
+                number, best = here[rank].step.number, here[0].step.number
+                deviation = (-1, depth, number) if number < best else (1, -depth, number)
                 yield _Candidate(loss, (*before, deviation), steps, states, depth, rank)
 
 
-def _ties_by_place(found: list[_Onward]) -> list[_Onward]:
-    """Edges in decreasing order; those as good as the best of a run of ties stay in the order of their places."""
+def _ties_by_number(found: list[_Onward]) -> list[_Onward]:
+    """Edges in decreasing order; those as good as the best of a run of ties stay in the order of their numbers."""
     found.sort(key=lambda edge: -edge.best)
     start = 0
     for k in range(1, len(found) + 1):
         if k == len(found) or found[start].best - found[k].best > _TIE:
-            found[start:k] = sorted(found[start:k], key=lambda edge: edge.step.place)
+            found[start:k] = sorted(found[start:k], key=lambda edge: edge.step.number)
             start = k
     return found
 

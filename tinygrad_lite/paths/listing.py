@@ -85,7 +85,7 @@ class Listing:
                 stack.append(self._steps(node, element))
 
     def _steps(self, node: Value, index: Index) -> Iterator[Step]:
-        return (Step(*edge, place) for place, edge in enumerate(self._edges(node, index)))
+        return (Step(*edge, number) for number, edge in enumerate(self._edges(node, index)))
 
     def _edges(self, node: Value, index: Index) -> Iterator[tuple[Value, Index, float]]:
         """The elementary edges at one element that lead on to ``wrt[at]``."""

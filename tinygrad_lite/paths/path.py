@@ -22,7 +22,7 @@ from ..formulas.printer import PRODUCT, SUM, element_text
 from ..formulas.reader import TooLongError, Tracer
 from ..formulas.text import Text
 
-__all__ = ["Line", "Path", "SHOWN", "element_name", "many"]
+__all__ = ["Line", "Path", "SHOWN", "count_text", "element_name", "product_text"]
 
 
 LONGEST = 60
@@ -35,12 +35,12 @@ SHOWN = 12
 class Line(NamedTuple):
     """A path in print: its values, the factors of its product, and the product."""
 
-    chain: str
+    path: str
     factors: str
     contribution: str
 
     def __str__(self) -> str:
-        return f"{self.chain} : {self.factors} = {self.contribution}"
+        return f"{self.path} : {self.factors} = {self.contribution}"
 
 
 class Path:
@@ -120,7 +120,7 @@ class Path:
         """
         names = [name for name, _, _ in self._segments]
         factors = _factors(self._number(start, stop) for _, start, stop in self._segments)
-        return str(Line(self._chain(names), factors, size(self.locals, 6)))
+        return str(Line(self._chain(names), factors, product_text(self.locals, 6)))
 
     def line(self, most: int | None = None) -> Line:
         """The printed line in its three parts; of more than ``most`` named values only the first and the last.
@@ -132,7 +132,7 @@ class Path:
         ...     y.name = f"y{k}"
         >>> (path,) = tg.gradient_paths(y, x)
         >>> path.line(most=2)
-        Line(chain='y999 ← y998 ← … 998 more … ← x', factors='cos(y998) · … · cos(x)', contribution='0.00122035')
+        Line(path='y999 ← y998 ← … 998 more … ← x', factors='cos(y998) · … · cos(x)', contribution='0.00122035')
         """
         segments = self._segments
         left_out = 0 if most is None else max(0, len(segments) - most)
@@ -147,7 +147,7 @@ class Path:
                 _factors((self._formula(start, stop) for _, start, stop in part), alone=False) for part in (head, tail)
             )
             factors = f"{first} · … · {last}"
-        return Line(self._chain(names), factors, size(self.locals, 6))
+        return Line(self._chain(names), factors, product_text(self.locals, 6))
 
     def _chain(self, names: Sequence[str]) -> str:
         return " ← ".join([element_text(self.nodes[0], self.indices[0]) or "end", *names])
@@ -171,7 +171,7 @@ class Path:
 
     def _number(self, start: int, stop: int) -> ast.expr:
         """The product of the local derivatives of one segment as a number."""
-        text = size(self.locals[start:stop], 4)
+        text = product_text(self.locals[start:stop], 4)
         shown = ast.Name(text.lstrip("-"), ast.Load())
         return ast.UnaryOp(ast.USub(), shown) if text.startswith("-") else number(1.0) if text == "1" else shown
 
@@ -199,7 +199,7 @@ class Path:
         line = self.line(SHOWN)
         title = f"One path of {self.length:,} local derivatives"
         return table(
-            title, ["path", "local derivatives", "contribution"], [[line.chain, line.factors, self.contribution]]
+            title, ["path", "local derivatives", "contribution"], [[line.path, line.factors, self.contribution]]
         )
 
 
@@ -214,10 +214,10 @@ def _factors(factors: Iterator[ast.expr], alone: bool = True) -> str:
     return " · ".join(written) or "1"
 
 
-def size(factors: Sequence[float], digits: int) -> str:
+def product_text(factors: Sequence[float], digits: int) -> str:
     """The product of some factors as text, even if it underflows or overflows though no factor does.
 
-    >>> size([1e-200] * 3, 4), size([0.25, -2.0], 4), size([1e-200, 0.0], 4)
+    >>> product_text([1e-200] * 3, 4), product_text([0.25, -2.0], 4), product_text([1e-200, 0.0], 4)
     ('1e-600', '-0.5', '0')
     """
     found = math.prod(factors) + 0.0
@@ -239,10 +239,10 @@ def element_name(node: Value, index: Index) -> str | None:
     return f"{node.name}[{','.join(map(str, index))}]"
 
 
-def many(count: int) -> str:
+def count_text(count: int) -> str:
     """A number of paths as text; a very large one rounded.
 
-    >>> many(12), many(3**64)
+    >>> count_text(12), count_text(3**64)
     ('12', '3.43e30')
     """
     if count < 10**15:

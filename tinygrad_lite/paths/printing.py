@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from ..core.display import Cell, clipped, table
-from .path import SHOWN, Path, element_name, many
+from .path import SHOWN, Path, count_text, element_name
 from .statistics import PathStatistics
 
 __all__ = ["html", "summary", "text"]
@@ -16,14 +16,14 @@ def text(paths: PathStatistics, largest: Sequence[Path]) -> str:
     """The numbers in two lines, a line for each of the ``largest`` paths, and one for all others together."""
     end, wrt = _names(paths)
     lines = [
-        f"{_counted(paths)} from {end} to {wrt}, {many(paths.active_count)} of them active",
+        f"{_counted(paths)} from {end} to {wrt}, {count_text(paths.active_count)} of them active",
         f"total {paths.total:.6g}, magnitude {paths.magnitude:.6g}, cancellation {paths.cancellation:.2%}, "
         f"entropy {paths.entropy:.4g} nats",
         *(f"  {path}" for path in largest),
     ]
     if paths.count > len(largest):
         rest = paths.total - math.fsum(path.contribution for path in largest)
-        lines.append(f"  and {many(paths.count - len(largest))} more, together {rest:.6g}")
+        lines.append(f"  and {count_text(paths.count - len(largest))} more, together {rest:.6g}")
     return "\n".join(lines)
 
 
@@ -34,9 +34,9 @@ def html(paths: PathStatistics, largest: Sequence[Path]) -> str:
     for path in largest:
         line = path.line(SHOWN)
         share = abs(path.contribution) / paths.magnitude if paths.magnitude else 0.0
-        rows.append([line.chain, line.factors, path.contribution, f"{share:.1%}"])
+        rows.append([line.path, line.factors, path.contribution, f"{share:.1%}"])
     more = paths.count - len(largest)
-    note = f"and {many(more)} more" if more else ""
+    note = f"and {count_text(more)} more" if more else ""
     return table(title, ["path", "local derivatives", "contribution", "share of magnitude"], rows, note)
 
 
@@ -46,7 +46,7 @@ def summary(paths: PathStatistics) -> str:
 
 
 def _counted(paths: PathStatistics) -> str:
-    return f"{many(paths.count)} path{'' if paths.count == 1 else 's'}"
+    return f"{count_text(paths.count)} path{'' if paths.count == 1 else 's'}"
 
 
 def _between(paths: PathStatistics) -> str:

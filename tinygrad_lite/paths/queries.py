@@ -28,7 +28,7 @@ from . import groups, printing
 from .gates import Gates, gates_of
 from .groups import Flow
 from .listing import Listing
-from .path import Path, many
+from .path import Path, count_text
 from .statistics import PathStatistics
 
 __all__ = ["AT_MOST", "Flow", "GradientPaths", "gradient_paths"]
@@ -133,7 +133,7 @@ class GradientPaths(PathStatistics):
         if sign not in signs:
             raise ArgumentError(f"top: sign is 'positive', 'negative' or None, got {sign!r}")
         if min(k, self.count) > AT_MOST:
-            raise ArgumentError(f"top: {k} of {many(self.count)} paths; {_instead('top(k) with a smaller k')}")
+            raise ArgumentError(f"top: {k} of {count_text(self.count)} paths; {_instead('top(k) with a smaller k')}")
         return list(itertools.islice(self._listing.largest(signs[sign]), k))
 
     def __iter__(self) -> Iterator[Path]:
@@ -143,7 +143,9 @@ class GradientPaths(PathStatistics):
     def __length_hint__(self) -> int:
         """The count, which ``list`` asks before it starts; an error where no list can hold that many."""
         if self.count > AT_MOST:
-            raise ArgumentError(f"list: there are {many(self.count)} paths; {_instead('top(k) for the k largest')}")
+            raise ArgumentError(
+                f"list: there are {count_text(self.count)} paths; {_instead('top(k) for the k largest')}"
+            )
         return self.count
 
     def sample(self, n: int, rng: np.random.Generator | int) -> list[Path]:

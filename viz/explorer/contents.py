@@ -22,7 +22,7 @@ from tinygrad_lite.core.value import Value, describe
 from tinygrad_lite.derivation.derivation import derive
 from tinygrad_lite.errors import ArgumentError, GraphError, ShapeError, ValueTypeError
 from tinygrad_lite.graph.lookup import place
-from tinygrad_lite.paths.path import many
+from tinygrad_lite.paths.path import count_text
 from tinygrad_lite.semirings import ACTIVE_COUNT, COUNT, ENTROPY, GRADIENT, MAGNITUDE, SPECTRUM
 from tinygrad_lite.semirings.base import Semiring
 
@@ -38,7 +38,7 @@ ELEMENTS = 20_000
 """Elements whose statistics are on the page: 2 MB."""
 
 EDGES = 60_000
-"""Elementary edges on the page: as many more MB. Above, only those of the largest paths of some elements are."""
+"""Elementary edges on the page: as count_text more MB. Above, only those of the largest paths of some elements are."""
 
 GROUPS = 100_000
 """Numbers of all spectra together, and those that their sweep goes through at once."""
@@ -187,8 +187,8 @@ class Contents:
                 "magnitude": _listed(magnitude),
                 "cancellation": _listed(np.clip(cancelled, 0.0, 1.0)),
                 "entropy": _listed(entropy),
-                "count": [many(int(count)) for count in np.ravel(counts)],
-                "active": [many(int(count)) for count in np.ravel(active)],
+                "count": [count_text(int(count)) for count in np.ravel(counts)],
+                "active": [count_text(int(count)) for count in np.ravel(active)],
             }
         self._note_left_out("the numbers of single elements", without, f"{ELEMENTS:,} elements")
         return found
@@ -201,7 +201,7 @@ class Contents:
 
     def _spectra(self, values: Iterable[Value], lengths: Lengths) -> dict[Value, dict[str, Any]]:
         if sum(node.size * (longest - least + 1) for node, (least, longest) in lengths.items()) > 20 * GROUPS:
-            self.notes.append("there are too many lengths of paths for spectra: viz.plots.spectrum draws one")
+            self.notes.append("there are too count_text lengths of paths for spectra: viz.plots.spectrum draws one")
             return {}
         swept = reverse(self.end, SPECTRUM)
         found: dict[Value, dict[str, Any]] = {}
@@ -215,7 +215,12 @@ class Contents:
                 break
             found[node] = {
                 "spectrum": [
-                    [length, [many(int(count)) for count in np.ravel(counts)], _listed(totals), _listed(magnitudes)]
+                    [
+                        length,
+                        [count_text(int(count)) for count in np.ravel(counts)],
+                        _listed(totals),
+                        _listed(magnitudes),
+                    ]
                     for length, (counts, totals, magnitudes) in spectrum.items()
                 ]
             }
