@@ -42,6 +42,7 @@ __all__ = [
     "peak_ratio",
     "sample",
     "time_ratio",
+    "told_ratio",
 ]
 
 Program = Callable[[], object]
@@ -142,6 +143,20 @@ def time_ratio(pair: Pair, effort: Effort = FULL, clock: Clock = time.perf_count
         gc.collect()
         theirs.append(sample(pair.theirs, their_calls, clock))
     return _compared(ours, theirs, pair.parts, "s")
+
+
+def told_ratio(pair: Pair, effort: Effort = FULL) -> Measurement:
+    """Our time over theirs, taken in turns, of programs that return how many seconds they took."""
+    pair.ours()  # the first run may be far from the others
+    pair.theirs()
+    both = [(_told(pair.ours), _told(pair.theirs)) for _ in range(effort.pairs)]
+    return _compared([ours for ours, _ in both], [theirs for _, theirs in both], pair.parts, "s")
+
+
+def _told(program: Program) -> float:
+    seconds = program()
+    assert isinstance(seconds, float)
+    return seconds
 
 
 def _compared(ours: Sequence[float], theirs: Sequence[float], parts: int, unit: str) -> Measurement:

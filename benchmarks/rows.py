@@ -14,7 +14,8 @@ from typing import Any
 
 from . import peers, scalars, sweeps, training
 from .compiled import COMPILED, COMPILED_PEERS
-from .measure import Effort, Growing, Measurement, Pair, growth, kept_ratio, peak_ratio, time_ratio
+from .imports import against_numpy
+from .measure import Effort, Growing, Measurement, Pair, growth, kept_ratio, peak_ratio, time_ratio, told_ratio
 from .sweeps import FAMILIES, SWEPT
 from .training import PROBLEMS, Problem, Trainer
 
@@ -88,6 +89,7 @@ LIMITS = _limits()
 
 MICROGRAD = "micrograd, same program"
 BY_HAND = "hand-written NumPy"
+NUMPY = "import numpy"
 GRADIENT = "a sweep of GRADIENT"
 NETWORK = "scalars: MLP(2,[16,16,1])×100"
 
@@ -95,6 +97,17 @@ NETWORK = "scalars: MLP(2,[16,16,1])×100"
 
 ROWS: tuple[Row, ...] = (
     Row("noise", f"noise: {BY_HAND}", "itself", None, time_ratio, the_same_twice),
+    # imports, each in a new process
+    Row("import", "import tinygrad_lite", NUMPY, 2.0, told_ratio, partial(against_numpy, "import tinygrad_lite")),
+    Row("import-viz", "import viz", NUMPY, 2.5, told_ratio, partial(against_numpy, "import viz")),
+    Row(
+        "import-all",
+        "from tinygrad_lite import *; from viz import *",
+        NUMPY,
+        None,
+        told_ratio,
+        partial(against_numpy, "from tinygrad_lite import *; from viz import *"),
+    ),
     # scalars
     Row("scalars", f"{NETWORK}, forward + backward", MICROGRAD, 1 / 8, time_ratio, scalars.eager),
     Row("scalars-per-op", f"{NETWORK}, a product an op", MICROGRAD, None, time_ratio, scalars.eager_per_op),

@@ -26,6 +26,7 @@ from benchmarks.measure import (
     peak_ratio,
     sample,
     time_ratio,
+    told_ratio,
 )
 
 EFFORT = Effort(pairs=15, sample_seconds=0.05, largest=100_000)
@@ -127,6 +128,18 @@ def test_a_third_of_the_pairs_disturbed_leave_the_median_and_show_in_the_spread(
     theirs = by_pair(clock, lambda pair: 0.1 if pair % 3 else 0.4)  # something else ran at the same time
     found = time_ratio(Pair(clock.program(0.2), theirs), EFFORT, clock)
     assert [found.low, found.value, found.high] == pytest.approx([0.5, 2.0, 2.0])
+
+
+def test_programs_that_tell_their_own_time_alternate_after_a_first_run() -> None:
+    log: list[str] = []
+
+    def telling(name: str, seconds: float) -> Callable[[], float]:
+        return lambda: (log.append(name), 9.0 if log.count(name) == 1 else seconds)[1]
+
+    found = told_ratio(Pair(telling("A", 0.3), telling("B", 0.1)), EFFORT)
+    assert (found.value, found.ours, found.theirs) == pytest.approx((3.0, 0.3, 0.1))
+    assert (found.unit, found.samples) == ("s", EFFORT.pairs)
+    assert log == ["A", "B"] * (1 + EFFORT.pairs)
 
 
 def test_figures_are_given_for_one_part_of_the_work(clock: Clock) -> None:

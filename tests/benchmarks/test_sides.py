@@ -196,3 +196,14 @@ def test_both_sides_agree_on_the_network_of_scalars() -> None:
     pytest.importorskip("micrograd")
     scalars.eager()
     scalars.eager_per_op()
+
+
+def test_an_import_is_timed_in_a_process_of_its_own() -> None:
+    import sys
+
+    from benchmarks.imports import against_numpy, seconds_of
+
+    assert 0.0 < seconds_of("import json.tool") < 60.0
+    assert "json.tool" not in sys.modules
+    pair = against_numpy("import time; time.sleep(0.02)")
+    assert pair.ours() > 0.02  # type: ignore[operator]
