@@ -12,8 +12,6 @@ from tools import architecture
 from tools.architecture import LEVELS, ROOT, modules, room
 
 STILL_LONG = {
-    "tinygrad_lite.compiler.codegen._Emitter",
-    "tinygrad_lite.compiler.codegen._call",
     "tinygrad_lite.core.sweeps.backward",
     "tinygrad_lite.core.value.Value",
     "tinygrad_lite.derivation.matrices.Matrices",

@@ -9,16 +9,19 @@ import numpy as np
 from ..core.value import Value, as_data, constant
 from ..errors import ValueTypeError
 
-# ---- arguments -------------------------------------------------------------------------------------------------------
+__all__ = ["as_values", "kind_of", "signature"]
 
 
-def _kind(x: Any) -> Any:
-    """What a program for one argument depends on, if the argument is an array or a float."""
+def kind_of(x: Any) -> Any:
+    """The part of an array or a float that a program depends on: shape and dtype."""
     return (x.shape, x.dtype) if type(x) is np.ndarray else type(x)
 
 
-def _flattened(x: Any, data: list[Any], where: str) -> Any:
-    """What tells arguments apart: their structure, shapes, dtypes and settings. Their data are appended to ``data``."""
+def signature(x: Any, data: list[Any], where: str) -> Any:
+    """A key for arguments: their structure, shapes, dtypes and settings. Their data is appended to ``data``.
+
+    ``where`` names the argument in messages. Raises ``ValueTypeError`` for one of another type.
+    """
     if isinstance(x, np.ndarray | np.floating | float) and not isinstance(x, Value):
         array = as_data(x, keep_integers=True, copy=False)
         if type(array) is float and not (isinstance(x, np.ndarray) and x.dtype.kind != "f"):
@@ -31,9 +34,9 @@ def _flattened(x: Any, data: list[Any], where: str) -> Any:
     if isinstance(x, bool | int | str | np.integer | np.bool_) or x is None:
         return ("setting", type(x).__name__, x)
     if isinstance(x, list | tuple):
-        return (type(x).__name__, *(_flattened(part, data, f"{where}[{k}]") for k, part in enumerate(x)))
+        return (type(x).__name__, *(signature(part, data, f"{where}[{k}]") for k, part in enumerate(x)))
     if isinstance(x, dict):
-        return ("dict", *((key, _flattened(part, data, f"{where}[{key!r}]")) for key, part in x.items()))
+        return ("dict", *((key, signature(part, data, f"{where}[{key!r}]")) for key, part in x.items()))
     if isinstance(x, Value):
         raise ValueTypeError(
             f"compile: {where} is a Value; pass its .data, or read it inside the function, as parameters are"
@@ -44,12 +47,12 @@ def _flattened(x: Any, data: list[Any], where: str) -> Any:
     )
 
 
-def _as_values(x: Any, inputs: list[Value]) -> Any:
-    """The arguments as the function gets them: arrays and floats as constants, settings as they are."""
+def as_values(x: Any, inputs: list[Value]) -> Any:
+    """The arguments for the function: arrays and floats as constants, also appended to ``inputs``; settings as given."""
     if isinstance(x, list | tuple):
-        return type(x)(_as_values(part, inputs) for part in x)
+        return type(x)(as_values(part, inputs) for part in x)
     if isinstance(x, dict):
-        return {key: _as_values(part, inputs) for key, part in x.items()}
+        return {key: as_values(part, inputs) for key, part in x.items()}
     if isinstance(x, np.ndarray) and not x.ndim and x.dtype.kind != "f":
         return x.item()
     if isinstance(x, np.ndarray | np.floating | float):

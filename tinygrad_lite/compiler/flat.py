@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from .capture import Capture
 from .codegen import managed_by
 from .runtime import all_floats, stepped
 
-__all__ = ["Flat", "FlatNode", "flat_replay", "flattened"]
+__all__ = ["Flat", "FlatNode", "Loops", "flat_replay", "flattened"]
 
 
 Numbers = npt.NDArray[np.float64]
@@ -171,15 +171,21 @@ def run_moves(flat: Flat, data: Sequence[Any]) -> list[Any]:
     return known
 
 
-def flat_replay(
-    flat: Flat,
-    forward: Callable[[Numbers], Any],
-    backward: Callable[[Numbers, Numbers], Any],
-    at: Mapping[int, int],
-    held: Sequence[bool],
-    optimizer: Any,
-) -> Callable[..., float]:
-    """The replay: numbers in, both passes, gradients out, the optimizer's step. ``at`` is where places went."""
+class Loops(NamedTuple):
+    """Both passes over a flat graph, as a back end makes them."""
+
+    forward: Callable[[Numbers], Any]
+    """Computes all numbers from those that are read."""
+    backward: Callable[[Numbers, Numbers], Any]
+    """Adds up the cotangents, its second argument, from that of the end."""
+    source: str
+    at: Mapping[int, int]
+    """Where the place of each number went."""
+
+
+def flat_replay(flat: Flat, loops: Loops, held: Sequence[bool], optimizer: Any) -> Callable[..., float]:
+    """The replay: numbers in, both passes, gradients out, the optimizer's step."""
+    forward, backward, _, at = loops
     v, d = np.zeros(flat.size), np.zeros(flat.size)
     for place, number in flat.start.items():
         v[at[place]] = number

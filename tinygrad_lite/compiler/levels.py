@@ -6,7 +6,6 @@ Weighted sums of which every row of inputs meets every row of weights, a layer o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.elementwise import Elementwise
-from .flat import Flat, FlatNode
+from .flat import Flat, FlatNode, Loops
 
 __all__ = ["by_level", "levels"]
 
@@ -33,11 +32,8 @@ def levels(flat: Flat) -> list[list[FlatNode]]:
     return [groups[key] for key in sorted(groups, key=lambda key: (key[0], key[1], key[2], str(key[3])))]
 
 
-def by_level(flat: Flat) -> tuple[Callable[[Any], None], Callable[[Any, Any], None], str, dict[int, int]]:
-    """Forward and backward as functions of the numbers and of their cotangents, their source, and where places went.
-
-    Results of one group stand side by side, so places change.
-    """
+def by_level(flat: Flat) -> Loops:
+    """Both passes as NumPy. Results of one group stand side by side, so places change."""
     groups = levels(flat)
     order: dict[int, int] = {}
     computed = {node.out for node in flat.nodes}
@@ -61,7 +57,7 @@ def by_level(flat: Flat) -> tuple[Callable[[Any], None], Callable[[Any, Any], No
         + [""]
     )
     exec(compile(source, "<compiled step, by level>", "exec"), scope)
-    return scope["forward"], scope["backward"], source, order
+    return Loops(scope["forward"], scope["backward"], source, order)
 
 
 class _Group:

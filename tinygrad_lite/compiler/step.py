@@ -9,7 +9,6 @@ program is tried, or made.
 from __future__ import annotations
 
 import contextvars
-import sys
 import threading
 import warnings
 from collections import OrderedDict
@@ -19,17 +18,15 @@ from typing import Any
 import numpy as np
 
 from ..core.recording import blocks_open, captures_open, mode_changes, observer, paused, watching
-from ..core.value import Value, as_data, describe
-from ..errors import ArgumentError, DifferentGradientsError, GraphError, ValueTypeError
+from ..core.value import Value, as_data
+from ..errors import ArgumentError, GraphError, ValueTypeError
 from ..optim import Optimizer
-from . import tape
-from .arguments import _as_values, _flattened, _kind
+from .arguments import as_values, kind_of, signature
+from .backends import BACKENDS, Plan
 from .capture import Capture, captured, same_call
-from .codegen import Replay, emitted
-from .flat import Flat, flat_replay, flattened
-from .levels import by_level, levels
-from .lowering import Lowered, lowered
+from .codegen import Replay
 from .runtime import Missed, OptimizerFailedError, OverflowedError
+from .verify import State, check_same
 
 __all__ = ["CompiledStep", "compile"]
 
@@ -37,15 +34,7 @@ __all__ = ["CompiledStep", "compile"]
 MOST_PROGRAMS = 16
 """For arguments of the same shapes: more means that the function reads something that is never the same again."""
 MOST_SHAPES = 64
-LARGE = 1000
-"""Nodes, from which on a graph of scalars is more than straight-line Python. Measured: machine code pays at once, but
-takes seconds to make; the source of 50,000 nodes takes as long to compile."""
-SHORT = 200
-"""Nodes, up to which machine code is made of the straight source. Measured: it takes 15 ms a node to make, and a step a
-third of the tape's time, which puts the numbers into an array and takes them out again."""
-WIDE = 8
-"""Nodes that a level must have on the average for NumPy to be faster than straight-line Python."""
-BACKENDS = (None, "python", "numpy", "numba")
+"""Of arguments, each with programs of its own."""
 
 _TRIED_AGAIN = (ArithmeticError, ValueError, IndexError)
 """What a replay may raise where eager has NumPy's inf or nan, or a message of its own."""
@@ -124,7 +113,7 @@ class CompiledStep:
                 if (
                     last is not None
                     and not named
-                    and (tuple(map(_kind, arguments)) if arguments else ()) == self._expected
+                    and (tuple(map(kind_of, arguments)) if arguments else ()) == self._expected
                 ):
                     try:
                         if mode_changes[0] != last.changes:
@@ -191,7 +180,7 @@ class CompiledStep:
             capture, _ = self._captured(arguments, named, ())
             leaves = [leaf for leaf in capture.leaves if leaf.requires_grad]
             leaves += [p for p in getattr(self.optimizer, "params", ()) if not any(p is leaf for leaf in leaves)]
-            state = _State(leaves, self.optimizer)
+            state = State(leaves, self.optimizer)
             try:
                 eager = state.after(lambda: self._eager(capture))
                 captures = -1
@@ -200,21 +189,13 @@ class CompiledStep:
                     replayed = state.after(lambda: self._found(arguments, named, list(capture.noises)))
             finally:
                 state.restore()
-        for k, leaf in enumerate([None, *leaves]):
-            for what, a, b in zip(("gradient", "data after the step"), eager[k], replayed[k], strict=False):
-                if not _close(a, b):
-                    who = "the loss" if leaf is None else f"the {what} of {describe(leaf)}"
-                    raise DifferentGradientsError(
-                        f"verify: {who} is {_shown(a)} by eager and {_shown(b)} by the replay; the function reads "
-                        "something that is no Value and no argument (a global, a closure, random, the clock): pass it "
-                        "as an argument"
-                    )
+        check_same(leaves, eager, replayed)
 
     # ---- finding a program, or making one
 
     def _found(self, arguments: tuple[Any, ...], named: Mapping[str, Any], drawn: Noise | None = None) -> float:
         data: list[Any] = []
-        shapes = (_flattened(arguments, data, "argument"), _flattened(dict(named), data, "argument"))
+        shapes = (signature(arguments, data, "argument"), signature(dict(named), data, "argument"))
         programs = self._shapes.setdefault(shapes, [])
         self._shapes.move_to_end(shapes)
         drawn = [] if drawn is None else drawn
@@ -256,13 +237,13 @@ class CompiledStep:
             and not program.noise
             and all(type(x) is float or (type(x) is np.ndarray and x.ndim) for x in arguments)
         )
-        self._expected = tuple(map(_kind, arguments)) if plain else (None,)
+        self._expected = tuple(map(kind_of, arguments)) if plain else (None,)
 
     def _captured(
         self, arguments: tuple[Any, ...], named: Mapping[str, Any], drawn: Sequence[tuple[Any, Any]]
     ) -> tuple[Capture, list[Value]]:
         inputs: list[Value] = []
-        given, options = _as_values(arguments, inputs), _as_values(dict(named), inputs)
+        given, options = as_values(arguments, inputs), as_values(dict(named), inputs)
         self.captures += 1
         return captured(lambda *args: self.function(*args, **options), given, inputs, "compile", drawn), inputs
 
@@ -272,49 +253,12 @@ class CompiledStep:
         """Run the function itself, this once, and keep its program."""
         capture, inputs = self._captured(arguments, named, drawn)
         modes = list(capture.modes.values())
-        flat = flattened(capture, inputs) if self._backend or len(capture.nodes) > LARGE else None
-        backend = self._chosen(flat)
-        low = Lowered()
-        if backend == "python" or (backend == "numba" and len(capture.nodes) <= SHORT):
-            low = lowered(capture, inputs, self._optimistic and backend == "python")
-            if backend == "python" or low.is_of_floats:
-                flat = None
-        noise = [op.function for op, _ in low.noise]
+        plan = Plan(capture, inputs, self._backend, self._optimistic)
         loss = self._eager(capture)
-        del capture, inputs  # what nobody else holds is now held by the lowered calls alone
-        if flat is None:
-            machine_code = tape.straight if backend == "numba" else None
-            replay = emitted(low, _held(low.leaves, low.gradients), self.optimizer, machine_code)
-        else:
-            replay = self._flat(flat, backend)
-        programs.append(Program(replay, noise, modes, backend))
+        del capture, inputs
+        programs.append(Program(plan.replay(self.optimizer), plan.noise, modes, plan.backend))
         self._remember(programs[-1], arguments, named)
         return loss
-
-    def _chosen(self, flat: Flat | None) -> str:
-        """How to carry it out: what was asked for, or by size and shape."""
-        if flat is None:
-            if self._backend == "numba":
-                raise ArgumentError(
-                    'compile: backend="numba" is for graphs of scalars without noise or branches; leave backend out'
-                )
-            return "python"
-        if self._backend == "numba":
-            tape.check_installed()
-        if self._backend is not None:
-            return self._backend
-        if len(flat.nodes) > WIDE * len(levels(flat)):
-            return "numpy"
-        return "numba" if tape.available() else "python"
-
-    def _flat(self, flat: Flat, backend: str) -> Replay:
-        held = _held(flat.leaves, [(leaf,) for leaf in flat.gradients])
-        if backend == "numba":
-            forward, backward, source = tape.taped(flat)
-            at = {place: place for place in range(flat.size)}
-        else:
-            forward, backward, source, at = by_level(flat)
-        return Replay(flat_replay(flat, forward, backward, at, held, self.optimizer), source)
 
     def _eager(self, capture: Capture) -> float:
         if self.optimizer is not None:
@@ -323,60 +267,6 @@ class CompiledStep:
         if self.optimizer is not None:
             self.optimizer.step()
         return capture.end._one()
-
-
-def _held(leaves: list[tuple[Value, Any]], gradients: list[Any]) -> list[bool]:
-    """For each leaf whether anybody else holds it: what nobody holds, nobody can change."""
-    own = {id(gradient[0]) for gradient in gradients}
-    alone = [(Value(0.0), None)]
-    base = sys.getrefcount(alone[0][0])
-    return [sys.getrefcount(leaves[k][0]) - (id(leaves[k][0]) in own) > base for k in range(len(leaves))]
-
-
-class _State:
-    """Parameters, their gradients and the optimizer's memory, to be put back."""
-
-    def __init__(self, leaves: list[Value], optimizer: Any) -> None:
-        self.leaves = leaves
-        self.optimizer = optimizer
-        self.gradients = [leaf._grad for leaf in leaves]
-        self.data = [_copied(leaf._data) for leaf in leaves]
-        self.memory = optimizer.state_dict() if hasattr(optimizer, "state_dict") else None
-
-    def after(self, run: Callable[[], float]) -> list[tuple[Any, ...]]:
-        """The loss, then each leaf's gradient and data, after a run from this state without gradients."""
-        self.restore()
-        for leaf in self.leaves:
-            leaf._grad = None
-        return [(run(),), *((_copied(leaf._grad), _copied(leaf._data)) for leaf in self.leaves)]
-
-    def restore(self) -> None:
-        for leaf, g, data in zip(self.leaves, self.gradients, self.data, strict=True):
-            leaf._grad = g
-            if type(data) is float:
-                leaf._data = data
-            else:
-                leaf._data[...] = data
-        if self.memory is not None:
-            self.optimizer.load_state_dict(self.memory)
-
-
-def _copied(x: Any) -> Any:
-    return x.copy() if isinstance(x, np.ndarray) else x
-
-
-def _close(a: Any, b: Any) -> bool:
-    if a is None or b is None:
-        return a is b
-    a, b = np.asarray(a), np.asarray(b)
-    if a.shape != b.shape:
-        return False
-    scale = np.max(np.abs(a), initial=1e-300, where=np.isfinite(a))
-    return bool(np.allclose(a, b, rtol=0.0, atol=4096 * np.finfo(a.dtype).eps * scale, equal_nan=True))
-
-
-def _shown(x: Any) -> str:
-    return f"{x:.17g}" if type(x) is float else np.array2string(np.asarray(x), threshold=8)
 
 
 def compile(

@@ -17,7 +17,7 @@ from ..core.elementwise import OPS
 from ..core.numerics import FLOAT_FUNCTIONS
 from ..core.table_source import float_source
 from ..errors import MissingExtraError
-from .flat import Flat
+from .flat import Flat, Loops
 
 __all__ = ["available", "check_installed", "straight", "taped"]
 
@@ -92,8 +92,8 @@ def _functions() -> dict[str, Any]:
     }
 
 
-def taped(flat: Flat) -> tuple[Callable[[Any], None], Callable[[Any, Any], None], str]:
-    """Forward and backward as functions of the numbers and of their cotangents, and their source."""
+def taped(flat: Flat) -> Loops:
+    """Both passes in machine code."""
     kinds: dict[tuple[str, tuple[bool, ...]], int] = {}
     codes: list[int] = []
     starts: list[int] = [0]
@@ -109,7 +109,8 @@ def taped(flat: Flat) -> tuple[Callable[[Any], None], Callable[[Any, Any], None]
         outs.append(node.out)
     forward, backward, source = _machine_code(tuple(kinds))
     tape = tuple(np.array(x, np.int32) for x in (codes, starts, args, outs))
-    return lambda v: forward(v, *tape), lambda v, d: backward(v, d, *tape), source
+    at = {place: place for place in range(flat.size)}
+    return Loops(lambda v: forward(v, *tape), lambda v, d: backward(v, d, *tape), source, at)
 
 
 @cache
