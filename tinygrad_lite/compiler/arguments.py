@@ -48,7 +48,7 @@ def signature(x: Any, data: list[Any], where: str) -> Any:
 
 
 def as_values(x: Any, inputs: list[Value]) -> Any:
-    """The arguments for the function: arrays and floats as constants, also appended to ``inputs``; settings as given."""
+    """The arguments for the function: arrays and floats as constants, appended to ``inputs``; settings as given."""
     if isinstance(x, list | tuple):
         return type(x)(as_values(part, inputs) for part in x)
     if isinstance(x, dict):
