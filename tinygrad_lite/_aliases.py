@@ -75,7 +75,7 @@ MOVED = {
         "products": "ops.products",
         "ranking": "paths.k_best",
         "recording": "core.recording",
-        "reductions": "ops.reductions ops.scans ops.statistics",
+        "reductions": "ops.reductions ops.scans ops.statistics ops.activations",
         "rehearsing": "core.sweeps",
         "routes": "paths.gates",
         "samples": "graph.batches",
