@@ -383,8 +383,8 @@ def test_a_map_that_is_wrong_for_one_semiring_is_caught(name: str, monkeypatch: 
         ("tinygrad_lite.core.maps.Contract.push", _wrong_for("MAGNITUDE", PUSH), "magnitude"),
         ("tinygrad_lite.core.maps.Contract.push", _wrong_for("COUNT", PUSH), "count"),
         ("tinygrad_lite.semirings.grouped.Grouped.add", _added_over, "spectrum"),
-        ("tinygrad_lite.paths.gates.Gates.opens", lambda self, node, operand: True, "count"),
-        ("tinygrad_lite.paths.gates.Gates.gated", lambda self, node, a, semiring: a, "count"),
+        ("tinygrad_lite.paths.gates.ViaAndWithout.opens", lambda self, node, operand: True, "count"),
+        ("tinygrad_lite.paths.gates.ViaAndWithout.gated", lambda self, node, a, semiring: a, "count"),
     ],
     ids=["tie", "places", "tails", "magnitude", "count", "groups", "opens", "gated"],
 )

@@ -16,9 +16,10 @@ import numpy as np
 
 from ..core.graph import chains, topological
 from ..core.maps import SumOver
-from ..core.sweeps import NUMBERS
+from ..core.sweeps import pull_all
 from ..core.value import Value, describe
 from ..graph import naming
+from ..semirings import GRADIENT
 from .slips import Change, Edge, Graph, kinds, softmax_slips
 
 __all__ = ["Slip", "diagnosed", "find_slip", "first_wrong", "last_right"]
@@ -141,14 +142,9 @@ def _graph(end: Value) -> Graph:
 
 def _gradients(end: Value, graph: Graph) -> dict[Value, Any]:
     """The gradient of every Value, by the chains in ``graph``."""
-    cotangents: dict[Value, Any] = {end: NUMBERS.one(end.shape)}
-    with np.errstate(all="ignore"):
-        for node, edges in graph.items():
-            for edge in edges if node in cotangents else ():
-                pulled = NUMBERS.pull(edge.chain, cotangents[node], node)
-                pulled = pulled if edge.operand.shape else float(pulled)
-                cotangents[edge.operand] = cotangents.get(edge.operand, 0.0) + pulled
-    return cotangents
+    totals: dict[Value, Any] = {end: GRADIENT.one(end.shape)}
+    pull_all(list(reversed(graph)), lambda node: [edge[1:] for edge in graph[node]], totals, GRADIENT)
+    return {value: GRADIENT.result(total) for value, total in totals.items()}
 
 
 @dataclass(frozen=True)

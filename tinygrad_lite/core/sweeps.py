@@ -20,7 +20,7 @@ from .graph import between, chain_of, chains, local_pull, topological
 from .recording import watching
 from .value import CONSUMED, Value, as_data, describe
 
-__all__ = ["backward", "carry_back", "carry_forward", "forward", "gradients", "reverse", "sweep"]
+__all__ = ["backward", "carry_back", "carry_forward", "forward", "gradients", "pull_all", "reverse", "sweep"]
 
 
 # ---- the gradient, as training needs it
@@ -161,8 +161,8 @@ def _deposit(found: Mapping[Value, Any], seed: Any) -> None:
 # ---- any semiring
 
 
-class Route:
-    """Which paths a sweep takes: here all of them."""
+class Gates:
+    """Which edges a sweep takes, and which elements let paths pass: here all of them."""
 
     def opens(self, node: Value, operand: Value) -> bool:
         """Whether paths may go from ``node`` to this operand of it."""
@@ -173,36 +173,36 @@ class Route:
         return a
 
 
-EVERYWHERE = Route()
+ALL_OPEN = Gates()
 
 Edges = Callable[[Value], Iterable[tuple[int, Value, Chain]]]
 """For each node its operands through which a gradient flows: position, operand and chain."""
 
 
-def reverse(end: Value, semiring: Semiring, seed: Any = None, route: Route = EVERYWHERE) -> dict[Value, Any]:
+def reverse(end: Value, semiring: Semiring, seed: Any = None, gates: Gates = ALL_OPEN) -> dict[Value, Any]:
     """The cotangent, in a semiring, of every Value through which ``end`` depends on its leaves.
 
-    ``seed`` is the cotangent of ``end``: by default the empty path at its one element. ``route`` leaves out paths.
+    ``seed`` is the cotangent of ``end``: by default the empty path at its one element. ``gates`` leave out paths.
     """
     totals: dict[Value, Any] = {end: semiring.one(end.shape) if seed is None else seed}
-    _pull_all(topological(end), chains, totals, semiring, route)
+    pull_all(topological(end), chains, totals, semiring, gates)
     return totals
 
 
-def forward(start: Value, end: Value, semiring: Semiring, seed: Any, route: Route = EVERYWHERE) -> dict[Value, Any]:
+def forward(start: Value, end: Value, semiring: Semiring, seed: Any, gates: Gates = ALL_OPEN) -> dict[Value, Any]:
     """The tangent, in a semiring, of every Value between ``start`` and ``end``: sums over the paths to ``start``."""
     totals: dict[Value, Any] = {start: seed}
-    _push_all((node for node in topological(end) if node is not start), chains, totals, semiring, route)
+    _push_all((node for node in topological(end) if node is not start), chains, totals, semiring, gates)
     return totals
 
 
 @np.errstate(all="ignore")
-def _pull_all(
+def pull_all(
     order: Sequence[Value],
     edges: Edges,
     totals: dict[Value, Any],
     semiring: Semiring,
-    route: Route = EVERYWHERE,
+    gates: Gates = ALL_OPEN,
     keep: bool = True,
 ) -> None:
     """The reverse sweep: pull the totals at the ends back through ``order``, from its last Value to its first.
@@ -214,9 +214,9 @@ def _pull_all(
         if g is None:  # read only where its reader has no derivative
             continue
         if keep:
-            g = totals[node] = route.gated(node, g, semiring)
+            g = totals[node] = gates.gated(node, g, semiring)
         for _, operand, chain in edges(node):
-            if route.opens(node, operand):
+            if gates.opens(node, operand):
                 pulled = semiring.pull(chain, g, node)
                 if pulled is not None:
                     _add(totals, operand, pulled, semiring)
@@ -224,15 +224,15 @@ def _pull_all(
 
 @np.errstate(all="ignore")
 def _push_all(
-    order: Iterable[Value], edges: Edges, totals: dict[Value, Any], semiring: Semiring, route: Route = EVERYWHERE
+    order: Iterable[Value], edges: Edges, totals: dict[Value, Any], semiring: Semiring, gates: Gates = ALL_OPEN
 ) -> None:
     """The forward sweep: push the totals at the starts forward through ``order``."""
     for node in order:
         for _, operand, chain in edges(node):
-            if operand in totals and route.opens(node, operand):
+            if operand in totals and gates.opens(node, operand):
                 _add(totals, node, semiring.push(chain, totals[operand], node), semiring)
         if node in totals:
-            totals[node] = route.gated(node, totals[node], semiring)
+            totals[node] = gates.gated(node, totals[node], semiring)
 
 
 def _add(totals: dict[Value, Any], node: Value, term: Any, semiring: Semiring) -> None:
@@ -240,14 +240,14 @@ def _add(totals: dict[Value, Any], node: Value, term: Any, semiring: Semiring) -
     totals[node] = semiring.add(totals[node], term) if node in totals else term
 
 
-def check_local_derivatives(end: Value, reached: Container[Value], who: str, route: Route = EVERYWHERE) -> None:
+def check_local_derivatives(end: Value, reached: Container[Value], who: str, gates: Gates = ALL_OPEN) -> None:
     """Raise ``NonFiniteError`` for the first local derivative between Values in ``reached`` that is infinite or NaN."""
     with np.errstate(all="ignore"):
         for node in topological(end):
             if node not in reached:
                 continue
             for k, operand, chain in chains(node):
-                if operand not in reached or not route.opens(node, operand):
+                if operand not in reached or not gates.opens(node, operand):
                     continue
                 for linear_map in chain:
                     weight = getattr(linear_map, "weight", getattr(linear_map, "operand", 1.0))
@@ -386,7 +386,7 @@ def carry_back(
         detector.check(graph)
     for end, g in zip(ends, cotangents, strict=True):
         _add(totals, end, g, semiring)
-    _pull_all(list(graph), edges, totals, semiring, keep=False)
+    pull_all(list(graph), edges, totals, semiring, keep=False)
     return [totals.get(start) for start in starts]
 
 

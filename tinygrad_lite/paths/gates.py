@@ -14,13 +14,13 @@ import numpy as np
 
 from ..core.graph import ancestors, topological
 from ..core.shapes import Index
-from ..core.sweeps import Route
+from ..core.sweeps import Gates
 from ..core.value import Value, describe
 from ..errors import GraphError, ValueTypeError
 from ..graph.lookup import place
 from ..semirings.base import Semiring
 
-__all__ = ["Gate", "Gates", "gates_of"]
+__all__ = ["Gate", "ViaAndWithout", "gates_of"]
 
 Gate = tuple[Value, Index]
 """A Value and the element meant; ``()`` for all of it."""
@@ -44,7 +44,7 @@ def gates_of(end: Value, given: Any, who: str) -> list[Gate]:
     return found
 
 
-class Gates(Route):
+class ViaAndWithout(Gates):
     """The paths from ``end`` to ``wrt`` that pass every gate of ``via`` and none of ``without``."""
 
     def __init__(self, end: Value, wrt: Value, via: Iterable[Gate], without: Iterable[Gate]) -> None:

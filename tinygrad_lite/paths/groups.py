@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.graph import chains, topological
-from ..core.sweeps import Route, reverse
+from ..core.sweeps import Gates, reverse
 from ..core.value import Value
 from ..errors import ArgumentError
 from ..graph.batches import samples_of
@@ -83,7 +83,7 @@ def by_sample(paths: PathStatistics, data: Iterable[Value] | None) -> dict[int |
     return dict(sorted(found.items(), key=lambda group: (group[0] is None, group[0])))
 
 
-class _TakingSamples(Route):
+class _TakingSamples(Gates):
     """Gates that give each sample what arrives at its elements in a reverse sweep, and let only the rest pass on."""
 
     def __init__(self, paths: PathStatistics, samples: dict[Value, Any]) -> None:

@@ -19,13 +19,13 @@ import numpy as np
 
 from ..core.graph import ancestors
 from ..core.shapes import Index
-from ..core.sweeps import EVERYWHERE
+from ..core.sweeps import ALL_OPEN
 from ..core.value import Value, cut_by, describe
 from ..errors import ArgumentError, GraphError, ValueTypeError
 from ..graph.lookup import element_of, find, place
 from ..semirings import GRADIENT
 from . import groups, printing
-from .gates import Gates, gates_of
+from .gates import ViaAndWithout, gates_of
 from .groups import Flow
 from .listing import Listing
 from .path import Path, count_text
@@ -245,9 +245,9 @@ def gradient_paths(
             "make it with requires_grad=True, outside no_grad() and without detach()"
         )
     required, blocked = gates_of(end, via, who), gates_of(end, without, who)
-    gates = Gates(end, wrt, required, blocked) if required or blocked else EVERYWHERE
+    gates = ViaAndWithout(end, wrt, required, blocked) if required or blocked else ALL_OPEN
     paths = GradientPaths(end, wrt, element, end_element, gates)
-    without_gates = paths if gates is EVERYWHERE else GradientPaths(end, wrt, element, end_element)
+    without_gates = paths if gates is ALL_OPEN else GradientPaths(end, wrt, element, end_element)
     if end not in paths.counts and end not in without_gates.counts:  # gates may close every path: the count is 0
         raise GraphError(
             f"{who}: {describe(end)} does not depend on {describe(wrt)}: no path leads there; {_why_not(end)}"

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from ..core.shapes import Index
-from ..core.sweeps import EVERYWHERE, Route, check_local_derivatives, forward, reverse
+from ..core.sweeps import ALL_OPEN, Gates, check_local_derivatives, forward, reverse
 from ..core.value import Value
 from ..semirings import ACTIVE_COUNT, COUNT, ENTROPY, GRADIENT, MAGNITUDE, SPECTRUM
 from ..semirings.base import Semiring
@@ -26,7 +26,7 @@ class PathStatistics:
     ``gates`` leaves out paths. ``gradient_paths`` makes the subclass that users get.
     """
 
-    def __init__(self, end: Value, wrt: Value, at: Index, end_at: Index, gates: Route = EVERYWHERE) -> None:
+    def __init__(self, end: Value, wrt: Value, at: Index, end_at: Index, gates: Gates = ALL_OPEN) -> None:
         self.end = end
         self.wrt = wrt
         self.at = at
