@@ -24,10 +24,11 @@ from tests.cases import CASES, LABELS, Case
 from tests.checkers import SHAPES, differentiable, sampled
 from tests.oracles.formulas import NEEDS_SCIPY, special
 from tinygrad_lite import ManualBackprop, Value, datasets, manual_backprop, nn
+from tinygrad_lite.core import maps
 from tinygrad_lite.core.elementwise import OPS, _generated
 from tinygrad_lite.errors import ArgumentError, GraphError, ShapeError, UnknownNameError, ValueTypeError
-from tinygrad_lite.handwritten import passes
 from tinygrad_lite.handwritten.manual import LARGEST
+from tinygrad_lite.ops.dense import Dense
 
 DOCS = Path(__file__).parents[2] / "docs"
 WIDTH = 88
@@ -42,12 +43,16 @@ def agrees(source: ManualBackprop, loss: Value, wrt: dict[str, Value], rtol: flo
     with np.errstate(all="ignore"):
         value, gradients = source.run(**changes)
     np.testing.assert_allclose(value, loss.data, rtol=rtol, atol=1e-14)
-    assert list(gradients) == list(wrt)
-    for name, parameter in wrt.items():
-        expected = np.zeros(parameter.shape) if parameter.grad is None else np.asarray(parameter.grad)
-        assert np.shape(gradients[name]) == parameter.shape, name
-        scale = np.max(np.abs(expected), initial=0.0)
-        np.testing.assert_allclose(gradients[name], expected, rtol=rtol, atol=rtol * scale, err_msg=name)
+    gradients_are(gradients, {name: np.zeros(x.shape) if x.grad is None else x.grad for name, x in wrt.items()}, rtol)
+
+
+def gradients_are(gradients: dict[str, Any], expected: dict[str, Any], rtol: float = 1e-12) -> None:
+    """The gradients are as expected, by name, each to its largest element."""
+    assert list(gradients) == list(expected)
+    for name, right in expected.items():
+        assert np.shape(gradients[name]) == np.shape(right), name
+        scale = np.max(np.abs(right), initial=0.0)
+        np.testing.assert_allclose(gradients[name], right, rtol=rtol, atol=rtol * scale, err_msg=name)
 
 
 def well_set(*sources: str) -> None:
@@ -129,12 +134,26 @@ def test_ties_and_zeros(label: str, rng: np.random.Generator) -> None:
     check(example.ours, data, [np.zeros_like(x) for x in data], range(len(data)))
 
 
-def test_a_fault_in_a_map_is_caught(monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> None:
-    example = CASES[LABELS.index("linear-2x3-3x2-2")]
-    summed = passes._summed
-    monkeypatch.setattr(passes, "_summed", lambda g, shape: summed(g, shape) * 1.0005)
-    with pytest.raises(AssertionError, match="x2"):
-        test_structured_ops(example, rng)
+MAPS = [
+    (maps.SumOver, "mean-2x3-axis=0"), (maps.Broadcast, "linear-2x3-3x2-2"),
+    (maps.Contract, "linear-2x3-3x2-2"), (maps.Reshape, "kron-2x2-1x2"), (maps.Transpose, "moveaxis-2x1x3"),
+    (maps.Gather, "roll-4"), (maps.Scan, "cumsum-4"), (Dense, "cholesky-symmetric-2-None"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "label"), MAPS, ids=[kind.__name__ for kind, _ in MAPS])
+def test_a_fault_in_a_map_is_caught(
+    kind: Any, label: str, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    example = CASES[LABELS.index(label)]
+    loss, wrt = recorded(example.ours, example.arrays(rng), range(len(example.shapes)))
+    loss.backward()
+    expected = {name: value.grad for name, value in wrt.items()}
+    gradients_are(manual_backprop(loss, wrt).run()[1], expected)
+    pull = kind.pull
+    monkeypatch.setattr(kind, "pull", lambda self, g, semiring: pull(self, g, semiring) * 1.0005)
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        gradients_are(manual_backprop(loss, wrt).run()[1], expected)
 
 
 @pytest.mark.parametrize(

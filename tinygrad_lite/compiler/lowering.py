@@ -336,7 +336,7 @@ class _Lowering:
         op = node._made_by
         assert op is not None
         args = tuple(self._argument(x) for x in operands_of(node))
-        rule = _rule(op, len(args))
+        rule = op.expressions(len(args))
         assert rule is not None
         expression = rule.derivatives[k]
         if expression is None or expression == "1":

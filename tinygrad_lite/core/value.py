@@ -53,6 +53,8 @@ class Op:
     sign: str
     folded = False
     """Whether it stands for a graph: the engine goes through its own ``pull``, readers see the graph (``Folded``)."""
+    opaque = False
+    """Whether its function is a user's own: a call that no program looks into."""
     line: str | None = None
     """The line of the user's code that made its node, if ``detect_anomaly`` noted it."""
 
@@ -83,6 +85,10 @@ class Op:
     def expressions(self, n: int) -> Rule | None:
         """The value and the local derivatives of ``n`` operands as expressions; ``None`` for an op that has none."""
         return None
+
+    def written(self, *data: Any) -> Any:
+        """The result in the NumPy calls that a person writes: ``forward``, without its care for speed and overflow."""
+        return self.forward(*data)
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -457,6 +463,8 @@ def as_data(data: Any, keep_integers: bool, copy: bool) -> Any:
                 "Value: the lists are not of equal lengths; an array needs rows of the same length"
             ) from None
         copy = False
+    elif getattr(data, "stands_for_data", False):
+        return data
     elif not isinstance(data, (np.ndarray, np.generic)):
         raise ValueTypeError(
             f"Value: needs a number or an array of numbers, got {type(data).__name__}; convert it first"

@@ -14,6 +14,8 @@ from ..graph import naming
 from .loops import Samples
 from .page import WIDTH, Page, definitions
 from .passes import Passes
+from .routes import Routes
+from .tidying import tidy
 
 __all__ = ["written"]
 
@@ -25,20 +27,19 @@ def written(passes: Passes, alike: Samples | None) -> tuple[str, dict[str, Any]]
     end = passes.forward()
     assert isinstance(end, ast.Name | ast.Constant)
     gradients = passes.backward()
-    end, *tidied = program.tidy([end, *gradients.values()])
-    outputs = dict(zip(gradients, tidied, strict=True))
+    tidied, (end, *values) = tidy(program, [end, *gradients.values()])
+    outputs = dict(zip(gradients, values, strict=True))
     page = Page(program, 4 if alike is None else 8)
-    lines = {line.of for line in program.lines if line.of is not None}
-    counts = passes.counts()
+    lines = {line.of for line in tidied if line.of is not None}
+    routes = Routes(passes.end, passes.names, passes.readers, counted=program.scalar)
 
     def comment(value: Value) -> str:
-        n, route = counts.get(value, 0), passes.route(value, lines)
-        return route + (f", {n:,} paths" if n > 1 else "") if "←" in route else ""
+        return routes.comment(value, lines)
 
     page.put("# forward")
     loss = end.id if isinstance(end, ast.Name) else "loss"
     section = "forward"
-    for line in program.lines:
+    for line in tidied:
         if line.section != section:
             page.put()
             page.put(f"# backward: d_x is d{loss}/dx")

@@ -13,7 +13,7 @@ from ..core.derivatives import TABLE
 from ..core.numerics import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS
 from ..formulas.expressions import built, names_in, walk
 from ..formulas.python import MATH, NUMPY, Source, called, name_of
-from .statements import Line, Program
+from .statements import Line, Statements
 
 __all__ = ["Page", "WIDTH", "definitions"]
 
@@ -37,19 +37,12 @@ def {name}(x):
     """The function of that name in math, element by element."""
     return np.vectorize(math.{name}, otypes=[float])(x)
 '''
-_LOGSUMEXP = '''
-def logsumexp(x, axis, keepdims=False):
-    """Logarithm of the sum of exponentials, without overflow."""
-    top = x.max(axis=axis, keepdims=True)
-    total = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
-    return total if keepdims else total.squeeze(axis)
-'''
 
 
 class Page:
     """Text, line by line, at an indentation."""
 
-    def __init__(self, program: Program, indent: int) -> None:
+    def __init__(self, program: Statements, indent: int) -> None:
         self.program = program
         self.indent = indent
         self.source = Source(MATH if program.scalar else NUMPY)
@@ -196,7 +189,7 @@ def _called_in(text: str, source: Source) -> list[str]:
     return [name for name in sorted(others) if re.search(rf"(?<![.\w]){name}\(", text)]
 
 
-def _helper(name: str, program: Program) -> str:
+def _helper(name: str, program: Statements) -> str:
     """A function of its own: a line of the table, one of its derivatives, or a function of floats."""
     if name not in TABLE and program.scalar and name in FLOAT_FUNCTIONS:
         return _of_floats(name)
@@ -224,13 +217,13 @@ def _of_floats(name: str) -> str:
     return "\n".join([f"\ndef {name}({', '.join(arguments)}):", *doc, *rest]) + "\n"
 
 
-def definitions(program: Program, helpers: Iterable[str], body: str) -> str:
+def definitions(program: Statements, helpers: Iterable[str], body: str) -> str:
     """The functions that the body calls and nobody provides, in the order in which they call each other."""
     source = Source(MATH if program.scalar else NUMPY)
     texts: list[str] = []
     names = list(dict.fromkeys([*helpers, *_called_in(body, source)]))
     for name in names:  # which grows: what they call in turn
-        texts.append(_LOGSUMEXP if name == "logsumexp" else _helper(name, program))
+        texts.append(_helper(name, program))
         names += [other for other in _called_in(texts[-1], source) if other not in names]
     everything = body + "".join(texts)
     first = []

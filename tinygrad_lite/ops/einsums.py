@@ -43,6 +43,9 @@ class Einsum(Op):
             return Contract(self.labels[0], self.out_labels, self.labels[1], data[1]).pull(data[0], GRADIENT)
         return np.einsum(f"{','.join(self.labels)}->{self.out_labels}", *data)
 
+    def written(self, *data: Any) -> Any:
+        return np.einsum(f"{','.join(self.labels)}->{self.out_labels}", *data)
+
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         own = self.labels[k]
         once, shared = self._words(k)

@@ -68,7 +68,7 @@ def matrices(x: Any, who: str, square: bool = True) -> Any:
 def numerically(who: str, function: Callable[..., Any], *data: Any) -> Any:
     """NumPy's own, whose complaint about the numbers in a matrix becomes ours."""
     try:
-        return function(*map(np.asanyarray, data))
+        return function(*(x if hasattr(x, "__array_function__") else np.asanyarray(x) for x in data))
     except np.linalg.LinAlgError as error:
         raise ArgumentError(
             f"{who}: the matrix of shape {shape_of(data[0])} has none ({error}); look at its "

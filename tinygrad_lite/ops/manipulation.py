@@ -114,6 +114,9 @@ class Move(Op):
     def forward(self, *data: Any) -> Any:
         return self.function(data[0] if ndim_of(data[0]) else np.asarray(data[0]))
 
+    def written(self, *data: Any) -> Any:
+        return self.function(data[0])
+
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         return (Gather(shape_of(operands[0]), shape_of(out), self.function, self.back),)
 

@@ -43,6 +43,7 @@ class Primitive(Op):
 
     function: Callable[..., Any]
     options: dict[str, Any]
+    opaque = True
 
     def forward(self, *data: Any) -> Any:
         try:

@@ -189,6 +189,10 @@ class LogSumExp(_Reduction):
             total if self.keepdims else total.reshape([n for k, n in enumerate(x.shape) if k - x.ndim not in self.axes])
         )
 
+    def written(self, *data: Any) -> Any:
+        options: dict[str, Any] = {"axis": self.axes, "keepdims": self.keepdims}
+        return np.logaddexp.reduce(data[0], **options) if ndim_of(data[0]) else data[0]
+
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         x = operands[0]
         return (self.sum_over(x, elementary.exp(x - self.spread(out, shape_of(x)))),)
@@ -210,6 +214,10 @@ class Norm(_Reduction):
         return (
             total if self.keepdims else total.reshape([n for k, n in enumerate(x.shape) if k - x.ndim not in self.axes])
         )
+
+    def written(self, *data: Any) -> Any:
+        x = data[0]
+        return np.sqrt(np.sum(x**2.0, axis=self.axes, keepdims=self.keepdims)) if ndim_of(x) else np.abs(x)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         x = operands[0]

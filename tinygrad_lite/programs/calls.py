@@ -83,8 +83,9 @@ def mapped(item: Any, kind: type, function: Callable[[Any], Any]) -> Any:
     """An argument with ``function`` applied to everything of a kind in it: in lists, tuples, slices and dicts too."""
     if isinstance(item, kind):
         return function(item)
-    if isinstance(item, list | tuple) and not hasattr(item, "_fields"):
-        return type(item)(mapped(part, kind, function) for part in item)
+    if isinstance(item, list | tuple):  # a named tuple becomes a plain one
+        parts = [mapped(part, kind, function) for part in item]
+        return parts if isinstance(item, list) else tuple(parts)
     if isinstance(item, dict):
         return {key: mapped(part, kind, function) for key, part in item.items()}
     return item
@@ -109,14 +110,26 @@ class Program:
     ) -> Slot:
         """Note a call. An equal call before it is used again, unless this one has to be ``fresh``."""
         key = None if fresh or kind in EFFECTS else _key_of_call(kind, function, args, options)
-        if key is not None and key in self._known:
-            return self._known[key]
-        out = Slot(sample)
-        out.call = Call(kind, function, args, options, out)
-        self.calls.append(out.call)
+        found = self.known(key)
+        if found is None:
+            found = Slot(sample)
+            found.call = Call(kind, function, args, options, found)
+            self.enter(found.call, key)
+        return found
+
+    def known(self, key: Any) -> Slot | None:
+        """The result of the call that was entered with an equal key."""
+        return None if key is None else self._known.get(key)
+
+    def enter(self, call: Call, key: Any = None) -> None:
+        """Append a call; ``key`` is equal for calls with equal results."""
+        self.calls.append(call)
         if key is not None:
-            self._known[key] = out
-        return out
+            self._known[key] = call.out
+
+    def forget(self, slot: Slot) -> None:
+        """Let no later call be taken for the one that filled a slot."""
+        self._known = {key: out for key, out in self._known.items() if out is not slot}
 
     def back_to(self, length: int) -> None:
         """Forget the calls after the first ``length``."""

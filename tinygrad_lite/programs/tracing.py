@@ -40,6 +40,8 @@ class Traced(NDArrayOperatorsMixin):
     """
 
     __hash__ = object.__hash__
+    stands_for_data = True
+    """Ops take it where they take arrays."""
 
     def __init__(self, program: Program, slot: Slot) -> None:
         self.program = program
@@ -98,7 +100,7 @@ class Traced(NDArrayOperatorsMixin):
 
     # ---- NumPy's functions
 
-    def _noted(self, kind: str, function: Any, args: tuple[Any, ...], **options: Any) -> Any:
+    def _noted(self, kind: str, function: Any, args: tuple[Any, ...], /, **options: Any) -> Any:
         return note(self.program, kind, function, args, options)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:

@@ -1,0 +1,54 @@
+"""What the variables of a program without a name of their own are called."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+
+from ..core.derivatives import TABLE
+from ..formulas.expressions import names_in
+from .statements import Line
+
+__all__ = ["RESERVED", "named"]
+
+WORDS = {
+    "add": "total",
+    "bincount": "back",
+    "div": "share",
+    "divide": "share",
+    "equal": "ties",
+    "exp": "e",
+    "matmul": "product",
+    "max": "top",
+    "mul": "product",
+    "multiply": "product",
+    "prod": "product",
+    "reshape": "shaped",
+    "sigmoid": "s",
+    "square": "squared",
+    "sub": "diff",
+    "subtract": "diff",
+    "sum": "total",
+    "where": "chosen",
+    "zeros": "back",
+}
+"""What a result without a name is called, by what made it; otherwise by the name of that."""
+
+RESERVED = {"l", "O", "I", "backprop", "defaultdict", "gradients", "sample", "samples"}
+RESERVED |= {name + ending for name in TABLE for ending in ("", "_slope", "_slope1", "_slope2")}
+"""Names that mean something else in the source, or that linters refuse."""
+
+
+def named(lines: Iterable[Line], new_name: Callable[[str], str]) -> dict[str, str]:
+    """A name for the target of each line that has none, by what made it. ``new_name`` makes one of a word."""
+    names: dict[str, str] = {}
+    for line in lines:
+        if line.target.startswith("%") and line.target not in names:
+            word = line.verb
+            if word.startswith("d_"):
+                word = f"d_{names[word[2:]]}" if word[2:] in names else "delta"
+            elif word in TABLE and word not in WORDS:  # tanh_x
+                read = names_in(line.value.args) if isinstance(line.value, ast.Call) else []
+                word = f"{word}_{names.get(read[0], read[0])}" if len(read) == 1 else "h"
+            names[line.target] = new_name(WORDS.get(word, word) or "h")
+    return names

@@ -1,0 +1,190 @@
+"""The NumPy calls of traced arrays as lines of a program."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..core.shapes import Shape
+from ..formulas.expressions import number, product
+from ..formulas.python import called, method, subscript
+from ..programs.calls import Call, Slot, mapped
+from ..programs.tracing import Traced, note, picked
+from .names import RESERVED
+from .spelling import key_of, operand, spelled, verb_of
+from .statements import Statements, tidied
+
+__all__ = ["Readable", "Variable"]
+
+
+@dataclass(eq=False, slots=True)
+class Variable(Slot):
+    """A slot with the expression that it is the value of, which may still have to be broadcast to its shape."""
+
+    expr: ast.expr = field(default_factory=lambda: ast.Constant(0.0))
+    own: Shape = ()
+    """The shape of ``expr``."""
+
+
+class Readable(Statements):
+    """A program to be read. Each call of a traced array becomes a line."""
+
+    tells_numbers = True
+
+    def __init__(self, scalar: bool) -> None:
+        super().__init__(scalar, RESERVED)
+
+    # ---- the calls of traced arrays
+
+    def traced(self, sample: Any, expr: ast.expr, own: Shape | None = None) -> Traced:
+        """An array that ``expr`` is the value of, once it is broadcast from its ``own`` shape."""
+        return Traced(self, Variable(sample, expr=expr, own=np.shape(sample) if own is None else own))
+
+    def rewritten(self, kind: str, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """The call that a person would make, or the slot that has its result."""
+        if (kind == "reduce" and options.get("axis") == ()) or (
+            function is np.reshape and tuple(args[1]) == np.shape(args[0].sample)
+        ):
+            return args[0]
+        if function is np.multiply:  # by nothing but ones
+            for x, other in (args, args[::-1]):
+                ones = type(x) is np.ndarray and isinstance(other, Variable) and x.size and np.all(x == 1.0)
+                if ones and np.broadcast_shapes(x.shape, np.shape(other.sample)) == np.shape(other.sample):
+                    return other
+        if self.section == "backward" and function == np.add.reduce and isinstance(options.get("axis"), tuple):
+            options = options | {"axis": _from_the_front(options["axis"], np.ndim(args[0].sample))}
+        if self.section == "backward" and function is np.reshape:
+            return self._reshaped(args[0], tuple(args[1])) or (kind, function, args, options)
+        return kind, function, args, options
+
+    def _reshaped(self, x: Variable, shape: Shape) -> Any:
+        """``keepdims=True`` in the place of new axes after a sum, and ``x[:, None]`` for others."""
+        now = np.shape(x.sample)
+        if not shape and now and x.own:
+            return note(self, "reduce", np.add.reduce, (x,), {"axis": None}).slot
+        if x.own != now or now == shape or [n for n in now if n != 1] != [n for n in shape if n != 1]:
+            return None
+        made = x.call
+        if made is not None and made.function == np.add.reduce and not made.options.get("keepdims"):
+            before, axes = np.shape(made.args[0].sample), made.options["axis"]
+            if axes is not None and np.expand_dims(x.sample, axes).shape == shape and len(before) == len(shape):
+                options = {"axis": tuple(k - len(before) if k >= 0 else k for k in axes), "keepdims": True}
+                return self.call("reduce", np.add.reduce, made.args, options, np.reshape(x.sample, shape))
+        key: list[Any] = []
+        rest = list(now)
+        for n in shape:
+            if rest and rest[0] == n:
+                rest.pop(0)
+                key.append(slice(None))
+            else:
+                key.append(None)
+        if rest:
+            return None
+        while key and key[0] is None:  # broadcasting adds those by itself
+            key.pop(0)
+        sample = np.reshape(x.sample, shape)
+        own = shape[len(shape) - len(key) :]
+        expr = self.bind(subscript(x.expr, tuple(key)), "part") if None in key else x.expr
+        return self._variable(sample, expr, own, "view", np.reshape, (x, shape), {})
+
+    def _variable(
+        self, sample: Any, expr: ast.expr, own: Shape, kind: str, function: Any, args: tuple[Any, ...], options: Any
+    ) -> Variable:
+        """The result of a call."""
+        found = Variable(sample, expr=expr, own=own)
+        found.call = Call(kind, function, args, options, found)
+        return found
+
+    def call(
+        self, kind: str, function: Any, args: tuple[Any, ...], options: dict[str, Any], sample: Any, fresh: bool = False
+    ) -> Slot:
+        """Write the call down as a line of its own.
+
+        Elementwise calls leave their operands as they are, to be broadcast; other calls get whole arrays.
+        """
+        shape = np.shape(sample) if not isinstance(sample, tuple | list) else ()
+        if kind == "fill":
+            return Variable(sample, expr=operand(args[0], self.array), own=_own(args[0]))
+        if kind in ("put", "at"):
+            return self._changed(kind, args, options, sample)
+        if kind == "where" or (kind == "ufunc" and getattr(function, "signature", "") is None):
+            own = np.broadcast_shapes(*map(_own, args))
+        else:
+            uniform = self._uniform(kind, function, args, sample)
+            if uniform is not None:
+                return self._variable(sample, uniform, (), kind, function, args, options)
+            args, options, own = mapped(args, Slot, self._whole), mapped(options, Slot, self._whole), shape
+        value = spelled(kind, function, args, options, self.array)
+        if kind == "part":
+            return Variable(sample, expr=value, own=shape)
+        expr = self.bind(value, verb_of(kind, function))
+        return self._variable(sample, expr, own, kind, function, args, options)
+
+    def _uniform(self, kind: str, function: Any, args: tuple[Any, ...], sample: Any) -> ast.expr | None:
+        """The one number that a result holds everywhere, if its operand does and that is plain from the call."""
+        x = args[0]
+        if not isinstance(x, Variable) or x.own or isinstance(x.sample, tuple | list) or not np.ndim(x.sample):
+            return None
+        if kind == "view":
+            return x.expr
+        if function == np.add.reduce and np.size(sample):
+            return tidied(product(number(np.size(x.sample) // np.size(sample)), x.expr))
+        return None
+
+    def _whole(self, slot: Any) -> Any:
+        """The slot with its expression broadcast to its shape."""
+        if isinstance(slot.sample, tuple | list) or slot.own == np.shape(slot.sample):
+            return slot
+        shape, made = np.shape(slot.sample), slot.call
+        if made is not None and made.function is np.reshape and np.size(made.args[0].sample) == np.size(slot.sample):
+            expr = self.bind(
+                spelled(made.kind, np.reshape, (self._whole(made.args[0]), shape), {}, self.array), "reshape"
+            )
+        elif np.prod(slot.own) == np.size(slot.sample) > 0:
+            expr = self.bind(
+                method(slot.expr, "reshape", *shape) if slot.own else called("np.reshape", slot.expr, shape), "reshape"
+            )
+        elif not isinstance(slot.expr, ast.Constant):
+            expr = self.bind(called("np.broadcast_to", slot.expr, shape), "broadcast_to")
+        else:
+            one = slot.expr.value == 1.0
+            expr = self.bind(called("np.ones", shape) if one else called("np.full", shape, slot.expr), "ones")
+        return Variable(slot.sample, expr=expr, own=shape)
+
+    def whole(self, x: Traced) -> ast.expr:
+        """The expression of an array, broadcast to its shape."""
+        return self._whole(x.slot).expr  # type: ignore[no-any-return]
+
+    def _changed(self, kind: str, args: tuple[Any, ...], options: dict[str, Any], sample: Any) -> Variable:
+        """``target[key] = value``, ``+=``, or ``np.add.at(target, key, value)``."""
+        target, key, value = args
+        how, where = "=", key_of(key, self.array)
+        if kind == "at":
+            how = f"np.{options['ufunc'].__name__}.at"
+        elif isinstance(value, Variable) and value.call is not None:
+            function, operands = value.call.function, value.call.args
+            part = operands[0].call if function in (np.add, np.subtract) and isinstance(operands[0], Variable) else None
+            if (
+                part is not None
+                and part.function is picked
+                and ast.dump(key_of(part.args[1], self.array)) == ast.dump(where)
+            ):
+                how, value = "+=" if function is np.add else "-=", operands[1]
+        expr = self.update(target.expr, where, operand(value, self.array), how)
+        return Variable(sample, expr=expr, own=np.shape(sample))
+
+
+def _from_the_front(axes: Shape, ndim: int) -> Shape:
+    """Negative axes, those of them counted from the front before which all are summed over, too."""
+    front = 0
+    while front - ndim in axes:
+        front += 1
+    return tuple(axis + ndim if axis + ndim < front else axis for axis in axes)
+
+
+def _own(x: Any) -> Shape:
+    """The shape of an operand's expression."""
+    return x.own if isinstance(x, Variable) else np.shape(x)

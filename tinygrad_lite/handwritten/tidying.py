@@ -1,0 +1,89 @@
+"""A program that was written down one operation a line, tidied up as a person would.
+
+What nothing reads goes, and what is read once moves into the line that reads it, unless it has a name of its own or the
+line would become long.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+
+from ..formulas.expressions import walk
+from ..formulas.python import name_of
+from ..programs.calls import Slot, needed, read_once
+from .names import named
+from .statements import Line, Statements, tidied
+
+__all__ = ["tidy"]
+
+LONGEST = 48
+"""Variables, numbers and operations in one line."""
+
+
+def tidy(program: Statements, outputs: Sequence[ast.expr]) -> tuple[list[Line], list[ast.expr]]:
+    """Drop, inline and name: the lines that are left, and the ``outputs`` as they end up."""
+    ends = [program.line("", value, section="output") for value in outputs]
+    lines = [*program.lines, *ends]
+    _rename(lines, program.aliases)
+    for step in (lambda lines: lines, lambda lines: _inlined(lines, program.scalar)):
+        lines = [line for line in needed(step(lines), {end.out for end in ends}) if isinstance(line, Line)]
+    _rename(lines, named(lines, program.named))
+    return [line for line in lines if line.section != "output"], [end.value for end in ends]
+
+
+def _rename(lines: Sequence[Line], names: Mapping[str, str]) -> None:
+    def change(part: ast.expr) -> ast.expr | None:
+        return name_of(names.get(part.id, part.id)) if isinstance(part, ast.Name) else None
+
+    for line in lines:
+        line.target = names.get(line.target, line.target)
+        line.value = walk(line.value, change)
+        line.key = None if line.key is None else walk(line.key, change)
+
+
+def _inlined(lines: Sequence[Line], scalar: bool) -> list[Line]:
+    once = read_once(lines, ())
+    last: dict[Slot, int] = {}
+    changes: dict[Slot, list[int]] = {}
+    for k, line in enumerate(lines):
+        for slot in line.slots():
+            last[slot] = k
+        if line.how != "=" or line.key is not None:
+            changes.setdefault(line.out, []).append(k)
+    inside: dict[str, ast.expr] = {}
+
+    def change(part: ast.expr) -> ast.expr | None:
+        return inside.get(part.id) if isinstance(part, ast.Name) else None
+
+    def put_in(line: Line) -> None:
+        line.value = walk(line.value, change)
+        line.key = None if line.key is None else walk(line.key, change)
+
+    left: list[Line] = []
+    for k, line in enumerate(lines):
+        put_in(line)
+        line.value = tidied(line.value)
+        if line.out not in last or line.kept:
+            left.append(line)
+            continue
+        reader = lines[last[line.out]]
+        fits = line.out in once and line.size + reader.size <= LONGEST
+        stays = not any(k < c <= last[line.out] for slot in line.slots() for c in changes.get(slot, ()))
+        if stays and (fits or _is_cheap(line.value, scalar)):
+            inside[line.target] = line.value
+            if line.out in once:
+                put_in(reader)
+        else:
+            left.append(line)
+    return left
+
+
+def _is_cheap(e: ast.expr, scalar: bool) -> bool:
+    """Whether a person would rather write it again than give it a name."""
+    if isinstance(e, ast.Name | ast.Constant):
+        return True
+    if not scalar:
+        return isinstance(e, ast.Attribute) and isinstance(e.value, ast.Name)
+    parts = [part for part in ast.walk(e) if isinstance(part, ast.expr)]
+    return len(parts) <= 3 and not any(isinstance(part, ast.Call) for part in parts)  # a - b
