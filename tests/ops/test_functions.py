@@ -17,9 +17,11 @@ from tests.checkers import check_function
 from tests.numpy_calls import NEW
 from tinygrad_lite import Value
 from tinygrad_lite.core import elementwise
+from tinygrad_lite.core.graph import topological
 from tinygrad_lite.core.maps import Scale
-from tinygrad_lite.core.value import Op
+from tinygrad_lite.core.value import Op, raw
 from tinygrad_lite.ops import functions
+from tinygrad_lite.semirings import GRADIENT
 
 EACH = pytest.mark.parametrize("example", CASES, ids=LABELS)
 STRUCTURED = [
@@ -321,3 +323,19 @@ def test_fused_ops_equal_their_composed_forms(rng: np.random.Generator) -> None:
         assert_allclose(fused.data, composed().data, rtol=1e-12)
         for ours, theirs in zip(*grads, strict=True):
             assert_allclose(ours, theirs, rtol=1e-11, atol=1e-13)
+
+
+@EACH
+def test_an_op_that_says_it_is_linear_is_the_sum_over_its_edges(example: Case, rng: np.random.Generator) -> None:
+    for node in topological(recorded(example, rng)[1]):
+        linear = node.op.linear_in(len(node.operands)) if node.op else ()
+        if not linear:
+            continue
+        data = tuple(raw(x) for x in node.operands)
+        total = 0.0
+        for k in linear:
+            moved = data[k]
+            for linear_map in reversed(node.op.chain(k, data, node.data)):
+                moved = linear_map.push(moved, GRADIENT)
+            total = total + moved
+        assert_allclose(total, node.data, rtol=1e-12, atol=1e-12)

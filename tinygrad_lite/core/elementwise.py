@@ -350,6 +350,9 @@ class WeightedSum(Op):
         n = len(operands) // 2
         return (*operands[n:-1], *operands[:n], 1.0)
 
+    def linear_in(self, n: int) -> Sequence[int]:
+        return (*range(n // 2), n - 1)
+
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
         in_shape, out_shape = shape_of(operands[k]), shape_of(out)
         maps: Chain = () if in_shape == out_shape else (Broadcast(in_shape, out_shape),)

@@ -58,6 +58,9 @@ class Op:
     line: str | None = None
     """The line of the user's code that made its node, if ``detect_anomaly`` noted it."""
 
+    listed = False
+    """Whether a derivation writes one element of it as its name and the elements that it reads: ``max(x0, x1)``."""
+
     def forward(self, *data: Any) -> Any:
         """The result, from the operands' data."""
         raise NotImplementedError
@@ -81,6 +84,10 @@ class Op:
         for linear_map in chain:
             g = linear_map.pull(g, GRADIENT)
         return g
+
+    def linear_in(self, n: int) -> Sequence[int]:
+        """The operands, of ``n``, in each of which the op is linear, and whose edges add up to its value; none else."""
+        return ()
 
     def expressions(self, n: int) -> Rule | None:
         """The value and the local derivatives of ``n`` operands as expressions; ``None`` for an op that has none."""

@@ -17,19 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core.elementwise import Elementwise, WeightedSum
+from ..core.elementwise import Elementwise
 from ..core.maps import Broadcast, Chain, Map
 from ..core.shapes import Index, shape_of
 from ..core.value import Op, Value, constant
 from ..ops.dense import Dense
-from ..ops.einsums import Einsum
-from ..ops.joining import Concatenate, Stack
-from ..ops.manipulation import BroadcastTo, Move, ReshapeOp, TransposeOp
+from ..ops.manipulation import ReshapeOp
 from ..ops.primitives import Primitive
-from ..ops.products import LinearOp, MatMul
-from ..ops.reductions import Extremum, LogSumExp, Mean, Norm, Prod, Sum, Trace
-from ..ops.scans import CumSum
-from ..ops.selection import GetItem
+from ..ops.reductions import LogSumExp, Mean, Norm, Prod
 from .expressions import PRIME, Symbol, built, call, number, product, total
 
 __all__ = ["TooLongError", "Tracer", "with_weight"]
@@ -129,10 +124,9 @@ class Tracer:
             return self._line(value, _worked_out(op), index)
         if index is None:
             return self._whole(op, value)
-        linear = _linear_in(op, len(value.parents))
-        if linear is not None:
+        if linear := op.linear_in(len(value.parents)):
             return self._sum(value, linear, index)
-        if isinstance(op, Prod | Extremum | LogSumExp | Norm):
+        if op.listed:
             return _reduced(op, self._elements(value, index))
         return Symbol(value, index)
 
@@ -174,7 +168,7 @@ class Tracer:
 
     def _sum(self, node: Value, positions: Sequence[int], index: Index) -> ast.expr:
         """An op that is linear in some operands is the sum of its edges to them."""
-        if isinstance(node.op, Sum | Mean):
+        if node.op is not None and node.op.listed:
             elements = self._elements(node, index)
             if isinstance(node.op, Mean) or len(elements) > LISTED:
                 return call(node.op.name, *elements)
@@ -307,19 +301,3 @@ def _alike(data: Any) -> bool:
 
 def _without_ones(value: Value) -> list[int]:
     return [n for n in value.shape if n != 1]
-
-
-_MOVES = BroadcastTo | Concatenate | GetItem | Move | ReshapeOp | Stack | TransposeOp
-
-
-def _linear_in(op: Op | None, operands: int) -> Sequence[int] | None:
-    """The operands in which an op is linear, the others held fixed, and which together make all of its value."""
-    if isinstance(op, Sum | Mean | CumSum | Trace | _MOVES):
-        return range(operands)
-    if isinstance(op, MatMul | Einsum):
-        return (0,)
-    if isinstance(op, LinearOp):
-        return (0, 2)
-    if isinstance(op, WeightedSum):
-        return (*range(operands // 2), operands - 1)
-    return None

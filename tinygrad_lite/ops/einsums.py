@@ -46,6 +46,9 @@ class Einsum(Op):
     def written(self, *data: Any) -> Any:
         return np.einsum(f"{','.join(self.labels)}->{self.out_labels}", *data)
 
+    def linear_in(self, n: int) -> Sequence[int]:
+        return (0,)
+
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         own = self.labels[k]
         once, shared = self._words(k)

@@ -150,6 +150,9 @@ class Concatenate(Op):
     def forward(self, *data: Any) -> Any:
         return np.concatenate(data, axis=self.axis)
 
+    def linear_in(self, n: int) -> Sequence[int]:
+        return range(n)
+
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         before = builtins.sum(shape_of(x)[self.axis] for x in operands[:k])
         own = shape_of(operands[k])
@@ -173,6 +176,9 @@ class Stack(Op):
 
     def forward(self, *data: Any) -> Any:
         return np.stack(data, axis=self.axis)
+
+    def linear_in(self, n: int) -> Sequence[int]:
+        return range(n)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         part: Any = (..., k, *(slice(None),) * (-self.axis - 1))

@@ -65,6 +65,9 @@ class ReshapeOp(Op):
     def forward(self, *data: Any) -> Any:
         return np.reshape(data[0], self.shape)
 
+    def linear_in(self, n: int) -> Sequence[int]:
+        return range(n)
+
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         return (Reshape(shape_of(operands[0]), shape_of(out)),)
 
@@ -80,6 +83,9 @@ class TransposeOp(Op):
     def forward(self, *data: Any) -> Any:
         return np.transpose(data[0], self.axes)
 
+    def linear_in(self, n: int) -> Sequence[int]:
+        return range(n)
+
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         return (Transpose(self.axes),)
 
@@ -94,6 +100,9 @@ class BroadcastTo(Op):
 
     def forward(self, *data: Any) -> Any:
         return np.broadcast_to(data[0], self.shape)
+
+    def linear_in(self, n: int) -> Sequence[int]:
+        return range(n)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         return (Broadcast(shape_of(operands[0]), self.shape),)
@@ -116,6 +125,9 @@ class Move(Op):
 
     def written(self, *data: Any) -> Any:
         return self.function(data[0])
+
+    def linear_in(self, n: int) -> Sequence[int]:
+        return range(n)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         return (Gather(shape_of(operands[0]), shape_of(out), self.function, self.back),)

@@ -54,6 +54,9 @@ class MatMul(Op):
     def forward(self, *data: Any) -> Any:
         return _product(*data)
 
+    def linear_in(self, n: int) -> Sequence[int]:
+        return (0,)
+
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         a, b = operands
         if ndim_of(a) == ndim_of(b) == 2:
@@ -105,6 +108,9 @@ class LinearOp(Op):
             out += bias  # the product is ours alone
             return out
         return out + bias
+
+    def linear_in(self, n: int) -> Sequence[int]:
+        return (0, 2)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         x, weight, bias = operands

@@ -52,6 +52,7 @@ class _Reduction(Op):
 
     axes: Shape
     keepdims: bool
+    listed = True
 
     def spread(self, out: Any, shape: Shape) -> Any:
         """The result with the reduced axes kept, so that it broadcasts against the operand."""
@@ -72,6 +73,9 @@ class Sum(_Reduction):
     def forward(self, *data: Any) -> Any:
         return np.add.reduce(data[0], axis=self.axes, keepdims=self.keepdims)  # type: ignore[call-overload]
 
+    def linear_in(self, n: int) -> Sequence[int]:
+        return range(n)
+
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         return (self.sum_over(operands[0]),)
 
@@ -84,6 +88,9 @@ class Mean(_Reduction):
 
     def forward(self, *data: Any) -> Any:
         return np.mean(data[0], axis=self.axes, keepdims=self.keepdims)
+
+    def linear_in(self, n: int) -> Sequence[int]:
+        return range(n)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         shape = shape_of(operands[0])
@@ -241,6 +248,9 @@ class Trace(Op):
 
     def forward(self, *data: Any) -> Any:
         return np.trace(data[0], self.offset)
+
+    def linear_in(self, n: int) -> Sequence[int]:
+        return range(n)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         shape = shape_of(operands[0])

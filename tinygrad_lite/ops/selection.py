@@ -71,6 +71,9 @@ class GetItem(Op):
     def forward(self, *data: Any) -> Any:
         return data[0][self.key] if ndim_of(data[0]) else data[0]  # a scalar takes no key but () and ...
 
+    def linear_in(self, n: int) -> Sequence[int]:
+        return range(n)
+
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         basic = _is_basic(self.key)
 
