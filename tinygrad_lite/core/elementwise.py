@@ -265,7 +265,7 @@ def _source(rule: Rule) -> str:
 
 def _finished(function: Callable[..., Any], rule: Rule) -> Callable[..., Any]:
     function.__name__ = function.__qualname__ = rule.name
-    function.__module__ = "tinygrad_lite.elementary"  # where it is found by name
+    function.__module__ = "tinygrad_lite.ops.elementary"  # where it is found by name
     function.__doc__ = f"{rule.doc or f'``{rule.forward}``, element by element.'}\n\nLocal derivatives: " + ", ".join(
         f"``{e}``" if e else "none" for e in rule.written
     )

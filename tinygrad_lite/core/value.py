@@ -601,7 +601,7 @@ def elsewhere(op: Op, operands: tuple[Any, ...], out: Any) -> Value:
     return node
 
 
-# ---- what is read of Values, as far as somebody captures it (see capturing.py) --------------------------------------
+# ---- what is read of Values, as far as somebody captures it (see compiler/capture.py) -------------------------------
 
 
 class Plain(Op):

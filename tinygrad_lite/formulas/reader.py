@@ -53,7 +53,7 @@ class Tracer:
     none. Where an index is ``None`` the expression is one of whole arrays, element by element.
 
     >>> x, w = Value([1.0, 2.0], name="x"), Value([3.0, 4.0], name="w")
-    >>> from tinygrad_lite.writing import Text
+    >>> from tinygrad_lite.formulas.text import Text
     >>> Text().write(Tracer().local((x * w).square().sum().tanh(), 0, (), ()))
     '1 - tanh(x[0]²·w[0]² + x[1]²·w[1]²)²'
     """

@@ -117,7 +117,7 @@ class _ByChain(Primitive):
         if not isinstance(found, tuple | list) or not all(hasattr(m, "pull") and hasattr(m, "edges") for m in found):
             raise ValueTypeError(
                 f"{self.name}: chain={getattr(self.rule, '__name__', 'chain')!r} must return a tuple of linear maps "
-                f"(see tinygrad_lite.maps), or None, got {found!r}; for example (Scale(weight, ndim),)"
+                f"(see tinygrad_lite.core.maps), or None, got {found!r}; for example (Scale(weight, ndim),)"
             )
         return tuple(found)
 
@@ -228,7 +228,7 @@ def primitive(
       parameters and ``out``, as in the table of derivatives; ``None`` where there is none. An expression calls the
       table's functions (``cos``, ``where``, …). All modes and orders, paths, derivations and compiled steps follow.
     - ``chain``: ``chain(k, operands, out)`` returns the local derivative with respect to operand ``k`` as a tuple of
-      linear maps (``tinygrad_lite.maps``), ``None`` where there is none.
+      linear maps (``tinygrad_lite.core.maps``), ``None`` where there is none.
     - ``vjp``: ``vjp(g, out, *operands)`` returns the cotangent of the operand, or a tuple of them, for a cotangent
       ``g`` of the result; or one such function for each operand, ``None`` where there is no derivative. Where a
       question needs single entries of the Jacobian, it is built from this, up to ten million of them.

@@ -47,7 +47,7 @@ def all_edges(end: Value, counts: Mapping[Value, Any], at_most: int) -> list[Arr
     ``counts`` are the numbers of paths from the end to each element.
 
     >>> from tinygrad_lite.semirings import COUNT
-    >>> from tinygrad_lite.sweeping import reverse
+    >>> from tinygrad_lite.core.sweeps import reverse
     >>> x = Value([3.0, 4.0])
     >>> y = x.square().sum()
     >>> [(arrow.heads, arrow.tails, arrow.locals) for arrow in all_edges(y, reverse(y, COUNT), 10)]
