@@ -19,8 +19,6 @@ STILL_LONG = {
     "tinygrad_lite.handwritten.passes.Passes",
     "tinygrad_lite.ops.primitives.primitive",
     "tools.coverage.page",
-    "viz.explorer.contents.Contents",
-    "viz.records.network.network_records",
 }
 """What is longer than it should be: nothing may be added."""
 

@@ -1,10 +1,8 @@
 """A page to explore a graph in: click a weight, see its paths; step through backpropagation.
 
-Everything that the page says is computed here, when it is made: ``contents`` takes the numbers out of the engine,
-``listing`` the elementary edges that paths are listed from, ``picture`` lays the graph out, and ``page`` writes it all
-into one file with ``page.css`` and the files of ``script``, which show and light up what they are given.
-
-The room imports ``records``, ``dot``, ``output``, ``viz.errors`` and ``tinygrad_lite``.
+Python computes every number on the page when it writes the page. ``contents`` collects them (``asked``, ``statistics``,
+``listing``, ``derivations``, ``steps``), ``picture`` prepares the laid-out graph, and ``page`` writes one file with
+``page.css`` and the files of ``script``, which only show and highlight. The room imports ``records``, ``dot``, ``output``, ``viz.errors`` and ``tinygrad_lite``.
 """
 
 from .page import explore

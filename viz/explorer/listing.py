@@ -1,4 +1,4 @@
-"""The elementary edges of a graph, from which the page lists paths: all of them, or those of the largest paths."""
+"""The elementary edges from which the page lists paths: all edges of the graph, or those of the largest paths."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from tinygrad_lite.core.shapes import Index
 from tinygrad_lite.core.value import Value
 from tinygrad_lite.paths.queries import gradient_paths
 
-__all__ = ["ArrowEdges", "Element", "SHOWN_PATHS", "all_edges", "edges_of_largest", "flat"]
+from .asked import Element
+
+__all__ = ["ArrowEdges", "SHOWN_PATHS", "all_edges", "edges_of_largest", "flat"]
 
 
 SHOWN_PATHS = 10
-"""How many paths of an element are listed."""
-
-Element = tuple[Value, Index]
+"""The number of paths of an element that the page lists."""
 
 
 @dataclass(slots=True)
 class ArrowEdges:
-    """The elementary edges of one arrow: of the op that made ``node`` and its operand at ``position``.
+    """The elementary edges of one arrow: from the operand at ``position`` to ``node``.
 
-    ``heads`` are elements of ``node`` and ``tails`` of the operand, both counted row by row; ``locals`` are the local
-    derivatives.
+    ``heads`` are elements of ``node`` and ``tails`` elements of the operand, counted row by row; ``locals`` are the
+    local derivatives.
     """
 
     node: Value
@@ -42,7 +42,7 @@ class ArrowEdges:
 
 
 def all_edges(end: Value, counts: Mapping[Value, Any], at_most: int) -> list[ArrowEdges] | None:
-    """Every elementary edge that is on a path from ``end``, readers first; ``None`` if there are more than ``at_most``.
+    """Every elementary edge on a path from ``end``, readers first; ``None`` if there are more than ``at_most``.
 
     ``counts`` are the numbers of paths from the end to each element.
 
@@ -70,7 +70,7 @@ def all_edges(end: Value, counts: Mapping[Value, Any], at_most: int) -> list[Arr
 
 
 def edges_of_largest(end: Value, elements: Sequence[Element]) -> list[ArrowEdges]:
-    """The elementary edges of the largest paths from ``end`` to each of some elements, readers first."""
+    """The elementary edges of the largest paths from ``end`` to each of the elements, readers first."""
     wanted: defaultdict[Value, dict[Index, set[Element]]] = defaultdict(dict)
     for value, index in elements:
         for path in gradient_paths(end, value, index).top(SHOWN_PATHS):
@@ -88,7 +88,7 @@ def edges_of_largest(end: Value, elements: Sequence[Element]) -> list[ArrowEdges
 def _edges_at(
     node: Value, heads: Iterator[Index], kept: set[tuple[Index, Value, Index]] | None = None
 ) -> list[ArrowEdges]:
-    """The edges at some elements of a node, arrow by arrow; of ``kept`` (head, operand, tail) only."""
+    """The edges into the elements ``heads`` of a node, arrow by arrow; only edges in ``kept`` (head, operand, tail)."""
     with np.errstate(all="ignore"):  # as in a sweep
         arrows = [(ArrowEdges(node, *arrow[:2]), arrow[2]) for arrow in chains(node)]
     for head in heads:
@@ -104,7 +104,11 @@ def _edges_at(
 
 
 def flat(index: Index, shape: tuple[int, ...]) -> int:
-    """The position of an element, counted row by row."""
+    """The position of an element, counted row by row.
+
+    >>> flat((1, 2), (2, 3))
+    5
+    """
     place = 0
     for i, n in zip(index, shape, strict=True):
         place = place * n + i

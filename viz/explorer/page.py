@@ -1,4 +1,4 @@
-"""A page written into one file, which opens from disk and asks nothing of any network."""
+"""The page in one file, which a browser opens from disk without a network."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _SCRIPTS = (
     "steps",
     "theme",
 )
-"""The files of the page's script, in the order in which they are put together."""
+"""The files of the page's script, in the order in which they are concatenated."""
 
 
 def explore(
@@ -55,29 +55,29 @@ def explore(
     fold: bool = True,
     limit: int = LIMIT,
 ) -> Path:
-    """Write a page to explore the graph of ``loss`` in: one file, which a browser opens from disk without a network.
+    """Write a page to explore the graph of ``loss``: one file, which a browser opens from disk without a network.
 
-    Click a value, or an element of an array, and see its paths to the loss light up: the largest with the product that
-    runs along each, how many there are, magnitude, cancellation, entropy and spectrum, and the derivation. Step through
-    the forward pass, and through backpropagation, and watch each sum arrive. The gradients are those of this loss,
-    whether or not ``backward`` has been called. The same graph gives the same bytes.
+    Click a value, or an element of an array: its paths to the loss light up, the largest with the product along each,
+    beside their number, magnitude, cancellation, entropy and spectrum, and the derivation. Step through the forward
+    pass and through backpropagation, and watch each term of a sum arrive. The gradients are those of this loss, whether
+    or not ``backward`` has been called. The same graph gives the same bytes.
 
     Args:
         loss: the end of the graph, of one element.
         path: the file, with the suffix .html.
-        wrt: what matters most: Values, names (``"w200"``, ``"w2[0,1]"``), a module, or several. Where the graph is so
-            large that something has to be left out, theirs is left out last. All leaves if left out.
+        wrt: the Values that matter most, by themselves or by name (``"w200"``, ``"w2[0,1]"``), a module, or several of
+            those. The page of a large graph leaves out numbers of other values first. All leaves if left out.
         direction: "LR", from left to right, or "TB", top down.
         depth: how many levels of modules are open; 0 draws each outermost one as a box. All of them if left out.
         fold: whether the middle of a long chain of ops is drawn as one box.
-        limit: how many nodes are drawn at most.
+        limit: the largest number of nodes drawn.
 
     Returns:
         The path written.
 
     Raises:
         ShapeError: the loss has several elements.
-        GraphError: nothing in it requires a gradient, or ``wrt`` is not in it, or it was freed.
+        GraphError: nothing in the graph requires a gradient, ``wrt`` is not in it, or it was freed.
         NonFiniteError: a local derivative is infinite or not a number.
         FormatError: another suffix, or direction.
         ValueTypeError: ``path`` is no path.
@@ -106,7 +106,7 @@ def _many(values: list[dict[str, Any]]) -> str:
 
 
 def _labels(records: Mapping[str, Any]) -> dict[str, str]:
-    """What is read out for each node of the picture."""
+    """The text that a screen reader speaks for each node of the picture, by its id."""
     labels = {box["id"]: f"{box['label']}: {box['ops']:,} ops in one box" for box in records["boxes"]}
     for value in records["values"]:
         if value["drawn"]:
@@ -132,11 +132,13 @@ def _page(title: str, picture: str, records: Mapping[str, Any]) -> str:
         "data": _json(records),
     }
     template = files.joinpath("page.html").read_text("utf-8")
-    return re.sub(r"\{\{([\w-]+)\}\}", lambda found: fields[found[1]], template)  # at once: none in a name counts
+    return re.sub(
+        r"\{\{([\w-]+)\}\}", lambda found: fields[found[1]], template
+    )  # in one pass: a field's text is never filled in itself
 
 
 def _hash(text: str) -> str:
-    """What a Content-Security-Policy allows this text by."""
+    """The hash by which a Content-Security-Policy allows this text."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
@@ -144,5 +146,5 @@ _IN_SCRIPT = str.maketrans({"<": r"\u003c", ">": r"\u003e", "&": r"\u0026"})
 
 
 def _json(records: Mapping[str, Any]) -> str:
-    """JSON in ASCII that ends no script element."""
+    """JSON in ASCII without ``<``, so that it cannot end its script element."""
     return json.dumps(records, allow_nan=False, separators=(",", ":")).translate(_IN_SCRIPT)

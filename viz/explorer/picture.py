@@ -1,4 +1,4 @@
-"""The laid-out graph as a part of a page: reachable by keyboard, read out by name, coloured by style sheet."""
+"""The laid-out graph as a part of the page: reachable by keyboard, named for screen readers, styled by the page."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ET.register_namespace("", _SVG)
 
 
 def for_page(svg: str, labels: Mapping[str, str], title: str) -> str:
-    """A picture of ``viz.graph`` made a part of a page.
+    """The SVG of ``viz.graph`` as a part of the page.
 
-    ``labels`` are what is read out for each node, by its id: those nodes become buttons, one of which is in the order
-    of the Tab key; everything else is decoration. Titles, fonts and the background are left to the page. A colour
-    becomes a class, so that the page can have another by night. Outlines, and the line of a value's gradient, are
-    marked, so that they can be written anew.
+    ``labels`` are the spoken names of nodes, by id: these nodes become buttons, the first of which the Tab key reaches;
+    everything else is decoration. Titles, fonts and the background are removed, since the page has its own. A colour
+    becomes a class, so that the page can have another at night. Outlines, and the text of a value's gradient, get
+    classes too, since the script rewrites them.
 
     >>> import viz
     >>> from tinygrad_lite import Value
@@ -62,7 +62,7 @@ def for_page(svg: str, labels: Mapping[str, str], title: str) -> str:
 
 
 def _unlink(group: ET.Element) -> None:
-    """Take the links and titles that Graphviz writes out of a group."""
+    """Remove Graphviz's links and titles from a group."""
     for child in list(group):
         if child.tag == f"{{{_SVG}}}title":
             group.remove(child)
@@ -82,11 +82,11 @@ def _without_background(graph: ET.Element) -> None:
 
 
 def _mark(node: ET.Element) -> None:
-    """Give classes to the outline of a node, and to the line that tells its gradient."""
+    """Give classes to the outline of a node, and to the text of its gradient."""
     shapes = [shape for shape in node if shape.tag.removeprefix(f"{{{_SVG}}}") in ("polygon", "path", "ellipse")]
-    around = [shape for shape in shapes if shape.get("fill") == "none"]  # where the fill is of stripes
+    around = [shape for shape in shapes if shape.get("fill") == "none"]  # of a striped box
     for outline in (around or shapes)[:1]:
         outline.set("class", "outline")
     lines = [text for text in node if text.tag == f"{{{_SVG}}}text" and (text.text or "").startswith("grad ")]
     if lines and "value" in node.get("class", "").split():
-        lines[-1].set("class", "grad")  # the last: a name may begin like that
+        lines[-1].set("class", "grad")  # the last: a name may begin with the same word

@@ -23,7 +23,7 @@ from tests.hostile import HOSTILE
 from tests.viz.explorer.browser import Opened, launched
 from tinygrad_lite import Value, datasets, nn
 from tinygrad_lite.errors import GraphError, NonFiniteError, ShapeError, UnknownNameError, ValueTypeError
-from viz.explorer import contents
+from viz.explorer import contents, statistics
 from viz.explorer.contents import Contents
 
 
@@ -193,7 +193,7 @@ def test_derivations_are_the_ones_that_derive_writes() -> None:
 
 
 def test_what_is_asked_for_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "ELEMENTS", 30)
+    monkeypatch.setattr(statistics, "ELEMENTS", 30)
     monkeypatch.setattr(contents, "EDGES", 50)
     loss = digits()
     known = leaves(loss)
@@ -262,7 +262,7 @@ def test_a_leaf_by_itself_and_a_scalar_in_brackets(tmp_path: Path) -> None:
 
 
 def test_too_many_lengths_have_no_spectra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "GROUPS", 1)
+    monkeypatch.setattr(statistics, "GROUPS", 1)
     records = Contents(residual(), None).records()
     assert all("spectrum" not in value for value in records["values"])
     assert any("too many lengths" in note for note in records["notes"])

@@ -1,0 +1,139 @@
+"""The statistics on a page: gradients, numbers of paths, magnitudes, entropies and spectra of every element.
+
+One reverse sweep per statistic gives it for all elements of all values. Where the page would become too large, the
+values that were asked for last go without, and a note says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_lite.core.graph import chains, topological
+from tinygrad_lite.core.sweeps import check_local_derivatives, reverse
+from tinygrad_lite.core.value import Value
+from tinygrad_lite.paths.path import count_text
+from tinygrad_lite.semirings import ACTIVE_COUNT, COUNT, ENTROPY, GRADIENT, MAGNITUDE, SPECTRUM
+
+from ..dot.escape import visible
+
+__all__ = ["Lengths", "Statistics", "path_lengths", "plain"]
+
+ELEMENTS = 20_000
+"""The largest number of elements with statistics on the page: 2 MB."""
+
+GROUPS = 100_000
+"""The largest number of numbers in all spectra together, and in their sweep at any time."""
+
+Lengths = Mapping[Value, tuple[int, int]]
+"""The lengths of the shortest and of the longest path from the end to each value."""
+
+
+class Statistics:
+    """The reverse sweeps from ``end``, one for each statistic.
+
+    >>> x = Value(3.0)
+    >>> y = x * x
+    >>> Statistics(y).of_elements([x], [])[x]["count"]
+    ['2']
+    """
+
+    def __init__(self, end: Value) -> None:
+        self.end = end
+        swept = reverse(end, GRADIENT)
+        check_local_derivatives(end, swept, "explore")
+        self.gradients = swept
+        self.totals = {node: GRADIENT.result(a) for node, a in swept.items()}
+        self.counts = reverse(end, COUNT)
+        self._others = {semiring: reverse(end, semiring) for semiring in (ACTIVE_COUNT, MAGNITUDE, ENTROPY)}
+
+    def of_elements(self, values: Iterable[Value], notes: list[str]) -> dict[Value, dict[str, Any]]:
+        """The data and the statistics of the elements of each value, except for values that are too large."""
+        found: dict[Value, dict[str, Any]] = {}
+        left, without = ELEMENTS, []
+        for node in values:
+            if node.size > left:
+                without.append(node)
+                continue
+            left -= node.size
+            found[node] = {"data": _listed(node.data)}
+            if node not in self.totals:
+                continue
+            counts, total = COUNT.result(self.counts[node]), np.asarray(self.totals[node])
+            active, magnitude, entropy = (semiring.result(swept[node]) for semiring, swept in self._others.items())
+            with np.errstate(all="ignore"):
+                cancelled = np.where(np.asarray(magnitude) > 0, 1 - np.abs(total) / magnitude, 0.0)
+            found[node] |= {
+                "total": _listed(total),
+                "magnitude": _listed(magnitude),
+                "cancellation": _listed(np.clip(cancelled, 0.0, 1.0)),
+                "entropy": _listed(entropy),
+                "count": _counted(counts),
+                "active": _counted(active),
+            }
+        if without:
+            notes.append(
+                f"the numbers of single elements are on the page for {ELEMENTS:,} elements; "
+                f"they are left out of {_some(without)}"
+            )
+        return found
+
+    def spectra(self, values: Iterable[Value], lengths: Lengths, notes: list[str]) -> dict[Value, dict[str, Any]]:
+        """The spectrum of each value: count, total and magnitude of its elements by the length of the paths."""
+        if sum(node.size * (longest - least + 1) for node, (least, longest) in lengths.items()) > 20 * GROUPS:
+            notes.append("there are too many lengths of paths for spectra: viz.plots.spectrum draws one")
+            return {}
+        swept = reverse(self.end, SPECTRUM)
+        found: dict[Value, dict[str, Any]] = {}
+        left = GROUPS
+        for node in values:
+            if node not in swept:
+                continue
+            spectrum = SPECTRUM.result(swept[node])
+            left -= 3 * node.size * len(spectrum)
+            if left < 0:
+                break
+            found[node] = {
+                "spectrum": [
+                    [length, _counted(counts), _listed(totals), _listed(magnitudes)]
+                    for length, (counts, totals, magnitudes) in spectrum.items()
+                ]
+            }
+        return found
+
+
+def path_lengths(end: Value) -> Lengths:
+    """The lengths, in ops, of the shortest and of the longest path from the end to each value.
+
+    >>> x = Value(3.0)
+    >>> path_lengths(x * x + x)[x]
+    (1, 2)
+    """
+    lengths: dict[Value, tuple[int, int]] = {end: (0, 0)}
+    for node in reversed(topological(end)):
+        for _, operand, _ in chains(node) if node in lengths else ():
+            least, longest = lengths[node][0] + 1, lengths[node][1] + 1
+            before = lengths.get(operand, (least, longest))
+            lengths[operand] = min(before[0], least), max(before[1], longest)
+    return lengths
+
+
+def _some(values: Sequence[Value]) -> str:
+    names = ", ".join(visible(v.name, 20) if v.name else "a nameless one" for v in values[:3])
+    return names + (f" and {len(values) - 3:,} more" if len(values) > 3 else "")
+
+
+def plain(x: float) -> float | str:
+    """A number in a form that JSON can hold: infinity and NaN are texts."""
+    return x if math.isfinite(x) else repr(x)
+
+
+def _listed(a: Any) -> list[float | str]:
+    return [plain(float(x)) for x in np.ravel(a)]
+
+
+def _counted(counts: Any) -> list[str]:
+    return [count_text(int(count)) for count in np.ravel(counts)]
