@@ -132,9 +132,8 @@ def _page(title: str, picture: str, records: Mapping[str, Any]) -> str:
         "data": _json(records),
     }
     template = files.joinpath("page.html").read_text("utf-8")
-    return re.sub(
-        r"\{\{([\w-]+)\}\}", lambda found: fields[found[1]], template
-    )  # in one pass: a field's text is never filled in itself
+    # One pass: the text of a field is never filled in itself.
+    return re.sub(r"\{\{([\w-]+)\}\}", lambda found: fields[found[1]], template)
 
 
 def _hash(text: str) -> str:
