@@ -354,16 +354,13 @@ class _Lowering:
         data = saved[k]
         args = tuple(self._argument(x) for x in operands_of(node))
         out = self.at[id(node)]
-        found = self.capture.keyed.get(id(node))
+        expected = local_pull(node, k, sampled(g))
+        if expected is None:
+            return None
+        found, key = self.capture.keyed.get(id(node)), None
         if found is not None:
             key = tuple(self.at[id(found.keys[j])] if j in found.keys else p for j, p in enumerate(found.op.key))  # type: ignore[attr-defined]
-            slot: Any = self.low.call("opaque", _pull_picked, (g, args[0], out, key), {}, None)
-            slot.sample = local_pull(node, k, sampled(g))
-        else:
-            expected = local_pull(node, k, sampled(g))
-            if expected is None:
-                return None
-            slot = self._followed_back(op, node, k, g, args, out, expected)
+        slot = self._followed_back(op, node, k, g, args, out, expected, key)
         if type(data) is float:
             return self.low.call("text", "float({0})", (slot,), {}, float(sampled(slot)))
         if sampled(slot).dtype != data.dtype:
@@ -371,10 +368,10 @@ class _Lowering:
         return slot
 
     def _followed_back(
-        self, op: Op, node: Value, k: int, g: Any, args: tuple[Any, ...], out: Any, expected: Any
+        self, op: Op, node: Value, k: int, g: Any, args: tuple[Any, ...], out: Any, expected: Any, key: Any
     ) -> Any:
         start = self.low.start = len(self.low.calls)
-        own = self.ops.get(id(node), op)
+        own = self.ops.get(id(node), op) if key is None else GetItem(self._as_traced(key))
         if _ours(op) and (isinstance(op, Elementwise) or not isinstance(op, Primitive)):
             try:
                 pulled = _pull_traced(
@@ -385,6 +382,8 @@ class _Lowering:
             except Exception:  # as above
                 pass
             self.low.back_to(start)
+        if key is not None:
+            return self.low.call("opaque", _pull_picked, (g, args[0], out, key), {}, expected)
         return self.low.call("opaque", _pull, (op, k, g, args, out), {}, expected)
 
 
@@ -394,12 +393,17 @@ class _Following(Linear):
     def broadcast(self, a: Any, shape: tuple[int, ...]) -> Any:
         return note(a.program, "fill", _filled, (a, shape), {}) if isinstance(a, Traced) else _filled(a, shape)
 
+    def zeros(self, lead: tuple[int, ...], shape: tuple[int, ...], like: Any) -> Any:
+        if not isinstance(like, Traced):
+            return super().zeros(lead, shape, like)
+        return note(like.program, "fill", _filled, (0.0, lead + shape, like.dtype), {})
+
 
 _FOLLOWING = _Following("GRADIENT", lambda weight: weight)
 
 
-def _filled(a: Any, shape: tuple[int, ...]) -> Any:
-    out = np.empty(shape, getattr(a, "dtype", float))
+def _filled(a: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
+    out = np.empty(shape, getattr(a, "dtype", float) if dtype is None else dtype)
     out[...] = a
     return out
 
