@@ -128,12 +128,7 @@ def _array(gradient: Any, name: Any) -> Any:
             given = np.asarray([float(raw(x)) for x in given.flat], dtype=float).reshape(given.shape)
         if given.dtype.kind in "iuf":
             return given.astype(float)
-        if given.dtype.kind == "c":
-            what = "complex numbers"
-        elif given.dtype.kind == "b":
-            what = "truth values"
-        else:
-            what = type(gradient).__name__
+        what = {"c": "complex numbers", "b": "truth values"}.get(given.dtype.kind, type(gradient).__name__)
     except (TypeError, ValueError):
         what = type(gradient).__name__
     raise ValueTypeError(f"compare: the manual gradient of {name} is a number or an array, got {what}")

@@ -23,7 +23,8 @@ from .differences import Allowed, Slope, check_tolerances, chosen, slope
 __all__ = ["check_grads"]
 
 
-_MODES = ("reverse", "forward")
+_MODES = {"reverse": "the gradient", "forward": "the directional derivative"}
+"""What errors call the derivative that each mode computes."""
 
 Index = tuple[int, ...]
 
@@ -32,7 +33,7 @@ def check_grads(
     f: Callable[..., Any],
     args: Any,
     order: int = 2,
-    modes: Sequence[str] = _MODES,
+    modes: Sequence[str] = ("reverse", "forward"),
     tolerance: float | None = None,
     difference_tolerance: float | None = None,
     at_most: int = 64,
@@ -67,14 +68,14 @@ def check_grads(
         raise ArgumentError(f"check_grads: at_most is a number of elements, 1 or more, got {at_most!r}")
     unknown = [mode for mode in ([modes] if isinstance(modes, str) else modes) if mode not in _MODES]
     if unknown or not modes or isinstance(modes, str):
-        raise ArgumentError(f"check_grads: modes are some of {_MODES}, in a tuple, got {modes!r}")
+        raise ArgumentError(f"check_grads: modes are some of {tuple(_MODES)}, in a tuple, got {modes!r}")
     args = _arguments(args)
     functions: list[tuple[str, str, Callable[..., Any]]] = [("", "", f)]
     for k in range(1, order + 1):
         for nesting, of, function in functions:
             _Check(function, args, f"order {k}", nesting, of, at_most, tolerance, difference_tolerance).run(modes)
         functions = [
-            (f" over {mode}{nesting}", _DERIVED[mode][0], _DERIVED[mode][1](function))
+            (f" over {mode}{nesting}", _MODES[mode], _derivative(function, mode))
             for nesting, _, function in functions
             for mode in modes
         ]
@@ -103,48 +104,32 @@ def _is_integers(x: Any) -> bool:
 # ---- derivatives as functions, which are checked in turn
 
 
-def _random_like(tree: Any, one: bool) -> Any:
-    """Random numbers of the shapes in a container, the same each time; with ``one``, 1 for a single scalar."""
+def _derivative(f: Callable[..., Any], mode: str) -> Callable[..., Any]:
+    """The gradient of a fixed combination of the results of ``f``, or its derivative in a fixed direction."""
+
+    def derivative(*args: Any) -> Any:
+        live = [k for k, arg in enumerate(args) if not _is_integers(arg)]
+
+        def of_live(*xs: Any) -> Any:
+            given = dict(zip(live, xs, strict=True))
+            return f(*(given.get(k, arg) for k, arg in enumerate(args)))
+
+        primals = tuple(args[k] for k in live)
+        if mode == "forward":
+            return jvp(of_live, primals, _random_like(primals))[1]
+        value, pullback = vjp(of_live, *primals)
+        return pullback(_random_like(value))
+
+    return derivative
+
+
+def _random_like(tree: Any) -> Any:
+    """Random numbers of the shapes in a container, the same each time; 1 for a single scalar."""
     values = [number(x, path, "check_grads", "return numbers, arrays or Values") for path, x in leaves(tree)]
-    if one and len(values) == 1 and values[0].size == 1:
+    if len(values) == 1 and values[0].size == 1:
         return filled(tree, [np.ones(values[0].shape, values[0].dtype) if values[0].shape else 1.0])
     rng = np.random.default_rng(0)
     return filled(tree, [rng.standard_normal(x.shape).astype(x.dtype) if x.shape else rng.normal() for x in values])
-
-
-def _backward_of(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The function that gives the gradient of a fixed combination of all results of ``f``."""
-
-    def gradient(*args: Any) -> Any:
-        live = [k for k, arg in enumerate(args) if not _is_integers(arg)]
-        value, pullback = vjp(lambda *xs: f(*_replaced(args, live, xs)), *(args[k] for k in live))
-        return pullback(_random_like(value, one=True))
-
-    return gradient
-
-
-def _forward_of(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The function that gives the derivative of ``f`` in a fixed direction."""
-
-    def directional(*args: Any) -> Any:
-        live = [k for k, arg in enumerate(args) if not _is_integers(arg)]
-        primals = tuple(args[k] for k in live)
-        return jvp(lambda *xs: f(*_replaced(args, live, xs)), primals, _random_like(primals, one=True))[1]
-
-    return directional
-
-
-def _replaced(args: Sequence[Any], live: Sequence[int], xs: Sequence[Any]) -> list[Any]:
-    whole = list(args)
-    for k, x in zip(live, xs, strict=True):
-        whole[k] = x
-    return whole
-
-
-_DERIVED: dict[str, tuple[str, Callable[[Callable[..., Any]], Callable[..., Any]]]] = {
-    "reverse": ("the gradient", _backward_of),
-    "forward": ("the directional derivative", _forward_of),
-}
 
 
 # ---- one function, its Jacobian in each mode

@@ -1,4 +1,4 @@
-"""Which sample of a batch each element of a graph belongs to, found by following the data forward."""
+"""The sample of a batch that each element of a graph belongs to, found by pushing the data's samples forward."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["MIXED", "NONE", "samples_of"]
 
 
 NONE, MIXED = -1, -2
-"""The tags of an element that no sample feeds, and of one that several do."""
+"""The tags of an element that no sample feeds, and of an element that several samples feed."""
 
 
-class _Readers(Semiring):
-    """The smallest and the largest number of a sample that an element was made from, whatever the weights."""
+class _SampleRange(Semiring):
+    """The smallest and the largest number of the samples that feed an element, through any weights."""
 
     name = "samples"
 
@@ -42,16 +42,16 @@ class _Readers(Semiring):
         return np.broadcast_to(read, (*read.shape[:-1], weight.shape[-1]))
 
 
-_READERS = _Readers()
+_RANGE = _SampleRange()
 
 
 def samples_of(end: Value, data: Iterable[Value] | None) -> dict[Value, Any]:
     """For every Value that ``end`` was computed from, the sample of each element, an array of integers.
 
-    ``data`` are the Values whose first axis is the samples; without it the constant arrays are, if their first axes
-    are of one length (those of two and more axes, if there are any), and scalars whose name ends in ``@`` and a number.
+    ``data`` are the Values whose first axis is the samples; by default the constant arrays, if their first axes have
+    one length (those of two and more axes, if there are any), and scalars whose name ends in ``@`` and a number.
 
-    Raises ``ArgumentError`` where that does not say what the samples are, ``GraphError`` for data not in the graph.
+    Raises ``ArgumentError`` where samples cannot be told so, ``GraphError`` for data that are not in the graph.
     """
     values = ancestors(end)
     known = set(values)
@@ -71,7 +71,7 @@ def samples_of(end: Value, data: Iterable[Value] | None) -> dict[Value, Any]:
         read[value] = np.broadcast_to(rows, (2, *value.shape))
     for value in values:
         if value not in read:
-            read[value] = _read_by(value, read)
+            read[value] = _pushed(value, read)
     return {value: _tags(*found) for value, found in read.items()}
 
 
@@ -87,9 +87,9 @@ def _data(values: list[Value], end: Value) -> list[Value]:
     return [value for value in constants if value.shape[0] in lengths]
 
 
-def _read_by(value: Value, read: dict[Value, Any]) -> Any:
+def _pushed(value: Value, read: dict[Value, Any]) -> Any:
     made = unfolded(value)
-    found = _READERS.zero(value.shape)
+    found = _RANGE.zero(value.shape)
     for k, operand in enumerate(value.parents):
         tags = read[operand]
         if np.isinf(tags[0]).all():
@@ -98,8 +98,8 @@ def _read_by(value: Value, read: dict[Value, Any]) -> Any:
             chain = chain_of(made, k)
             if chain is None:
                 continue
-            tags = _READERS.push(chain, tags, value)
-        found = _READERS.add(found, np.reshape(tags, found.shape))
+            tags = _RANGE.push(chain, tags, value)
+        found = _RANGE.add(found, np.reshape(tags, found.shape))
     return found
 
 

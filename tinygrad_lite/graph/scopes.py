@@ -1,7 +1,7 @@
-"""Which module made which Values: what a module's call leaves at its results, and what is read from it later.
+"""Which module made which Values: a module's call leaves a note at its results, and queries read the notes.
 
-A call is noted at the Values that it returns, with the Values that it was given. Nothing is noted at the ops inside,
-so that a call costs the same however many there are: what lies between is found when somebody asks.
+A note has the module and the Values that it was given. The ops inside get no note, so a call costs the same however
+many there are: queries walk from the results to the inputs.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from ..core.graph import ancestors, unfolded
+from ..core.graph import ancestors, postorder, unfolded
 from ..core.value import Value
 
 __all__ = ["Region", "modules_of", "note", "regions_of"]
 
 
 Call = tuple[Any, tuple[Any, ...], Any]
-"""A module, what it was given, and the calls noted at the same result before, or ``None``."""
+"""A module, the Values that it was given, and the call noted at the same result before, or ``None``."""
 
 
 def note(module: Any, given: tuple[Any, ...], result: Any) -> None:
-    """Remember at each Value of ``result``, lists and dicts of them too, that ``module`` made it of what was given."""
+    """Note at each Value of ``result``, also in lists and dicts, that ``module`` made it from the ``given`` Values."""
     if type(result) is Value:
         result._calls = (module, given, getattr(result, "_calls", None))
     elif type(result) is not np.ndarray:
@@ -45,29 +45,29 @@ def _values(items: Iterable[Any]) -> Iterator[Value]:
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """What one call of a module made. ``name`` is empty for an only outermost module that contains others."""
+    """The Values of one call of a module. ``name`` is empty for a single outermost module that contains others."""
 
     name: str
     module: Any
 
 
 def modules_of(end: Value) -> dict[Value, tuple[str, ...]]:
-    """For every Value that was made inside modules, the names of these, from the outermost to the innermost.
+    """For every Value made inside modules, the names of these modules, from the outermost to the innermost.
 
-    A name is the path of a module from the outermost one that was called, as in ``named_modules``. That one itself is
-    left out if it is the only one and contains others; else it goes by the prefix of its parameters' names, or by its
+    A name is the path of a module from the outermost one that was called, as in ``named_modules``. The outermost module
+    has no name if it is the only one and contains others; else its name is the prefix of its parameters' names, or its
     type.
     """
     return {node: tuple(region.name for region in within if region.name) for node, within in regions_of(end).items()}
 
 
 def regions_of(end: Value) -> dict[Value, tuple[Region, ...]]:
-    """For every Value that was made inside modules, the calls that it belongs to, from outermost to innermost."""
+    """For every Value made inside modules, the calls that it belongs to, from the outermost to the innermost."""
     calls = [(value, *call) for value in ancestors(end) for call in _calls_at(value)]
     modules = {id(module): module for _, module, _ in calls}
     inside = {key: {id(m): path for path, m in module.named_modules().items()} for key, module in modules.items()}
     names = _names(modules, inside)
-    regions: dict[tuple[int, int], Region] = {}  # a call is known by its module and what it was given
+    regions: dict[tuple[int, int], Region] = {}  # by module and given Values
     found: dict[Value, list[Region]] = {}
     for value, module, given in calls:
         region = regions.setdefault((id(module), id(given)), Region(names[id(module)], module))
@@ -76,13 +76,13 @@ def regions_of(end: Value) -> dict[Value, tuple[Region, ...]]:
             if all(other.module is not module for other in within):
                 within.append(region)
     return {
-        node: tuple(sorted(within, key=lambda region: -len(inside[id(region.module)])))  # what contains more is outer
+        node: tuple(sorted(within, key=lambda region: -len(inside[id(region.module)])))  # outer ones contain more
         for node, within in found.items()
     }
 
 
 def _calls_at(value: Value) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """The calls whose result a Value is: the module, and what it was given. Not where it only passed on."""
+    """The calls that returned a Value, unless they only passed it on: the module and the given Values."""
     for made in () if value.is_leaf else dict.fromkeys((value, unfolded(value))):
         call = getattr(made, "_calls", None)
         while call is not None:
@@ -92,23 +92,16 @@ def _calls_at(value: Value) -> Iterator[tuple[Any, tuple[Any, ...]]]:
 
 
 def _between(result: Value, inputs: set[Value], own: Mapping[int, str]) -> list[Value]:
-    """What was computed for a result from the inputs of the call, not by modules that do not belong to it."""
-    seen = inputs
-    region, stack = [], [result]
-    while stack:
-        node = stack.pop()
-        if node.is_leaf or node in seen:
-            continue
-        if node is not result and any(id(module) not in own for module, _ in _calls_at(node)):
-            continue
-        seen.add(node)
-        region.append(node)
-        stack += node.parents
-    return region
+    """The Values that a call computed from its inputs for a result, in the module and those that it contains."""
+
+    def reads(node: Value) -> list[Value]:
+        return [x for x in node.parents if not x.is_leaf and all(id(module) in own for module, _ in _calls_at(x))]
+
+    return postorder([result], reads, inputs)
 
 
 def _names(modules: dict[int, Any], inside: dict[int, dict[int, str]]) -> dict[int, str]:
-    """The name of each module that was called, by its ``id``; empty for an only root that contains others."""
+    """The name of each module that was called, by its ``id``; empty for a single root that contains others."""
     roots = [key for key in modules if not any(key in within and key != other for other, within in inside.items())]
     alone = len(roots) == 1 and len(modules) > 1
     names: dict[int, str] = {}
@@ -123,7 +116,7 @@ def _names(modules: dict[int, Any], inside: dict[int, dict[int, str]]) -> dict[i
 
 
 def _own_name(module: Any) -> str:
-    """What contains the module according to the names of its parameters (``encoder.w1``), or its type."""
+    """The prefix that all names of the module's parameters share (``encoder`` of ``encoder.w1``), or its type."""
     prefixes = {(p.name or "").rpartition(".")[0] for p in module.parameters()}
     shared = prefixes.pop() if len(prefixes) == 1 else ""
     return shared or type(module).__name__

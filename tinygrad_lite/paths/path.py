@@ -65,18 +65,7 @@ class Path:
     @property
     def contribution(self) -> float:
         """The product of the local derivatives: this path's part of the gradient."""
-        found = math.prod(self.locals) + 0.0  # a product of zeros is 0, never -0
-        if found and math.isfinite(found):
-            return found
-        parts = [math.frexp(local) for local in self.locals]  # the product may leave the range half-way only
-        mantissa, exponent = 1.0, 0
-        for part, power in parts:
-            mantissa, shift = math.frexp(mantissa * part)
-            exponent += power + shift
-        try:
-            return math.ldexp(mantissa, exponent) + 0.0
-        except OverflowError:
-            return math.copysign(math.inf, mantissa)
+        return float(product_of(self.locals)) + 0.0  # a product of zeros is 0, never -0
 
     def __len__(self) -> int:
         return len(self.locals)
@@ -214,17 +203,25 @@ def _factors(factors: Iterator[ast.expr], alone: bool = True) -> str:
     return " · ".join(written) or "1"
 
 
+def product_of(factors: Sequence[float]) -> float | decimal.Decimal:
+    """The product of some factors; a decimal number where it leaves the range of floats though no factor does."""
+    found = math.prod(factors, start=1.0)
+    if 1e-300 < abs(found) < math.inf or not all(factor and math.isfinite(factor) for factor in factors):
+        return found
+    with decimal.localcontext(Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX, prec=20):
+        return math.prod(map(decimal.Decimal, factors))
+
+
 def product_text(factors: Sequence[float], digits: int) -> str:
     """The product of some factors as text, even if it underflows or overflows though no factor does.
 
     >>> product_text([1e-200] * 3, 4), product_text([0.25, -2.0], 4), product_text([1e-200, 0.0], 4)
     ('1e-600', '-0.5', '0')
     """
-    found = math.prod(factors) + 0.0
-    if 1e-300 < abs(found) < math.inf or not all(factor and math.isfinite(factor) for factor in factors):
-        return f"{found:.{digits}g}"
-    with decimal.localcontext(Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX, prec=20):
-        mantissa, _, exponent = f"{math.prod(map(decimal.Decimal, factors)):.{digits - 1}e}".partition("e")
+    found = product_of(factors)
+    if isinstance(found, float):
+        return f"{found + 0.0:.{digits}g}"
+    mantissa, _, exponent = f"{found:.{digits - 1}e}".partition("e")
     return f"{float(mantissa):g}e{exponent}"
 
 
