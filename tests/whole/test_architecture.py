@@ -17,8 +17,6 @@ STILL_LONG = {
     "tinygrad_lite.derivation.matrices.Matrices",
     "tinygrad_lite.handwritten.file.written",
     "tinygrad_lite.handwritten.passes.Passes",
-    "tinygrad_lite.ops.primitives.primitive",
-    "tools.coverage.page",
 }
 """What is longer than it should be: nothing may be added."""
 

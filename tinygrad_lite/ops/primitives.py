@@ -7,7 +7,6 @@ primitives: an op is known by the Values that it made, and two of the same name 
 
 from __future__ import annotations
 
-import ast
 import functools
 import inspect
 import keyword
@@ -16,26 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from ..core.derivatives import REAL, TABLE, Rule
+from ..core.derivatives import TABLE, Rule
 from ..core.elementwise import Elementwise, apply
 from ..core.maps import Chain
-from ..core.numerics import FLOAT_FUNCTIONS
 from ..core.shapes import shape_of
 from ..core.value import Op, Value, as_data, raw, record
-from ..errors import ArgumentError, ShapeError, TinygradError, UnknownNameError, ValueTypeError
+from ..errors import ArgumentError, ShapeError, TinygradError, ValueTypeError
 from ..semirings.base import Semiring
 from . import functions  # noqa: F401  (fills STRUCTURED)
 from .dense import Dense
+from .derivative_text import line_of
 from .joining import stack
 from .registry import STRUCTURED
 
 __all__ = ["Primitive", "primitive"]
-
-
-_ARITY = {name: len(TABLE[name].operands) if name in TABLE else 1 for name in FLOAT_FUNCTIONS if name != "__builtins__"}
-_ARITY |= {"maximum": 2, "minimum": 2, "where": 3}
-"""How many arguments the functions take that an expression may call."""
-_COMPARISONS = ast.Gt | ast.GtE | ast.Lt | ast.LtE | ast.Eq
 
 
 class Primitive(Op):
@@ -264,37 +257,47 @@ def primitive(
             raise ArgumentError(f"primitive: it decorates a function, got {type(function).__name__}")
         op_name = _checked_name(getattr(function, "__name__", "") if name is None else name)
         op_sign = op_name if sign is None else str(sign)
-        signature = _signature(function, op_name)
-        operands = tuple(p.name for p in signature.parameters.values() if p.kind is not p.KEYWORD_ONLY)
         if derivatives is not None:
-            if len(operands) < len(signature.parameters):
-                raise ArgumentError(
-                    f"primitive: {op_name} has keyword-only parameters, which expressions cannot read; make them "
-                    "operands with None for a derivative, or give chain= or vjp="
-                )
-            op = _ByExpressions(_line(op_name, op_sign, operands, derivatives), function)
-            return _recording(function, signature, len(operands), lambda args, options: apply(op, args))
-        kind: Any
-        rule: Any
-        kind, rule = (_ByChain, chain) if chain is not None else (_ByVjp, vjp)
-        if isinstance(rule, Sequence):
-            rule = tuple(rule)
-            if len(rule) != len(operands):
-                raise ArgumentError(
-                    f"primitive: {op_name} has the operands {operands}, but {len(rule)} vjps; give one for each, "
-                    "None where there is none"
-                )
-        if not all(map(callable, filter(None, rule if isinstance(rule, tuple) else (rule,)))):
-            raise ArgumentError(f"primitive: {given[0]}= of {op_name} must be a function, got {rule!r}")
-        plain = kind(op_name, op_sign, function, rule, {})
-        return _recording(
-            function,
-            signature,
-            len(operands),
-            lambda args, options: record(kind(op_name, op_sign, function, rule, options) if options else plain, args),
-        )
+            return _by_expressions(function, op_name, op_sign, derivatives)
+        return _by_rule(function, op_name, op_sign, given[0], rules[given[0]])
 
     return decorated
+
+
+def _by_expressions(
+    function: Callable[..., Any], name: str, sign: str, derivatives: str | Sequence[str | None]
+) -> Callable[..., Any]:
+    """The function that records an op given by ``derivatives=``."""
+    signature, operands = _operands(function, name)
+    if len(operands) < len(signature.parameters):
+        raise ArgumentError(
+            f"primitive: {name} has keyword-only parameters, which expressions cannot read; make them "
+            "operands with None for a derivative, or give chain= or vjp="
+        )
+    op = _ByExpressions(line_of(name, sign, operands, derivatives), function)
+    return _recording(function, signature, len(operands), lambda args, options: apply(op, args))
+
+
+def _by_rule(function: Callable[..., Any], name: str, sign: str, what: str, rule: Any) -> Callable[..., Any]:
+    """The function that records an op given by ``chain=`` or ``vjp=``."""
+    signature, operands = _operands(function, name)
+    kind: Any = _ByChain if what == "chain" else _ByVjp
+    if isinstance(rule, Sequence):
+        rule = tuple(rule)
+        if len(rule) != len(operands):
+            raise ArgumentError(
+                f"primitive: {name} has the operands {operands}, but {len(rule)} vjps; give one for each, "
+                "None where there is none"
+            )
+    if not all(map(callable, filter(None, rule if isinstance(rule, tuple) else (rule,)))):
+        raise ArgumentError(f"primitive: {what}= of {name} must be a function, got {rule!r}")
+    plain = kind(name, sign, function, rule, {})
+    return _recording(
+        function,
+        signature,
+        len(operands),
+        lambda args, options: record(kind(name, sign, function, rule, options) if options else plain, args),
+    )
 
 
 def _recording(
@@ -331,7 +334,8 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
+def _operands(function: Callable[..., Any], name: str) -> tuple[inspect.Signature, tuple[str, ...]]:
+    """The signature of a primitive's function, and the names of its operands: the positional parameters."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -343,72 +347,4 @@ def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
         raise ArgumentError(f"primitive: {name} takes any number of arguments; name each operand, as in (x, y)")
     if not any(kind is not inspect.Parameter.KEYWORD_ONLY for kind in kinds):
         raise ArgumentError(f"primitive: {name} has no operand; a primitive is a function of one at least")
-    return signature
-
-
-# ---- expressions -----------------------------------------------------------------------------------------------------
-
-
-def _line(name: str, sign: str, operands: tuple[str, ...], derivatives: str | Sequence[str | None]) -> Rule:
-    given = (derivatives,) if isinstance(derivatives, str) else tuple(derivatives)
-    if len(given) != len(operands):
-        raise ArgumentError(
-            f"primitive: {name} has the operands {operands}, but {len(given)} derivatives; give one for each, None "
-            "where there is none"
-        )
-    for operand in operands:
-        if operand == "out" or operand in _ARITY:
-            raise ArgumentError(
-                f"primitive: {name} has an operand named {operand!r}, which means something else in expressions; "
-                "rename it"
-            )
-    for expression in given:
-        if expression is not None:
-            _check_expression(name, expression, operands)
-    value = f"{name}({', '.join(operands)})"
-    return Rule(name, operands, value, given, sign, (REAL,) * len(operands), given)
-
-
-def _check_expression(name: str, text: str, operands: tuple[str, ...]) -> None:
-    """Refuse all that no line of the table has: an expression is arithmetic, and it is compiled."""
-    if not isinstance(text, str):
-        raise ArgumentError(f"primitive: a derivative of {name} is an expression in a string, or None, got {text!r}")
-
-    def refuse(why: str) -> ArgumentError:
-        return ArgumentError(
-            f"primitive: the derivative {text!r} of {name} {why}; an expression is made of numbers, "
-            f"{', '.join(operands)}, out, + - * / **, where(x > y, …, …) and functions of the table"
-        )
-
-    try:
-        tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise refuse("cannot be read") from None
-    stack: list[ast.expr] = [tree]
-    while stack:
-        node = stack.pop()
-        match node:
-            case ast.Constant(value=number) if type(number) in (int, float):
-                pass
-            case ast.Name(id=letter):
-                if letter not in operands and letter != "out":
-                    raise UnknownNameError(str(refuse(f"reads {letter!r}, which is unknown")))
-            case ast.UnaryOp(op=ast.USub()):
-                stack.append(node.operand)
-            case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.Pow()):
-                stack += [node.left, node.right]
-            case ast.Call(func=ast.Name(id=called), keywords=[]):
-                if called not in _ARITY:
-                    raise UnknownNameError(str(refuse(f"calls {called!r}, which is unknown")))
-                if len(node.args) != _ARITY[called]:
-                    raise refuse(f"calls {called!r} with {len(node.args)} arguments, it takes {_ARITY[called]}")
-                stack += node.args
-                if called == "where":
-                    condition = node.args[0]
-                    if isinstance(condition, ast.Compare):
-                        if len(condition.ops) != 1 or not isinstance(condition.ops[0], _COMPARISONS):
-                            raise refuse("has a condition that is not one of > >= < <= ==")
-                        stack.remove(condition)
-                        stack += [condition.left, condition.comparators[0]]
-            case _:
-                raise refuse(f"contains {ast.unparse(node)!r}")
+    return signature, tuple(p.name for p in signature.parameters.values() if p.kind is not p.KEYWORD_ONLY)
