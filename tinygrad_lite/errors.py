@@ -1,6 +1,6 @@
 """What can go wrong, in the project's own words.
 
-Every message says who complains, the rule, what was received, and the way out. Each class is also the built-in
+Every message names the function, the rule, the input that breaks it, and the way out. Each class is also the built-in
 exception that a caller would expect, so that ``except ValueError`` works.
 """
 
@@ -29,7 +29,7 @@ class ShapeError(TinygradError, ValueError):
 
 
 class ArgumentError(TinygradError, ValueError):
-    """An argument outside what the function accepts."""
+    """An argument that the function does not accept."""
 
 
 class UnknownNameError(ArgumentError):

@@ -1,8 +1,8 @@
 """``detect_anomaly``: stop at the first number that is infinite or not a number, and at data that changed in between.
 
-While nobody watches this costs nothing: an op asks one counter, as it does for ``no_grad``, and ``backward`` as well.
-Inside the block every op is looked at, and gets a copy of its own, on which the line of the user's code that made the
-node is noted, and a checksum of each operand's data.
+Outside the block it costs nothing: an op and ``backward`` ask one counter, as they do for ``no_grad``. Inside, an
+observer checks the result of every op and gives each node a copy of its op, which holds the line of the user's code
+that made the node, and a checksum of each operand's data.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _INSIDE = {_PACKAGE, "numpy"}
 def detect_anomaly() -> Iterator[None]:
     """Inside the block the first NaN or infinity, and the first stale or overwritten data, is an error.
 
-    It names the op, the Value, the element, and the line of your code that made the node. Forward: what an op computes.
-    Backward: what arrives at a Value, and whether the data that an op of the block read are still what they were; an
-    array that was overwritten in place (``p.data[0] = 1``) is found by its checksum. Compiled steps run eagerly. It
-    holds for the current thread or asyncio task, and is slow: it is for finding out.
+    The error names the op, the Value, the element, and the line of your code that made the node. Forward, the results
+    of ops are checked; backward, the cotangents that arrive at Values, and that the data which the ops read have not
+    changed. A checksum finds an array that was overwritten in place (``p.data[0] = 1``). Compiled steps run eagerly.
+    The block holds for the current thread or asyncio task, and is slow: use it to find an error.
 
     Raises ``NonFiniteError``, and ``GraphError`` for data that changed.
 
@@ -53,10 +53,10 @@ def detect_anomaly() -> Iterator[None]:
 
 
 class _Detector(Observer):
-    """What ops and sweeps ask inside the block."""
+    """The observer of ops and sweeps inside the block."""
 
     def node_for(self, op: Op, operands: tuple[Any, ...], out: Any) -> Value:
-        """The node of an op, looked at, with the line that made it."""
+        """The node of an op with the line that made it, if its result is finite."""
         data = [x._data if type(x) is Value else as_data(x, True, False) for x in operands]
         line = _line()
         index = _first_non_finite(out)
@@ -69,25 +69,25 @@ class _Detector(Observer):
         if paused():
             return unrecorded(op, operands, out)
         op = copy.copy(op)
-        vars(op).update(line=line, prints=tuple(map(_print, data)))
+        vars(op).update(line=line, checksums=tuple(map(_checksum, data)))
         if isinstance(op, Elementwise | WeightedSum) and all(type(x) is float for x in data):
             return scalar_node(op, operands, out, _locals(op, operands, data, out))
         return array_node(op, operands, data, out)
 
     def check(self, nodes: Iterable[Value]) -> None:
-        """Raise for the first operand whose data are not what an op of the block read."""
+        """Raise for the first operand whose data changed after an op of the block read them."""
         for node in nodes:
             op = node._made_by
-            prints = getattr(op, "prints", None)
-            if op is None or prints is None:
+            checksums = getattr(op, "checksums", None)
+            if op is None or checksums is None:
                 continue
             operands = operands_of(node)
             saved = saved_operands(node) or operands
-            for k, (operand, before) in enumerate(zip(operands, prints, strict=True)):
+            for k, (operand, before) in enumerate(zip(operands, checksums, strict=True)):
                 data = operand._data if type(operand) is Value else saved[k]
                 if data is None or type(data) not in (float, np.ndarray):
-                    continue  # freed; or a raw number, which nobody can change
-                if _print(data) != before:
+                    continue  # freed, or a raw number, which cannot change
+                if _checksum(data) != before:
                     how = "replaced" if type(data) is float else "overwritten in place"
                     raise GraphError(
                         f"detect_anomaly: the data of {describe(operand)} was {how} after {op.name!r} read it, in "
@@ -95,12 +95,12 @@ class _Detector(Observer):
                     )
 
     def cotangents(self) -> Any:
-        """Sums of cotangents that are looked at as they are made."""
+        """Totals that check each cotangent as it arrives."""
         return _Cotangents()
 
 
 class _Cotangents(defaultdict[Value, Any]):
-    """A sweep's totals: what is taken out is pulled back next, what is put in has been."""
+    """The totals of a sweep, which reads a node's total, pulls it back and adds to those of the node's operands."""
 
     def __init__(self) -> None:
         super().__init__(float)
@@ -143,8 +143,8 @@ def _locals(op: Op, operands: tuple[Any, ...], data: list[float], out: float) ->
     )
 
 
-def _print(data: Any) -> Any:
-    """What tells data from other data: a number itself, of an array a checksum."""
+def _checksum(data: Any) -> Any:
+    """The number itself, or a checksum of an array: equal for equal data."""
     if type(data) is not np.ndarray:
         return "nan" if data != data else data
     return zlib.crc32(np.ascontiguousarray(data).view(np.uint8).data) if data.size else 0
@@ -167,7 +167,7 @@ def _element(index: tuple[int, ...]) -> str:
 
 
 def _operands(operands: Sequence[Any], index: tuple[int, ...], shape: tuple[int, ...]) -> str:
-    """The operands; with what those of that shape have at the element, or where they are infinite or NaN already."""
+    """The operands as text, each with its number at the element if it has that shape, or its first infinity or NaN."""
     shown = []
     for operand in operands:
         data = raw(operand)
