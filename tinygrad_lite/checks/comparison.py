@@ -68,7 +68,14 @@ class Comparison:
         return all(worst <= self.tolerances[column] for column, worst in self.worst.items())
 
     def raise_if_different(self) -> None:
-        """Raise ``DifferentGradientsError``, naming the worst element of each way that disagrees."""
+        """Raise ``DifferentGradientsError``, which names the worst element of each way that disagrees.
+
+        >>> w = Value(2.0, name="w")
+        >>> compare(w * w, manual={"w": -4.0}).raise_if_different()
+        Traceback (most recent call last):
+        ...
+        tinygrad_lite.errors.DifferentGradientsError: compare: the gradients differ. w: autodiff 4, manual -4 ...
+        """
         complaints = []
         for column, worst in self.worst.items():
             if worst <= self.tolerances[column]:

@@ -48,6 +48,12 @@ class Path:
 
     ``nodes[0]`` is the end, ``nodes[-1]`` the value; ``indices`` has the element in each node (``()`` in a scalar);
     ``locals`` are the local derivatives between neighbours, so ``len(locals) == length == len(nodes) - 1``.
+
+    >>> import tinygrad_lite as tg
+    >>> x = Value(3.0, name="x")
+    >>> (path,) = tg.gradient_paths(x.square() * 2.0, x)
+    >>> path.length, path.locals, path.contribution, path.nodes[-1].name
+    (2, (2.0, 6.0), 12.0, 'x')
     """
 
     __slots__ = ("__dict__", "indices", "locals", "nodes")
