@@ -1,6 +1,6 @@
-// The elements of an array.
+// The table of an array's elements.
 
-const WINDOW = 20; // rows and columns of it that are shown
+const WINDOW = 20; // the largest numbers of rows and columns in the table
 
 function cells(k, at) {
   const value = values[k],

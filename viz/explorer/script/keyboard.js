@@ -1,4 +1,4 @@
-// The keys, from node to node.
+// Keyboard: from node to node.
 
 let focused = picture.querySelector('[tabindex="0"]');
 function focusable(id) {
@@ -9,7 +9,7 @@ function focusable(id) {
   focused = element;
 }
 
-let centres = null; // of the nodes that can have the focus, in the picture's own units
+let centres = null; // of the nodes that take the focus, in the picture's own units
 function neighbour(element, dx, dy) {
   centres =
     centres ||

@@ -1,6 +1,6 @@
-// Parts of the picture lit up: all between a node and the end, or one path.
+// Highlights in the picture: everything between a node and the end, or one path.
 
-const lit = {lit: [], best: [], chosen: [], now: [], arriving: []}; // what has each class
+const lit = {lit: [], best: [], chosen: [], now: [], arriving: []}; // the elements that have each class
 
 function light(id, ...names) {
   const element = id && document.getElementById(id);
@@ -21,13 +21,13 @@ arrows.forEach(arrow => {
   if (!arrowsFrom.has(arrow.value)) arrowsFrom.set(arrow.value, []);
   arrowsFrom.get(arrow.value).push(arrow);
 });
-const makerOf = new Map(); // what makes a drawn value: its op, or a box
+const makerOf = new Map(); // the op, or the box, that computes each drawn value
 arrows.forEach(arrow => {
   if (arrow.made) makerOf.set(arrow.made, arrow.op);
 });
 data.boxes.forEach(box => box.values.forEach(id => makerOf.set(id, box.id)));
 
-/** Everything between a node of the picture and the end. */
+/** Highlight everything between a node of the picture and the end. */
 function lightWays(id) {
   const seen = new Set([id]),
     waiting = [id];

@@ -1,6 +1,6 @@
-// The largest paths of an element, from the elementary edges that the page was given.
+// The largest paths of an element, from the page's elementary edges.
 
-let readers = null; // for each value, the arrows along which it is read: elementary edges, by what they lead to
+let readers = null; // for each value, the arrows to its readers: elementary edges, by the element at their tail
 const best = values.map(() => null); // for each element the logarithm of its largest |contribution|
 
 function bestAt(k, at) {
@@ -8,7 +8,7 @@ function bestAt(k, at) {
   return found === undefined ? -Infinity : found;
 }
 
-/** Edges come readers first: one pass gives every element the size of its largest path, which leads the search. */
+/** One pass over the edges, readers first: the size of the largest path of every element, which guides the search. */
 function prepare() {
   readers = values.map(() => []);
   best[data.end] = new Map([[0, 0]]);
@@ -25,7 +25,7 @@ function prepare() {
   }
 }
 
-/** A heap, the largest bound on top; of equal ones the last that came, so that the search goes deep. */
+/** A heap with the largest bound on top; among equal bounds the newest, so that the search goes deep. */
 class Heap {
   constructor() {
     this.items = [];
@@ -64,8 +64,8 @@ class Heap {
 }
 
 /**
- * The largest paths of an element, exactly: a way from it, together with the best way on to the end, is a bound that
- * some path attains, so that ways taken by their bounds end in the order of their sizes.
+ * The largest paths of an element, exactly. A partial path and the best way on to the end give a bound that some path
+ * attains: partial paths taken in the order of their bounds are completed in the order of their sizes.
  */
 function largestPaths(k, at, most) {
   if (!readers) prepare();

@@ -1,4 +1,4 @@
-// The paths of the selected element: listed, each opened with its running product, and by their length.
+// The paths of the selected element: a list, the running product of each, and the spectrum by length.
 
 function isListed(k, at) {
   return data.listed === null || data.listed.some(([a, b]) => a === k && b === at);
@@ -64,7 +64,7 @@ function open(item, path, rank) {
   lightPath(opened && opened.path);
 }
 
-/** The named values of a path; where nothing between its ends has a name, the modules that it goes through. */
+/** The named values of a path; if none between its ends has a name, the modules on the path. */
 function chain(path) {
   const inner = path.steps.slice(1, -1),
     name = step => nameOf(step.k, step.at);

@@ -1,8 +1,8 @@
-// Values and elements by name.
+// Search for values and elements by name.
 
 const names = values.map(value => value.name.toLowerCase());
 
-/** An element by its name: w1[0,1], or w101 as in networks of scalars. */
+/** An element by its name: w1[0,1], or w101 as in a network of scalars. */
 function element(text) {
   const bracket = /^(.*)\[\s*(\d+(?:\s*,\s*\d+)*)\s*\]$/.exec(text);
   for (let k = 0; k < values.length; k++) {

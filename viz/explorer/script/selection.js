@@ -1,15 +1,15 @@
-// What is selected, and what is told of it.
+// The selected value or element, and its details.
 
 let dimmed = false;
 
-/** Let everything else step back, a frame later than what was asked for comes: that takes longer in a large graph. */
+/** Dim everything else one frame after the highlight: dimming takes longer in a large graph. */
 function dim(on) {
   dimmed = on;
   if (on) requestAnimationFrame(() => setTimeout(() => picture.classList.toggle("choosing", dimmed)));
   else picture.classList.remove("choosing");
 }
 
-let chosen = null; // {k, at}: a value, and the element of it, null for all of it
+let chosen = null; // {k, at}: a value and its element, or null for the whole value
 
 function choose(k, at, from) {
   const value = values[k];
@@ -98,7 +98,7 @@ function show(k, at) {
   details.replaceChildren(...parts);
 }
 
-/** As many equal paths have this entropy. */
+/** The number of equally large paths that has this entropy. */
 function equal(entropy) {
   return Number(Math.exp(entropy).toPrecision(3));
 }

@@ -1,7 +1,7 @@
-// The passes, step by step.
+// The forward pass and backpropagation, step by step.
 
 const step = {mode: "", k: 0, order: [], timer: 0};
-const gradientText = new Map(); // what each drawn value says of its gradient
+const gradientText = new Map(); // the text of each drawn value's gradient
 picture.querySelectorAll("text.grad").forEach(text => gradientText.set(text.parentNode.id, text.textContent));
 const arrowsInto = new Map();
 arrows.forEach(arrow => {
@@ -27,7 +27,7 @@ function begin(mode) {
   return undefined;
 }
 
-/** Everything as it was before any step. */
+/** Restore the picture as it was before the first step. */
 function finish() {
   for (const k of step.order) setReached(k, true);
   picture.classList.remove("stepping", "backward");

@@ -1,4 +1,4 @@
-// The page's data, and elements and texts made of it. Nothing of a name is ever read as HTML.
+// The page's data, and the elements and texts made from it. A name is never parsed as HTML.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = id => document.getElementById(id);
@@ -12,7 +12,7 @@ values.forEach((value, k) => {
   if (value.drawn) byId.set(value.id, k);
 });
 
-/** An element of the page; children are elements or plain text. */
+/** A new element of the page; its children are elements or plain text. */
 function make(tag, attributes, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes || {})) {

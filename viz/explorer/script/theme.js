@@ -1,4 +1,4 @@
-// Light and dark, and the start of it all.
+// Light and dark; the start of the page.
 
 const night = matchMedia("(prefers-color-scheme: dark)");
 function isDark() {

@@ -1,11 +1,11 @@
-// Pan and zoom, and what a click meets.
+// Pan, zoom and clicks.
 
 const view = picture.viewBox.baseVal,
   at = {x: 0, y: 0, scale: 1};
 picture.style.width = `${view.width}px`;
 picture.style.height = `${view.height}px`;
 
-let fitted = true; // all of the picture is shown, as long as nobody moves it
+let fitted = true; // whether the whole picture is shown; false once the user moves it
 
 function place() {
   fitted = false;
@@ -35,7 +35,7 @@ function zoom(factor, x, y) {
   place();
 }
 
-/** Bring a node into view, and make it large enough to be read. */
+/** Bring a node into view, large enough to read. */
 function reveal(element, larger = true) {
   if (!element || !picture.contains(element)) return;
   let box = element.getBoundingClientRect();
@@ -99,7 +99,7 @@ for (const end of ["pointerup", "pointercancel"]) {
     if (!fingers.size) canvas.classList.remove("moving");
   });
 }
-canvas.addEventListener("scroll", () => canvas.scrollTo(0, 0)); // a browser would scroll to what has the focus
+canvas.addEventListener("scroll", () => canvas.scrollTo(0, 0)); // browsers scroll to the element with the focus
 
 const arrowById = new Map(arrows.map(arrow => [arrow.id, arrow]));
 canvas.addEventListener("click", event => {
@@ -118,7 +118,7 @@ function activate(id) {
   return arrow.live ? showArrow(arrow) : undefined;
 }
 
-// what is under the pointer, as a tooltip
+// the tooltip of the element under the pointer
 const tip = document.createElementNS("http://www.w3.org/2000/svg", "title");
 picture.addEventListener("pointerover", event => {
   const group = event.target.closest("g.node, g.edge");

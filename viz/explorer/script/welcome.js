@@ -1,4 +1,4 @@
-// What is told when no value is selected: of the page, of an arrow, of a box.
+// The details when no value is selected: about the page, an arrow or a box.
 
 function welcome() {
   const drawn = values.filter(value => value.drawn).length;
