@@ -13,9 +13,9 @@ import pytest
 import tinygrad_lite as tg
 import viz
 from tests.hostile import HOSTILE
-from tests.viz.explorer.test_explore import GRAPHS
+from tests.viz.explorer.test_page import GRAPHS
+from tests.viz.plots.test_plots import bars
 from tests.viz.svg import Picture
-from tests.viz.test_plots import bars
 from tinygrad_lite import Value, nn
 
 NUMBER = r"-?\d+\.?\d*(?:e[+-]?\d+)?"

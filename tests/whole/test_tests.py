@@ -82,3 +82,49 @@ def test_other(x):
         return
 """
     assert sorted(early_returns(ast.parse(source))) == [9, 11]
+
+
+# ---- tests stand where the code stands -------------------------------------------------------------------------------
+
+WHOLE = ("whole", "benchmarks")
+"""Folders of tests that are about more than one room."""
+
+
+def out_of_place(root: Path) -> list[str]:
+    """Files of tests that are neither named for a module of their room nor for the room itself."""
+    found = []
+    for path in sorted((root / "tests").rglob("test_*.py")):
+        inside = path.relative_to(root / "tests")
+        room, name = inside.parent.parts, path.stem.removeprefix("test_")
+        if (room and room[0] in WHOLE) or room == ("viz",):
+            continue
+        folder = root.joinpath(*(() if room and room[0] in ("viz", "tools") else ("tinygrad_lite",)), *room)
+        if name != folder.name and not (folder / f"{name}.py").exists():
+            found.append(str(inside))
+    return found
+
+
+def rooms_without_tests(root: Path) -> list[str]:
+    """Rooms that no folder of tests is for."""
+    rooms = [path.parent.relative_to(root) for path in root.glob("tinygrad_lite/*/__init__.py")]
+    return [str(room) for room in sorted(rooms) if not list((root / "tests" / room.name).glob("test_*.py"))]
+
+
+def test_tests_mirror_the_rooms() -> None:
+    root = FILES[0].parents[1]
+    assert out_of_place(root) == []
+    assert rooms_without_tests(root) == []
+
+
+def test_a_test_that_is_out_of_place_is_found(tmp_path: Path) -> None:
+    for name in ("core/__init__.py", "core/maps.py", "optim.py"):
+        (tmp_path / "tinygrad_lite" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tinygrad_lite" / name).touch()
+    for name in ("whole/test_all.py", "core/test_core.py", "core/test_maps.py", "core/test_mpas.py", "test_optim.py"):
+        (tmp_path / "tests" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tests" / name).touch()
+    assert out_of_place(tmp_path) == ["core/test_mpas.py"]
+    assert rooms_without_tests(tmp_path) == []
+    (tmp_path / "tinygrad_lite" / "ops").mkdir()
+    (tmp_path / "tinygrad_lite" / "ops" / "__init__.py").touch()
+    assert rooms_without_tests(tmp_path) == ["tinygrad_lite/ops"]
