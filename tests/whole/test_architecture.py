@@ -15,8 +15,6 @@ STILL_LONG = {
     "tinygrad_lite.core.sweeps.backward",
     "tinygrad_lite.core.value.Value",
     "tinygrad_lite.derivation.matrices.Matrices",
-    "tinygrad_lite.handwritten.file.written",
-    "tinygrad_lite.handwritten.passes.Passes",
 }
 """What is longer than it should be: nothing may be added."""
 

@@ -8,13 +8,13 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..core.value import Value
 from ..formulas.python import quoted_string
 from ..graph import naming
 from .loops import Samples
 from .page import WIDTH, Page, definitions
 from .passes import Passes
 from .routes import Routes
+from .statements import Line
 from .tidying import tidy
 
 __all__ = ["written"]
@@ -22,56 +22,19 @@ __all__ = ["written"]
 
 def written(passes: Passes, alike: Samples | None) -> tuple[str, dict[str, Any]]:
     """The source of a file, and the recorded data by argument of ``backprop``."""
-    program, wrt = passes.program, passes.wrt
+    program = passes.program
     varying = [] if alike is None else [passes.arguments[leaf] for leaf in alike.leaves[0]]
-    end = passes.forward()
-    assert isinstance(end, ast.Name | ast.Constant)
-    gradients = passes.backward()
-    tidied, (end, *values) = tidy(program, [end, *gradients.values()])
-    outputs = dict(zip(gradients, values, strict=True))
-    page = Page(program, 4 if alike is None else 8)
-    lines = {line.of for line in tidied if line.of is not None}
-    routes = Routes(passes.end, passes.names, passes.readers, counted=program.scalar)
-
-    def comment(value: Value) -> str:
-        return routes.comment(value, lines)
-
-    page.put("# forward")
+    gradients = [passes.forward(), *passes.backward().values()]
+    lines, (end, *values) = tidy(program, gradients)
     loss = end.id if isinstance(end, ast.Name) else "loss"
-    section = "forward"
-    for line in tidied:
-        if line.section != section:
-            page.put()
-            page.put(f"# backward: d_x is d{loss}/dx")
-            section = line.section
-        if line.target == loss and alike is not None and line.how == "=":
-            line.how = "+="
-        page.statement(line, comment(line.of) if line.of is not None and line.key is None else "")
-    if section == "forward":
-        page.put()
-        page.put(f"# backward: d_x is d{loss}/dx")
-    if alike is None:
-        entries = []
-        for name, value in outputs.items():
-            text = f"{quoted_string(name)}: {page.source.write(value)},"
-            if len(text) + 8 > WIDTH and not isinstance(value, ast.Name | ast.Constant):
-                target = program.named(f"d_{name}")
-                page.assign(target, value)
-                text = f"{quoted_string(name)}: {target},"
-            entries.append((text, comment(wrt[name]) if wrt[name] in passes.readers else ""))
-        page.put("gradients = {")
-        page.indent += 4
-        for text, said in entries:
-            page.put(text, said)
-        page.indent -= 4
-        page.put("}")
-    else:
-        for name, value in outputs.items():
-            target = f"gradients[{quoted_string(name)}]"
-            page.assign(target, value, comment(wrt[name]) if wrt[name] in passes.readers else "", "+=")
-    arguments = {passes.arguments[v]: v.data for v in passes.arguments if passes.arguments[v] not in varying}
+    routes = Routes(passes, {line.of for line in lines if line.of is not None})
+    page = Page(program, 4 if alike is None else 8)
+    _put_lines(page, lines, loss, routes, alike is not None)
+    put_gradients = _put_dict if alike is None else _add_to_dict
+    put_gradients(page, dict(zip(passes.wrt, values, strict=True)), [routes.comment(x) for x in passes.wrt.values()])
+    arguments = {name: value.data for value, name in passes.arguments.items() if name not in varying}
+    groups = _grouped(passes, list(arguments), program.constants)
     arguments |= program.constants
-    groups = _grouped(passes, [name for name in arguments if name not in program.constants], program.constants)
     if alike is not None:
         arguments["samples"] = [tuple(leaf.data for leaf in sample) for sample in alike.leaves]
         groups.append(["samples"])
@@ -79,16 +42,58 @@ def written(passes: Passes, alike: Samples | None) -> tuple[str, dict[str, Any]]
     body.append(f"    return {page.source.write(end)}, {'gradients' if alike is None else 'dict(gradients)'}")
     text = "\n".join(body) + "\n"
     defined = definitions(program, passes.helpers, text)
-    imports = [
-        *(["import math"] if re.search(r"\bmath\.", defined + text) else []),
-        *(["from collections import defaultdict"] if alike is not None else []),
-    ]
-    if re.search(r"\bnp\.", defined + text):
-        imports += [*([""] if imports else []), "import numpy as np"]
     header = f'"""The forward and the backward pass of {loss}, written out."""\n'
-    if imports:
-        header += "\n" + "\n".join(imports) + "\n"
-    return f"{header}{defined}\n\n{text}", arguments
+    return f"{header}{_imports(defined + text, alike is not None)}{defined}\n\n{text}", arguments
+
+
+def _put_lines(page: Page, lines: Sequence[Line], loss: str, routes: Routes, loops: bool) -> None:
+    """Forward and backward, with comments."""
+    page.put("# forward")
+    sections: dict[str, list[Line]] = {"forward": [], "backward": []}
+    for line in lines:
+        sections[line.section].append(line)
+    for section, part in sections.items():
+        if section == "backward":
+            page.put()
+            page.put(f"# backward: d_x is d{loss}/dx")
+        for line in part:
+            if line.target == loss and loops and line.how == "=":
+                line.how = "+="
+            page.statement(line, routes.comment(line.of) if line.of is not None and line.key is None else "")
+
+
+def _put_dict(page: Page, gradients: Mapping[str, ast.expr], comments: Sequence[str]) -> None:
+    """The gradients as a dict, each on a line of its own."""
+    entries = []
+    for name, value in gradients.items():
+        text = f"{quoted_string(name)}: {page.source.write(value)},"
+        if len(text) + 8 > WIDTH and not isinstance(value, ast.Name | ast.Constant):
+            target = page.program.named(f"d_{name}")
+            page.assign(target, value)
+            text = f"{quoted_string(name)}: {target},"
+        entries.append(text)
+    page.put("gradients = {")
+    page.indent += 4
+    for text, comment in zip(entries, comments, strict=True):
+        page.put(text, comment)
+    page.indent -= 4
+    page.put("}")
+
+
+def _add_to_dict(page: Page, gradients: Mapping[str, ast.expr], comments: Sequence[str]) -> None:
+    """The gradients of one sample, added up in a dict."""
+    for (name, value), comment in zip(gradients.items(), comments, strict=True):
+        page.assign(f"gradients[{quoted_string(name)}]", value, comment, "+=")
+
+
+def _imports(text: str, loops: bool) -> str:
+    imports = [
+        *(["import math"] if re.search(r"\bmath\.", text) else []),
+        *(["from collections import defaultdict"] if loops else []),
+    ]
+    if re.search(r"\bnp\.", text):
+        imports += [*([""] if imports else []), "import numpy as np"]
+    return "\n" + "\n".join(imports) + "\n" if imports else ""
 
 
 def _opening(alike: Samples | None, loss: str, varying: Sequence[str]) -> list[str]:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.elementwise import Elementwise, WeightedSum, weighted_sum
+from ..core.elementwise import weighted_sum
 from ..core.graph import ancestors, chains
 from ..core.value import Value, constant
+from ..formulas.expressions import names_in
 
 __all__ = ["Samples", "alike_samples"]
 
 
 @dataclass
 class Samples:
-    """A graph of several samples that are computed alike: the cost of the first, and what differs in the others."""
+    """A graph of several samples that are computed alike.
+
+    ``end`` is the cost of the first sample, ``names`` are those in its program, ``leaves`` the leaves of each sample.
+    ``families`` holds, for each Value of the first sample, the corresponding Values of all samples.
+    """
 
     end: Value
     names: dict[Value, str | None]
@@ -42,7 +48,8 @@ def alike_samples(loss: Value, values: Sequence[Value], parameters: set[Value]) 
         else:
             found = {tags[parent] for parent in value.parents} - {_SHARED}
             tags[value] = _SHARED if not found else found.pop() if len(found) == 1 else _MIXED
-            if tags[value] == _SHARED or not isinstance(value.op, Elementwise | WeightedSum):
+            op = value.op
+            if tags[value] == _SHARED or op is None or op.expressions(len(value.parents)) is None:
                 return None
     if tags[loss] != _MIXED or any(tags[value] != _SHARED for value in parameters):
         return None
@@ -78,7 +85,7 @@ def _base(value: Value, tag: int) -> str | None:
 
 
 def _costs(loss: Value, values: Sequence[Value], tags: Mapping[Value, int]) -> dict[Value, float] | None:
-    """What each value of a sample counts for in the loss, if that is a weighted sum of such values; else ``None``."""
+    """The weight of each value of a sample in the loss, if the loss is a weighted sum of them; else ``None``."""
     weights = {loss: 1.0}
     costs: dict[Value, float] = {}
     for node in reversed(values):
@@ -95,12 +102,12 @@ def _costs(loss: Value, values: Sequence[Value], tags: Mapping[Value, int]) -> d
 
 
 def _fixed(value: Value) -> bool:
-    """Whether it is a number of the program."""
+    """Whether the value is a number of the program."""
     return value.is_leaf and not value.requires_grad and value.name is None
 
 
 def _past_zeros(value: Value) -> Value:
-    """What is added to zero, as by ``sum``: it starts with 0."""
+    """The value itself where it was added to 0, as ``sum`` does at its start."""
     while value.op is not None and value.op.name == "add" and value.name is None:
         zeros = [_fixed(parent) and parent.data == 0.0 for parent in value.parents]
         if not any(zeros):
@@ -110,22 +117,20 @@ def _past_zeros(value: Value) -> Value:
 
 
 def _is_linear(node: Value, tags: Mapping[Value, int]) -> bool:
-    """Whether an op adds up values of samples, each by a constant factor."""
-    parents = node.parents
-    assert node.op is not None
-    if isinstance(node.op, WeightedSum):
-        n = len(parents) // 2
-        pairs = zip(parents[:n], parents[n:-1], strict=True)
-        return _fixed(parents[-1]) and parents[-1].data == 0.0 and all(_fixed(a) or _fixed(b) for a, b in pairs)
-    if node.op.name in ("mul", "div"):
-        return _fixed(parents[1]) or (node.op.name == "mul" and _fixed(parents[0]))
-    if node.op.name in ("add", "sub", "neg"):
-        return all(tags[parent] != _SHARED or (_fixed(parent) and parent.data == 0.0) for parent in parents)
-    return False
+    """Whether an op adds up values of samples, each times a number."""
+    op, parents = node.op, node.parents
+    rule = None if op is None else op.expressions(len(parents))
+    if op is None or rule is None or any(tags[parent] == _SHARED and not _fixed(parent) for parent in parents):
+        return False
+    numbers = {letter for letter, parent in zip(rule.operands, parents, strict=True) if tags[parent] == _SHARED}
+    for text, parent in zip(rule.derivatives, parents, strict=True):
+        if tags[parent] != _SHARED and not set(names_in([ast.parse(text or "out", mode="eval").body])) <= numbers:
+            return False
+    return bool(op.forward(*(parent.data if tags[parent] == _SHARED else 0.0 for parent in parents)) == 0.0)
 
 
 def _program(sample: Sequence[Value], tags: Mapping[Value, int], costs: Mapping[Value, float]) -> list[Any]:
-    """What one sample computes, in a form that is equal for those that compute the same."""
+    """The ops of one sample, in a form that is equal for samples that compute the same."""
     place = {value: k for k, value in enumerate(sample)}
 
     def operand(value: Value) -> Any:

@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from typing import Any
 
 from ..core.sweeps import reverse
 from ..core.value import Value
 from ..formulas.printer import quoted
 from ..semirings import COUNT
+from .passes import Passes
 
 __all__ = ["Routes"]
 
 
 class Routes:
-    """The paths of a program, from the end through ``readers``, the Values from which a cotangent came."""
+    """The paths from the end of a program through its Values; the ``lines`` are Values whose derivative has a line."""
 
-    def __init__(
-        self, end: Value, names: Mapping[Value, str | None], readers: Mapping[Value, Sequence[Value]], counted: bool
-    ) -> None:
-        self.end = end
-        self.names = names
-        self.readers = readers
-        self.counts: Mapping[Value, Any] = reverse(end, COUNT) if counted else {}
+    def __init__(self, passes: Passes, lines: Container[Value]) -> None:
+        self.end, self.names, self.readers = passes.end, passes.names, passes.readers
+        self.lines = lines
+        self.counts: Mapping[Value, Any] = reverse(self.end, COUNT) if passes.program.scalar else {}
 
-    def comment(self, value: Value, lines: Container[Value]) -> str:
-        """The paths that the line of a cotangent carries, and how many of them; nothing for the end itself."""
-        n, route = self.counts.get(value, 0), self.route(value, lines)
+    def comment(self, value: Value) -> str:
+        """The paths that the line of a derivative carries, and how many of them; nothing for the end itself."""
+        if value not in self.readers:
+            return ""
+        n, route = self.counts.get(value, 0), self._route(value)
         return route + (f", {n:,} paths" if n > 1 else "") if "←" in route else ""
 
-    def route(self, value: Value, lines: Container[Value]) -> str:
-        """The paths from the end that the line of this derivative carries: ``C ← (n30 ← z30 | n31 ← z31) ← n20``.
+    def _route(self, value: Value) -> str:
+        """The paths from the end to a Value: ``C ← (n30 ← z30 | n31 ← z31) ← n20``.
 
-        Those behind a derivative that has a line of its own, the ``lines``, are ``…`` where there are several.
+        Several paths behind a derivative with a line of its own are ``…``.
         """
         tail: list[str] = []
         shown = value
@@ -45,7 +45,7 @@ class Routes:
             shown = readers[0]
             if shown is self.end:
                 return " ← ".join([self.start, *tail])
-            if shown in lines:
+            if shown in self.lines:
                 return " ← ".join([*self._head(shown), *tail])
         heads = [self._head(reader) for reader in dict.fromkeys(readers)]
         common = 2 if all(head[1:2] == ["…"] for head in heads) else 1
