@@ -39,6 +39,8 @@ class Statements:
         self._readers = Counter(x for call in calls for x in {*call.slots()})
         texts = [call for call in calls if call.kind == "text" and call.function in _IMAGES]
         self._images = {(_IMAGES[call.function], call.args[0]): call for call in texts}
+        changed = {call.args[0] for call in calls if call.kind in ("put", "at") and isinstance(call.args[0], Slot)}
+        self._blank = {x for x in changed & self._once if x.is_array and x.call is not None and x.call.kind == "fill"}
         self._depths: dict[Slot, int] = {}  # of expressions that stand where they are read
         self._signs: dict[Slot, str] = {}  # of those that are arithmetic
         self._chain: Chain | None = None  # that is being written
@@ -101,6 +103,8 @@ class Statements:
             self._number(call, k)
         elif call.kind == "view":
             self._view(call)
+        elif call.out in self._blank:
+            pass  # filled where it is changed
         elif call.kind in WRITING and call.out.is_array:
             self._written(call, self._place(call, k))
         else:
@@ -205,7 +209,10 @@ class Statements:
         if call.kind == "reduce":
             self._reduced(call, name)
             return
-        args = list(map(self._read, call.args))
+        base = call.args[0]
+        if isinstance(base, Slot) and base in self._blank:
+            base = base.call.args[0]  # type: ignore[union-attr]
+        args = [self._read(base), *map(self._read, call.args[1:])]
         if call.kind in ("put", "at"):
             if args[0] != name:
                 write(f"copyto({name}, {args[0]})")
