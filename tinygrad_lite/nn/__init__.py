@@ -17,15 +17,6 @@ from .layers import MLP, Activation, Dropout, Linear, Sequential
 from .modules import Module
 
 __all__ = [
-    "ACTIVATIONS",
-    "MLP",
-    "Activation",
-    "Conv",
-    "Dropout",
-    "Linear",
-    "Module",
-    "Sequential",
-    "initialisers",
-    "losses",
+    "ACTIVATIONS", "MLP", "Activation", "Conv", "Dropout", "Linear", "Module", "Sequential", "initialisers", "losses",
     "scalar",
-]
+]  # fmt: skip

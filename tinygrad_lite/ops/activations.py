@@ -13,17 +13,31 @@ __all__ = ["gelu", "log_softmax", "softmax"]
 
 @function()
 def gelu(x: Any, approximate: bool = True) -> Any:
-    """The Gaussian error linear unit: by its tanh approximation, or exactly (on arrays with the extra ``scipy``)."""
+    """The Gaussian error linear unit: its tanh approximation, or ``x Φ(x)`` exactly (arrays need the extra ``scipy``).
+
+    Source: D. Hendrycks and K. Gimpel, *Gaussian error linear units*, 2016.
+
+    >>> round(gelu(1.0), 4), round(gelu(1.0, approximate=False), 4)
+    (0.8412, 0.8413)
+    """
     return elementary.gelu_tanh(x) if approximate else elementary.gelu_erf(x)
 
 
 @function()
 def log_softmax(x: Any, axis: int = -1) -> Any:
-    """``x - logsumexp(x)`` along ``axis``: a composition of two ops."""
+    """``x - logsumexp(x)`` along ``axis``: a composition of two ops, right at any size of x.
+
+    >>> log_softmax([0.0, 0.0])
+    array([-0.69314718, -0.69314718])
+    """
     return elementary.sub(x, logsumexp(x, axis, keepdims=True))
 
 
 @function()
 def softmax(x: Any, axis: int = -1) -> Any:
-    """``exp(x - logsumexp(x))`` along ``axis``: a composition of three ops."""
+    """``exp(x - logsumexp(x))`` along ``axis``: a composition of three ops, right at any size of x.
+
+    >>> softmax([1e4, 1e4])
+    array([0.5, 0.5])
+    """
     return elementary.exp(log_softmax(x, axis))

@@ -29,7 +29,13 @@ def _part(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
 
 @function(numpy=np.diff)
 def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
-    """Each element less the one before it, ``n`` times over; ``prepend`` and ``append`` go to the ends first."""
+    """Each element minus the one before it along ``axis``, ``n`` times over; first joins ``prepend`` and ``append``.
+
+    Raises ``ShapeError`` for a scalar, ``ArgumentError`` for a negative ``n``.
+
+    >>> diff(np.array([1.0, 4.0, 9.0])).tolist()
+    [3.0, 5.0]
+    """
     if not ndim_of(x):
         raise ShapeError(f"diff: needs an axis to take differences along, got {describe(x)}")
     k = one_axis(x, axis, ndim_of(x), "diff")
@@ -54,10 +60,15 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
 def gradient(x: Any, *spacing: Any, axis: int | Sequence[int] | None = None, edge_order: int = 1) -> Any:
     """The slope at each element from its neighbours: central differences inside, one-sided ones at the two ends.
 
-    ``spacing`` is one distance for all axes, or for each axis a distance or the coordinates along it. Along several
-    axes a tuple of results. ``edge_order`` 2 fits a parabola at the ends.
+    ``spacing`` is one distance for all axes, or for each axis a distance or the coordinates along it. Several axes give
+    a tuple of results. ``edge_order`` 2 fits a parabola at the ends.
+
+    Raises ``ArgumentError`` for another ``edge_order`` or number of distances, ``ShapeError`` without enough elements.
 
     Source: B. Fornberg, *Generation of finite difference formulas on arbitrarily spaced grids*, 1988.
+
+    >>> gradient(np.array([1.0, 4.0, 9.0])).tolist()
+    [3.0, 4.0, 5.0]
     """
     axes = axes_of(x, axis, "gradient")
     if axis is not None and not isinstance(axis, int | np.integer):
@@ -116,11 +127,12 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 
 @function(numpy=np.interp, method=False, note="also with respect to the grid and its values")
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any:
-    """The straight lines between the points (``xp``, ``fp``) at ``x``; outside them the end's value, or ``left`` and
-    ``right``.
+    """The straight lines between the points (``xp``, ``fp``), evaluated at ``x``.
 
-    ``xp`` must increase. Derivatives flow to ``x``, ``xp``, ``fp``, ``left`` and ``right``; at a point of the grid the
-    slope is that to the right of it.
+    Outside the points the value is that of the end, or ``left`` and ``right``. ``xp`` must increase. Derivatives flow
+    to ``x``, ``xp``, ``fp``, ``left`` and ``right``; at a point the slope is the one to its right.
+
+    Raises ``ShapeError`` unless ``xp`` and ``fp`` are vectors of one length, at least 1.
 
     >>> from tinygrad_lite import Value
     >>> x = Value(1.5)
@@ -148,8 +160,13 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None) -> Any
 
 @function(numpy=np.linspace, method=False)
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, axis: int = 0) -> Any:
-    """``num`` numbers at equal distances from ``start`` to ``stop``, along a new axis; with their distance too if
-    ``retstep``."""
+    """``num`` numbers at equal distances from ``start`` to ``stop`` on a new axis; with ``retstep`` their distance too.
+
+    Raises ``ArgumentError`` for a negative ``num``.
+
+    >>> linspace(0.0, 1.0, 3)
+    array([0. , 0.5, 1. ])
+    """
     if num < 0:
         raise ArgumentError(f"linspace: num is how many numbers, at least 0; got {num}")
     parts = num - 1 if endpoint else num

@@ -59,9 +59,9 @@ def argument(x: Value) -> Value:
 
 @function(numpy=getattr(np, "astype", None))  # since NumPy 2.1
 def astype(x: Any, dtype: Any) -> Any:
-    """The same numbers in another precision; a scalar Value, which is a Python float, stays one.
+    """The same numbers in another precision. A scalar Value stays a Python float.
 
-    Raises ``ValueTypeError`` for what is no type of floats: whole numbers have no derivative.
+    Raises ``ValueTypeError`` for a type that is not of floats: whole numbers have no derivative.
 
     >>> astype(Value([1.0, 2.0]), np.float32).dtype
     dtype('float32')

@@ -28,18 +28,9 @@ from .registry import function
 from .selection import getitem
 
 __all__ = [
-    "Decomposition",
-    "EighResult",
-    "QRResult",
-    "SVDResult",
-    "cholesky",
-    "eigh",
-    "eigvalsh",
-    "pinv",
-    "qr",
-    "svd",
+    "Decomposition", "EighResult", "QRResult", "SVDResult", "cholesky", "eigh", "eigvalsh", "pinv", "qr", "svd",
     "svdvals",
-]
+]  # fmt: skip
 
 
 class EighResult(NamedTuple):
@@ -104,11 +95,14 @@ def _on_diagonal(v: Any) -> Any:
 
 @function(numpy=np.linalg.cholesky, dense=True, note="with respect to the triangle that is read")
 def cholesky(x: Any, *, upper: bool = False) -> Any:
-    """The lower triangle L of a positive definite matrix L @ L.T; or the upper one, U.T @ U.
+    """The lower triangle L of a positive definite matrix L @ L.T, or the upper one of U.T @ U.
 
-    As NumPy it reads the lower triangle of ``x`` only (the upper one for ``upper``): the gradient is on that.
+    Like NumPy it reads only the lower triangle of ``x`` (the upper one for ``upper``), and the gradient is on that.
 
     Raises ``ArgumentError`` for a matrix that is not positive definite.
+
+    >>> cholesky(np.array([[4.0, 0.0], [0.0, 9.0]])).tolist()
+    [[2.0, 0.0], [0.0, 3.0]]
     """
     if upper:
         return transposed(cholesky(transposed(x)))
@@ -132,13 +126,14 @@ def _cholesky_back(x: Any, out: Any) -> Callable[[Any], Any]:
     note="equal eigenvalues: nothing flows between their vectors",
 )
 def eigh(x: Any, UPLO: str = "L") -> EighResult:
-    """The eigenvalues and eigenvectors of symmetric matrices, of which one triangle is read ("L" or "U").
+    """The eigenvalues and eigenvectors of symmetric matrices. ``UPLO`` names the triangle that is read, "L" or "U".
 
-    Where eigenvalues are equal their eigenvectors have no derivative: what would flow between them is left out.
+    Eigenvectors of equal eigenvalues have no derivative: the part that would flow between them is left out.
 
-    >>> from tinygrad_lite import Value
-    >>> w, v = eigh(Value([[2.0, 0.0], [0.0, 1.0]]))
-    >>> w.data.tolist()
+    Raises ``ArgumentError`` for another ``UPLO``, ``ShapeError`` unless the matrices are square.
+
+    >>> w, v = eigh(np.array([[2.0, 0.0], [0.0, 1.0]]))
+    >>> w.tolist()
     [1.0, 2.0]
     """
     if UPLO.upper() not in ("L", "U"):
@@ -169,7 +164,11 @@ def _eigh_back(x: Any, out: Any) -> Callable[[Any], Any]:
 
 @function(numpy=np.linalg.eigvalsh, dense=True)
 def eigvalsh(x: Any, UPLO: str = "L") -> Any:
-    """The eigenvalues of symmetric matrices, in ascending order."""
+    """The eigenvalues of symmetric matrices, in ascending order.
+
+    >>> eigvalsh(np.array([[2.0, 0.0], [0.0, 1.0]])).tolist()
+    [1.0, 2.0]
+    """
     return eigh(x, UPLO).eigenvalues
 
 
@@ -177,8 +176,13 @@ def eigvalsh(x: Any, UPLO: str = "L") -> Any:
 def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """Singular vectors and values, U, S and Vh; S alone without ``compute_uv``.
 
-    Of a matrix that is not square ``full_matrices=True`` adds vectors that nothing determines, so it is refused. Where
-    singular values are equal, or 0, the singular vectors have no derivative: what would flow between them is left out.
+    ``full_matrices=True`` is refused unless the matrix is square: nothing determines the vectors that it would add.
+    Singular vectors of equal or zero singular values have no derivative: what would flow between them is left out.
+
+    Raises ``ArgumentError`` in that case, ``ShapeError`` for fewer than two axes.
+
+    >>> svd(np.array([[3.0, 0.0], [0.0, 4.0]])).S.tolist()
+    [4.0, 3.0]
     """
     m, n = shape_of(matrices(x, "svd", square=False))[-2:]
     k = min(m, n)
@@ -232,16 +236,24 @@ def _svd_back(x: Any, out: Any) -> Callable[[Any], Any]:
 
 @function(numpy=np.linalg.svdvals, dense=True)
 def svdvals(x: Any) -> Any:
-    """The singular values, in descending order."""
+    """The singular values, in descending order.
+
+    >>> svdvals(np.array([[3.0, 0.0], [0.0, 4.0]])).tolist()
+    [4.0, 3.0]
+    """
     return svd(x, compute_uv=False)
 
 
 @function(numpy=np.linalg.qr, returns="Any", dense=True, note="mode 'complete' unless there are more rows than columns")
 def qr(x: Any, mode: str = "reduced") -> Any:
-    """Q of orthonormal columns and the upper triangle R of which ``x`` is the product; R alone for mode "r".
+    """The orthonormal columns Q and the upper triangle R whose product is ``x``; R alone for mode "r".
 
-    Raises ``ArgumentError`` where the first columns are not independent, when the derivative is asked for, and for
-    "complete" of a matrix with more rows than columns: it adds columns that nothing determines.
+    Raises ``ArgumentError`` for another mode, and for "complete" if there are more rows than columns, as nothing
+    determines the added columns; and when a derivative is computed at a matrix whose first columns are not independent.
+
+    >>> q, r = qr(np.array([[3.0, 0.0], [4.0, 5.0]]))
+    >>> (q @ r).round(12).tolist()
+    [[3.0, 0.0], [4.0, 5.0]]
     """
     m, n = shape_of(matrices(x, "qr", square=False))[-2:]
     if mode not in ("reduced", "complete", "r"):
@@ -278,11 +290,14 @@ def _qr_back(x: Any, out: Any) -> Callable[[Any], Any]:
 
 @function(numpy=np.linalg.pinv, dense=True)
 def pinv(x: Any, rcond: Any = None, *, rtol: Any = None) -> Any:
-    """The pseudo-inverse, in which singular values below ``rcond`` (or ``rtol``) times the largest count as 0.
+    """The pseudo-inverse. Singular values below ``rcond`` (or ``rtol``) times the largest count as 0.
 
-    Its derivative is that along matrices of the same rank.
+    Its derivative is the one along matrices of the same rank.
 
     Source: G. Golub and V. Pereyra, *The differentiation of pseudo-inverses …*, 1973.
+
+    >>> pinv(np.array([[2.0], [0.0]])).tolist()
+    [[0.5, 0.0]]
     """
     given = {name: limit for name, limit in {"rcond": rcond, "rtol": rtol}.items() if limit is not None}
     matrices(x, "pinv", square=False)

@@ -75,10 +75,11 @@ class Einsum(Op):
 def einsum(subscripts: str, *operands: Any) -> Any:
     """Einstein summation. Two operands are one op; more are taken from left to right, two at a time.
 
-    ``subscripts`` as NumPy reads them: explicit (``"ij,jk->ik"``) or implied, with ``...``.
+    ``subscripts`` are explicit (``"ij,jk->ik"``) or implied, and may contain ``...``, as in NumPy.
 
-    >>> from tinygrad_lite import Value
-    >>> einsum("ij,j->i", Value([[1.0, 2.0], [3.0, 4.0]]), [1.0, 10.0]).data
+    Raises ``ArgumentError`` for subscripts that do not make sense, ``ShapeError`` if they do not fit the operands.
+
+    >>> einsum("ij,j->i", np.array([[1.0, 2.0], [3.0, 4.0]]), [1.0, 10.0])
     array([21., 43.])
     """
     words, out = _parsed(subscripts, operands)

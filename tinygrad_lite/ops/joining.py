@@ -20,24 +20,9 @@ from .registry import function
 from .selection import getitem
 
 __all__ = [
-    "Concatenate",
-    "Stack",
-    "append",
-    "array_split",
-    "atleast_1d",
-    "atleast_2d",
-    "atleast_3d",
-    "column_stack",
-    "concatenate",
-    "dsplit",
-    "dstack",
-    "hsplit",
-    "hstack",
-    "split",
-    "stack",
-    "vsplit",
-    "vstack",
-]
+    "Concatenate", "Stack", "append", "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "column_stack",
+    "concatenate", "dsplit", "dstack", "hsplit", "hstack", "split", "stack", "vsplit", "vstack",
+]  # fmt: skip
 
 
 # ---- joining
@@ -53,19 +38,31 @@ def _one_or_all(made: list[Any]) -> Any:
 
 @function(numpy=np.atleast_1d)
 def atleast_1d(*xs: Any) -> Any:
-    """``x`` with one axis at least; of several a tuple."""
+    """``x`` with at least one axis; a tuple for several arguments.
+
+    >>> atleast_1d(2.0).shape
+    (1,)
+    """
     return _one_or_all([x if ndim_of(x) else reshape(x, (1,)) for x in xs])
 
 
 @function(numpy=np.atleast_2d)
 def atleast_2d(*xs: Any) -> Any:
-    """``x`` with two axes at least, new ones in front; of several a tuple."""
+    """``x`` with at least two axes, new ones in front; a tuple for several arguments.
+
+    >>> atleast_2d(np.array([1.0, 2.0])).shape
+    (1, 2)
+    """
     return _one_or_all([x if ndim_of(x) > 1 else reshape(x, (1, -1) if shape_of(x) != (0,) else (1, 0)) for x in xs])
 
 
 @function(numpy=np.atleast_3d)
 def atleast_3d(*xs: Any) -> Any:
-    """``x`` with three axes at least: (n,) becomes (1, n, 1), and (m, n) becomes (m, n, 1); of several a tuple."""
+    """``x`` with at least three axes: (n,) becomes (1, n, 1), (m, n) becomes (m, n, 1); a tuple for several arguments.
+
+    >>> atleast_3d(np.array([1.0, 2.0])).shape
+    (1, 2, 1)
+    """
     made = []
     for x in xs:
         shape = shape_of(x)
@@ -75,32 +72,52 @@ def atleast_3d(*xs: Any) -> Any:
 
 @function(numpy=np.vstack, method=False)
 def vstack(xs: Sequence[Any]) -> Any:
-    """Joined one below the other; vectors are rows."""
+    """The arrays one below the other; vectors are rows.
+
+    >>> vstack([np.array([1.0, 2.0]), np.array([3.0, 4.0])]).shape
+    (2, 2)
+    """
     return concatenate(_each(xs, atleast_2d), axis=0)
 
 
 @function(numpy=np.hstack, method=False)
 def hstack(xs: Sequence[Any]) -> Any:
-    """Joined side by side: along the second axis, of vectors the only one."""
+    """The arrays side by side: along the second axis, or along the only one of vectors.
+
+    >>> hstack([np.array([1.0, 2.0]), np.array([3.0])]).shape
+    (3,)
+    """
     xs = _each(xs, atleast_1d)
     return concatenate(xs, axis=0 if xs and ndim_of(xs[0]) == 1 else 1)
 
 
 @function(numpy=np.dstack, method=False)
 def dstack(xs: Sequence[Any]) -> Any:
-    """Joined along the third axis."""
+    """The arrays joined along the third axis.
+
+    >>> dstack([np.array([1.0, 2.0]), np.array([3.0, 4.0])]).shape
+    (1, 2, 2)
+    """
     return concatenate(_each(xs, atleast_3d), axis=2)
 
 
 @function(numpy=np.column_stack, method=False)
 def column_stack(xs: Sequence[Any]) -> Any:
-    """Joined side by side; vectors are columns."""
+    """The arrays side by side; vectors are columns.
+
+    >>> column_stack([np.array([1.0, 2.0]), np.array([3.0, 4.0])]).tolist()
+    [[1.0, 3.0], [2.0, 4.0]]
+    """
     return concatenate([x if ndim_of(x) > 1 else transpose(atleast_2d(x)) for x in xs], axis=1)
 
 
 @function(numpy=np.append)
 def append(x: Any, values: Any, axis: int | None = None) -> Any:
-    """``values`` after ``x`` along ``axis``; both flattened by default."""
+    """``values`` after ``x`` along ``axis``; both flattened by default.
+
+    >>> append(np.array([1.0, 2.0]), np.array([3.0]))
+    array([1., 2., 3.])
+    """
     return concatenate([x, values], axis=axis)
 
 
@@ -109,7 +126,13 @@ def append(x: Any, values: Any, axis: int | None = None) -> Any:
 
 @function(numpy=np.array_split, returns="list[Value]")
 def array_split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
-    """Cut along ``axis`` into as many parts, the first ones longer by one where they are not equal."""
+    """``x`` cut along ``axis`` into ``sections`` parts; if it does not divide, the first are longer by one.
+
+    Raises ``ArgumentError`` for fewer than one part.
+
+    >>> [part.shape for part in array_split(np.array([1.0, 2.0, 3.0]), 2)]
+    [(2,), (1,)]
+    """
     if not isinstance(sections, int | np.integer):
         return split(x, sections, axis)
     n = shape_of(x)[one_axis(x, axis, ndim_of(x), "array_split")]
@@ -123,19 +146,31 @@ def array_split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[An
 
 @function(numpy=np.vsplit, returns="list[Value]")
 def vsplit(x: Any, sections: int | Sequence[int]) -> list[Any]:
-    """Cut along the first axis."""
+    """``x`` cut along the first axis, as ``split`` does it.
+
+    >>> [part.shape for part in vsplit(np.eye(2), 2)]
+    [(1, 2), (1, 2)]
+    """
     return split(_deep(x, 2, "vsplit"), sections, 0)
 
 
 @function(numpy=np.hsplit, returns="list[Value]")
 def hsplit(x: Any, sections: int | Sequence[int]) -> list[Any]:
-    """Cut along the second axis, of a vector the only one."""
+    """``x`` cut along the second axis, or along the only one of a vector, as ``split`` does it.
+
+    >>> [part.shape for part in hsplit(np.eye(2), 2)]
+    [(2, 1), (2, 1)]
+    """
     return split(_deep(x, 1, "hsplit"), sections, 1 if ndim_of(x) > 1 else 0)
 
 
 @function(numpy=np.dsplit, returns="list[Value]")
 def dsplit(x: Any, sections: int | Sequence[int]) -> list[Any]:
-    """Cut along the third axis."""
+    """``x`` cut along the third axis, as ``split`` does it.
+
+    >>> [part.shape for part in dsplit(np.ones((2, 2, 4)), 2)]
+    [(2, 2, 2), (2, 2, 2)]
+    """
     return split(_deep(x, 3, "dsplit"), sections, 2)
 
 
@@ -193,7 +228,13 @@ class Stack(Op):
 
 @function(numpy=np.concatenate, method=False)
 def concatenate(xs: Sequence[Any], axis: int | None = 0) -> Any:
-    """Joined along ``axis``; flattened first if it is None."""
+    """The arrays joined along ``axis``; flattened first if it is ``None``.
+
+    Raises ``ArgumentError`` without arrays, ``ShapeError`` for scalars or shapes that do not fit.
+
+    >>> concatenate([np.array([1.0, 2.0]), np.array([3.0])])
+    array([1., 2., 3.])
+    """
     xs = tuple(xs)
     if not xs:
         raise ArgumentError("concatenate: needs at least one array, got none")
@@ -206,7 +247,9 @@ def concatenate(xs: Sequence[Any], axis: int | None = 0) -> Any:
 
 @function(numpy=np.stack, method=False)
 def stack(xs: Sequence[Any], axis: int = 0) -> Any:
-    """Joined along a new axis: how scalars become a vector.
+    """The arrays joined along a new axis: this makes a vector of scalars.
+
+    Raises ``ArgumentError`` without arrays.
 
     >>> from tinygrad_lite import Value
     >>> stack([Value(1.0), Value(2.0)]).shape
@@ -220,7 +263,13 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Any:
 
 @function(numpy=np.split, returns="list[Value]")
 def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
-    """Cut along ``axis`` into as many equal parts, or before each of the given indices."""
+    """``x`` cut along ``axis`` into ``sections`` equal parts, or before each index that it lists.
+
+    Raises ``ShapeError`` if the length does not divide.
+
+    >>> [part.shape for part in split(np.array([1.0, 2.0, 3.0]), [1])]
+    [(1,), (2,)]
+    """
     k = one_axis(x, axis, ndim_of(x), "split")
     length = shape_of(x)[k]
     if isinstance(sections, int | np.integer):

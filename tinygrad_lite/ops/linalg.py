@@ -23,22 +23,9 @@ from .products import matmul
 from .registry import function
 
 __all__ = [
-    "Det",
-    "Inv",
-    "LogAbsDet",
-    "SlogdetResult",
-    "Solve",
-    "det",
-    "inv",
-    "matrices",
-    "matrix_power",
-    "multi_dot",
-    "numerically",
-    "real",
-    "slogdet",
-    "solve",
-    "transposed",
-]
+    "Det", "Inv", "LogAbsDet", "SlogdetResult", "Solve", "det", "inv", "matrices", "matrix_power", "multi_dot",
+    "numerically", "real", "slogdet", "solve", "transposed",
+]  # fmt: skip
 
 
 Shape = tuple[int, ...]
@@ -157,7 +144,7 @@ class LogAbsDet(Op):
 def inv(x: Any) -> Any:
     """The inverse of each square matrix.
 
-    Raises ``ArgumentError`` for a singular one.
+    Raises ``ArgumentError`` for a singular matrix, ``ShapeError`` unless the matrices are square.
 
     >>> inv(Value([[2.0, 0.0], [0.0, 4.0]])).data.tolist()
     [[0.5, 0.0], [0.0, 0.25]]
@@ -167,9 +154,12 @@ def inv(x: Any) -> Any:
 
 @function(numpy=np.linalg.solve, method=False)
 def solve(a: Any, b: Any) -> Any:
-    """``x`` of ``a @ x = b``; a ``b`` of one axis is a vector. Stacks broadcast.
+    """The ``x`` with ``a @ x = b``. Shapes: a (…, n, n), b (…, n, k) or (n,); leading axes broadcast.
 
-    Raises ``ArgumentError`` for a singular matrix.
+    Raises ``ArgumentError`` for a singular matrix, ``ShapeError`` if the shapes do not fit.
+
+    >>> solve(Value([[2.0, 0.0], [0.0, 4.0]]), [2.0, 2.0]).data
+    array([1. , 0.5])
     """
     matrices(a, "solve")
     if ndim_of(b) == 1:
@@ -187,20 +177,38 @@ def _spread(x: Any, shape: Shape) -> Any:
 
 @function(numpy=np.linalg.det, orders="all; at singular matrices order 1")
 def det(x: Any) -> Any:
-    """The determinant of each square matrix. At a singular one the gradient is right, higher orders raise."""
+    """The determinant of each square matrix. At a singular matrix the gradient is right, and higher orders raise.
+
+    Raises ``ShapeError`` unless the matrices are square.
+
+    >>> det(Value([[2.0, 0.0], [0.0, 1.0]])).data
+    2.0
+    """
     return record(Det(), (matrices(x, "det"),))
 
 
 @function(numpy=np.linalg.slogdet, returns="tuple[Value, ...]", note="the sign is a constant")
 def slogdet(x: Any) -> SlogdetResult:
-    """The sign of the determinant, a constant, and the logarithm of its size."""
+    """The sign of the determinant, which is a constant, and the logarithm of its size.
+
+    Raises ``ShapeError`` unless the matrices are square.
+
+    >>> slogdet(Value(np.eye(2))).logabsdet.data
+    0.0
+    """
     sign = on_constants(lambda a: np.linalg.slogdet(a)[0], matrices(x, "slogdet"))
     return SlogdetResult(sign, record(LogAbsDet(), (x,)))
 
 
 @function(numpy=np.linalg.matrix_power)
 def matrix_power(x: Any, n: int) -> Any:
-    """The product of ``n`` such matrices; of -n inverses."""
+    """The product of ``n`` copies of each matrix; of -n copies of its inverse if ``n`` is negative.
+
+    Raises ``ArgumentError`` unless ``n`` is an integer, ``ShapeError`` unless the matrices are square.
+
+    >>> matrix_power(Value([[2.0, 0.0], [0.0, 1.0]]), 3).data.tolist()
+    [[8.0, 0.0], [0.0, 1.0]]
+    """
     if isinstance(n, bool) or not isinstance(n, int | np.integer):
         raise ArgumentError(f"matrix_power: n is an integer, got {n!r}")
     size = shape_of(matrices(x, "matrix_power"))[-1]
@@ -218,7 +226,13 @@ def matrix_power(x: Any, n: int) -> Any:
 
 @function(numpy=np.linalg.multi_dot, method=False)
 def multi_dot(xs: Sequence[Any]) -> Any:
-    """The product of all matrices, from left to right."""
+    """The product of all matrices, from left to right.
+
+    Raises ``ArgumentError`` for fewer than two.
+
+    >>> multi_dot([Value(np.eye(2)), 2 * np.eye(2), np.ones((2, 1))]).data.tolist()
+    [[2.0], [2.0]]
+    """
     if len(xs) < 2:
         raise ArgumentError(f"multi_dot: needs two matrices at least, got {len(xs)}")
     return reduce(matmul, xs)

@@ -23,32 +23,10 @@ from .axes import axes_of, one_axis
 from .registry import for_numpy, function
 
 __all__ = [
-    "BroadcastTo",
-    "Move",
-    "ReshapeOp",
-    "TransposeOp",
-    "broadcast_to",
-    "diag",
-    "diagonal",
-    "expand_dims",
-    "flip",
-    "fliplr",
-    "flipud",
-    "moveaxis",
-    "pad",
-    "ravel",
-    "repeat",
-    "reshape",
-    "roll",
-    "rollaxis",
-    "rot90",
-    "squeeze",
-    "swapaxes",
-    "tile",
-    "transpose",
-    "tril",
-    "triu",
-]
+    "BroadcastTo", "Move", "ReshapeOp", "TransposeOp", "broadcast_to", "diag", "diagonal", "expand_dims", "flip",
+    "fliplr", "flipud", "moveaxis", "pad", "ravel", "repeat", "reshape", "roll", "rollaxis", "rot90", "squeeze",
+    "swapaxes", "tile", "transpose", "tril", "triu",
+]  # fmt: skip
 
 
 Shape = tuple[int, ...]
@@ -137,7 +115,8 @@ class Move(Op):
 def reshape(x: Any, *shape: Any) -> Any:
     """The same elements in another shape, given as a tuple or as numbers; one length may be -1.
 
-    >>> from tinygrad_lite import Value
+    Raises ``ShapeError`` if the elements do not fit.
+
     >>> reshape(Value([1.0, 2.0, 3.0, 4.0]), (2, -1)).shape
     (2, 2)
     """
@@ -172,7 +151,11 @@ def flattened(x: Any) -> Any:
 
 @function()
 def ravel(x: Any) -> Any:
-    """All elements in one axis, in row-major order."""
+    """All elements along one axis, in row-major order.
+
+    >>> ravel(np.eye(2)).tolist()
+    [1.0, 0.0, 0.0, 1.0]
+    """
     return reshape(x, (-1,)) if math.prod(shape_of(x)) else reshape(x, (0,))
 
 
@@ -183,7 +166,11 @@ def _ravel(x: Any, order: str = "C") -> Any:
 
 @function(numpy=np.expand_dims)
 def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
-    """New axes of length one at ``axis``."""
+    """``x`` with new axes of length one at ``axis``.
+
+    >>> expand_dims(Value([1.0, 2.0]), (0, 2)).shape
+    (1, 2, 1)
+    """
     axes = (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
     ndim = ndim_of(x) + len(axes)
     places = {one_axis(x, k, ndim, "expand_dims") + ndim for k in axes}
@@ -193,7 +180,13 @@ def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
 
 @function(numpy=np.squeeze)
 def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
-    """Without axes of length one: all of them, or those of ``axis``."""
+    """``x`` without its axes of length one: all of them, or those in ``axis``.
+
+    Raises ``ShapeError`` if an axis in ``axis`` is longer.
+
+    >>> squeeze(Value([[1.0, 2.0]])).shape
+    (2,)
+    """
     shape = shape_of(x)
     axes = [k - len(shape) for k, n in enumerate(shape) if n == 1] if axis is None else axes_of(x, axis, "squeeze")
     for k in axes:
@@ -204,7 +197,13 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
 
 @function()
 def transpose(x: Any, *axes: Any) -> Any:
-    """The axes in another order; reversed by default."""
+    """The axes in another order; reversed by default.
+
+    Raises ``ArgumentError`` unless ``axes`` names each axis once.
+
+    >>> transpose(Value(np.ones((2, 3, 4))), (1, 0, 2)).shape
+    (3, 2, 4)
+    """
     ndim = ndim_of(x)
     order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int | np.integer) else axes
     if order is None or not len(order):
@@ -227,7 +226,11 @@ def _matrix_transpose(x: Any) -> Any:
 
 @function(numpy=np.swapaxes)
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
-    """Two axes exchanged."""
+    """Two axes exchanged.
+
+    >>> swapaxes(Value(np.ones((2, 3, 4))), 0, -1).shape
+    (4, 3, 2)
+    """
     ndim = ndim_of(x)
     order = list(range(-ndim, 0))
     i, j = one_axis(x, axis1, ndim, "swapaxes"), one_axis(x, axis2, ndim, "swapaxes")
@@ -237,7 +240,13 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 
 @function(numpy=np.moveaxis)
 def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
-    """Axes moved to other places; the rest keep their order."""
+    """The axes ``source`` moved to the places ``destination``; the rest keep their order.
+
+    Raises ``ArgumentError`` unless both name as many different axes.
+
+    >>> moveaxis(Value(np.ones((2, 3, 4))), 0, -1).shape
+    (3, 4, 2)
+    """
     ndim = ndim_of(x)
     sources, targets = (
         [one_axis(x, k, ndim, "moveaxis") for k in ((axis,) if isinstance(axis, int | np.integer) else axis)]
@@ -255,15 +264,29 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
 
 @function(numpy=np.broadcast_to)
 def broadcast_to(x: Any, shape: Sequence[int] | int) -> Any:
-    """Repeated to ``shape`` by NumPy's rules."""
+    """``x`` repeated to ``shape`` by NumPy's rules.
+
+    Raises ``ShapeError`` if it does not broadcast to ``shape``.
+
+    >>> broadcast_to(Value([1.0, 2.0]), (3, 2)).shape
+    (3, 2)
+    """
     wanted = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     return record(BroadcastTo(wanted), (x,))
 
 
 @function(numpy=np.pad, note="modes constant, edge, reflect, symmetric, wrap")
 def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Any:
-    """Zeros, or ``constant_values``, around the array (or, by ``mode``, copies of its elements: edge, reflect,
-    symmetric, wrap)."""
+    """``x`` with zeros or ``constant_values`` around it, or copies: ``mode`` "edge", "reflect", "symmetric", "wrap".
+
+    ``pad_width`` is one number, or (before, after) for each axis.
+
+    Raises ``ArgumentError`` for another mode, ``ShapeError`` if ``pad_width`` does not fit, ``ValueTypeError`` if
+    ``constant_values`` is a Value.
+
+    >>> pad(np.array([1.0, 2.0]), (1, 2), mode="edge").tolist()
+    [1.0, 1.0, 2.0, 2.0, 2.0]
+    """
     if mode not in ("constant", "edge", "reflect", "symmetric", "wrap"):
         raise ArgumentError(
             f"pad: mode {mode!r} is not supported; use 'constant', 'edge', 'reflect', 'symmetric' or 'wrap'"
@@ -295,7 +318,11 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any 
 
 @function(numpy=np.flip)
 def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
-    """The order reversed along ``axis`` (all axes by default)."""
+    """The elements in reverse order along ``axis`` (all axes by default).
+
+    >>> flip(np.array([1.0, 2.0, 3.0])).tolist()
+    [3.0, 2.0, 1.0]
+    """
     axes = axes_of(x, axis, "flip")
     key = (..., *(slice(None, None, -1) if k in axes else slice(None) for k in range(-ndim_of(x), 0)))
     return record(Move("flip", "flip", lambda a: a[key], lambda g, zeros: g[key]), (x,))
@@ -303,7 +330,11 @@ def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
 
 @function(numpy=np.roll)
 def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Any:
-    """Moved on by ``shift`` places along ``axis``, what leaves at the end coming back at the start."""
+    """The elements moved on by ``shift`` places along ``axis``; those that leave at the end come back at the start.
+
+    >>> roll(np.array([1.0, 2.0, 3.0]), 1).tolist()
+    [3.0, 1.0, 2.0]
+    """
     if axis is None:
         return reshape(roll(ravel(x), shift, 0), shape_of(x)) if ndim_of(x) != 1 else roll(x, shift, 0)
     places = [one_axis(x, k, ndim_of(x), "roll") for k in ((axis,) if isinstance(axis, int | np.integer) else axis)]
@@ -334,7 +365,11 @@ def _shifted(x: Any, axes: Any, sign: int) -> Any:
 
 @function(numpy=np.repeat)
 def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any:
-    """Every element, or slice along ``axis``, several times in a row; of the flattened array by default."""
+    """Each element, or slice along ``axis``, repeated in a row; the flattened array by default.
+
+    >>> repeat(np.array([1.0, 2.0]), [1, 2]).tolist()
+    [1.0, 2.0, 2.0]
+    """
     if axis is None:
         x, axis = flattened(x), 0
     k = one_axis(x, axis, ndim_of(x), "repeat")
@@ -343,13 +378,23 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
 
 @function(numpy=np.tile)
 def tile(x: Any, reps: int | Sequence[int]) -> Any:
-    """The whole array several times along each axis."""
+    """Copies of the whole array, side by side along each axis.
+
+    >>> tile(np.array([1.0, 2.0]), 2).tolist()
+    [1.0, 2.0, 1.0, 2.0]
+    """
     return record(Move("tile", "tile", lambda a: np.tile(a, reps)), (x,))
 
 
 @function(numpy=np.diag)
 def diag(x: Any, k: int = 0) -> Any:
-    """The ``k``-th diagonal of a matrix, or the matrix that has a vector on it."""
+    """The ``k``-th diagonal of a matrix, or the matrix that has a vector on that diagonal.
+
+    Raises ``ShapeError`` for any other number of axes.
+
+    >>> diag(np.array([1.0, 2.0])).tolist()
+    [[1.0, 0.0], [0.0, 2.0]]
+    """
     if ndim_of(x) not in (1, 2):
         raise ShapeError(f"diag: needs a vector or a matrix, got {describe(x)}")
     return record(Move("diag", "diag", lambda a: np.diag(a, k)), (x,))
@@ -357,7 +402,13 @@ def diag(x: Any, k: int = 0) -> Any:
 
 @function(numpy=np.diagonal)
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The diagonals of the matrices along two axes, in a last axis of their own."""
+    """The diagonals of the matrices along two axes, on a new last axis.
+
+    Raises ``ShapeError`` for fewer than two axes, ``ArgumentError`` if the two axes are the same.
+
+    >>> diagonal(Value(np.ones((2, 3, 3)), name="x"), 0, 1, 2).shape
+    (2, 3)
+    """
     if ndim_of(x) < 2:
         raise ShapeError(f"diagonal: needs a matrix or a stack of them, got {describe(x)}")
     i, j = one_axis(x, axis1, ndim_of(x), "diagonal"), one_axis(x, axis2, ndim_of(x), "diagonal")
@@ -373,13 +424,25 @@ def _matrix_diagonal(x: Any, offset: int = 0) -> Any:
 
 @function(numpy=np.tril)
 def tril(x: Any, k: int = 0) -> Any:
-    """The lower triangle, zeros above the ``k``-th diagonal."""
+    """The lower triangle of each matrix: zeros above the ``k``-th diagonal.
+
+    Raises ``ShapeError`` for fewer than two axes.
+
+    >>> tril(np.ones((2, 2))).tolist()
+    [[1.0, 0.0], [1.0, 1.0]]
+    """
     return _triangle(x, k, np.tril, "tril")
 
 
 @function(numpy=np.triu)
 def triu(x: Any, k: int = 0) -> Any:
-    """The upper triangle, zeros below the ``k``-th diagonal."""
+    """The upper triangle of each matrix: zeros below the ``k``-th diagonal.
+
+    Raises ``ShapeError`` for fewer than two axes.
+
+    >>> triu(np.ones((2, 2))).tolist()
+    [[1.0, 1.0], [0.0, 1.0]]
+    """
     return _triangle(x, k, np.triu, "triu")
 
 
@@ -404,19 +467,33 @@ def _deep(x: Any, ndim: int, who: str) -> Any:
 
 @function(numpy=np.flipud)
 def flipud(x: Any) -> Any:
-    """The first axis reversed."""
+    """The first axis reversed.
+
+    >>> flipud(np.eye(2)).tolist()
+    [[0.0, 1.0], [1.0, 0.0]]
+    """
     return flip(_deep(x, 1, "flipud"), 0)
 
 
 @function(numpy=np.fliplr)
 def fliplr(x: Any) -> Any:
-    """The second axis reversed."""
+    """The second axis reversed.
+
+    >>> fliplr(np.eye(2)).tolist()
+    [[0.0, 1.0], [1.0, 0.0]]
+    """
     return flip(_deep(x, 2, "fliplr"), 1)
 
 
 @function(numpy=np.rot90)
 def rot90(x: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
-    """Turned by ``k`` quarters in the plane of two axes, from the first towards the second."""
+    """The array turned by ``k`` quarters in the plane of two axes, from the first towards the second.
+
+    Raises ``ArgumentError`` if the two axes are the same.
+
+    >>> rot90(np.array([[1.0, 2.0]])).tolist()
+    [[2.0], [1.0]]
+    """
     a, b = (one_axis(_deep(x, 2, "rot90"), axis, ndim_of(x), "rot90") for axis in axes)
     if a == b:
         raise ArgumentError(f"rot90: needs two different axes of {describe(x)}, got {tuple(axes)}")
@@ -432,7 +509,11 @@ def rot90(x: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
 
 @function(numpy=np.rollaxis)
 def rollaxis(x: Any, axis: int, start: int = 0) -> Any:
-    """``axis`` moved to stand before the axis that is at ``start`` now."""
+    """``axis`` moved to stand before the axis that is at ``start`` now.
+
+    >>> rollaxis(Value(np.ones((2, 3, 4))), 2).shape
+    (4, 2, 3)
+    """
     ndim = ndim_of(x)
     source = one_axis(x, axis, ndim, "rollaxis") + ndim
     if not -ndim <= start <= ndim:

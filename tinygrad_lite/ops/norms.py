@@ -23,9 +23,14 @@ __all__ = ["matrix_norm", "vector_norm"]
 
 @function(numpy=np.linalg.vector_norm, note="at 0 the derivative is 0")
 def vector_norm(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ord: Any = 2) -> Any:
-    """``(Σ |x|**ord)**(1 / ord)`` along ``axis``; for ±inf the largest and smallest size, for 0 how many are not 0.
+    """``(Σ |x|**ord)**(1 / ord)`` along ``axis``; the largest or smallest size for ±inf, the number of nonzeros for 0.
 
     Its derivative at 0 is 0.
+
+    Raises ``ArgumentError`` for another ``ord``.
+
+    >>> float(vector_norm(np.array([3.0, -4.0]), ord=1))
+    7.0
     """
     if ord == 2:
         return reductions.norm(x, axis, keepdims)
@@ -73,8 +78,16 @@ def _largest_along(axis: Any) -> Callable[[Any], Any]:
 
 @function(note="as `norm`")
 def matrix_norm(x: Any, axis: Sequence[int] = (-2, -1), keepdims: bool = False, ord: Any = "fro") -> Any:
-    """The norm of matrices along two axes: "fro", "nuc" (the sum of the singular values), ±2 (the largest and the
-    smallest of them), ±1 (of the sums of columns), ±inf (of rows)."""
+    """The norm of the matrices along two axes.
+
+    ``ord`` is "fro" (Frobenius), "nuc" (the sum of the singular values), 2 or -2 (the largest or smallest of them), 1
+    or -1 (the largest or smallest sum of a column), inf or -inf (of a row).
+
+    Raises ``ArgumentError`` for another ``ord``, or unless there are two different axes.
+
+    >>> float(matrix_norm(np.array([[3.0, 0.0], [0.0, 4.0]]), ord="nuc"))
+    7.0
+    """
     axes = tuple(one_axis(x, k, ndim_of(x), "norm") for k in axis)
     if len(axes) != 2 or axes[0] == axes[1]:
         raise ArgumentError(f"norm: a matrix has two different axes, got {tuple(axis)} of {describe(x)}")

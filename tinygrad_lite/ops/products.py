@@ -20,19 +20,8 @@ from .reductions import sum as total
 from .registry import for_numpy, function
 
 __all__ = [
-    "LinearOp",
-    "MatMul",
-    "cross",
-    "dot",
-    "inner",
-    "kron",
-    "linear",
-    "matmul",
-    "outer",
-    "tensordot",
-    "vdot",
-    "vecdot",
-]
+    "LinearOp", "MatMul", "cross", "dot", "inner", "kron", "linear", "matmul", "outer", "tensordot", "vdot", "vecdot",
+]  # fmt: skip
 
 
 Shape = tuple[int, ...]
@@ -136,10 +125,11 @@ LINEAR = LinearOp()
 
 @function(numpy=(np.matmul, np.linalg.matmul), note="stacks too")
 def matmul(a: Any, b: Any) -> Any:
-    """The matrix product ``a @ b``, of stacks of matrices too.
+    """The matrix product ``a @ b``. Shapes: (…, m, n) and (…, n, k), or vectors (n,); leading axes broadcast.
 
-    >>> from tinygrad_lite import Value
-    >>> matmul(Value([[1.0, 2.0]]), [[3.0], [4.0]]).data
+    Raises ``ShapeError`` if the shapes do not fit.
+
+    >>> matmul(np.array([[1.0, 2.0]]), [[3.0], [4.0]])
     array([[11.]])
     """
     return record(MATMUL, (a, b))
@@ -147,10 +137,13 @@ def matmul(a: Any, b: Any) -> Any:
 
 @function(method=False)
 def linear(x: Any, weight: Any, bias: Any) -> Any:
-    """``x @ weight + bias`` as one op. Shapes: (…, from), (from, to), and the bias one that broadcasts to the result's.
+    """``x @ weight + bias`` as one op, the weighted sums of a layer.
 
-    >>> from tinygrad_lite import Value
-    >>> linear([[1.0, 2.0]], Value([[3.0], [4.0]], name="w"), Value([0.5], name="b")).data
+    Shapes: x (…, from), weight (from, to), bias broadcastable to the result (…, to).
+
+    Raises ``ShapeError`` if the shapes do not fit.
+
+    >>> linear(np.array([[1.0, 2.0]]), [[3.0], [4.0]], [0.5])
     array([[11.5]])
     """
     return record(LINEAR, (x, weight, bias))
@@ -158,8 +151,13 @@ def linear(x: Any, weight: Any, bias: Any) -> Any:
 
 @function(numpy=np.dot)
 def dot(a: Any, b: Any) -> Any:
-    """NumPy's dot: a product with a scalar, the inner product of vectors, of matrices ``@``, else over the last axis of
-    ``a`` and the last but one of ``b``."""
+    """NumPy's dot: a product with a scalar, the inner product of vectors, ``@`` of matrices.
+
+    For more axes the sum runs over the last axis of ``a`` and the last but one of ``b``.
+
+    >>> float(dot(np.array([1.0, 2.0]), [3.0, 4.0]))
+    11.0
+    """
     a_ndim, b_ndim = ndim_of(a), ndim_of(b)
     if not a_ndim or not b_ndim:
         return elementary.mul(a, b)
@@ -170,13 +168,23 @@ def dot(a: Any, b: Any) -> Any:
 
 @function(numpy=(np.outer, np.linalg.outer))
 def outer(a: Any, b: Any) -> Any:
-    """The matrix ``a[i] * b[j]`` of two vectors; arrays of more axes are flattened."""
+    """The matrix ``a[i] * b[j]`` of two vectors; arrays of more axes are flattened.
+
+    >>> outer(np.array([1.0, 2.0]), np.array([3.0, 4.0])).tolist()
+    [[3.0, 4.0], [6.0, 8.0]]
+    """
     return record(Einsum(("i", "j"), "ij"), (ravel(a), ravel(b)))
 
 
 @function(numpy=(np.tensordot, np.linalg.tensordot))
 def tensordot(a: Any, b: Any, axes: int | tuple[Any, Any] = 2) -> Any:
-    """The sum of products over ``axes``: a number of axes, last of ``a`` and first of ``b``, or two lists of axes."""
+    """The sum of products over ``axes``: a number of axes, last of ``a`` and first of ``b``, or two lists of axes.
+
+    Raises ``ArgumentError`` for axes that are not there, ``ShapeError`` if their lengths differ.
+
+    >>> tensordot(np.ones((2, 3)), np.ones((3, 4)), 1).shape
+    (2, 4)
+    """
     a_ndim, b_ndim = ndim_of(a), ndim_of(b)
     if isinstance(axes, int | np.integer):
         if not 0 <= axes <= builtins.min(a_ndim, b_ndim):
@@ -205,7 +213,11 @@ def tensordot(a: Any, b: Any, axes: int | tuple[Any, Any] = 2) -> Any:
 
 @function(numpy=np.inner)
 def inner(a: Any, b: Any) -> Any:
-    """The sum of products over the last axis of both; with a scalar the product."""
+    """The sum of products over the last axis of both; with a scalar the product.
+
+    >>> float(inner(np.array([1.0, 2.0]), np.array([3.0, 4.0])))
+    11.0
+    """
     if not ndim_of(a) or not ndim_of(b):
         return elementary.mul(a, b)
     return tensordot(a, b, axes=((-1,), (-1,)))
@@ -213,13 +225,21 @@ def inner(a: Any, b: Any) -> Any:
 
 @function(numpy=np.vdot)
 def vdot(a: Any, b: Any) -> Any:
-    """The sum of products of all elements, in row-major order."""
+    """The sum of products of all elements, in row-major order.
+
+    >>> float(vdot(np.eye(2), np.eye(2)))
+    2.0
+    """
     return inner(flattened(a), flattened(b))
 
 
 @function(numpy=np.vecdot)
 def vecdot(a: Any, b: Any) -> Any:
-    """The sums of products over the last axis, the axes before it broadcast."""
+    """The sum of products over the last axis; the axes before it broadcast.
+
+    >>> vecdot(np.ones((2, 3)), np.ones(3)).tolist()
+    [3.0, 3.0]
+    """
     return total(elementary.mul(_deep(a, 1, "vecdot"), _deep(b, 1, "vecdot")), -1)
 
 
@@ -230,7 +250,11 @@ def _vecdot(a: Any, b: Any, axis: int = -1) -> Any:
 
 @function(numpy=np.kron)
 def kron(a: Any, b: Any) -> Any:
-    """The Kronecker product: each element of ``a`` times all of ``b``."""
+    """The Kronecker product: each element of ``a`` times the whole of ``b``.
+
+    >>> kron(np.array([1.0, 2.0]), np.array([1.0, 10.0])).tolist()
+    [1.0, 10.0, 2.0, 20.0]
+    """
     ndim = max(ndim_of(a), ndim_of(b))
     a, b = (reshape(x, (1,) * (ndim - ndim_of(x)) + shape_of(x)) for x in (a, b))
     pairs = tensordot(a, b, axes=0)
@@ -240,7 +264,13 @@ def kron(a: Any, b: Any) -> Any:
 
 @function(numpy=np.cross)
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
-    """The vector product of vectors of three components, along the given axes of ``a``, ``b`` and the result."""
+    """The vector product of vectors of three components, along the given axes of ``a``, ``b`` and the result.
+
+    Raises ``ShapeError`` for vectors of another length.
+
+    >>> cross(np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])).tolist()
+    [0.0, 0.0, 1.0]
+    """
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = (moveaxis(_deep(x, 1, "cross"), k, -1) for x, k in ((a, axisa), (b, axisb)))

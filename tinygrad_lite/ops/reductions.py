@@ -20,27 +20,9 @@ from .manipulation import diagonal, reshape, transpose
 from .registry import for_numpy, function
 
 __all__ = [
-    "Extremum",
-    "LogSumExp",
-    "Max",
-    "Mean",
-    "Min",
-    "Norm",
-    "Prod",
-    "Sum",
-    "Trace",
-    "logsumexp",
-    "masked",
-    "max",
-    "mean",
-    "min",
-    "nonempty",
-    "norm",
-    "prod",
-    "ptp",
-    "sum",
-    "trace",
-]
+    "Extremum", "LogSumExp", "Max", "Mean", "Min", "Norm", "Prod", "Sum", "Trace", "logsumexp", "masked", "max", "mean",
+    "min", "nonempty", "norm", "prod", "ptp", "sum", "trace",
+]  # fmt: skip
 
 
 Shape = tuple[int, ...]
@@ -299,9 +281,8 @@ def _extreme(op: type[Extremum], x: Any, axis: Any, keepdims: bool, initial: Any
 def sum(
     x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
 ) -> Any:
-    """The sum along ``axis`` (all axes by default), of what the mask ``where`` keeps, added to ``initial``.
+    """The sum along ``axis`` (all axes by default) of the elements that the mask ``where`` keeps, plus ``initial``.
 
-    >>> from tinygrad_lite import Value
     >>> sum(Value([[1.0, 2.0], [3.0, 4.0]]), axis=0).data
     array([4., 6.])
     """
@@ -311,7 +292,13 @@ def sum(
 
 @function(numpy=np.mean)
 def mean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, where: Any = None) -> Any:
-    """The mean along ``axis`` (all axes by default), of what the mask ``where`` keeps."""
+    """The mean along ``axis`` (all axes by default) of the elements that the mask ``where`` keeps.
+
+    Raises ``ShapeError`` if there are none along ``axis``.
+
+    >>> mean(Value([[1.0, 2.0], [3.0, 4.0]]), axis=1).data
+    array([1.5, 3.5])
+    """
     axes = axes_of(x, axis, "mean")
     nonempty(x, axes, "mean")
     if where is None:
@@ -329,7 +316,15 @@ def _kept(mask: Any, x: Any, axes: Shape, keepdims: bool) -> Any:
 def max(
     x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
 ) -> Any:
-    """The largest element along ``axis``, at least ``initial``; k equal ones share the gradient, 1/k each."""
+    """The largest element along ``axis``, at least ``initial``; k equal ones share the gradient, 1/k each.
+
+    Raises ``ShapeError`` if there are none along ``axis``, ``ArgumentError`` for ``where`` without ``initial``.
+
+    >>> x = Value([1.0, 3.0, 3.0])
+    >>> max(x).backward()
+    >>> x.grad
+    array([0. , 0.5, 0.5])
+    """
     return _extreme(Max, x, axis, keepdims, initial, where)
 
 
@@ -337,13 +332,23 @@ def max(
 def min(
     x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
 ) -> Any:
-    """The smallest element along ``axis``, at most ``initial``; k equal ones share the gradient, 1/k each."""
+    """The smallest element along ``axis``, at most ``initial``; k equal ones share the gradient, 1/k each.
+
+    Raises ``ShapeError`` if there are none along ``axis``, ``ArgumentError`` for ``where`` without ``initial``.
+
+    >>> min(Value([[1.0, 2.0], [3.0, 4.0]]), axis=1).data
+    array([1., 3.])
+    """
     return _extreme(Min, x, axis, keepdims, initial, where)
 
 
 @function(numpy=np.ptp)
 def ptp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The largest element less the smallest, along ``axis``."""
+    """The largest element minus the smallest along ``axis``.
+
+    >>> ptp(Value([1.0, 5.0, 2.0])).data
+    4.0
+    """
     return max(x, axis, keepdims) - min(x, axis, keepdims)
 
 
@@ -351,16 +356,23 @@ def ptp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False)
 def prod(
     x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
 ) -> Any:
-    """The product along ``axis`` (all axes by default), of what the mask ``where`` keeps, times ``initial``."""
+    """The product along ``axis`` (all axes by default) of the elements that ``where`` keeps and of ``initial``.
+
+    Its gradient is right at zeros.
+
+    >>> prod(Value([2.0, 3.0, 4.0])).data
+    24.0
+    """
     product = record(Prod(axes_of(x, axis, "prod"), keepdims), (masked(x, where, 1.0, "prod"),))
     return product if initial is None else elementary.mul(product, initial)
 
 
 @function(numpy=np.logaddexp.reduce)
 def logsumexp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """Log Σ exp(x) along ``axis``, right at any size of x.
+    """``log Σ exp(x)`` along ``axis``, without overflow.
 
-    >>> from tinygrad_lite import Value
+    Raises ``ShapeError`` if there are no elements along ``axis``.
+
     >>> logsumexp(Value([1e4, 1e4])).item() - 1e4  # log 2
     0.69314718...
     """
@@ -371,13 +383,23 @@ def logsumexp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = 
 
 @function(note="at 0 the derivative is 0; the orders 'nuc' and ±2 of a matrix are of `svd`")
 def norm(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The Euclidean norm along ``axis`` (of all elements by default); its derivative at 0 is 0."""
+    """The Euclidean norm along ``axis`` (of all elements by default). Its derivative at 0 is 0.
+
+    >>> norm(Value([3.0, 4.0])).data
+    5.0
+    """
     return record(Norm(axes_of(x, axis, "norm"), keepdims), (x,))
 
 
 @function(numpy=np.trace)
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The sum of a matrix's diagonal, as one op; of the diagonals of matrices along two axes of more."""
+    """The sum of a matrix's diagonal as one op; with more axes, of the diagonals of the matrices along two of them.
+
+    Raises ``ShapeError`` for fewer than two axes.
+
+    >>> trace(Value([[1.0, 2.0], [3.0, 4.0]])).data
+    5.0
+    """
     if ndim_of(x) < 2:
         raise ShapeError(f"trace: needs a matrix, got {describe(x)}")
     if ndim_of(x) > 2 or (axis1, axis2) not in ((0, 1), (-2, -1)):

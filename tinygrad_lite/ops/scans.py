@@ -40,7 +40,11 @@ class CumSum(Op):
 
 @function(numpy=(np.cumsum, np.add.accumulate))
 def cumsum(x: Any, axis: int | None = None) -> Any:
-    """The running sum along ``axis``; of the flattened array by default."""
+    """The running sum along ``axis``; of the flattened array by default.
+
+    >>> cumsum(np.array([1.0, 2.0, 3.0])).tolist()
+    [1.0, 3.0, 6.0]
+    """
     if axis is None or not ndim_of(x):
         x, axis = flattened(x), -1
     return record(CumSum(one_axis(x, axis, ndim_of(x), "cumsum")), (x,))
@@ -48,12 +52,16 @@ def cumsum(x: Any, axis: int | None = None) -> Any:
 
 @function(numpy=(np.cumprod, np.multiply.accumulate))
 def cumprod(x: Any, axis: int | None = None) -> Any:
-    """The running product along ``axis``, of the flattened array by default; right at zeros too, to any order.
+    """The running product along ``axis``, of the flattened array by default.
 
+    Its derivatives are right at zeros, to any order.
     A composition: log2(n) rounds, each multiplying products of neighbouring stretches of 1, 2, 4, … factors. One path
-    leads from each product to each of its factors. The order is not NumPy's: what overflows there may not here.
+    leads from each product to each of its factors. NumPy multiplies in another order, and may overflow elsewhere.
 
     Source: W. D. Hillis and G. L. Steele, *Data parallel algorithms*, 1986.
+
+    >>> cumprod(np.array([1.0, 2.0, 3.0])).tolist()
+    [1.0, 2.0, 6.0]
     """
     if axis is None or not ndim_of(x):
         x, axis = flattened(x), -1

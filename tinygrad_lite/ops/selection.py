@@ -23,7 +23,13 @@ __all__ = ["GetItem", "getitem", "nan_to_num", "select", "take", "take_along_axi
 
 @function(numpy=np.take_along_axis)
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
-    """The element at each index along ``axis``, its other indices being the place of the index itself."""
+    """At each place the element whose index along ``axis`` is the number there in ``indices``.
+
+    Raises ``ArgumentError`` unless the indices are integers, ``ShapeError`` unless they have as many axes as ``x``.
+
+    >>> take_along_axis(np.array([[1.0, 2.0], [3.0, 4.0]]), [[1], [0]]).tolist()
+    [[2.0], [3.0]]
+    """
     indices = np.asarray(raw(indices))
     if indices.dtype.kind not in "iu":
         raise ArgumentError(f"take_along_axis: needs integer indices, got dtype {indices.dtype}; use .astype(int)")
@@ -41,7 +47,11 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
 
 @function(numpy=np.nan_to_num)
 def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
-    """``x`` with numbers in the place of NaN and infinities, from which nothing flows back."""
+    """``x`` with numbers in place of NaN and infinities; no gradient flows through those.
+
+    >>> nan_to_num(np.array([1.0, np.nan])).tolist()
+    [1.0, 0.0]
+    """
     finite = on_constants(np.isfinite, x)
     instead = on_constants(lambda data: np.nan_to_num(data, nan=nan, posinf=posinf, neginf=neginf), x)
     return elementary.where(finite, x, instead)
@@ -49,7 +59,14 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
 
 @function(numpy=np.select, method=False)
 def select(conditions: Sequence[Any], choices: Sequence[Any], default: Any = 0.0) -> Any:
-    """At each element the choice of the first condition that holds there, ``default`` where none does."""
+    """For each element the choice of the first condition that holds there; ``default`` where none does.
+
+    Raises ``ArgumentError`` unless there is one choice for each condition.
+
+    >>> x = np.array([-1.0, 2.0])
+    >>> select([x > 0], [x], 0.5).tolist()
+    [0.5, 2.0]
+    """
     if not conditions or len(conditions) != len(choices):
         raise ArgumentError(
             f"select: needs a choice for each condition, one at least; got {len(conditions)} and {len(choices)}"
@@ -129,7 +146,13 @@ def getitem(x: Any, key: Any) -> Any:
 
 @function()
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """The elements, or slices along ``axis``, at integer ``indices``; of the flattened array by default."""
+    """The elements, or slices along ``axis``, at integer ``indices``; from the flattened array by default.
+
+    Raises ``ArgumentError`` unless the indices are integers, ``IndexRangeError`` for one outside the array.
+
+    >>> take(np.array([1.0, 2.0, 3.0]), [2, 2, 0]).tolist()
+    [3.0, 3.0, 1.0]
+    """
     if axis is None:
         x, axis = flattened(x), 0
     indices = np.asarray(raw(indices))

@@ -43,7 +43,7 @@ class Sort(Op):
 
 @function(numpy=np.sort)
 def sort(x: Any, axis: int | None = -1) -> Any:
-    """In ascending order along ``axis``, NaN last; flattened if it is None. Equal ones keep their order.
+    """The elements in ascending order along ``axis``, NaN last; flattened if it is ``None``. Equals keep their order.
 
     >>> from tinygrad_lite import Value
     >>> x = Value([3.0, 1.0, 2.0])
@@ -57,7 +57,11 @@ def sort(x: Any, axis: int | None = -1) -> Any:
 
 @function(numpy=np.partition)
 def partition(x: Any, kth: int | Sequence[int], axis: int | None = -1) -> Any:
-    """Along ``axis``, what sorting would put at ``kth`` is there, smaller ones before it, larger ones after it."""
+    """The elements partly sorted: ``kth`` holds what sorting puts there, smaller ones come before, larger ones after.
+
+    >>> float(partition(np.array([3.0, 1.0, 2.0]), 1)[1])
+    2.0
+    """
     x, k = _along(x, axis, "partition")
     n = shape_of(x)[k]
     places = [int(place) for place in np.atleast_1d(kth)]

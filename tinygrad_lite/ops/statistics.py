@@ -20,20 +20,9 @@ from .scans import cumsum
 from .sorting import sort
 
 __all__ = [
-    "median",
-    "nancumsum",
-    "nanmax",
-    "nanmean",
-    "nanmin",
-    "nanprod",
-    "nanstd",
-    "nansum",
-    "nanvar",
-    "percentile",
-    "quantile",
-    "std",
-    "var",
-]
+    "median", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "percentile",
+    "quantile", "std", "var",
+]  # fmt: skip
 
 
 def _numbers(x: Any) -> Any:
@@ -43,9 +32,8 @@ def _numbers(x: Any) -> Any:
 
 @function(numpy=np.nansum)
 def nansum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The sum of what is not NaN.
+    """The sum of the elements that are not NaN.
 
-    >>> from tinygrad_lite import Value
     >>> x = Value([1.0, float("nan"), 3.0])
     >>> y = nansum(x)
     >>> y.backward()
@@ -57,13 +45,21 @@ def nansum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = Fal
 
 @function(numpy=np.nanprod)
 def nanprod(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The product of what is not NaN."""
+    """The product of the elements that are not NaN.
+
+    >>> float(nanprod(np.array([1.0, np.nan, 3.0])))
+    3.0
+    """
     return prod(x, axis, keepdims, where=_numbers(x))
 
 
 @function(numpy=np.nanmean)
 def nanmean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The mean of what is not NaN."""
+    """The mean of the elements that are not NaN.
+
+    >>> float(nanmean(np.array([1.0, np.nan, 3.0])))
+    2.0
+    """
     return mean(x, axis, keepdims, where=_numbers(x))
 
 
@@ -76,7 +72,11 @@ def nanvar(
     *,
     correction: float | None = None,
 ) -> Any:
-    """The variance of what is not NaN."""
+    """The variance of the elements that are not NaN.
+
+    >>> float(nanvar(np.array([1.0, np.nan, 3.0])))
+    1.0
+    """
     return var(x, axis, keepdims, ddof, correction=correction, where=_numbers(x))
 
 
@@ -89,19 +89,31 @@ def nanstd(
     *,
     correction: float | None = None,
 ) -> Any:
-    """The standard deviation of what is not NaN."""
+    """The standard deviation of the elements that are not NaN.
+
+    >>> float(nanstd(np.array([1.0, np.nan, 3.0])))
+    1.0
+    """
     return std(x, axis, keepdims, ddof, correction=correction, where=_numbers(x))
 
 
 @function(numpy=np.nanmax)
 def nanmax(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The largest element that is not NaN; NaN where there is none."""
+    """The largest element that is not NaN; NaN if there is none.
+
+    >>> float(nanmax(np.array([1.0, np.nan, 3.0])))
+    3.0
+    """
     return _nan_extreme(Max, x, axis, keepdims)
 
 
 @function(numpy=np.nanmin)
 def nanmin(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The smallest element that is not NaN; NaN where there is none."""
+    """The smallest element that is not NaN; NaN if there is none.
+
+    >>> float(nanmin(np.array([1.0, np.nan, 3.0])))
+    1.0
+    """
     return _nan_extreme(Min, x, axis, keepdims)
 
 
@@ -116,7 +128,11 @@ def _nan_extreme(op: type[Extremum], x: Any, axis: Any, keepdims: bool) -> Any:
 
 @function(numpy=np.nancumsum)
 def nancumsum(x: Any, axis: int | None = None) -> Any:
-    """The running sum of what is not NaN."""
+    """The running sum of the elements that are not NaN.
+
+    >>> nancumsum(np.array([1.0, np.nan, 3.0])).tolist()
+    [1.0, 1.0, 4.0]
+    """
     return cumsum(masked(x, _numbers(x), 0.0, "nancumsum"), axis)
 
 
@@ -137,12 +153,13 @@ _PLACES: dict[str, Callable[[Any], Any]] = {
 def quantile(
     x: Any, q: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, method: str = "linear"
 ) -> Any:
-    """The element below which a share ``q`` of all lie along ``axis``, between two of them by ``method``.
+    """The value below which a share ``q`` of the elements along ``axis`` lies, interpolated by ``method``.
 
-    ``q`` is a number from 0 to 1, or an array of them, whose axes stand first in the result. ``method`` is "linear",
-    "lower", "higher", "nearest" or "midpoint". NaN where there is one among the elements.
+    ``q`` is a number from 0 to 1 or an array of them, whose axes come first in the result. ``method`` is "linear",
+    "lower", "higher", "nearest" or "midpoint". The result is NaN if one of the elements is.
 
-    >>> from tinygrad_lite import Value
+    Raises ``ArgumentError`` for another ``q`` or ``method``, ``ShapeError`` if there are no elements along ``axis``.
+
     >>> x = Value([4.0, 1.0, 3.0, 2.0])
     >>> y = quantile(x, 0.25)
     >>> y.backward()
@@ -156,13 +173,21 @@ def quantile(
 def percentile(
     x: Any, q: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, method: str = "linear"
 ) -> Any:
-    """``quantile`` of q / 100."""
+    """``quantile`` of ``q / 100``.
+
+    >>> percentile(Value([4.0, 1.0, 3.0, 2.0]), 25).data
+    1.75
+    """
     return _quantile(x, np.true_divide(_constant(q, "percentile"), 100), axis, keepdims, method, "percentile")
 
 
 @function(numpy=np.median)
 def median(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
-    """The element in the middle, of an even number of them the mean of the two in the middle."""
+    """The element in the middle; the mean of the two in the middle if their number is even.
+
+    >>> median(Value([4.0, 1.0, 3.0])).data
+    3.0
+    """
     return _quantile(x, 0.5, axis, keepdims, "linear", "median")
 
 
@@ -213,9 +238,12 @@ def var(
     correction: float | None = None,
     where: Any = None,
 ) -> Any:
-    """The variance along ``axis``, with divisor n - ``ddof``: a composition, Σ(x - mean)² / (n - ddof).
+    """The variance along ``axis``, ``Σ(x - mean)² / (n - ddof)``: a composition. ``correction`` is ``ddof`` too.
 
-    ``correction`` is another name of ``ddof``.
+    Raises ``ShapeError`` without elements along ``axis``, ``ArgumentError`` unless there are more than ``ddof``.
+
+    >>> var(Value([1.0, 3.0])).data
+    1.0
     """
     ddof = ddof if correction is None else correction
     axes = axes_of(x, axis, "var")
@@ -243,5 +271,9 @@ def std(
     correction: float | None = None,
     where: Any = None,
 ) -> Any:
-    """The standard deviation along ``axis``: √var."""
+    """The standard deviation along ``axis``: √var.
+
+    >>> std(Value([1.0, 3.0])).data
+    1.0
+    """
     return elementary.sqrt(var(x, axis, keepdims, ddof, correction=correction, where=where))

@@ -71,11 +71,12 @@ def sliding_window_view(
 ) -> Any:
     """Every window of ``window_shape`` along ``axis`` (all axes by default), on new last axes.
 
-    ``strides`` is how far apart windows start, ``dilations`` how far apart the elements in one lie: a number, or one
-    for each axis.
+    ``strides`` are the distances between the starts of windows, ``dilations`` those between the elements in one: a
+    number, or one for each axis.
 
-    >>> from tinygrad_lite import Value
-    >>> sliding_window_view(Value([1.0, 2.0, 3.0, 4.0]), 2).data.tolist()
+    Raises ``ArgumentError`` unless they are at least 1, one for each axis; ``ShapeError`` if a window does not fit.
+
+    >>> sliding_window_view(np.array([1.0, 2.0, 3.0, 4.0]), 2).tolist()
     [[1.0, 2.0], [2.0, 3.0], [3.0, 4.0]]
     """
     sizes = _numbers(window_shape)
@@ -106,14 +107,28 @@ def _numbers(n: int | Sequence[int]) -> Shape:
 
 @function(numpy=np.correlate)
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
-    """``Σ a[n + k] · v[n]`` of two vectors for each shift k at which they overlap: wholly ("valid"), as many as the
-    longer has elements ("same"), or at all ("full")."""
+    """``Σ a[n + k] · v[n]`` of two vectors, for each shift k.
+
+    ``mode`` "valid" takes the shifts at which they overlap entirely, "same" as many as the longer vector has elements,
+    "full" all at which they overlap.
+
+    Raises ``ShapeError`` unless both are vectors with elements, ``ArgumentError`` for another mode.
+
+    >>> correlate(np.array([1.0, 2.0, 3.0]), np.array([1.0, 10.0])).tolist()
+    [21.0, 32.0]
+    """
     return _correlated(a, v, mode, "correlate")
 
 
 @function(numpy=np.convolve)
 def convolve(a: Any, v: Any, mode: str = "full") -> Any:
-    """``Σ a[n] · v[k - n]`` of two vectors: ``correlate`` with the second one reversed."""
+    """``Σ a[n] · v[k - n]`` of two vectors: ``correlate`` with the second one reversed.
+
+    Raises ``ShapeError`` unless both are vectors with elements, ``ArgumentError`` for another mode.
+
+    >>> convolve(np.array([1.0, 2.0]), np.array([1.0, 10.0])).tolist()
+    [1.0, 12.0, 20.0]
+    """
     longer, shorter = (a, v) if _length(a, "convolve") >= _length(v, "convolve") else (v, a)
     return _correlated(longer, flip(_vector(shorter)), mode, "convolve")
 
