@@ -37,7 +37,7 @@ class Flow(NamedTuple):
 
 def by_edge(paths: PathStatistics) -> list[Flow]:
     """The contribution of the paths through each edge between Values, edges near ``wrt`` first."""
-    tangents, cotangents = paths.gradient_tangents, paths.gradient_cotangents
+    tangents, cotangents = paths.tangents(GRADIENT), paths.cotangents(GRADIENT)
     found = []
     with np.errstate(all="ignore"):  # as in a sweep
         for node in topological(paths.end):
@@ -73,7 +73,7 @@ def by_sample(paths: PathStatistics, data: Iterable[Value] | None) -> dict[int |
         raise ArgumentError(
             "by: nothing here belongs to one sample; pass data=[x], the Values whose first axis is the samples"
         )
-    if paths.end not in paths.gradient_tangents:
+    if paths.end not in paths.tangents(GRADIENT):
         return {}
     taking = _TakingSamples(paths, samples)
     left = reverse(paths.end, GRADIENT, paths.seed(GRADIENT), taking)
@@ -93,13 +93,13 @@ class _TakingSamples(Gates):
         self.found: dict[int | None, float] = {}
 
     def opens(self, node: Value, operand: Value) -> bool:
-        return operand in self._paths.gradient_tangents and self._paths.gates.opens(node, operand)
+        return operand in self._paths.tangents(GRADIENT) and self._paths.gates.opens(node, operand)
 
     def gated(self, node: Value, a: Any, semiring: Semiring) -> Any:
         paths, tags = self._paths, self._samples[node]
         g = paths.gates.gated(node, a, semiring)
-        passing = GRADIENT.product(g, paths.gradient_tangents[node])
-        met = np.not_equal(self._counts[node], 0) & np.not_equal(paths.counts[node], 0)
+        passing = GRADIENT.product(g, paths.tangents(GRADIENT)[node])
+        met = np.not_equal(self._counts[node], 0) & np.not_equal(paths.tangents(COUNT)[node], 0)
         for sample in np.unique(tags[(tags >= 0) & met]).tolist():
             self._add(sample, passing, tags == sample)
         if node is paths.wrt and (tags < 0).any():

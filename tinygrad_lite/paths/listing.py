@@ -14,7 +14,7 @@ from ..core.graph import chains
 from ..core.maps import Chain, edges
 from ..core.shapes import Index
 from ..core.value import Value
-from ..semirings import COUNT, LOG_MAGNITUDE, MOST_POSITIVE
+from ..semirings import ACTIVE_COUNT, COUNT, LOG_MAGNITUDE, MOST_POSITIVE
 from .k_best import Step, largest_first
 from .path import Path
 from .sampling import drawn
@@ -29,6 +29,7 @@ class Listing:
     def __init__(self, paths: PathStatistics) -> None:
         self._paths = paths
         self._start = (paths.end, paths.end_at)
+        self._counts = paths.tangents(COUNT)
         self._chains: dict[Value, list[tuple[Value, Chain]]] = {}
 
     def largest(self, sign: int) -> Iterator[Path]:
@@ -64,7 +65,7 @@ class Listing:
 
         A depth-first walk that follows an edge only if it leads to such a path.
         """
-        counts, active = self._paths.counts, self._paths.active_counts
+        counts, active = self._counts, self._paths.tangents(ACTIVE_COUNT)
         steps: list[Step] = []
         zeros = 0  # among the steps
         stack = [self._steps(*self._start)]
@@ -89,16 +90,15 @@ class Listing:
 
     def _edges(self, node: Value, index: Index) -> Iterator[tuple[Value, Index, float]]:
         """The elementary edges at one element that lead on to ``wrt[at]``."""
-        counts, gates = self._paths.counts, self._paths.gates
         if node not in self._chains:
             with np.errstate(all="ignore"):  # as in a sweep
                 self._chains[node] = [
                     (operand, chain)
                     for _, operand, chain in chains(node)
-                    if operand in counts and gates.opens(node, operand)
+                    if operand in self._counts and self._paths.gates.opens(node, operand)
                 ]
         for operand, chain in self._chains[node]:
-            leading_on: Any = counts[operand]
+            leading_on: Any = self._counts[operand]
             for inner, weight in edges(chain, index):
                 if leading_on[inner] if inner else leading_on:
                     yield operand, inner, weight

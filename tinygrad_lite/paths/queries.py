@@ -23,7 +23,7 @@ from ..core.sweeps import ALL_OPEN
 from ..core.value import Value, cut_by, describe
 from ..errors import ArgumentError, GraphError, ValueTypeError
 from ..graph.lookup import element_of, find, place
-from ..semirings import GRADIENT
+from ..semirings import COUNT, GRADIENT
 from . import groups, printing
 from .gates import ViaAndWithout, gates_of
 from .groups import Flow
@@ -66,10 +66,11 @@ class GradientPaths(PathStatistics):
         (2.0, 5.0, 7.0)
         """
         value, index = place(self.end, node, "through")
-        if value not in self.gradient_tangents or value not in self.gradient_cotangents:
-            passing: Any = np.zeros(value.shape) if value.shape else 0.0
+        tangents, cotangents = self.tangents(GRADIENT), self.cotangents(GRADIENT)
+        if value in tangents and value in cotangents:
+            passing = GRADIENT.product(cotangents[value], tangents[value])
         else:
-            passing = GRADIENT.product(self.gradient_cotangents[value], self.gradient_tangents[value])
+            passing = np.zeros(value.shape) if value.shape else 0.0
         return float(passing[index]) if index else passing
 
     def flow(self) -> list[Flow]:
@@ -254,8 +255,8 @@ def gradient_paths(
     required, blocked = gates_of(end, via, who), gates_of(end, without, who)
     gates = ViaAndWithout(end, wrt, required, blocked) if required or blocked else ALL_OPEN
     paths = GradientPaths(end, wrt, element, end_element, gates)
-    without_gates = paths if gates is ALL_OPEN else GradientPaths(end, wrt, element, end_element)
-    if end not in paths.counts and end not in without_gates.counts:  # gates may close every path: the count is 0
+    ungated = paths if gates is ALL_OPEN else GradientPaths(end, wrt, element, end_element)
+    if end not in paths.tangents(COUNT) and end not in ungated.tangents(COUNT):  # else gates closed it: no error
         raise GraphError(
             f"{who}: {describe(end)} does not depend on {describe(wrt)}: no path leads there; {_why_not(end)}"
         )

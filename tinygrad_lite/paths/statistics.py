@@ -19,6 +19,9 @@ from ..semirings.base import Semiring
 
 __all__ = ["PathStatistics"]
 
+_KEPT = (COUNT, ACTIVE_COUNT, GRADIENT, MAGNITUDE)
+"""The semirings whose sweeps several queries read, so that they are kept."""
+
 
 class PathStatistics:
     """Statistics of the paths from the element ``end_at`` of ``end`` to the element ``at`` of ``wrt``.
@@ -32,6 +35,8 @@ class PathStatistics:
         self.at = at
         self.end_at = end_at
         self.gates = gates
+        self._tangents: dict[Semiring, dict[Value, Any]] = {}
+        self._cotangents: dict[Semiring, dict[Value, Any]] = {}
         self._checked = False
 
     # ---- sweeps
@@ -41,49 +46,39 @@ class PathStatistics:
 
         Raises ``NonFiniteError`` where the semiring reads a local derivative that is infinite or NaN.
         """
+        if semiring in self._tangents:
+            return self._tangents[semiring]
         if semiring.reads_weights:
             self.check_finite()
-        seed = semiring.only(semiring.one(()), self.at, self.wrt.shape)
-        return forward(self.wrt, self.end, semiring, self.gates.gated(self.wrt, seed, semiring), self.gates)
+        seed = self.gates.gated(self.wrt, semiring.only(semiring.one(()), self.at, self.wrt.shape), semiring)
+        found = forward(self.wrt, self.end, semiring, seed, self.gates)
+        if semiring in _KEPT:
+            self._tangents[semiring] = found
+        return found
 
     def cotangents(self, semiring: Semiring) -> dict[Value, Any]:
         """For every Value: the sum over the paths from ``end[end_at]`` to each of its elements, in a semiring."""
-        return reverse(self.end, semiring, self.seed(semiring), self.gates)
+        if semiring in self._cotangents:
+            return self._cotangents[semiring]
+        found = reverse(self.end, semiring, self.seed(semiring), self.gates)
+        if semiring in _KEPT:
+            self._cotangents[semiring] = found
+        return found
 
     def seed(self, semiring: Semiring) -> Any:
         """The cotangent of ``end`` that starts a reverse sweep: the empty path at ``end[end_at]``."""
         return semiring.only(semiring.one(()), self.end_at, self.end.shape)
 
-    def over_all(self, semiring: Semiring, tangents: dict[Value, Any] | None = None) -> Any:
-        """The sum over all paths, an element of the semiring; ``tangents`` are its sweep, if it was made already."""
-        tangents = self.tangents(semiring) if tangents is None else tangents
+    def over_all(self, semiring: Semiring) -> Any:
+        """The sum over all paths, an element of the semiring."""
+        tangents = self.tangents(semiring)
         return semiring.at(tangents[self.end], self.end_at) if self.end in tangents else semiring.zero(())
 
     def check_finite(self) -> None:
         """Raise ``NonFiniteError`` for a local derivative on a path that is infinite or NaN."""
         if not self._checked:
-            check_local_derivatives(self.end, self.counts, "gradient_paths", self.gates)
+            check_local_derivatives(self.end, self.tangents(COUNT), "gradient_paths", self.gates)
             self._checked = True
-
-    @cached_property
-    def counts(self) -> dict[Value, Any]:
-        """The tangents of ``COUNT``: how many paths lead on from each element."""
-        return self.tangents(COUNT)
-
-    @cached_property
-    def active_counts(self) -> dict[Value, Any]:
-        """The tangents of ``ACTIVE_COUNT``: how many of those paths have no local derivative that is zero."""
-        return self.tangents(ACTIVE_COUNT)
-
-    @cached_property
-    def gradient_tangents(self) -> dict[Value, Any]:
-        """The tangents of ``GRADIENT``: the derivative of each element with respect to ``wrt[at]``."""
-        return self.tangents(GRADIENT)
-
-    @cached_property
-    def gradient_cotangents(self) -> dict[Value, Any]:
-        """The cotangents of ``GRADIENT``: the derivative of ``end[end_at]`` with respect to each element."""
-        return self.cotangents(GRADIENT)
 
     # ---- numbers
 
@@ -93,30 +88,22 @@ class PathStatistics:
 
         Paths with a local derivative of zero count too: the number belongs to the graph, not to the point.
         """
-        return int(self.over_all(COUNT, self.counts))
+        return int(self.over_all(COUNT))
 
     @cached_property
     def active_count(self) -> int:
         """How many paths have no local derivative that is zero: an exact integer. Cost: one sweep."""
-        return int(self.over_all(ACTIVE_COUNT, self.active_counts))
+        return int(self.over_all(ACTIVE_COUNT))
 
     @property
     def total(self) -> float:
         """The gradient: the sum of all contributions, in the end's units per unit of the value. Cost: one sweep."""
-        return float(GRADIENT.result(self._total))
+        return float(GRADIENT.result(self.over_all(GRADIENT)))
 
     @property
     def magnitude(self) -> float:
         """The sum of the absolute contributions, in the gradient's units. Cost: one sweep."""
-        return float(MAGNITUDE.result(self._magnitude))
-
-    @cached_property
-    def _total(self) -> Any:
-        return self.over_all(GRADIENT, self.gradient_tangents)
-
-    @cached_property
-    def _magnitude(self) -> Any:
-        return self.over_all(MAGNITUDE)
+        return float(MAGNITUDE.result(self.over_all(MAGNITUDE)))
 
     @property
     def cancellation(self) -> float:
@@ -124,9 +111,8 @@ class PathStatistics:
 
         Cost: two sweeps. It is exact even where both numbers underflow.
         """
-        if self._magnitude == 0.0:
-            return 0.0
-        return min(max(1.0 - abs(GRADIENT.quotient(self._total, self._magnitude)), 0.0), 1.0)
+        total, magnitude = self.over_all(GRADIENT), self.over_all(MAGNITUDE)
+        return min(max(1.0 - abs(GRADIENT.quotient(total, magnitude)), 0.0), 1.0) if magnitude != 0.0 else 0.0
 
     @cached_property
     def entropy(self) -> float:
