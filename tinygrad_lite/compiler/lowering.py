@@ -271,7 +271,7 @@ class _Lowering:
         start = self.low.start = len(self.low.calls)
         if _ours(op) and not isinstance(op, Plain | Primitive):
             self.ops[id(value)] = own = copy.copy(op)
-            if isinstance(op, CrossEntropy) and isinstance(args[1], Slot):  # a negative one would index from the end
+            if isinstance(op, CrossEntropy) and _is_class_numbers(args[1]):  # a negative one would index from the end
                 self.low.call("guard", _whole_classes, args, {}, None)
             try:
                 out = slotted(own.forward(*map(self._as_traced, args)))
@@ -422,6 +422,10 @@ def _pull_traced(op: Op, k: int, g: Any, operands: Sequence[Any], out: Any) -> A
 def _pull(op: Op, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
     # A copy: what an op keeps of a forward pass goes by the identity of arrays, and here they are always the same.
     return copy.copy(op).pull(k, g, operands, out)
+
+
+def _is_class_numbers(labels: Any) -> bool:
+    return isinstance(labels, Slot) and labels.sample.dtype.kind in "iu"
 
 
 def _whole_classes(logits: Any, labels: Any) -> None:

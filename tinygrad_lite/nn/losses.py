@@ -20,7 +20,7 @@ from ..core.value import Value, as_data, constant, plain, record
 from ..errors import ArgumentError, ShapeError, ValueTypeError
 from ..ops import elementary as E
 from ..ops import functions as F
-from ..ops.fused_losses import HalfSquaredError
+from ..ops.fused_losses import CrossEntropy, HalfSquaredError, one_hot
 
 __all__ = ["binary_cross_entropy", "cross_entropy", "half_squared_error", "hinge", "mse"]
 
@@ -121,14 +121,10 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Va
         )
     numbers = labels.data if isinstance(labels, Value) else labels
     whole = isinstance(numbers, np.ndarray) and numbers.ndim == 1 and numbers.dtype.kind in "iu"
-    if whole and z.ndim == 2 and reduction == "mean":  # the usual case is one op
+    if whole and z.ndim == 2 and reduction == "mean":  # the usual case, checked in a tenth of the time
         return _named(F.cross_entropy(z, labels if isinstance(labels, Value) else constant(numbers, "t")))
-    p = _chosen(z, labels)
-    picked = F.sum(z * p, axis=-1) if p is not None else _picked(z, labels)
-    losses = F.logsumexp(z, axis=-1) - picked
-    total = F.sum(losses) if losses.shape else losses
-    samples = losses.size
-    return _named(total / samples if reduction == "mean" and samples > 1 else total)
+    samples = math.prod(z.shape[:-1])
+    return _named(record(CrossEntropy(samples if reduction == "mean" else 1.0), (z, _classes(z, labels))))
 
 
 # ---- one element ----------------------------------------------------------------------------------------------------
@@ -291,8 +287,8 @@ def _require(who: str, t: Any, good: Any, rule: str) -> None:
 # ---- classes --------------------------------------------------------------------------------------------------------
 
 
-def _chosen(z: Value, labels: Any) -> Any:
-    """The probabilities of the classes, where the labels are given so; ``None`` where they are class numbers."""
+def _classes(z: Value, labels: Any) -> Value:
+    """The labels as ``CrossEntropy`` takes them: class numbers for logits with two axes, else probabilities."""
     data = _target_data(labels)
     classes = z.shape[-1]
     if data.shape == z.shape:
@@ -318,20 +314,11 @@ def _chosen(z: Value, labels: Any) -> Any:
         (data >= 0) & (data < classes),
         f"a class is a number from 0 to {classes - 1} ({classes} logits)",
     )
-    return None
 
+    def converted(numbers: Any) -> Any:
+        return np.asarray(numbers).astype(np.intp) if z.ndim == 2 else one_hot(numbers, z)
 
-def _picked(z: Value, labels: Any) -> Any:
-    """The logit of the right class of each sample."""
-    if z.ndim == 1:
-        return z[int(labels) if isinstance(labels, Value) else int(_target_data(labels))]
-    own = isinstance(labels, Value) and labels.dtype.kind in "iu"  # indexes as the Value that it is
-    index = labels if own else _class_numbers(labels)
-    return z[(*np.indices(z.shape[:-1], sparse=True), index)]
-
-
-def _class_numbers(labels: Any) -> Any:
-    """Labels that are whole numbers of another dtype, as integers; a Value of them stays one."""
-    if isinstance(labels, Value):
-        return plain(lambda data: np.asarray(data).astype(np.intp), labels)
-    return _target_data(labels).astype(np.intp)
+    if not isinstance(labels, Value):
+        return constant(converted(data), "t")
+    kept = z.ndim == 2 and labels.dtype.kind in "iu"
+    return labels if kept else plain(converted, labels, name=labels.name)

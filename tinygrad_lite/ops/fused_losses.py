@@ -1,35 +1,84 @@
-"""Costs that are one op each: their local derivative is what people write, the difference of output and target."""
+"""Losses that are one op each to ``backward`` and ``compile``: their derivative is the difference of output and target.
+
+A fused op is a fast path and no more: each records its composition of other ops for whoever reads the graph (paths,
+sweeps, derivations, pictures), so that no answer depends on how the loss was computed or its labels were given.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextvars import Context
 from typing import Any
 
 import numpy as np
 
+from ..core.elementwise import FUNCTIONS
+from ..core.graph import parents_of
 from ..core.maps import Chain, SumOver
 from ..core.shapes import ndim_of, shape_of
-from ..core.value import Op, Value, describe, plain, raw, record
+from ..core.value import Folded, Value, constant, describe, plain, raw, record
 from ..errors import ArgumentError, ShapeError
 from .activations import softmax
 from .axes import all_axes
+from .reductions import logsumexp, sum
 from .registry import function
 
-__all__ = ["CrossEntropy", "HalfSquaredError", "cross_entropy", "half_squared_error"]
+__all__ = ["CrossEntropy", "HalfSquaredError", "cross_entropy", "half_squared_error", "one_hot"]
 
 
 _WHOLE = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
 _UNSIGNED = {np.dtype(f"{order}{kind}"): np.dtype(f"{order}u{kind[1]}") for order in "<>" for kind in _WHOLE}
 
 
-@dataclass(slots=True)
-class HalfSquaredError(Op):
-    """``Σ (y - t)² / (2 divisor)`` as one op: its local derivative is the difference itself."""
+class _FusedLoss(Folded):
+    """A loss of outputs and targets that is summed over all elements and divided by ``divisor``."""
 
-    divisor: float
+    def __init__(self, divisor: float = 1.0) -> None:
+        self.divisor = divisor
+
+    def compose(self, node: Value) -> Value:
+        return Context().run(self._composed_of, *parents_of(node))  # recorded, whoever has switched recording off
+
+    def _composed_of(self, outputs: Value, targets: Value) -> Value:
+        terms = self.terms(outputs, targets)
+        total = sum(terms) if terms.shape else terms
+        return total if self.whole_divisor == 1.0 else total / self.whole_divisor
+
+    @property
+    def whole_divisor(self) -> float:
+        """What the sum of ``terms`` is divided by."""
+        return self.divisor
+
+    def terms(self, outputs: Value, targets: Value) -> Value:
+        """The terms that the loss sums."""
+        raise NotImplementedError
+
+    def slope(self, k: int, operands: Sequence[Any]) -> Any:
+        """The derivative with respect to each element of operand ``k``; ``None`` where there is none."""
+        raise NotImplementedError
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
+        shape = shape_of(operands[k])
+        slope = self.slope(k, operands)
+        return None if slope is None else (SumOver(shape, all_axes(len(shape)), False, slope),)
+
+    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
+        slope = self.slope(k, operands)
+        return slope if slope is None or (type(g) is float and g == 1.0) else slope * g  # backward starts from 1
+
+
+class HalfSquaredError(_FusedLoss):
+    """``Σ (y - t)² / (2 divisor)``: its derivative is the difference itself."""
+
     name = "half_squared_error"
     sign = "½Σ(y-t)²"
+
+    @property
+    def whole_divisor(self) -> float:
+        return 2.0 * self.divisor
+
+    def terms(self, outputs: Value, targets: Value) -> Value:
+        return FUNCTIONS["square"](outputs - targets)  # type: ignore[no-any-return]
 
     def forward(self, *data: Any) -> Any:
         difference = data[0] - data[1]
@@ -38,67 +87,72 @@ class HalfSquaredError(Op):
         difference = difference.reshape(-1)
         return difference.dot(difference) / (2.0 * self.divisor)  # not vdot, which would conjugate a complex step
 
-    def written(self, *data: Any) -> Any:
-        return np.sum((data[0] - data[1]) ** 2.0) / (2.0 * self.divisor)
-
-    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
-        shape = shape_of(operands[k])
-        return (SumOver(shape, all_axes(len(shape)), False, self._slope(k, operands)),)
-
-    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
-        return _times(self._slope(k, operands), g)
-
-    def _slope(self, k: int, operands: Sequence[Any]) -> Any:
+    def slope(self, k: int, operands: Sequence[Any]) -> Any:
         difference = operands[k] - operands[1 - k]
         return difference if self.divisor == 1.0 else difference / self.divisor
 
 
-class CrossEntropy(Op):
-    """The mean of logsumexp(logits) - logits[label], as one op of derivative (softmax - one-hot) / samples.
+class CrossEntropy(_FusedLoss):
+    """``Σ_samples (logsumexp(z) - Σ_classes p z) / divisor``, of derivative ``(softmax(z) - p) / divisor``.
 
-    One object serves one node: it keeps the exponentials of the forward pass for the derivative, which otherwise would
-    compute them again from the same logits.
+    The labels are the probabilities ``p``, of the logits' shape, or class numbers: integers, for logits of shape
+    (samples, classes). It keeps the exponentials of the forward pass for the derivative, which otherwise would compute
+    them again from the same logits.
     """
 
     name = "cross_entropy"
     sign = "H"
 
-    def __init__(self) -> None:
+    def __init__(self, divisor: float = 1.0) -> None:
+        super().__init__(divisor)
         self._kept: tuple[Any, Any, Any] | None = None
+
+    def terms(self, outputs: Value, targets: Value) -> Value:
+        if targets.ndim != outputs.ndim:
+            targets = constant(one_hot(targets.data, outputs), targets.name)
+        return logsumexp(outputs, axis=-1) - sum(outputs * targets, axis=-1)  # type: ignore[no-any-return]
 
     def forward(self, *data: Any) -> Any:
         logits, labels = data
-        e = logits - np.maximum.reduce(logits, axis=-1, keepdims=True)
-        picked = e[np.arange(len(labels)), labels]
+        top = np.maximum.reduce(logits, axis=-1, keepdims=True)
+        e = logits - top
+        picked = e[np.arange(len(labels)), labels] if labels.ndim != logits.ndim else None
         np.exp(e, out=e)
         total = np.add.reduce(e, axis=-1, keepdims=True)
         self._kept = logits, e, total
-        return (np.add.reduce(np.log(total), axis=None) - np.add.reduce(picked)) / len(labels)
+        if picked is not None:
+            return (np.add.reduce(np.log(total), axis=None) - np.add.reduce(picked)) / self.divisor
+        picked = np.add.reduce(logits * labels, axis=-1, keepdims=True)
+        return np.add.reduce(np.log(total) + top - picked, axis=None) / self.divisor
 
-    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
+    def slope(self, k: int, operands: Sequence[Any]) -> Any:
+        logits, labels = operands
+        numbers = ndim_of(labels) != ndim_of(logits)
         if k == 1:
-            return None
-        return (SumOver(shape_of(operands[0]), (-2, -1), False, self._slope(*operands)),)
-
-    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
-        return None if k == 1 else _times(self._slope(*operands), g)
-
-    def _slope(self, logits: Any, labels: Any) -> Any:
+            return None if numbers else logits / -self.divisor
         if isinstance(logits, Value):
-            n, dtype = logits.shape[-1], logits.dtype
-            return (softmax(logits) - plain(lambda labels: np.eye(n, dtype=dtype)[labels], labels)) / len(labels)
+            p = plain(lambda data: one_hot(data, logits), labels) if numbers else labels
+            return (softmax(logits) - p) / self.divisor
         if self._kept is None or self._kept[0] is not logits:
             self.forward(logits, labels)
         assert self._kept is not None
         slope = self._kept[1] / self._kept[2]
-        slope[np.arange(len(labels)), labels] -= 1.0
-        slope /= len(labels)
+        if numbers:
+            slope[np.arange(len(labels)), labels] -= 1.0
+        else:
+            slope -= labels
+        slope /= self.divisor
         return slope
 
 
-def _times(slope: Any, g: Any) -> Any:
-    """``slope * g``, without a product for the 1 that backward starts from."""
-    return slope if type(g) is float and g == 1.0 else slope * g
+def one_hot(numbers: Any, logits: Value) -> Any:
+    """Class numbers as probabilities: 1 for the class, 0 for the others, in the logits' shape and precision.
+
+    >>> one_hot(np.array([1, 0]), Value([[0.5, 0.1], [0.2, 0.3]]))
+    array([[0., 1.],
+           [1., 0.]])
+    """
+    return np.eye(logits.shape[-1], dtype=logits.dtype)[np.asarray(numbers).astype(np.intp)]
 
 
 @function(method=False)
@@ -146,4 +200,4 @@ def cross_entropy(logits: Any, labels: Any) -> Any:
             f"cross_entropy: a class is a number from 0 to {shape[1] - 1} ({shape[1]} logits), "
             f"got {low if low < 0 else high}; convert the labels first"
         )
-    return record(CrossEntropy(), (logits, labels if isinstance(labels, Value) else numbers))
+    return record(CrossEntropy(shape[0]), (logits, labels if isinstance(labels, Value) else numbers))
