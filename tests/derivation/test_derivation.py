@@ -183,13 +183,24 @@ def test_one_element_of_an_array() -> None:
 def test_samples_that_differ_are_told_apart() -> None:
     x, _ = datasets.xor()
     net = nn.MLP([2, 2, 2], output="linear", rng=0)
-    loss = nn.losses.cross_entropy(net(x), np.array([0, 1, 1, 0]))
+    logits, labels = net(x), np.array([0, 1, 1, 0])
+    loss = (tg.logsumexp(logits, axis=-1) - logits[np.arange(4), labels]).sum() / 4
+    loss.name = "C"
     lines = checked(derive(loss, "b2[1]")).text.splitlines()
     assert [line.strip() for line in lines[:2]] == [
         "∂C/∂b2[1] = Σ[samples 0, 3] softmax(n2[s,:])[1]/4",
         "+ Σ[samples 1, 2] (softmax(n2[s,:])[1] - 1)/4",
     ]
-    assert checked(derive(loss, "w2")).text.splitlines()[0] == "δ2     = ∂C/∂n2 = (softmax(n2) - onehot(t))/4"
+
+
+@pytest.mark.parametrize("labels", [np.array([0, 1, 1, 0]), [0, 1, 1, 0], np.eye(2)[[0, 1, 1, 0]]], ids=type)
+def test_a_cross_entropy_is_softmax_minus_target(labels: Any) -> None:
+    x, _ = datasets.xor()
+    net = nn.MLP([2, 2, 2], output="linear", rng=0)
+    loss = nn.losses.cross_entropy(net(x), labels)
+    lines = checked(derive(loss, "b2[1]")).text.splitlines()
+    assert lines[0] == "∂C/∂b2[1] = Σₛ (softmax(n2[s,:])[1] - t[s,1])/4   (s: samples 0 … 3)"
+    assert checked(derive(loss, "w2")).text.splitlines()[0] == "δ2     = ∂C/∂n2 = (softmax(n2) - t)/4"
 
 
 def test_nameless_values_are_written_by_what_computed_them() -> None:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ..core.shapes import Index
 from ..core.value import Value
-from ..formulas.expressions import Symbol, is_number, key, number, product, substituted
+from ..formulas.expressions import Symbol, is_number, key, number, parts, product, substituted, total
 from ..formulas.reader import TooLongError
 
 __all__ = ["Edge", "Factor", "Graph", "Place", "Product", "Samples", "Sum", "factors_of", "grouped"]
@@ -187,6 +187,9 @@ class Graph:
             terms.append(Product(tuple(joined)))
         self._depth -= 1
         terms = [_without_ones(term) for term in _counted(terms)]
+        difference = _difference(terms) if all(edge.to == cut or self.merges(edge.to) for edge in first) else None
+        if difference is not None:
+            return [difference]
         return list(terms[0].factors) if len(terms) == 1 else [Sum(tuple(terms))]
 
     def _cuts(self, first: Sequence[Edge], target: Place) -> list[Place]:
@@ -237,6 +240,17 @@ def _counted(terms: list[Product]) -> list[Product]:
             first, n = Factor(product(number(n), first.e), n * first.number), 1
         found.append(Product((first, *rest) if n == 1 else (Factor(number(n), n), first, *rest)))
     return found
+
+
+def _difference(terms: Sequence[Product]) -> Factor | None:
+    """``softmax(z) - t`` as one factor; ``None`` for terms that are products, or without a negative one."""
+    factors = [term.factors[0] for term in terms if len(term.factors) == 1]
+    single = [factor for factor in factors if isinstance(factor, Factor) and _short(factor.e)]
+    negative = [factor for factor in single if parts(factor.e)[0] < 0]
+    if not negative or len(negative) == len(terms) or len(single) < len(terms):
+        return None
+    ordered = [factor for factor in single if factor not in negative] + negative
+    return Factor(total(factor.e for factor in ordered), math.fsum(factor.number for factor in single))
 
 
 def grouped(samples: Mapping[int, Product], generic: Callable[[Symbol, int], Symbol]) -> list[Samples]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 from ..core.derivatives import TABLE
 from ..core.elementwise import Elementwise
 from ..core.graph import ancestors, chains, topological
-from ..core.maps import Contract
+from ..core.maps import Contract, Reshape, Scale, SumOver
 from ..core.shapes import Shape, shape_of
 from ..core.value import Value, constant, describe
 from ..errors import GraphError
@@ -74,8 +74,9 @@ class Matrices:
         leading = self._leading(order)
         with np.errstate(all="ignore"):
             edges = {node: [(k, x, chain) for k, x, chain in chains(node) if x in leading] for node in order}
+        known = self._numbers(order, edges)
         sums = [
-            node for node in reversed(order) if node in leading and node is not self.end and _summing(node, edges[node])
+            node for node in reversed(order) if node in leading and node not in known and _summing(node, edges[node])
         ]
         suffix = suffixes(sums)
         arriving: defaultdict[Value, list[Cotangent]] = defaultdict(list, {self.end: [self._seed()]})
@@ -95,6 +96,17 @@ class Matrices:
             if target.is_leaf:
                 terms = [term.full() for term in arriving[target]]
                 self._enter(target, None, added(terms), terms)
+
+    def _numbers(self, order: Sequence[Value], edges: Mapping[Value, Sequence[Any]]) -> set[Value]:
+        """The end, and the Values whose derivative is one number for all elements, as 1/4 in a mean: they need no δ."""
+        arrivals = Counter(operand for node in order for _, operand, _ in edges[node])
+        found = {self.end}
+        for node in reversed(order):
+            for _, operand, chain in edges[node] if node in found else ():
+                same = all(isinstance(m, Reshape | Scale | SumOver) for m in chain)
+                if same and arrivals[operand] == 1 and all(type(getattr(m, "weight", 1.0)) is float for m in chain):
+                    found.add(operand)
+        return found
 
     def _enter(self, of: Value, delta: Piece | None, whole: Cotangent, terms: Sequence[Cotangent]) -> None:
         self.lines.append(MatrixLine(of, delta, whole.piece(), tuple(term.piece() for term in terms)))
@@ -180,9 +192,7 @@ class Matrices:
             return symbol
         if value in self.constants:
             return Symbol(value, None, self.constants[value])
-        labels = [parent for parent in node.parents if parent.dtype.kind in "iu" and parent.ndim == 1]
-        one_hot = labels and np.array_equal(value.data, np.eye(value.shape[-1])[labels[0].data])
-        return self._constant(value.data, f"onehot({labels[0].name or 'labels'})" if one_hot else "c")
+        return self._constant(value.data, "c")
 
     # ---- what nameless Values are
 

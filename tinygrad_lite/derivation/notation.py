@@ -19,7 +19,7 @@ import numpy as np
 from ..core.maps import Broadcast, Contract, Gather, Reshape, Scale, Scan, SumOver, Transpose
 from ..core.shapes import Shape
 from ..errors import ArgumentError
-from ..formulas.expressions import Block, Symbol, is_number, number, product
+from ..formulas.expressions import Block, Symbol, is_number, number, parts, product
 from ..formulas.latex import Latex, latex_name
 from ..formulas.printer import ATOM, POWER, PRODUCT, SUM
 from ..formulas.python import called, subscript
@@ -104,7 +104,7 @@ class Cotangent:
         return Cotangent((Piece(piece.text, piece.latex, code, piece.level, shape),), shape)
 
     def reshape(self, shape: Shape) -> Cotangent:
-        if shape == self.shape or not self.factors:
+        if shape == self.shape or self.piece().shape == ():  # one number broadcasts to any shape
             return Cotangent(self.factors, shape)
         whole = self.full()
         code = whole.piece().code
@@ -132,6 +132,9 @@ def added(terms: Sequence[Cotangent]) -> Cotangent:
     """The sum of cotangents of one Value."""
     if len(terms) == 1:
         return terms[0]
+    numbers, rests = zip(*map(_apart, terms), strict=True)
+    if min(numbers) < 0 and len(set(map(abs, numbers))) == 1:
+        return _difference(abs(numbers[0]), numbers, rests)
     pieces = [term.piece() for term in terms]
     code = pieces[0].code
     for piece in pieces[1:]:
@@ -139,6 +142,35 @@ def added(terms: Sequence[Cotangent]) -> Cotangent:
     text, latex = (" + ".join(getattr(piece, dialect) for piece in pieces) for dialect in ("text", "latex"))
     shape = np.broadcast_shapes(*(piece.shape for piece in pieces))
     return Cotangent((Piece(text, latex, code, SUM, shape),), terms[0].shape)
+
+
+def _apart(term: Cotangent) -> tuple[float, Cotangent]:
+    """The number in front of a product, and the rest."""
+    whole, rest = 1.0, []
+    for e in term.factors:
+        c = parts(e)[0]
+        whole *= c
+        if not is_number(e):
+            rest.append(e if c == 1.0 else product(e, number(1.0 / c)))
+    return whole, Cotangent(tuple(rest), term.shape)
+
+
+def _difference(size: float, signs: Sequence[float], rests: Sequence[Cotangent]) -> Cotangent:
+    """``(softmax(z) - t)/4``: terms that differ from a common number by their signs, the positive ones first."""
+    text = latex = ""
+    code: Any = None
+    for k in sorted(range(len(signs)), key=lambda k: signs[k] < 0):
+        minus = signs[k] < 0
+        sign = ("-" if minus else "") if code is None else (" - " if minus else " + ")
+        piece, alone = rests[k].piece(), len(rests[k].factors) == 1
+        e = rests[k].factors[0] if alone else piece
+        text += sign + (TEXT.within(e, PRODUCT) if alone else piece.text)
+        latex += sign + (LATEX.within(e, PRODUCT) if alone else piece.latex)
+        first: Any = ast.UnaryOp(ast.USub(), piece.code) if minus else piece.code
+        code = first if code is None else ast.BinOp(code, ast.Sub() if minus else ast.Add(), piece.code)
+    shape = np.broadcast_shapes(*(rest.piece().shape for rest in rests))
+    whole = Piece(text, latex, code, SUM, shape)
+    return Cotangent((whole if size == 1.0 else product(whole, number(size)),), rests[0].shape)
 
 
 class Notation(Semiring):

@@ -38,7 +38,6 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "max": ("1 at the max",),
     "min": ("1 at the min",),
     "prod": ("Π of the others",),
-    "cross_entropy": ("softmax({0}) - {1}",),
 }
 
 

@@ -1,0 +1,158 @@
+"""A fused loss is a fast path: whoever reads the graph finds the composition, whichever way the labels are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import tinygrad_lite as tg
+import viz
+from tinygrad_lite import Value, nn
+from tinygrad_lite.core.graph import topological
+from tinygrad_lite.core.value import Folded
+from tinygrad_lite.ops import fused_losses
+from tinygrad_lite.semirings import GRADIENT
+
+X = np.random.default_rng(0).normal(size=(4, 3)).round(2)
+CLASSES = np.array([0, 1, 2, 0])
+SIGNS = np.array([[1.0, -1.0, 1.0]] * 4)
+
+
+def as_values(labels: Any) -> Value:
+    return Value(labels, name="t", requires_grad=False)
+
+
+LABELS: dict[str, list[Any]] = {
+    "cross_entropy": [
+        CLASSES,
+        CLASSES.astype(np.uint8),
+        CLASSES.tolist(),
+        CLASSES.astype(float),
+        as_values(CLASSES),
+        np.eye(3)[CLASSES],
+        np.eye(3, dtype=int)[CLASSES],
+        np.eye(3)[CLASSES].tolist(),
+        as_values(np.eye(3)[CLASSES]),
+    ],
+    "half_squared_error": [X > 0, (X > 0).tolist(), (X > 0).astype(np.float32), as_values((X > 0).astype(float))],
+    "mse": [X > 0, (X > 0).tolist(), as_values((X > 0).astype(float))],
+    "binary_cross_entropy": [X > 0, (X > 0).astype(int), (X > 0).tolist(), as_values((X > 0).astype(float))],
+    "hinge": [SIGNS, SIGNS.astype(int), SIGNS.tolist(), as_values(SIGNS)],
+}
+"""The same labels in every form that each loss takes."""
+
+
+STATISTICS: dict[str, Callable[[Value, nn.MLP], Any]] = {
+    "count": lambda end, net: tg.gradient_paths(end, "w1", at=(0, 0)).count,
+    "active": lambda end, net: tg.gradient_paths(end, "w1", at=(0, 0)).active_count,
+    "magnitude": lambda end, net: tg.gradient_paths(end, "w1", at=(0, 0)).magnitude,
+    "cancellation": lambda end, net: tg.gradient_paths(end, "w1", at=(0, 0)).cancellation,
+    "entropy": lambda end, net: tg.gradient_paths(end, "w1", at=(0, 0)).entropy,
+    "spectrum": lambda end, net: tg.gradient_paths(end, "w1", at=(0, 0)).spectrum,
+    "top": lambda end, net: [(p.length, p.locals, str(p)) for p in tg.gradient_paths(end, "w1", at=(0, 0)).top(5)],
+    "paths": lambda end, net: str(tg.gradient_paths(end, "w1", at=(0, 0))),
+    "by sample": lambda end, net: tg.gradient_paths(end, "w1", at=(0, 0)).by("sample"),
+    "by module": lambda end, net: tg.gradient_paths(end, "w1", at=(0, 0)).by("module"),
+    "sweep": lambda end, net: tg.sweep(end, tg.semirings.MAX, wrt=net)["w1"].tolist(),
+    "derivation": lambda end, net: tg.derive(end, "w1").text,
+    "derivation of one": lambda end, net: tg.derive(end, "w1[0,0]").latex,
+    "source": lambda end, net: str(tg.manual_backprop(end, wrt=net)),
+    "compare": lambda end, net: bool(tg.compare(end, wrt=net)),
+    "graph": lambda end, net: viz.graph(end).source,
+    "picture of paths": lambda end, net: viz.paths(end, "w1", at=(0, 0)).source,
+}
+
+
+def recorded(loss: str, labels: Any, **options: Any) -> tuple[Value, nn.MLP]:
+    net = nn.MLP(3, [3], output="linear", rng=0)
+    return getattr(nn.losses, loss)(net(X), labels, **options), net
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("loss", LABELS)
+def test_no_answer_depends_on_how_the_labels_are_given(loss: str, statistic: str) -> None:
+    first, *others = (STATISTICS[statistic](*recorded(loss, labels)) for labels in LABELS[loss])
+    for other in others:
+        assert other == first
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("loss", LABELS)
+def test_gradients_equal_the_compositions(loss: str, reduction: str) -> None:
+    for labels in LABELS[loss]:
+        end, net = recorded(loss, labels, reduction=reduction)
+        composed = tg.sweep(end, GRADIENT, wrt=net)  # goes through the composition
+        end.backward()
+        for name, value in net.named_parameters().items():
+            assert_allclose(value.grad, composed[name], rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "half_squared_error"])
+def test_a_fused_loss_is_one_op_to_the_engine_and_its_composition_to_readers(loss: str) -> None:
+    for labels in LABELS[loss]:
+        end, _ = recorded(loss, labels)
+        assert [node for node in topological(end, folded=True) if node.shape == ()] == [end]
+        names = [node.op.name for node in topological(end) if node.op is not None]
+        assert loss not in names
+        assert names[-1] == "div"
+        assert end.op is not None
+        assert end.op.name == "div"
+
+
+def test_every_fused_loss_is_here() -> None:
+    ops = [c for c in vars(fused_losses).values() if isinstance(c, type) and issubclass(c, Folded)]
+    fused = {op.name for op in ops if hasattr(op, "name")}  # the base classes have none
+    assert fused == {"cross_entropy", "half_squared_error"}
+    assert fused < set(LABELS)
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 4, 3)], ids=str)
+def test_other_shapes_of_logits(shape: tuple[int, ...], rng: np.random.Generator) -> None:
+    data = rng.normal(size=shape)
+    classes = rng.integers(0, 3, shape[:-1])
+    found = []
+    for labels in (classes, classes.tolist(), np.eye(3)[classes], as_values(np.eye(3)[classes])):
+        z = Value(data, name="z")
+        end = nn.losses.cross_entropy(z, labels)
+        paths = tg.gradient_paths(end, z, at=(0,) * z.ndim)
+        end.backward()
+        found.append((end.data, paths.count, paths.magnitude, str(paths)))
+        assert_allclose(z.grad, tg.sweep(end, GRADIENT, wrt=z), rtol=1e-12, atol=1e-15)
+    for other in found[1:]:
+        assert other == found[0]
+    p = np.exp(data) / np.exp(data).sum(axis=-1, keepdims=True)
+    picked = np.take_along_axis(p, np.asarray(classes)[..., None], axis=-1)
+    assert found[0][0] == pytest.approx(-np.log(picked).mean(), rel=1e-12)
+
+
+def test_probabilities_may_have_a_gradient(rng: np.random.Generator) -> None:
+    z, scores = (Value(rng.normal(size=(4, 3)), name=name) for name in ("z", "scores"))
+    end = nn.losses.cross_entropy(z, tg.softmax(scores))
+    swept = tg.sweep(end, GRADIENT, wrt=[z, scores])
+    end.backward()
+    for value, composed in zip((z, scores), swept, strict=True):
+        assert_allclose(value.grad, composed, rtol=1e-12, atol=1e-15)
+    tg.check_grads(lambda z, s: nn.losses.cross_entropy(z, tg.softmax(s)), (z.data, scores.data), order=2)
+
+
+def test_a_composition_is_recorded_whoever_has_switched_recording_off() -> None:
+    end, _ = recorded("cross_entropy", CLASSES)
+    with tg.no_grad():
+        count = tg.gradient_paths(end, "w1", at=(0, 0)).count
+    assert count == 8
+
+
+def test_a_planted_fault_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison of the fast pull and the composition can fail."""
+    right = fused_losses.CrossEntropy.slope
+    monkeypatch.setattr(fused_losses.CrossEntropy, "slope", lambda self, k, x: right(self, k, x) * 1.0005)
+    end, net = recorded("cross_entropy", CLASSES)
+    composed = tg.sweep(end, GRADIENT, wrt=net)["w1"]
+    assert not tg.compare(end, wrt=net)
+    end.backward()
+    with pytest.raises(AssertionError, match="Mismatched elements"):
+        assert_allclose(net.named_parameters()["w1"].grad, composed, rtol=1e-12)
