@@ -1,18 +1,18 @@
-"""Handwritten digits: a network learns to read them, and one that it gets wrong is taken apart, pixel by pixel.
+"""Handwritten digits: a network learns to read them, and one of its mistakes is taken apart, pixel by pixel.
 
-The 1,797 images of 8 x 8 pixels come with scikit-learn. After training, take an image of the test set that the network
-reads wrongly, and ask which pixels, through which neurons, speak for the wrong digit against the right one.
+The 1,797 images of 8 x 8 pixels come with scikit-learn. After training, the script takes an image of the test set that
+the network reads wrongly, and asks which pixels, through which neurons, speak for the wrong digit.
 
-The margin is the wrong digit's logit minus the right one's. Multiply the image by a brightness of 1: the paths from the
-margin to the brightness then run through every pixel, and each contributes pixel · weight · … · weight, in logits. A
-network of rectifiers is linear where none of them switches, so that all paths from pixels and all from biases add up to
-the margin itself, and not to its gradient only.
+The margin is the wrong digit's logit minus the right digit's. The image is multiplied by a brightness of 1: the paths
+from the margin to the brightness then run through every pixel, and each contributes pixel · weight · … · weight, in
+logits. A network of rectifiers is linear as long as none of them switches, so the paths from all pixels and all biases
+add up to the margin itself, not only to its gradient.
 
     python examples/digits.py
 
-The pictures are written under ``out/``. It needs scikit-learn and, for the pictures, matplotlib: the extra
-``examples``. It fails, with a word on what, if fewer than 97 % of the test images are read rightly, or if anything does
-not add up.
+The script writes its pictures under ``out/``. It needs scikit-learn and, for the pictures, matplotlib: the extra
+``examples``. It stops with a message if the network reads fewer than 97 % of the test images rightly, or if a sum is
+wrong.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ OUT = Path("out")
 SEED = 0
 EPOCHS = 80
 BATCH = 64
-LR = 3e-3  # at the start; it falls to 0 along a line
-NOISE = 0.25  # added to the pixels in training, so that no single one decides
+LR = 3e-3  # at the start; it falls linearly to 0
+NOISE = 0.25  # standard deviation of the noise on pixels in training, so that no single pixel decides
 NEEDED = 0.97
 TOLERANCE = 1e-12
 Array = npt.NDArray[np.float64]
@@ -59,7 +59,7 @@ def main(seed: int = SEED) -> None:
         raise SystemExit("digits: no test image is read wrongly, so there is nothing to explain; try another seed")
 
     margins = [largest_minus_right(net, x_test[k], t_test[k]) for k in wrong]
-    chosen = wrong[int(np.argmax(margins))]  # the mistake that the network is surest of
+    chosen = wrong[int(np.argmax(margins))]  # the most confident mistake
     image, right, answer = x_test[chosen].reshape(8, 8), int(t_test[chosen]), int(answers[chosen])
     margin = margin_of(net, image, answer, right)
     paths = tg.gradient_paths(margin, "brightness")
@@ -112,7 +112,7 @@ def largest_minus_right(net: nn.MLP, pixels: Array, right: int) -> float:
 
 def explain(net: nn.MLP, margin: Value, paths: GradientPaths, answer: int, right: int) -> None:
     x, n1, n2 = (tg.find(margin, name)[0] for name in ("x", "n1", "n2"))
-    net.zero_grad()  # of the last batch
+    net.zero_grad()  # the gradients of the last batch
     margin.backward()
     from_biases = sum(float(np.vdot(p.grad, p.data)) for name, p in net.named_parameters().items() if name[0] == "b")
     print(
@@ -153,7 +153,7 @@ def explain(net: nn.MLP, margin: Value, paths: GradientPaths, answer: int, right
 
     heading("Tried out: the fewest whose loss turns the margin, as paths say, and what the network then answers")
     for name, node in (("pixel", x), ("neuron", n2)):
-        by_way = node.grad * node.data  # of all paths, from pixels and from biases
+        by_way = node.grad * node.data  # the sum over all paths through each element, from pixels and biases
         order = ranked(by_way)
         said, silent, taken = float(margin.data), node.data.copy(), 0
         while said > 0:
@@ -164,12 +164,12 @@ def explain(net: nn.MLP, margin: Value, paths: GradientPaths, answer: int, right
         which = f"without {taken} {name}{'' if taken == 1 else 's'} of {node.name}"
         verdict = f"rather a {right} than a {answer}" if now < 0 else f"still rather a {answer} than a {right}"
         print(f"{which}: paths say {said:+.4f}, the network {now:+.4f}: {verdict}")
-        if node is n2:  # no rectifier comes after it, so that here the paths are all there is
+        if node is n2:  # no rectifier comes after n2, so the paths predict the network exactly
             require(now, said, "without some neurons the network does not answer what the paths say")
 
 
 def ranked(shares: Array) -> list[tuple[int, ...]]:
-    """Indices, the largest share first."""
+    """The indices of the shares, the largest share first."""
     order = np.argsort(-shares, axis=None, kind="stable")
     return [tuple(map(int, index)) for index in zip(*np.unravel_index(order, shares.shape), strict=True)]
 
@@ -199,7 +199,7 @@ def plot(image: Array, answer: int, right: int, margin: Value, paths: GradientPa
 
 def require(found: float, wanted: float, complaint: str) -> None:
     apart = abs(found - wanted) / max(abs(wanted), 1.0)
-    if not apart <= TOLERANCE:  # not: apart > TOLERANCE, which lets a nan pass
+    if not apart <= TOLERANCE:  # not: apart > TOLERANCE, which a nan would pass
         raise SystemExit(f"digits: {complaint}: {found:.12g} is not {wanted:.12g}")
 
 

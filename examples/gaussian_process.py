@@ -1,17 +1,17 @@
-"""A Gaussian process, its length scale and noise found from the data: the marginal likelihood by cholesky and solve.
+"""A Gaussian process whose length scale and noise are fitted: the marginal likelihood by ``cholesky`` and ``solve``.
 
-Twenty-five noisy readings of a function. The model says how alike the readings at two places are, k(x, x') = s² exp(-½
-(x - x')² / ℓ²) plus noise; the logarithm of how likely the readings are under it is
+The data are 25 noisy readings of a function. The model's covariance of the readings at two places is k(x, x') = s²
+exp(-½ (x - x')² / ℓ²), plus noise. The log likelihood of the readings is
 
     log p(y) = -½ yᵀ K⁻¹ y - ½ log det K - n/2 log 2π ,   K = k(x, x) + σ² 1
 
-and its gradient with respect to log s, log ℓ, log σ goes through the decomposition K = L Lᵀ. Each gradient is checked
-against the formula that textbooks give for it, ½ tr((α αᵀ - K⁻¹) ∂K/∂θ) with α = K⁻¹ y (Rasmussen and Williams,
-*Gaussian processes for machine learning*, 2006, eq. 5.9), which knows nothing of cholesky's derivative.
+and its gradient with respect to log s, log ℓ, log σ goes through the decomposition K = L Lᵀ. Each gradient is compared
+with the textbook's formula, ½ tr((α αᵀ - K⁻¹) ∂K/∂θ) with α = K⁻¹ y (Rasmussen and Williams, *Gaussian processes for
+machine learning*, 2006, eq. 5.9), which does without the derivative of ``cholesky``.
 
     python examples/gaussian_process.py
 
-The picture is written under ``out/``; it needs the extra ``plots``, and ``scipy`` finds the maximum.
+The script writes its picture under ``out/``, which needs the extra ``plots``; ``scipy`` finds the maximum.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> None:
     y = np.sin(x) + 0.1 * x + 0.2 * rng.normal(size=x.size)
 
     def cost(theta: Any) -> Any:
-        """-log p(y), of the logarithms of the three parameters."""
+        """-log p(y) as a function of the logarithms of the three parameters."""
         return -log_likelihood(theta, x, y)
 
     start = np.log([2.0, 0.3, 1.0])
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def log_likelihood(theta: Any, x: np.ndarray, y: np.ndarray) -> Any:
-    """Of the logarithms of s, ℓ and σ, an array or a Value: log p(y)."""
+    """The log likelihood as a function of the logarithms of s, ℓ and σ: an array or a Value of shape (3,)."""
     lower = np.linalg.cholesky(covariance(theta, x))
     whitened = np.linalg.solve(lower, y)
     log_det = 2.0 * np.sum(np.log(np.diagonal(lower)))
@@ -89,7 +89,7 @@ def covariance(theta: Any, x: np.ndarray) -> Any:
 
 
 def by_formula(theta: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """½ tr((α αᵀ - K⁻¹) ∂K/∂θ) for each of the three logarithms."""
+    """½ tr((α αᵀ - K⁻¹) ∂K/∂θ) for each of the three logarithms: shape (3,)."""
     s, length, noise = np.exp(theta)
     apart = (x[:, None] - x) ** 2
     alike = s**2 * np.exp(-0.5 * apart / length**2)

@@ -1,10 +1,10 @@
-"""The half adder: a network of 18 parameters, trained, and every one of its gradients taken apart.
+"""The half adder: a network of 18 parameters learns to add two bits, and each of its gradients is taken apart.
 
-Two inputs, two hidden layers of two neurons, two outputs, sigmoid everywhere, a bias on every neuron. It learns to add
-two bits: the first output is their sum, the second the carry. Then each gradient is computed in five ways, the paths
-from the cost to two weights are listed one by one, and the pictures are drawn.
+The network has two inputs, two hidden layers of two neurons, two outputs, sigmoids and biases everywhere. The first
+output is the sum of the bits, the second the carry. The script computes each gradient in five ways, lists the paths
+from the cost to two weights one by one, and draws pictures under ``out/``.
 
-Run it with ``make demo``, or ``python examples/half_adder.py``; the pictures are written under ``out/``.
+Run it with ``make demo``, or ``python examples/half_adder.py``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tinygrad_lite as tg
 import viz
 from tinygrad_lite import Value, datasets, nn, optim, training
 
-SEED = 0  # of 100 uniform starts about 80 learn it within 40,000 steps, the others are stuck
+SEED = 0  # about 80 of 100 uniform starts learn to add within 40,000 steps, the others get stuck
 OUT = Path("out")
 
 
@@ -73,10 +73,10 @@ def heading(text: str) -> None:
 
 
 def by_hand(w: dict[str, float], inputs: object, targets: object) -> dict[str, float]:
-    """The 18 derivatives of the cost, each written by hand as the sum over the paths that lead to it.
+    """The 18 derivatives of the cost, each written by hand as the sum over its paths.
 
-    ``(y - t)`` is the derivative of ½(y - t)², ``n(1 - n)`` that of the sigmoid, a weight that of the weighted sum with
-    respect to the neuron before, and that neuron with respect to the weight. A bias is like a weight from a constant 1.
+    The derivative of ½(y - t)² is ``(y - t)``, the sigmoid's is ``n(1 - n)``. The derivative of a weighted sum is the
+    weight with respect to a neuron, and the neuron with respect to a weight. A bias is the weight of a constant 1.
     """
     g = dict.fromkeys(w, 0.0)
     samples = list(zip(inputs, targets, strict=True))  # type: ignore[call-overload]
@@ -88,7 +88,7 @@ def by_hand(w: dict[str, float], inputs: object, targets: object) -> dict[str, f
         y0 = sigmoid(n20 * w["w300"] + n21 * w["w310"] + w["b30"])
         y1 = sigmoid(n20 * w["w301"] + n21 * w["w311"] + w["b31"])
 
-        # From the cost to each output's weighted sum there is one path.
+        # One path leads from the cost to each output's weighted sum.
         e0 = (y0 - t0) / len(samples) * y0 * (1 - y0)
         e1 = (y1 - t1) / len(samples) * y1 * (1 - y1)
         g["w300"] += e0 * n20
@@ -98,7 +98,7 @@ def by_hand(w: dict[str, float], inputs: object, targets: object) -> dict[str, f
         g["w311"] += e1 * n21
         g["b31"] += e1
 
-        # To a weight of layer 2 there are two: through y0 and through y1.
+        # Two paths lead to a weight of layer 2: through y0 and through y1.
         s20, s21 = n20 * (1 - n20), n21 * (1 - n21)
         g["w200"] += e0 * w["w300"] * s20 * n10 + e1 * w["w301"] * s20 * n10
         g["w210"] += e0 * w["w300"] * s20 * n11 + e1 * w["w301"] * s20 * n11
@@ -107,7 +107,7 @@ def by_hand(w: dict[str, float], inputs: object, targets: object) -> dict[str, f
         g["w211"] += e0 * w["w310"] * s21 * n11 + e1 * w["w311"] * s21 * n11
         g["b21"] += e0 * w["w310"] * s21 + e1 * w["w311"] * s21
 
-        # To a weight of layer 1 there are four: each of those splits again, through n20 and through n21.
+        # Four paths lead to a weight of layer 1: each of the two splits again, through n20 and through n21.
         s10, s11 = n10 * (1 - n10), n11 * (1 - n11)
         to_n10 = (
             e0 * w["w300"] * s20 * w["w200"]

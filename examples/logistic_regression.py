@@ -1,7 +1,7 @@
 """Logistic regression by L-BFGS: SciPy's optimizer, with value and gradient from ``tg.value_and_grad``.
 
-Two clouds of points, drawn with a seed. The cost is convex, so there is one lowest point: Newton's method, written by
-hand with the formulas for gradient and Hessian, must find the same one. Needs the extra ``scipy``.
+The data are two clouds of points, drawn with a seed. The cost is convex, so it has one minimum: Newton's method,
+written by hand with the formulas for gradient and Hessian, must find the same. The script needs the extra ``scipy``.
 
     python examples/logistic_regression.py
 """
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def newton(x: Array, labels: Array) -> Array:
-    """The same lowest point by Newton's method, gradient and Hessian by their formulas."""
+    """The same minimum by Newton's method, with the formulas for gradient and Hessian."""
     w = np.zeros(x.shape[1])
     for _ in range(20):
         p = 1 / (1 + np.exp(-(x @ w)))

@@ -1,13 +1,13 @@
 """A differential equation fitted to measurements: gradients through every step of its numerical solution.
 
-A pendulum with friction, angle'' = -k sin(angle) - c angle', is let go and measured, with noise. Which k and c does it
-have? The equation is solved by the Runge-Kutta method, a plain Python loop; ``tg.jacobian`` differentiates the whole
-loop; and the Gauss-Newton method fits both numbers by least squares. The same Jacobian tells how sure they are.
+A pendulum with friction, angle'' = -k sin(angle) - c angle', is released and measured, with noise. The script finds its
+k and c. A plain Python loop solves the equation by the Runge-Kutta method, ``tg.jacobian`` differentiates the whole
+loop, and the Gauss-Newton method fits both numbers by least squares. The same Jacobian gives their standard errors.
 
     python examples/ode_fit.py
 
-The picture is written under ``out/``; it needs matplotlib, the extra ``plots``. It fails, with a word on what, if the
-Jacobian differs from finite differences, if the fit does not settle, or misses by what noise does not explain.
+The script writes its picture under ``out/``, which needs matplotlib, the extra ``plots``. It stops with a message if
+the Jacobian differs from finite differences, or if the fit does not converge or misses by more than noise explains.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def simulate(p: Any) -> Any:
-    """The angles after each step, by the classical Runge-Kutta method, for the parameters (k, c)."""
+    """The angles, in radians, after each step of the classical Runge-Kutta method, for the parameters (k, c)."""
     k, c = p[0], p[1]
 
     def slope(angle: Any, speed: Any) -> tuple[Any, Any]:
@@ -112,7 +112,7 @@ def plot(times: Array, measured: Array, p: Array) -> Path:
 
 
 def require(worst: float, allowed: float, complaint: str) -> None:
-    if not worst <= allowed:  # not: worst > allowed, which lets a nan pass
+    if not worst <= allowed:  # not: worst > allowed, which a nan would pass
         raise SystemExit(f"ode_fit: {complaint}: {worst:.2g}, allowed {allowed:.2g}")
 
 

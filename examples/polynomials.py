@@ -1,13 +1,12 @@
-"""Polynomials, the first functions one learns to modify: fitted by gradient descent, beside Lagrange's.
+"""A polynomial through four points, found by gradient descent and by Lagrange's formula.
 
-A polynomial c0 + c1 x + c2 x² + c3 x³ is to pass through four points. Lagrange's formula gives its coefficients
-outright. Gradient descent finds them by following the gradient of the squared distances, which, for each coefficient,
-is the sum of one path per point.
+Lagrange's formula gives the coefficients of c0 + c1 x + c2 x² + c3 x³ at once. Gradient descent follows the gradient of
+the squared distances, which is the sum of one path per point for each coefficient.
 
     python examples/polynomials.py
 
-The picture is written under ``out/``; it needs matplotlib, the extra ``plots``. It fails, with a word on what, if the
-two ways do not lead to the same polynomial.
+The script writes its picture under ``out/``, which needs matplotlib, the extra ``plots``. It stops with a message if
+the two polynomials differ.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from tinygrad_lite.errors import MissingExtraError
 
 OUT = Path("out")
 POINTS = [(-1.0, 0.5), (-0.3, -0.4), (0.4, 0.6), (1.0, -0.2)]
-LR = 1.0  # the cost curves most along an eigenvector of value 1.37: above 2 / 1.37 descent would diverge
-SHOWN_AFTER = (0, 1, 10, 40)  # steps
+LR = 1.0  # the largest eigenvalue of the cost's Hessian is 1.37: descent diverges above 2 / 1.37
+SHOWN_AFTER = (0, 1, 10, 40)  # numbers of steps
 Array = npt.NDArray[np.float64]
 curve = np.polynomial.polynomial.polyval
 
@@ -43,7 +42,7 @@ def main() -> None:
     for path in paths:
         print(path)
     total, gradient = math.fsum(path.contribution for path in paths), coefficients[2].grad
-    by_hand = float(np.mean((0.0 - y) * x**2))  # ∂C/∂c2 = mean of (p(x) - y) · x², where p is still 0
+    by_hand = float(np.mean((0.0 - y) * x**2))  # ∂C/∂c2 = mean of (p(x) - y) · x²; p is still 0
     print(f"their sum {total:.12g}, backward() {gradient:.12g}, by hand {by_hand:.12g}")
     require(max(abs(total - gradient), abs(by_hand - gradient)), 1e-15, "the three gradients of c2 disagree")
 
@@ -85,7 +84,7 @@ def main() -> None:
 
 
 def squared_distances(coefficients: list[Value], x: Array, y: Array) -> Value:
-    """The mean over the points of ½ (p(x) - y)²: a scalar graph, named as one would write it."""
+    """The mean over the points of ½ (p(x) - y)²: a graph of scalars, with the names of the formula."""
     terms = []
     for k, (at, wanted) in enumerate(zip(x.tolist(), y.tolist(), strict=True)):
         powers = [at**n for n in range(len(coefficients))]
@@ -98,7 +97,7 @@ def squared_distances(coefficients: list[Value], x: Array, y: Array) -> Value:
 
 
 def lagrange(x: Array, y: Array) -> Array:
-    """The coefficients, lowest power first, of Σ y_i Π_{j≠i} (x - x_j) / (x_i - x_j), which meets all points."""
+    """The coefficients of Σ y_i Π_{j≠i} (x - x_j) / (x_i - x_j), the lowest power first."""
     total = np.zeros(len(x))
     for i in range(len(x)):
         others = np.delete(x, i)
@@ -109,7 +108,7 @@ def lagrange(x: Array, y: Array) -> Array:
 def plot(
     costs: list[float], stages: dict[int, list[float]], fitted: list[float], exact: Array, x: Array, y: Array
 ) -> Path:
-    """Both curves through the points, how descent came there, and the cost on its way down."""
+    """Both curves through the points, the curves after some steps of descent, and the cost over the steps."""
     try:
         import matplotlib as mpl
         from matplotlib.figure import Figure
@@ -119,7 +118,7 @@ def plot(
         ) from None
     blue, orange, grey = "#0072b2", "#d55e00", "#767676"
     fine = np.linspace(-1.2, 1.2, 400)
-    with mpl.rc_context({"svg.hashsalt": "polynomials"}):  # the same picture is the same file
+    with mpl.rc_context({"svg.hashsalt": "polynomials"}):  # the same picture gives the same bytes
         figure = Figure(figsize=(10.5, 4.4), layout="constrained")
         left, right = figure.subplots(1, 2)
         for step, coefficients in stages.items():
@@ -146,7 +145,7 @@ def plot(
 
 
 def require(worst: float, allowed: float, complaint: str) -> None:
-    if not worst <= allowed:  # not: worst > allowed, which lets a nan pass
+    if not worst <= allowed:  # not: worst > allowed, which a nan would pass
         raise SystemExit(f"polynomials: {complaint}: they differ by {worst:.2g}, allowed {allowed:g}")
 
 

@@ -1,15 +1,15 @@
-"""A residual network beside a plain one: the same depth, the same first weights, and paths of many lengths against one.
+"""A residual network and a plain one of the same depth: paths of many lengths against paths of one length.
 
-In a plain network every path from the loss to the first layer passes every block. A residual block adds its branch to
-what it was given, x + f(x), so that a path either takes the branch or skips it: of n blocks C(n, j) choices take j
-branches, a binomial. What of the gradient arrives by each is measured here with one sweep, whose sums are polynomials
-in the length. The finding of Veit et al. can be seen in it: most paths are of middle length, but each branch makes a
-path smaller, so that the short ones carry the gradient.
+In a plain network every path from the loss to the first layer passes every block. A residual block computes x + f(x),
+so a path either takes the branch f or skips it: C(n, j) combinations of n blocks take j branches. One sweep, whose sums
+are polynomials in the length, measures the part of the gradient that arrives by each number of branches. It shows what
+Veit et al. found: most paths are of middle length, but each branch makes a path smaller, so the short paths carry most
+of the gradient.
 
     python examples/residual.py
 
-Both networks learn to tell two spirals apart. The pictures are written under ``out/``; they need matplotlib, the extra
-``plots``. It fails, with a word on what, if anything does not add up.
+Both networks learn to separate two spirals. The script writes its pictures under ``out/``, which need matplotlib, the
+extra ``plots``. It stops with a message if a sum is wrong.
 
 Source: A. Veit, M. Wilber and S. Belongie, *Residual networks behave like ensembles of relatively shallow networks*,
 2016 (figures 4 and 6).
@@ -33,7 +33,7 @@ OUT = Path("out")
 SEED = 0
 BLOCKS = 12
 WIDTH = 12
-FEW = 4  # blocks that a path takes and is still called short
+FEW = 4  # a path through at most so many blocks is called short
 TOLERANCE = 1e-9
 Array = npt.NDArray[np.float64]
 
@@ -41,8 +41,8 @@ Array = npt.NDArray[np.float64]
 class Net(nn.Module):
     """A layer into ``width`` neurons, ``blocks`` blocks f(x) = relu(x @ w + b), a layer into two logits.
 
-    With ``skip`` a block gives x + f(x). Its weights then start smaller, by √blocks, so that blocks do not add up to an
-    explosion (Zhang et al., *Fixup initialization*, 2019); all else starts the same.
+    With ``skip`` a block computes x + f(x), and its weights start smaller by √blocks, so that the sum over the blocks
+    does not explode (Zhang et al., *Fixup initialization*, 2019). All other weights start the same.
     """
 
     def __init__(self, blocks: int, width: int, skip: bool, seed: int) -> None:
@@ -130,9 +130,9 @@ def by_length(loss: Value, net: Net) -> dict[int, tuple[Array, Array, Array]]:
 
 
 def shares(lengths: dict[int, tuple[Array, Array, Array]]) -> tuple[Array, Array]:
-    """For each length its part of the gradient, and the size of its total divided by the ways of that length.
+    """For each length its part of the gradient, and the size of its total divided by the number of paths.
 
-    The part is the total's component along the gradient, so that the parts add up to 1 and one that points the other
+    The part is the component of the total along the gradient: the parts add up to 1, and a total that points the other
     way counts as negative.
     """
     totals = np.array([totals for _, totals, _ in lengths.values()])
@@ -143,7 +143,7 @@ def shares(lengths: dict[int, tuple[Array, Array, Array]]) -> tuple[Array, Array
 
 
 def total_count(counts: npt.NDArray[np.int64]) -> int:
-    return sum(map(int, counts.flat))  # Python's integers: they may be large
+    return sum(map(int, counts.flat))  # Python's integers have no limit
 
 
 def plot(
@@ -196,7 +196,7 @@ def plot(
 
 
 def require(found: float, wanted: float, complaint: str) -> None:
-    if not abs(found - wanted) <= TOLERANCE * max(abs(wanted), 1.0):  # not: > TOLERANCE, which lets a nan pass
+    if not abs(found - wanted) <= TOLERANCE * max(abs(wanted), 1.0):  # not: > TOLERANCE, which a nan would pass
         raise SystemExit(f"residual: {complaint}: {found:.12g} is not {wanted:.12g}")
 
 

@@ -2,11 +2,11 @@
 
     f(x) = Σ (1 - x_i)² + 100 (x_{i+1} - x_i²)²
 
-The valley is curved and nearly flat, so plain gradient descent takes tens of thousands of steps to its lowest point,
-(1, 1, …, 1). Newton's method, with a step that is halved until the cost falls, takes some twenty.
+The valley is curved and nearly flat: plain gradient descent takes tens of thousands of steps to its minimum, (1, 1, …,
+1). Newton's method, with a step that is halved until the cost falls, takes about twenty.
 
-Run it with ``python examples/rosenbrock.py``. It fails where a derivative differs from its formula, or the valley's
-lowest point is not found.
+Run it with ``python examples/rosenbrock.py``. It stops with a message if a derivative differs from its formula, or if
+it does not find the minimum.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy.typing as npt
 import tinygrad_lite as tg
 from tinygrad_lite import Value
 
-START = (-1.2, 1.0)  # from four numbers on the valley has a second, higher lowest point
+START = (-1.2, 1.0)  # with four or more numbers the valley has a second, local minimum
 STEPS = 100
 Array = npt.NDArray[np.float64]
 
@@ -27,7 +27,7 @@ def rosenbrock(x: Value) -> Value:
 
 
 def by_hand(x: Array) -> tuple[Array, Array]:
-    """Gradient and Hessian as one writes them by hand."""
+    """Gradient and Hessian, written by hand."""
     gradient = np.zeros_like(x)
     gradient[:-1] = -2 * (1 - x[:-1]) - 400 * x[:-1] * (x[1:] - x[:-1] ** 2)
     gradient[1:] += 200 * (x[1:] - x[:-1] ** 2)

@@ -1,13 +1,13 @@
-"""tanh and its first six derivatives, one nested in the other, beside the polynomials that they are.
+"""tanh and its first six derivatives, by nested differentiation and by polynomials.
 
-``tg.elementwise_grad`` makes a function of a function, so that it can be applied again and again. With t = tanh(x) the
-derivative is 1 - t², and that of a polynomial P(t) is P'(t)(1 - t²): every derivative of tanh is a polynomial in tanh,
-to which the nested ones are held.
+``tg.elementwise_grad`` turns a function into its derivative, and can be applied again. With t = tanh(x) the derivative
+is 1 - t², and the derivative of a polynomial P(t) is P'(t)(1 - t²): every derivative of tanh is a polynomial in tanh,
+and the script compares the nested derivatives with these polynomials.
 
     python examples/tanh_orders.py
 
-The picture is written under ``out/``; it needs matplotlib, the extra ``plots``. It fails, with a word on what, if a
-derivative is not its polynomial.
+The script writes its picture under ``out/``, which needs matplotlib, the extra ``plots``. It stops with a message if a
+derivative differs from its polynomial.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> None:
         largest = np.abs(wanted).max()
         worst = np.abs(curves[order] - wanted).max() / largest
         print(f"{order:5}  {largest:8.4f}   {worst:19.1e}   {written(exact)}")
-        if not worst <= TOLERANCE:  # not: worst > TOLERANCE, which lets a nan pass
+        if not worst <= TOLERANCE:  # not: worst > TOLERANCE, which a nan would pass
             raise SystemExit(f"tanh_orders: derivative {order} is off by {worst:.2g}, allowed {TOLERANCE:g}")
         f, exact = tg.elementwise_grad(f), exact.deriv() * (1 - t**2)
 
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def written(polynomial: Polynomial) -> str:
-    """A polynomial in t with whole coefficients, the highest power first."""
+    """A polynomial in t with whole coefficients as text, the highest power first."""
     text = ""
     for power, coefficient in reversed(list(enumerate(polynomial.coef))):
         size = round(abs(coefficient))
@@ -69,7 +69,7 @@ def written(polynomial: Polynomial) -> str:
 
 
 def plot(x: Array, curves: dict[int, Array]) -> Path:
-    """All derivatives, each divided by its largest, for they grow: the sixth comes to 52."""
+    """All derivatives, each divided by its largest number, since they grow: the sixth reaches 52."""
     page = viz.plots.figure(9, 4.6)
     axes = page.subplots()
     for order, curve in curves.items():

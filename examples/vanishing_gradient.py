@@ -1,17 +1,18 @@
-"""The vanishing gradient, measured: what becomes of a gradient on its way through many layers, and two cures.
+"""The vanishing gradient, measured layer by layer, and two cures.
 
-A sigmoid's derivative is a (1 - a), at most 1/4, and every layer multiplies by it. So each layer before the last learns
-about four times more slowly than the one after it. Here that factor is measured, in networks of growing depth that read
-handwritten digits, beside two cures: rectifiers, whose derivative is 1 where they pass anything, and skips, x + f(x),
-whose paths need not meet a sigmoid at all.
+A sigmoid's derivative is a (1 - a), at most 1/4, and every layer multiplies by it: each layer learns about four times
+more slowly than the next one. The script measures this factor in networks of growing depth that read handwritten
+digits, and compares two cures: rectifiers, whose derivative is 1 where they are on, and skips, x + f(x), with paths
+that meet no sigmoid.
 
-The gradient is a sum over paths, so that it can be small for two reasons: what flows is small, or it cancels. Sweeps
-over other semirings tell them apart: the magnitude is what flows, and the entropy over how many paths it is spread.
+A gradient is a sum over paths. It is small if the contributions are small, or if they cancel. Sweeps over other
+semirings tell these two cases apart: the magnitude is the sum of the sizes of the contributions, and the entropy tells
+over how many paths they are spread.
 
     python examples/vanishing_gradient.py
 
-The pictures are written under ``out/``. It needs scikit-learn and, for the pictures, matplotlib: the extra
-``examples``. It fails, with a word on what, if a measured factor is above what the derivatives allow.
+The script writes its pictures under ``out/``. It needs scikit-learn and, for the pictures, matplotlib: the extra
+``examples``. It stops with a message if a measured factor exceeds the bound that the derivatives give.
 
 Source: S. Hochreiter, *Untersuchungen zu dynamischen neuronalen Netzen*, 1991; K. He et al., *Deep residual learning
 for image recognition*, 2016 (the skips).
@@ -34,9 +35,9 @@ OUT = Path("out")
 SEED = 0
 WIDTH = 32
 DEPTHS = (2, 4, 8, 16)
-DEPTH = 10  # hidden layers of the networks that are trained and taken apart
+DEPTH = 10  # the number of hidden layers of the networks that are trained and analysed
 STEPS = 400
-RECORDED = 10  # steps from one record of the gradients to the next
+RECORDED = 10  # the number of steps between two records of the gradients
 BATCH = 64
 LR = 2e-3
 KINDS = {"sigmoid": ("sigmoid", False), "relu": ("relu", False), "sigmoid + skips": ("sigmoid", True)}
@@ -45,7 +46,7 @@ Labels = npt.NDArray[np.int64]
 
 
 class Net(nn.Module):
-    """``depth`` hidden layers of ``WIDTH`` neurons between 64 pixels and 10 logits; with ``skip`` each is x + f(x)."""
+    """64 pixels, ``depth`` hidden layers of ``WIDTH`` neurons, 10 logits; with ``skip`` a layer computes x + f(x)."""
 
     def __init__(self, depth: int, kind: str, seed: int) -> None:
         rng = np.random.default_rng(seed)
@@ -124,7 +125,7 @@ def main() -> None:
 
 
 def loss_of(net: Net, x: Array, t: Labels) -> tuple[Value, list[Value]]:
-    """The cross-entropy of the digits, in nats, and the weighted sums of all hidden layers, the first ones first."""
+    """The cross-entropy of the digits, in nats, and the weighted sums of all hidden layers, the first layer first."""
     loss = nn.losses.cross_entropy(net(x), t)
     return loss, [tg.find(loss, f"z{k}")[0] for k in range(1, len(net.hidden) + 1)]
 
@@ -132,8 +133,8 @@ def loss_of(net: Net, x: Array, t: Labels) -> tuple[Value, list[Value]]:
 def measured(net: Net, x: Array, t: Labels) -> tuple[Array, Array, float]:
     """‖∂C/∂z‖ of each hidden layer; in sigmoid networks also the mean a(1 - a) of each, and a bound on the factor.
 
-    ∂C/∂z of a layer is that of the next one times its weights times a(1 - a): by a layer the norm is multiplied by at
-    most ¼ of the largest singular value of the weights. The bound is the geometric mean of these.
+    ∂C/∂z of a layer is ∂C/∂z of the next layer, times the next layer's weights, times a(1 - a): a layer multiplies the
+    norm by at most ¼ of the largest singular value of the weights. The bound is the geometric mean of these numbers.
     """
     loss, sums = loss_of(net, x, t)
     net.zero_grad()
@@ -146,7 +147,7 @@ def measured(net: Net, x: Array, t: Labels) -> tuple[Array, Array, float]:
 
 
 def trained(net: Net, x: Array, t: Labels, kind: str) -> list[dict[str, float]]:
-    """Train it, and return what the gradients of the hidden layers' weights were on the way."""
+    """Train the network, and return the norms of its hidden layers' gradients by layer, one record every few steps."""
     rng = np.random.default_rng(SEED)
     records: list[dict[str, float]] = []
 
@@ -164,7 +165,7 @@ def trained(net: Net, x: Array, t: Labels, kind: str) -> list[dict[str, float]]:
 
 
 def statistics(net: Net, x: Array, t: Labels) -> dict[str, Array]:
-    """For each hidden layer, the means over its neurons and samples of what the paths to one of them carry."""
+    """For each hidden layer, the mean of each statistic over its neurons and samples."""
     loss, sums = loss_of(net, x, t)
     sweeps = {
         name: tg.sweep(loss, semiring, wrt=sums)
@@ -213,7 +214,7 @@ def plot(
 
 
 def only_once(axes: Any, first: bool, last: bool) -> None:
-    """Of plots side by side the first says what the axis is, the last what the lines are."""
+    """Two plots side by side: the first has the label of the shared axis, the last the legend."""
     if not first:
         axes.set_ylabel("")
     if not last:

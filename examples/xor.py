@@ -1,13 +1,13 @@
-"""XOR: a network of arrays, its δs beside the formulas for them, and every path behind one hidden weight.
+"""XOR: a network of arrays, its δs compared with their formulas, and every path to one hidden weight.
 
-Two inputs, ten hidden neurons and two outputs (the classes "equal" and "different") by default, sigmoid everywhere,
-cost ½ Σ (ŷ - y)², a fixed number of steps. The predicted class is the larger output. Then δ = ∂C/∂z of every layer is
-computed by the formulas that one writes by hand, and compared with what backpropagation left at each z.
+By default the network has two inputs, ten hidden neurons and two outputs (the classes "equal" and "different"),
+sigmoids everywhere, and the cost ½ Σ (ŷ - y)². The predicted class is the larger output. After training, the script
+computes δ = ∂C/∂z of every layer by hand-written formulas, and compares it with the gradient of z.
 
     python examples/xor.py --dims 2,10,10,2 --steps 8000 --lr 0.5 --seed 3
 
-The pictures are written under ``out/``. It fails, with a word on what, if any two ways to a gradient disagree, or if
-not all four answers are right.
+The script writes its pictures under ``out/``. It stops with a message if two ways to a gradient disagree, or if an
+answer is wrong.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ import viz
 from tinygrad_lite import Value, datasets, nn, optim, training
 
 OUT = Path("out")
-PRINTED = 100  # paths: [2, 10, 2] has 8 to a hidden weight, a layer of 10 more makes them 80, another 800
-ADDED_UP = 20_000  # paths: more than these are summed by a sweep, not one by one
+PRINTED = 100  # paths: [2, 10, 2] has 8 to a hidden weight, one more layer of 10 makes 80, another 800
+ADDED_UP = 20_000  # the largest number of paths that are summed one by one; a sweep sums more
 TOLERANCE = 1e-12
 Array = npt.NDArray[np.float64]
 
@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def show_deltas(loss: Value, deltas: list[Array], inputs: Array) -> None:
-    """Each layer's δ as backpropagation left it at z, beside the formula's: a row per sample, a number per neuron."""
+    """Print each layer's δ, by backpropagation and by the formula: a row per sample, a number per neuron."""
     heading("δ = ∂C/∂z of every layer, backpropagation beside the formulas")
     for layer in range(len(deltas), 0, -1):
         last = layer == len(deltas)
@@ -109,7 +109,7 @@ def show_deltas(loss: Value, deltas: list[Array], inputs: Array) -> None:
 
 
 def show_paths(loss: Value, name: str) -> None:
-    """Every path from the cost to one weight, and their sum beside the gradient."""
+    """Print every path from the cost to one weight, their sum, and the gradient."""
     paths = tg.gradient_paths(loss, name)
     heading(f"The paths from the cost to {name}: {paths.count:,}, of which {paths.active_count:,} carry something")
     print("n1[3,0] is neuron 0 of layer 1 for sample 3; a path through an input of 0 carries nothing")
@@ -121,22 +121,22 @@ def show_paths(loss: Value, name: str) -> None:
     total = math.fsum(path.contribution for path in paths) if listed else paths.total
     gradient = element_grad(loss, name)
     print(f"the sum of all {total:.12g}, backward() {gradient:.12g}")
-    # Paths cancel: what rounding leaves is relative to their magnitude, not to their sum.
+    # Paths cancel: rounding errors are relative to their magnitude, not to their sum.
     require(abs(total - gradient) / (paths.magnitude or 1.0), f"the paths to {name} do not add up to its gradient")
 
 
 def by_hand(state: dict[str, Array], x: Array, t: Array) -> tuple[list[Array], dict[str, Array]]:
-    """δ of every layer and the gradients, by the formulas of backpropagation by layers.
+    """δ of every layer, and the gradients, by the layer-wise formulas of backpropagation.
 
-    Last layer: δ = (ŷ - y) ⊙ a (1 - a). Hidden: δ = a (1 - a) ⊙ (δ_next wᵀ_next), the sum over all paths onwards. Then
-    ∂C/∂w = aᵀ_before δ and ∂C/∂b = Σ δ over the samples.
+    Last layer: δ = (ŷ - y) ⊙ a (1 - a). Hidden layers: δ = a (1 - a) ⊙ (δ_next wᵀ_next), the sum over all paths from
+    the cost. Then ∂C/∂w = aᵀ_before δ and ∂C/∂b = Σ δ over the samples.
     """
     layers = len(state) // 2
     a, slopes = [x], [x]
     for k in range(1, layers + 1):
         z = a[-1] @ state[f"w{k}"] + state[f"b{k}"]
         a.append(sigmoid(z))
-        slopes.append(a[-1] * sigmoid(-z))  # a (1 - a), where subtracting would leave no digits of an a near 1
+        slopes.append(a[-1] * sigmoid(-z))  # a (1 - a) without the subtraction, which loses all digits of an a near 1
     delta = (a[-1] - t) * slopes[-1]
     deltas = [delta]
     for k in range(layers - 1, 0, -1):
@@ -148,29 +148,29 @@ def by_hand(state: dict[str, Array], x: Array, t: Array) -> tuple[list[Array], d
 
 
 def sigmoid(z: Array) -> Array:
-    with np.errstate(over="ignore"):  # exp(1000) is inf, and 1 / (1 + inf) the 0 that it should be
+    with np.errstate(over="ignore"):  # exp(1000) is inf, and 1 / (1 + inf) is 0, as it should be
         return np.asarray(1 / (1 + np.exp(-z)))
 
 
 def element_grad(loss: Value, name: str) -> float:
-    """What ``backward`` left at one weight of the arrays, by either form of its name: ``w201`` or ``w2[0,1]``."""
+    """The gradient of one weight of the arrays, by either form of its name: ``w201`` or ``w2[0,1]``."""
     value, index = tg.find(loss, name)
     return float(value.grad[index])
 
 
 def difference(ours: Array | float, theirs: Array | float) -> float:
-    """The largest difference, relative to the largest number of both."""
+    """The largest difference between the two, relative to their largest number."""
     largest = max(np.max(np.abs(ours)), np.max(np.abs(theirs)))
     return float(np.max(np.abs(np.subtract(ours, theirs))) / largest) if largest else 0.0
 
 
 def require(worst: float, complaint: str) -> None:
-    if not worst <= TOLERANCE:  # not: worst > TOLERANCE, which lets a nan pass
+    if not worst <= TOLERANCE:  # not: worst > TOLERANCE, which a nan would pass
         raise SystemExit(f"xor: {complaint}: relative difference {worst:.2g}, allowed {TOLERANCE:g}")
 
 
 def row(numbers: Array) -> str:
-    """The numbers of one sample, wrapped under each other where there are many."""
+    """The numbers of one sample as text, ten per line."""
     lines = [numbers[start : start + 10] for start in range(0, len(numbers), 10)]
     return f"\n{' ' * 24}".join(" ".join(f"{number: .2e}" for number in line) for line in lines)
 
