@@ -12,7 +12,7 @@ import tinygrad_lite as tg
 from tinygrad_lite._aliases import MOVED
 
 OURS = "checks compiler derivation formulas handwritten nn optim paths programs training transforms"
-OTHERS = "tqdm graphviz wasmtime matplotlib scipy numba numpy.random"
+OTHERS = "tqdm graphviz wasmtime matplotlib scipy sklearn numba torch jax numpy.random"
 LATER = {f"tinygrad_lite.{room}" for room in OURS.split()} | set(OTHERS.split())
 
 
@@ -22,11 +22,19 @@ def run(program: str) -> str:
     return done.stdout
 
 
+def loaded(program: str) -> set[str]:
+    return set(run(f"{program}; import sys; print(*sys.modules)").split())
+
+
 @pytest.mark.parametrize("package", ["tinygrad_lite", "viz"])
 def test_what_few_programs_use_is_loaded_later(package: str) -> None:
-    loaded = set(run(f"import sys, {package}; print(*sys.modules)").split())
-    assert package in loaded
-    assert not loaded & LATER
+    found = loaded(f"import {package}")
+    assert package in found
+    assert not found & LATER
+
+
+def test_what_is_loaded_too_early_is_found() -> None:
+    assert loaded("import tqdm, tinygrad_lite as tg; tg.nn") & LATER >= {"tqdm", "tinygrad_lite.nn"}
 
 
 def test_it_does_not_need_tqdm() -> None:
