@@ -1,1 +1,1 @@
-"""For maintainers: generated stubs and the coverage page. Outside the package, and imported by nothing in it."""
+"""Tools for maintainers: stubs, coverage, architecture, notebooks. No module of the package imports them."""

@@ -1,7 +1,7 @@
-"""What of NumPy is differentiable here: ``python -m tools.coverage docs`` writes docs/coverage.md.
+"""The page of differentiable functions: ``python -m tools.coverage docs`` writes docs/coverage.md.
 
-The tables are read off the tables that the functions are called by, so they cannot promise what is not there. A test
-compares the page with what this module would write, and the list of HIPS autograd with the package itself.
+The page is read off the registers that dispatch calls, so it cannot promise a missing function. A test compares the
+page with the output of this module, and the list of HIPS autograd with the package itself.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ sinc sinh sort split sqrt square squeeze stack std subtract sum swapaxes tan tan
 triu var vsplit vstack where
 """
 AUTOGRAD = _DIFFERENTIATED.split()
-"""What autograd 1.9 differentiates, by NumPy's names: what has a derivative, and what it composes of that."""
+"""The functions that autograd 1.9 differentiates, by NumPy's names: primitives and compositions."""
 
 _HELD = """
 all allclose any argmax argmin argpartition argsort argwhere around array_equal array_equiv ceil count_nonzero
@@ -46,9 +46,9 @@ isfinite isinf isnan isneginf isposinf isreal isscalar less less_equal logical_a
 ndim nonzero not_equal ones_like result_type rint round searchsorted shape sign size trunc zeros_like
 """
 AUTOGRAD_CONSTANTS = _HELD.split()
-"""What autograd holds constant."""
+"""The functions that autograd holds constant."""
 
-_COMPLEX = "what it takes or makes is complex, and Values are real"
+_COMPLEX = "it takes or makes complex numbers, and Values are real"
 ELSEWHERE = {
     f"fft.{name}": _COMPLEX
     for name in ["fft", "fft2", "fftn", "ifft", "ifft2", "ifftn", "irfft", "irfft2", "irfftn", "rfft", "rfft2", "rfftn"]
@@ -58,7 +58,7 @@ ELSEWHERE = {
     "full": "NumPy does not ask what it is filled with: `np.broadcast_to(value, shape)` does the same",
     "isscalar": "NumPy answers by the type: `value.shape == ()` does the same",
 }
-"""What autograd has and this has not, with the reason."""
+"""Functions of autograd's that are missing here, with the reason."""
 
 DENSE = frozenset(name for name, entry in STRUCTURED.items() if entry.dense)
 """Functions whose local derivative is a ``Dense`` map."""
@@ -72,7 +72,7 @@ _NOTES = {
     "erfc": "arrays need the extra `scipy`",
     "gelu_erf": "arrays need the extra `scipy`",
 }
-"""What to say of lines of the table; structured functions have it in the register."""
+"""Remarks on lines of the table; the register has those on structured functions."""
 
 
 def _name(function: Any) -> str:
@@ -81,7 +81,7 @@ def _name(function: Any) -> str:
 
 
 def covered() -> dict[str, Callable[..., Any]]:
-    """What takes Values and differentiates, by NumPy's name without the ``np.``.
+    """The differentiable functions by NumPy's name, without the ``np.``.
 
     >>> covered()["linalg.inv"].__name__
     'inv'
@@ -188,7 +188,7 @@ def _of_numpy() -> list[str]:
         "",
         "Arguments are those after the first; others are refused, except for values that say nothing (`out=None`).",
         "A decomposition's derivative is a map between all elements: gradients are there at any size, to all orders;",
-        f"what is asked of its paths needs its entries one by one, at most {AT_MOST:,} of them.",
+        f"path queries need all its entries, at most {AT_MOST:,} of them.",
         "",
         *_table(("function", "arguments", "method", "orders", "paths", "notes"), rows),
         "Also `np.add.reduce`, `multiply.reduce`, `maximum.reduce`, `minimum.reduce`, `logaddexp.reduce`,",
@@ -242,7 +242,7 @@ def _beside_autograd() -> list[str]:
 
 
 def write(folder: Path) -> Path:
-    """Write the page into ``folder``, beside its place first, then renamed."""
+    """Write the page into ``folder``: first into a file beside it, which is then renamed."""
     path = folder / "coverage.md"
     beside = path.with_suffix(".md.new")
     beside.write_text(page(), encoding="utf-8")

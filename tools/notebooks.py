@@ -1,7 +1,7 @@
-"""The tutorial notebooks, executed: ``python -m tools.notebooks`` runs them all, and keeps what comes out.
+"""The tutorial notebooks, executed: ``python -m tools.notebooks`` runs all of them and keeps their outputs.
 
-What is kept is what a reader sees and nothing else: no times, no execution counts, no ids that change, so that a
-notebook that was executed again differs only where the project does.
+It keeps only what a reader sees, without times, execution counts and changing ids: a second run changes a notebook only
+where the project changed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def executed(path: Path) -> Any:
 
 
 def shown(notebook: Any) -> list[tuple[str, Any]]:
-    """What a reader sees of the code cells: the source, and each output by its kind."""
+    """The source of each code cell, and its outputs by their kind."""
     return [
         (cell.source, [output.get("text") or dict(output.get("data", {})) for output in cell.outputs])
         for cell in notebook.cells

@@ -1,7 +1,7 @@
-"""The stubs of what is made at run time, for type checkers and editors: ``python -m tools.stubs`` writes them.
+"""The stubs of code that is made at run time, for type checkers and editors: ``python -m tools.stubs`` writes them.
 
 The functions of the table and the methods of Value are generated, and ``tinygrad_lite`` imports most of its names when
-they are first used, so no source shows them. A test compares the stubs with what this module would write.
+they are first used, so no source shows them. A test compares the stubs with the output of this module.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Operand = Value | Raw
 
 
 def elementary_stub() -> str:
-    """The text of ``elementary.pyi``: each function of the table gives a Value if it is given one."""
+    """The text of ``elementary.pyi``: each function of the table returns a Value if an operand is one."""
     return (
         _HEAD.format(more=", overload", value="..core.value")
         + "\n__all__: list[str]\n\n"
@@ -140,7 +140,7 @@ STUBS = {
 
 
 def write(package: Path) -> list[Path]:
-    """Write the stubs into the package's rooms, each beside its place first, then renamed."""
+    """Write the stubs into the package: each first into a file beside it, which is then renamed."""
     written = []
     for name, text in STUBS.items():
         path = package / name

@@ -1,4 +1,4 @@
-"""The structured ops: reductions, moves, products, sorting, decompositions, and their names as methods and in NumPy.
+"""The structured ops: reductions, rearrangements, products, decompositions; their names as methods and in NumPy.
 
 Each op is a forward function and a chain of linear maps. The room imports ``core`` and ``semirings``.
 """

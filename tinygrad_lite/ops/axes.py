@@ -1,6 +1,4 @@
-"""Axes as users give them, turned into negative numbers: those stay right when a semiring's components stand in
-front.
-"""
+"""Axes as users give them, turned into negative numbers, which stay right when a semiring's components come first."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @cache
 def all_axes(ndim: int) -> Shape:
-    """Every axis of so many."""
+    """All axes of an array that has ``ndim`` of them."""
     return tuple(range(-ndim, 0))
 
 
@@ -42,7 +40,7 @@ def axes_of(x: Any, axis: int | Sequence[int] | None, who: str) -> Shape:
 
 
 def one_axis(x: Any, axis: int, ndim: int, who: str) -> int:
-    """One axis as a negative number; ``ndim`` is that of the result, where it has more axes than ``x``."""
+    """One axis as a negative number; ``ndim`` is the result's, which may have more axes than ``x``."""
     try:
         return normalize_axis_index(operator.index(axis), ndim) - ndim
     except (ValueError, TypeError) as error:

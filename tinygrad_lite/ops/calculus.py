@@ -1,4 +1,4 @@
-"""Functions sampled on a grid: differences, gradients, integrals, interpolation. Compositions of slices and sums."""
+"""Calculus on a grid: differences, slopes, integrals, interpolation, all compositions of slices and sums."""
 
 from __future__ import annotations
 

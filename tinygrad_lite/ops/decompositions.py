@@ -1,9 +1,10 @@
 """Decompositions of matrices: Cholesky's, eigenvectors, singular values, Q and R, and the pseudo-inverse.
 
-The derivative of each is a ``Dense`` map. One that has several results is one op, whose result holds them side by side;
-they are slices of it. Sources: M. Giles, *An extended collection of matrix derivative results for forward and reverse
-mode algorithmic differentiation*, 2008; J. Townsend, *Differentiating the singular value decomposition*, 2016; for Q
-and R, S. Walter, L. Lehmann and R. Lamour, *On evaluating higher-order derivatives of the QR decomposition*, 2012.
+The derivative of each is a ``Dense`` map. A decomposition with several results is one op that holds them side by side
+in one array; the results are slices of it. Sources: M. Giles, *An extended collection of matrix derivative results for
+forward and reverse mode algorithmic differentiation*, 2008; J. Townsend, *Differentiating the singular value
+decomposition*, 2016; for Q and R, S. Walter, L. Lehmann and R. Lamour, *On evaluating higher-order derivatives of the
+QR decomposition*, 2012.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class QRResult(NamedTuple):
 
 @dataclass(slots=True)
 class Decomposition(Op):
-    """Any op whose local derivative is a ``Dense`` map. ``back`` makes its pull of the operand and the result."""
+    """Any op whose local derivative is a ``Dense`` map. ``back(operand, result)`` returns its pull."""
 
     name: str
     sign: str
@@ -73,7 +74,7 @@ class Decomposition(Op):
 
 
 def _folded(g: Any) -> Any:
-    """The cotangent of a symmetric matrix as that of its lower triangle, which is all that is read of it."""
+    """The cotangent of a symmetric matrix, folded onto its lower triangle: NumPy reads only that."""
     return tril(g + transposed(g)) * _half_diagonal(shape_of(g)[-1], raw(g).dtype)
 
 
@@ -82,7 +83,7 @@ def _half_diagonal(n: int, dtype: Any) -> Any:
 
 
 def _gaps(w: Any) -> Any:
-    """``1 / (w[j] - w[i])`` at (i, j), and 0 where two are equal: no direction of their plane is told from another."""
+    """``1 / (w[j] - w[i])`` at (i, j), and 0 where two are equal, since nothing then tells their eigenvectors apart."""
     gaps = expand_dims(w, -2) - expand_dims(w, -1)
     equal = on_constants(lambda data: data == 0, gaps)
     return elementary.where(equal, 0.0, 1.0 / elementary.where(equal, 1.0, gaps))
@@ -269,7 +270,7 @@ def qr(x: Any, mode: str = "reduced") -> Any:
 
     out = record(Decomposition("qr", "qr", packed, _qr_back), (x if n == k else x[..., :k],))
     q, r = out[..., :m, :], out[..., m:, :]
-    if n > k:  # the other columns are only turned
+    if n > k:  # the remaining columns of x are only rotated
         r = concatenate([r, matmul(transposed(q), x[..., k:])], axis=-1)
     return r if mode == "r" else QRResult(q, r)
 

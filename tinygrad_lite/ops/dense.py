@@ -1,8 +1,8 @@
-"""The linear map of a decomposition: every element of a matrix moves every element of the result.
+"""The linear map of a decomposition: every input element affects every output element.
 
-It is written once, as the pull of a cotangent: some matrix products, which work on numbers and on Values, at any size.
-The push is its transpose, by carrying a cotangent back through those products. What is no gradient (counts,
-magnitudes, paths) needs the entries themselves, m · n numbers for n elements and m of the result.
+The map is written once, as the pull of a cotangent: a few matrix products that work on numbers and on Values, at any
+size. The push is its transpose, computed by pulling back through those products. Counts, magnitudes and paths need the
+entries themselves: m · n numbers for n input and m output elements.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ AT_MOST = 10_000_000
 
 
 class Dense:
-    """The local derivative whose pull is ``back``: of a cotangent of the result's shape, perhaps with axes in front.
+    """The local derivative whose pull is ``back``. A cotangent has the result's shape after its leading axes.
 
-    The first ``batch`` axes of operand and result number independent matrices.
+    The first ``batch`` axes of operand and result count independent matrices.
     """
 
     def __init__(self, who: str, in_shape: Shape, out_shape: Shape, batch: int, back: Callable[[Any], Any]) -> None:
@@ -63,11 +63,11 @@ class Dense:
             (found,) = carry_back([self.back(g)], [t], [g], arithmetic(recorded))
             return np.zeros(lead + self.out_shape, t.dtype) if found is None else found
 
-        return Context().run(pushed)  # recorded, whoever has switched recording off
+        return Context().run(pushed)  # records even inside no_grad
 
     @cached_property
     def contract(self) -> Contract:
-        """The same map by its entries.
+        """The same map as the array of its entries.
 
         Raises ``ArgumentError`` for more than ``AT_MOST``.
         """
@@ -90,5 +90,5 @@ class Dense:
 
 
 def _ordinary(semiring: Semiring) -> bool:
-    """Whether weights are taken as they are, as by the gradient: then no entry has to be known by itself."""
+    """Whether the semiring takes weights as they are, like the gradient: then the pull needs no single entry."""
     return semiring.linear and semiring.lift(-1.0) == -1.0

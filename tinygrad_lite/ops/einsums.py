@@ -1,4 +1,4 @@
-"""Einstein summation, of which outer and tensordot are cases."""
+"""Einstein summation; ``outer`` and ``tensordot`` are special cases."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Shape = tuple[int, ...]
 
 @dataclass(slots=True)
 class Einsum(Op):
-    """einsum of one or two operands. ``labels`` of each operand, and of the result; nothing is implied."""
+    """The einsum of one or two operands, with explicit labels of each operand and of the result."""
 
     labels: tuple[str, ...]
     out_labels: str
@@ -33,7 +33,7 @@ class Einsum(Op):
     sign = "einsum"
 
     def _words(self, k: int) -> tuple[str, str]:
-        """The labels of operand ``k``, each once, and those of them that stand elsewhere as well."""
+        """The labels of operand ``k``, each once, and those among them that also stand elsewhere."""
         once = "".join(dict.fromkeys(self.labels[k]))
         elsewhere = self.out_labels + "".join(word for j, word in enumerate(self.labels) if j != k)
         return once, "".join(label for label in once if label in elsewhere)
@@ -57,7 +57,7 @@ class Einsum(Op):
         if len(operands) == 2:
             _, word = self._words(1 - k)
             w = operands[1 - k]
-            if word != self.labels[1 - k]:  # its diagonals and lone sums belong to the weights
+            if word != self.labels[1 - k]:  # its diagonals and sums over lone labels go into the weights
                 w = einsum(f"{self.labels[1 - k]}->{word}", w)
             maps = (Contract(self.out_labels, shared, word, w),)
         elif shared:

@@ -1,6 +1,6 @@
-"""The structured functions, on Values or plain arrays: all that are not lines of the table of derivatives.
+"""The structured functions, on Values or plain arrays: every function that is not a line of the table of derivatives.
 
-Every one whose first argument is a Value is also a method. A type stub, generated from the register, stands beside.
+A function whose first argument is a Value is also a method. The type stub beside is generated from the register.
 """
 
 from . import (  # noqa: F401  (each enters its functions)

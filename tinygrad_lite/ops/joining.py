@@ -1,4 +1,4 @@
-"""Compositions of moves, sums and products: joining, cutting and turning arrays, and products by name."""
+"""Arrays joined to one, and one array cut into several."""
 
 from __future__ import annotations
 
@@ -25,7 +25,94 @@ __all__ = [
 ]  # fmt: skip
 
 
+@dataclass(slots=True)
+class Concatenate(Op):
+    """Arrays one after the other along an axis."""
+
+    axis: int  # negative
+    name = "concatenate"
+    sign = "concat"
+
+    def forward(self, *data: Any) -> Any:
+        return np.concatenate(data, axis=self.axis)
+
+    def linear_in(self, n: int) -> Sequence[int]:
+        return range(n)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        before = builtins.sum(shape_of(x)[self.axis] for x in operands[:k])
+        own = shape_of(operands[k])
+        part: Any = (..., slice(before, before + own[self.axis]), *(slice(None),) * (-self.axis - 1))
+
+        def placed(positions: Any) -> Any:
+            whole = np.zeros(shape_of(out), dtype=np.int64)
+            whole[part] = positions
+            return whole
+
+        return (Gather(own, shape_of(out), placed, lambda g, zeros: g[part]),)
+
+
+@dataclass(slots=True)
+class Stack(Op):
+    """Arrays side by side along a new axis."""
+
+    axis: int  # negative, of the result
+    name = "stack"
+    sign = "stack"
+
+    def forward(self, *data: Any) -> Any:
+        return np.stack(data, axis=self.axis)
+
+    def linear_in(self, n: int) -> Sequence[int]:
+        return range(n)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        part: Any = (..., k, *(slice(None),) * (-self.axis - 1))
+
+        def placed(positions: Any) -> Any:
+            whole = np.zeros(shape_of(out), dtype=np.int64)
+            whole[part] = positions
+            return whole
+
+        return (Gather(shape_of(operands[k]), shape_of(out), placed, lambda g, zeros: g[part]),)
+
+
 # ---- joining
+
+
+@function(numpy=np.concatenate, method=False)
+def concatenate(xs: Sequence[Any], axis: int | None = 0) -> Any:
+    """The arrays joined along ``axis``; flattened first if it is ``None``.
+
+    Raises ``ArgumentError`` without arrays, ``ShapeError`` for scalars or shapes that do not fit.
+
+    >>> concatenate([np.array([1.0, 2.0]), np.array([3.0])])
+    array([1., 2., 3.])
+    """
+    xs = tuple(xs)
+    if not xs:
+        raise ArgumentError("concatenate: needs at least one array, got none")
+    if axis is None:
+        xs, axis = tuple(flattened(x) for x in xs), 0
+    if any(not ndim_of(x) for x in xs):
+        raise ShapeError("concatenate: scalars have no axis to be joined along; use stack([…])")
+    return record(Concatenate(one_axis(xs[0], axis, ndim_of(xs[0]), "concatenate")), xs)
+
+
+@function(numpy=np.stack, method=False)
+def stack(xs: Sequence[Any], axis: int = 0) -> Any:
+    """The arrays joined along a new axis: this makes a vector of scalars.
+
+    Raises ``ArgumentError`` without arrays.
+
+    >>> from tinygrad_lite import Value
+    >>> stack([Value(1.0), Value(2.0)]).shape
+    (2,)
+    """
+    xs = tuple(xs)
+    if not xs:
+        raise ArgumentError("stack: needs at least one array, got none")
+    return record(Stack(one_axis(xs[0], axis, ndim_of(xs[0]) + 1, "stack")), xs)
 
 
 def _each(xs: Sequence[Any], at_least: Any) -> list[Any]:
@@ -124,6 +211,27 @@ def append(x: Any, values: Any, axis: int | None = None) -> Any:
 # ---- cutting
 
 
+@function(numpy=np.split, returns="list[Value]")
+def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
+    """``x`` cut along ``axis`` into ``sections`` equal parts, or before each index that it lists.
+
+    Raises ``ShapeError`` if the length does not divide.
+
+    >>> [part.shape for part in split(np.array([1.0, 2.0, 3.0]), [1])]
+    [(1,), (2,)]
+    """
+    k = one_axis(x, axis, ndim_of(x), "split")
+    length = shape_of(x)[k]
+    if isinstance(sections, int | np.integer):
+        if sections < 1 or length % sections:
+            raise ShapeError(f"split: {describe(x)} cannot be cut into {sections} equal parts along axis {k}")
+        cuts = list(range(0, length + 1, length // sections)) if length else [0] * (int(sections) + 1)
+    else:
+        cuts = [0, *sections, length]
+    rest = (slice(None),) * (-k - 1)
+    return [getitem(x, (..., slice(a, b), *rest)) for a, b in pairwise(cuts)]
+
+
 @function(numpy=np.array_split, returns="list[Value]")
 def array_split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
     """``x`` cut along ``axis`` into ``sections`` parts; if it does not divide, the first are longer by one.
@@ -172,111 +280,3 @@ def dsplit(x: Any, sections: int | Sequence[int]) -> list[Any]:
     [(2, 2, 2), (2, 2, 2)]
     """
     return split(_deep(x, 3, "dsplit"), sections, 2)
-
-
-@dataclass(slots=True)
-class Concatenate(Op):
-    """Arrays one after the other along an axis."""
-
-    axis: int  # negative
-    name = "concatenate"
-    sign = "concat"
-
-    def forward(self, *data: Any) -> Any:
-        return np.concatenate(data, axis=self.axis)
-
-    def linear_in(self, n: int) -> Sequence[int]:
-        return range(n)
-
-    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
-        before = builtins.sum(shape_of(x)[self.axis] for x in operands[:k])
-        own = shape_of(operands[k])
-        part: Any = (..., slice(before, before + own[self.axis]), *(slice(None),) * (-self.axis - 1))
-
-        def placed(positions: Any) -> Any:
-            whole = np.zeros(shape_of(out), dtype=np.int64)
-            whole[part] = positions
-            return whole
-
-        return (Gather(own, shape_of(out), placed, lambda g, zeros: g[part]),)
-
-
-@dataclass(slots=True)
-class Stack(Op):
-    """Arrays side by side along a new axis."""
-
-    axis: int  # negative, of the result
-    name = "stack"
-    sign = "stack"
-
-    def forward(self, *data: Any) -> Any:
-        return np.stack(data, axis=self.axis)
-
-    def linear_in(self, n: int) -> Sequence[int]:
-        return range(n)
-
-    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
-        part: Any = (..., k, *(slice(None),) * (-self.axis - 1))
-
-        def placed(positions: Any) -> Any:
-            whole = np.zeros(shape_of(out), dtype=np.int64)
-            whole[part] = positions
-            return whole
-
-        return (Gather(shape_of(operands[k]), shape_of(out), placed, lambda g, zeros: g[part]),)
-
-
-@function(numpy=np.concatenate, method=False)
-def concatenate(xs: Sequence[Any], axis: int | None = 0) -> Any:
-    """The arrays joined along ``axis``; flattened first if it is ``None``.
-
-    Raises ``ArgumentError`` without arrays, ``ShapeError`` for scalars or shapes that do not fit.
-
-    >>> concatenate([np.array([1.0, 2.0]), np.array([3.0])])
-    array([1., 2., 3.])
-    """
-    xs = tuple(xs)
-    if not xs:
-        raise ArgumentError("concatenate: needs at least one array, got none")
-    if axis is None:
-        xs, axis = tuple(flattened(x) for x in xs), 0
-    if any(not ndim_of(x) for x in xs):
-        raise ShapeError("concatenate: scalars have no axis to be joined along; use stack([…])")
-    return record(Concatenate(one_axis(xs[0], axis, ndim_of(xs[0]), "concatenate")), xs)
-
-
-@function(numpy=np.stack, method=False)
-def stack(xs: Sequence[Any], axis: int = 0) -> Any:
-    """The arrays joined along a new axis: this makes a vector of scalars.
-
-    Raises ``ArgumentError`` without arrays.
-
-    >>> from tinygrad_lite import Value
-    >>> stack([Value(1.0), Value(2.0)]).shape
-    (2,)
-    """
-    xs = tuple(xs)
-    if not xs:
-        raise ArgumentError("stack: needs at least one array, got none")
-    return record(Stack(one_axis(xs[0], axis, ndim_of(xs[0]) + 1, "stack")), xs)
-
-
-@function(numpy=np.split, returns="list[Value]")
-def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[Any]:
-    """``x`` cut along ``axis`` into ``sections`` equal parts, or before each index that it lists.
-
-    Raises ``ShapeError`` if the length does not divide.
-
-    >>> [part.shape for part in split(np.array([1.0, 2.0, 3.0]), [1])]
-    [(1,), (2,)]
-    """
-    k = one_axis(x, axis, ndim_of(x), "split")
-    length = shape_of(x)[k]
-    if isinstance(sections, int | np.integer):
-        if sections < 1 or length % sections:
-            raise ShapeError(f"split: {describe(x)} cannot be cut into {sections} equal parts along axis {k}")
-        cuts = list(range(0, length + 1, length // sections)) if length else [0] * (int(sections) + 1)
-    else:
-        cuts = [0, *sections, length]
-    rest = (slice(None),) * (-k - 1)
-    return [getitem(x, (..., slice(a, b), *rest)) for a, b in pairwise(cuts)]

@@ -1,6 +1,6 @@
-"""Linear algebra with inverses: determinants, solutions, powers, of stacks of matrices too.
+"""Inverses, solutions, determinants and powers of matrices, alone or in stacks.
 
-The derivative of an inverse or a solution is two contractions, that of a determinant its cofactors. Source: M. Giles,
+The derivative of an inverse or a solution is two contractions; of a determinant, its cofactors. Source: M. Giles,
 *An extended collection of matrix derivative results for forward and reverse mode algorithmic differentiation*, 2008.
 """
 
@@ -44,7 +44,7 @@ def transposed(x: Any) -> Any:
 
 
 def matrices(x: Any, who: str, square: bool = True) -> Any:
-    """``x`` itself; raises ``ShapeError`` unless it is a matrix or a stack of them, square ones if so wanted."""
+    """``x`` itself. Raises ``ShapeError`` unless it is a matrix or a stack of them, and square if ``square``."""
     shape = shape_of(x)
     if len(shape) < 2 or (square and shape[-1] != shape[-2]):
         kind = "square matrices" if square else "matrices"
@@ -53,7 +53,7 @@ def matrices(x: Any, who: str, square: bool = True) -> Any:
 
 
 def numerically(who: str, function: Callable[..., Any], *data: Any) -> Any:
-    """NumPy's own, whose complaint about the numbers in a matrix becomes ours."""
+    """NumPy's function. Its ``LinAlgError`` is raised as our ``ArgumentError``."""
     try:
         return function(*(x if hasattr(x, "__array_function__") else np.asanyarray(x) for x in data))
     except np.linalg.LinAlgError as error:
@@ -64,13 +64,13 @@ def numerically(who: str, function: Callable[..., Any], *data: Any) -> Any:
 
 
 def real(who: str, x: Any) -> Any:
-    """Refuses complex numbers, of which these functions are not analytic."""
+    """``x`` itself. Raises ``ValueTypeError`` for complex numbers: these functions are not analytic."""
     if np.iscomplexobj(x):
         raise ValueTypeError(f"{who}: complex numbers are not supported, got shape {shape_of(x)}; take their parts")
     return x
 
 
-# ---- inverses and what is made with them
+# ---- ops
 
 
 class Inv(Op):

@@ -1,7 +1,6 @@
-"""Moves: ops whose result holds elements of their operands, in other places.
+"""Array manipulation: ops whose result holds elements of their operand in other places.
 
-Each op is a small class: its forward function, and the chain of linear maps that is its local derivative. Below stand
-the functions that users call.
+First the ops, then the functions that users call.
 """
 
 from __future__ import annotations
@@ -88,9 +87,9 @@ class BroadcastTo(Op):
 
 @dataclass(slots=True)
 class Move(Op):
-    """Any op whose result holds elements of one operand, or zeros: ``function`` is NumPy's.
+    """Any other op whose result holds elements of its operand, or zeros. ``function`` is NumPy's.
 
-    ``back`` is the adjoint for moves that use no element twice (see ``Gather``).
+    ``back`` is the adjoint, for an op that uses no element twice (see ``Gather``).
     """
 
     name: str
@@ -145,7 +144,7 @@ def _reordered(x: Any, shape: Any, order: str = "C") -> Any:
 
 
 def flattened(x: Any) -> Any:
-    """``x`` itself if it has one axis: an op the less in its paths."""
+    """``x`` raveled; ``x`` itself if it has one axis, which keeps an op out of its paths."""
     return x if ndim_of(x) == 1 else ravel(x)
 
 

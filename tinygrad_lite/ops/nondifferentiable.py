@@ -1,7 +1,7 @@
-"""Functions that are constant wherever they have a derivative: rounding, steps, and questions about real numbers.
+"""Functions whose derivative is 0 wherever it exists: rounding, steps, and questions about real numbers.
 
-Of Values they make a constant, through which no path leads. It knows what it was made of, so a compiled step makes it
-anew each time.
+Their result on a Value is a constant, and no path leads through it. The constant knows its operands, so a compiled step
+recomputes it each time.
 """
 
 from __future__ import annotations

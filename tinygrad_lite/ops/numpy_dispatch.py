@@ -1,7 +1,7 @@
 """NumPy's own functions on Values: ``np.exp(v)``, ``np.sum(v, axis=0)``, ``array + v``.
 
-NumPy asks its arguments' classes before it does anything (NEP 13 for ufuncs, NEP 18 for functions). What is in the
-register is recorded; anything else raises, so that no Value ends up in an array of objects.
+NumPy asks the classes of its arguments first (NEP 13 for ufuncs, NEP 18 for functions). A function in the register is
+recorded; any other raises, so that no Value ends up in an array of objects.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from .registry import NUMPY, for_numpy
 __all__ = ["NUMPY_FUNCTIONS", "ON_DATA", "UFUNCS"]
 
 
-# ---- what is no structured function
+# ---- NumPy's functions that are not structured functions of ours
 
 
 @for_numpy(np.positive, np.conjugate, np.real)
 def _same(x: Any) -> Any:
-    """The number itself, under another identity."""
+    """The same numbers in a new Value."""
     return elementary.mul(x, 1.0)
 
 
@@ -76,7 +76,7 @@ UFUNCS = {f: call for f, call in NUMPY.items() if isinstance(f, np.ufunc)}
 NUMPY_FUNCTIONS = {f: call for f, call in NUMPY.items() if f not in UFUNCS and not isinstance(f, BuiltinMethodType)}
 """What is called for another function of NumPy's; the rest of the register are methods of ufuncs."""
 
-# Of the data alone: their results are plain arrays.
+# These read the data only: their results are plain arrays.
 ON_DATA: set[Any] = {
     np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
     np.isfinite, np.isinf, np.isnan, np.isneginf, np.isposinf, np.signbit, np.iscomplex, np.iscomplexobj, np.isreal,
@@ -102,7 +102,7 @@ _NO_EFFECT: dict[str, tuple[Any, ...]] = {
     "hermitian": (False,),
     "copy": (True, False),
 }
-"""Arguments that say nothing here, with the values that say nothing."""
+"""Arguments that have no effect on Values, with the values that are accepted."""
 
 
 def _array_ufunc(self: Value, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -159,7 +159,7 @@ def _array_function(
 
 @cache
 def _parameters(func: Any) -> tuple[inspect.Parameter, ...]:
-    """NumPy's own parameters of a function; none where it does not say."""
+    """The parameters of a NumPy function; none if NumPy does not tell."""
     try:
         return tuple(inspect.signature(func).parameters.values())
     except ValueError:  # written in C, before NumPy 2.4
@@ -167,7 +167,7 @@ def _parameters(func: Any) -> tuple[inspect.Parameter, ...]:
 
 
 def _bound(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments that NumPy needs by position, the others by NumPy's name for them, those left out left out."""
+    """The arguments without defaults by position, the others by NumPy's names unless they equal their defaults."""
     parameters = _parameters(func)
     kwargs = {key: value for key, value in kwargs.items() if value is not np._NoValue}
     if not parameters or any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
@@ -190,12 +190,12 @@ def _bound(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tu
 
 
 def _is(value: Any, default: Any) -> bool:
-    """Whether an argument is what it would be if it were left out."""
+    """Whether an argument equals its default."""
     return value is default or (type(value) is type(default) and not ndim_of(value) and bool(value == default))
 
 
 def _called(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Our function with NumPy's arguments, less those that say nothing."""
+    """Call our function with NumPy's arguments, without those that have no effect."""
     given = {
         key: value
         for key, value in kwargs.items()

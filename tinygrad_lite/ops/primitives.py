@@ -1,8 +1,8 @@
 """``primitive``: an op of one's own, given by a function and the rule of its local derivatives, in one place.
 
-The rule is one of three: expressions, as in a line of the table of derivatives; a chain of linear maps; or a vjp. What
-is recorded is an op like any other, so every sweep, mode and order goes through it. There is no register of
-primitives: an op is known by the Values that it made, and two of the same name have nothing to do with each other.
+The rule is one of three: expressions, as in a line of the table of derivatives; a chain of linear maps; or a vjp. The
+recorded op is like any other, so every sweep, mode and order goes through it. There is no register of primitives: only
+the Values that an op made know it, and two ops of the same name have nothing to do with each other.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["Primitive", "primitive"]
 
 
 class Primitive(Op):
-    """A user's own op. What it does is not looked into: it is called as a whole, also by compiled steps."""
+    """A user's own op. Everyone calls its function as a whole, compiled steps too; nobody looks inside."""
 
     function: Callable[..., Any]
     options: dict[str, Any]
@@ -43,7 +43,7 @@ class Primitive(Op):
             out = self.function(*map(_protected, data), **self.options)
         except TinygradError:
             raise
-        except ValueError as error:  # which would be taken for shapes that do not go together
+        except ValueError as error:  # the recorder would report it as shapes that do not fit
             raise ArgumentError(f"{self.name}: its function raised {type(error).__name__}: {error}") from error
         if isinstance(out, Value) or not isinstance(out, (float, int, np.ndarray, np.generic)):
             raise ValueTypeError(
@@ -70,7 +70,7 @@ def _protected(data: Any) -> Any:
 
 
 class _ByExpressions(Primitive, Elementwise):
-    """A line of the table, but for its value, which a function computes."""
+    """A line of the table whose value the user's function computes."""
 
     def __init__(self, rule: Rule, function: Callable[..., Any]) -> None:
         Elementwise.__init__(self, rule)
@@ -127,14 +127,14 @@ class _ByChain(Primitive):
 
 
 class _Pullback(Dense):
-    """The map of a user's vjp, which may not take Values: then numbers are pushed by the entries."""
+    """The map of a user's vjp. That may not take Values, so numbers are pushed by the entries."""
 
     def push(self, t: Any, semiring: Semiring) -> Any:
         return super().push(t, semiring) if type(t) is Value else self.contract.push(t, semiring)
 
 
 class _ByVjp(Primitive):
-    """An op of which only the products of a cotangent with its Jacobian are known."""
+    """An op whose rule is a vjp: the product of a cotangent with its Jacobian."""
 
     def __init__(self, name: str, sign: str, function: Callable[..., Any], rule: Any, options: dict[str, Any]) -> None:
         self.name, self.sign = name, sign
@@ -215,7 +215,7 @@ def primitive(
 ) -> Callable[..., Any]:
     """A function of numbers and arrays as an op of its own, with one rule for its local derivatives.
 
-    The function's positional parameters are the operands; what it gets are Python floats and arrays. Exactly one of
+    The function's positional parameters are the operands; it receives Python floats and arrays. Pass exactly one of
 
     - ``derivatives``: for an op that works element by element, one expression for each operand, in the function's
       parameters and ``out``, as in the table of derivatives; ``None`` where there is none. An expression calls the
@@ -226,8 +226,8 @@ def primitive(
       ``g`` of the result; or one such function for each operand, ``None`` where there is no derivative. Where a
       question needs single entries of the Jacobian, it is built from this, up to ten million of them.
 
-    Keyword-only parameters are options, which chain and vjp get as well. ``name`` (the function's own) and ``sign``
-    are what errors and pictures call it. More in docs/primitive.md.
+    Keyword-only parameters are options; chain and vjp receive them too. Errors call the op ``name`` (by default the
+    function's own) and pictures show ``sign``. More in docs/primitive.md.
 
     Raises ``ArgumentError`` for no rule or several, a wrong number of derivatives, or a name that is taken;
     ``UnknownNameError`` for an unknown name in an expression.
@@ -326,7 +326,7 @@ def _recording(
 
 
 def _checked_name(name: str) -> str:
-    """A name stands in sources that people run, so it is an identifier; and it does not mean something else there."""
+    """The name of an op, checked: generated source uses it as an identifier, and it must not mean another op there."""
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
         raise ArgumentError(f"primitive: an op's name is a Python identifier, got {name!r}; pass name=")
     if name in TABLE or name in STRUCTURED:

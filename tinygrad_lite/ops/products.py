@@ -28,14 +28,14 @@ Shape = tuple[int, ...]
 
 
 def _product(a: Any, b: Any) -> Any:
-    """The matrix product of arrays: of small matrices ``dot`` takes a third of the time of ``matmul``."""
+    """The matrix product of arrays. On small matrices ``dot`` takes a third of the time of ``matmul``."""
     if type(a) is np.ndarray and type(b) is np.ndarray and a.ndim == b.ndim == 2:
         return a.dot(b)
     return np.matmul(a, b)
 
 
 class MatMul(Op):
-    """The matrix product, of stacks of matrices and of vectors too."""
+    """The matrix product of matrices, stacks of them, and vectors."""
 
     name = "matmul"
     sign = "@"
@@ -53,7 +53,7 @@ class MatMul(Op):
         return self._batched(k, a, b, shape_of(out))
 
     def _batched(self, k: int, a: Any, b: Any, out_shape: Shape) -> Chain:
-        """Stacks of matrices and vectors: a batch axis that an operand lacks, or is stretched along, is summed over."""
+        """The chain for stacks and vectors: it sums over batch axes that the operand lacks or is stretched along."""
         core_a = "ij"[-ndim_of(a) :]
         core_b = "jk"[: ndim_of(b)]
         core_out = core_a[:-1] + core_b[1:]
@@ -84,7 +84,7 @@ def _to_shape(x: Any, shape: Shape) -> Any:
 
 
 class LinearOp(Op):
-    """``x @ weight + bias`` as one op: the weighted sums of a layer, as ``weighted_sum`` is those of one neuron."""
+    """``x @ weight + bias`` as one op: the weighted sums of a layer, as ``weighted_sum`` is the one of a neuron."""
 
     name = "linear"
     sign = "Σ"
@@ -110,7 +110,7 @@ class LinearOp(Op):
 
     def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
         x, weight, bias = operands
-        if type(out) is np.ndarray and out.ndim == x.ndim == 2:  # and so is the weight
+        if type(out) is np.ndarray and out.ndim == x.ndim == 2:  # and so has the weight two axes
             if k == 0:
                 return g.dot(weight.T)
             if k == 1:
@@ -208,7 +208,7 @@ def tensordot(a: Any, b: Any, axes: int | tuple[Any, Any] = 2) -> Any:
     return record(Einsum(("".join(a_labels), "".join(b_labels)), out), (a, b))
 
 
-# ---- products
+# ---- products by other names
 
 
 @function(numpy=np.inner)

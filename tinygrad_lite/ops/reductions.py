@@ -1,4 +1,4 @@
-"""Reductions: ops that make one result of all elements along some axes, and the running sum."""
+"""Reductions: ops that make one number of all elements along some axes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Mean(_Reduction):
 
 
 class Extremum(_Reduction):
-    """The largest or smallest: k equal ones share 1/k each."""
+    """The largest or smallest element. k equal ones share the derivative, 1/k each."""
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         x, top = operands[0], self.spread(out, shape_of(operands[0]))
@@ -114,7 +114,7 @@ class Min(Extremum):
 
 
 class Prod(_Reduction):
-    """The product: the derivative at one factor is the product of the others, right at zeros too."""
+    """The product. The derivative by a factor is the product of the others, also at zeros."""
 
     name = "prod"
     sign = "Π"
@@ -128,7 +128,7 @@ class Prod(_Reduction):
 
 
 def _product_of_others(x: Any, axes: Shape) -> Any:
-    """For each element the product of all others along ``axes``: of those before it, times those after it.
+    """For each element the product of all others along ``axes``.
 
     Halves multiply into each other as a tournament, so it takes log2(n) steps, divides by nothing, and works on Values.
     """
@@ -161,7 +161,7 @@ def _others_along_last(x: Any) -> Any:
 
 
 class LogSumExp(_Reduction):
-    """Log Σ exp(x), shifted by the largest element so that nothing overflows."""
+    """``log Σ exp(x)``, shifted by the largest element so that nothing overflows."""
 
     name = "logsumexp"
     sign = "logΣexp"
@@ -172,7 +172,7 @@ class LogSumExp(_Reduction):
             return x
         top = np.max(x, axis=self.axes, keepdims=True, initial=-np.inf)
         shift = np.where(np.isfinite(top), top, 0.0).astype(x.dtype, copy=False)
-        with np.errstate(divide="ignore"):  # of nothing but -inf it is -inf
+        with np.errstate(divide="ignore"):  # the log of 0, if all are -inf
             total = np.log(np.add.reduce(np.exp(x - shift), axis=self.axes, keepdims=True)) + shift
         return (
             total if self.keepdims else total.reshape([n for k, n in enumerate(x.shape) if k - x.ndim not in self.axes])
@@ -188,7 +188,7 @@ class LogSumExp(_Reduction):
 
 
 class Norm(_Reduction):
-    """√Σx², of derivative x / norm, and 0 where the norm is 0."""
+    """√Σx². Its derivative is x / norm, and 0 where the norm is 0."""
 
     name = "norm"
     sign = "‖·‖"
@@ -196,7 +196,7 @@ class Norm(_Reduction):
     def forward(self, *data: Any) -> Any:
         x = data[0]
         if not ndim_of(x):
-            return abs(x) if type(x) is float else np.where(np.real(x) < 0, -x, x)  # a complex step goes on from there
+            return abs(x) if type(x) is float else np.where(np.real(x) < 0, -x, x)  # the complex step goes through here
         top = np.max(np.abs(x), axis=self.axes, keepdims=True, initial=0.0)
         scale = np.where((top > 0) & np.isfinite(top), top, 1.0).astype(x.dtype, copy=False)  # squares may overflow
         total = np.sqrt(np.add.reduce(np.square(x / scale), axis=self.axes, keepdims=True)) * scale
@@ -241,13 +241,13 @@ class Trace(Op):
 
 
 def nonempty(x: Any, axes: Shape, who: str) -> None:
-    """Raises ``ShapeError`` where there is nothing along ``axes``."""
+    """Raise ``ShapeError`` if there are no elements along ``axes``."""
     if 0 in [shape_of(x)[axis] for axis in axes]:
         raise ShapeError(f"{who}: {describe(x)} has no elements along the axes {axes}, so there is none to choose")
 
 
 def masked(x: Any, where: Any, instead: float, who: str) -> Any:
-    """``x`` with a number in the place of what ``where`` leaves out; ``None`` leaves out nothing."""
+    """``x`` with the number ``instead`` where the mask is false; ``x`` itself without a mask."""
     if where is None:
         return x
     return elementary.where(_mask(x, where, who), x, instead)
@@ -273,7 +273,7 @@ def _extreme(op: type[Extremum], x: Any, axis: Any, keepdims: bool, initial: Any
         nonempty(x, axes, who)
         return record(op(axes, keepdims), (x,))
     if 0 in [shape_of(x)[axis] for axis in axes]:
-        return elementary.add(sum(x, axes, keepdims), initial)  # a sum of nothing
+        return elementary.add(sum(x, axes, keepdims), initial)  # zeros of the right shape and graph
     return joined(record(op(axes, keepdims), (masked(x, where, least, who),)), initial)
 
 

@@ -1,7 +1,7 @@
-"""The register of structured functions: ``@function`` on a definition is all that it takes to be one.
+"""The register of structured functions: one ``@function`` on a definition makes it one.
 
-From here ``functions`` (and with it ``tg.*``), Value's methods, NumPy's functions on Values, the type stubs and the
-coverage page are filled.
+The register fills ``functions`` (and with it ``tg.*``), Value's methods, NumPy's functions on Values, the type stubs
+and the coverage page.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Entry(NamedTuple):
-    """A structured function, and what readers of the register must know of it."""
+    """A structured function, and what the readers of the register need to know about it."""
 
     call: Callable[..., Any]
     method: bool
@@ -41,7 +41,7 @@ NUMPY: dict[Any, Callable[..., Any]] = {}
 
 
 def for_numpy(*functions: Any) -> Callable[[F], F]:
-    """The decorated function is called when one of NumPy's ``functions`` is given a Value.
+    """Call the decorated function when one of NumPy's ``functions`` gets a Value.
 
     It takes their arguments by NumPy's names. ``None`` stands for a function that the installed NumPy lacks.
 
@@ -67,7 +67,7 @@ def function(
     orders: str = "all",
     note: str = "",
 ) -> Callable[[F], F]:
-    """The decorated function is a structured function, by its own name.
+    """Enter the decorated function as a structured function, by its own name.
 
     ``numpy`` is the function of NumPy's, or a tuple of them, that it stands for on Values (see ``for_numpy``, which
     also decorates a function of its own where NumPy's arguments differ). The other arguments are those of ``Entry``.

@@ -21,62 +21,6 @@ from .registry import for_numpy, function
 __all__ = ["GetItem", "getitem", "nan_to_num", "select", "take", "take_along_axis"]
 
 
-@function(numpy=np.take_along_axis)
-def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
-    """At each place the element whose index along ``axis`` is the number there in ``indices``.
-
-    Raises ``ArgumentError`` unless the indices are integers, ``ShapeError`` unless they have as many axes as ``x``.
-
-    >>> take_along_axis(np.array([[1.0, 2.0], [3.0, 4.0]]), [[1], [0]]).tolist()
-    [[2.0], [3.0]]
-    """
-    indices = np.asarray(raw(indices))
-    if indices.dtype.kind not in "iu":
-        raise ArgumentError(f"take_along_axis: needs integer indices, got dtype {indices.dtype}; use .astype(int)")
-    if axis is None:
-        return take(x, np.reshape(indices, -1))
-    if indices.ndim != ndim_of(x):
-        raise ShapeError(
-            f"take_along_axis: needs as many axes in indices, of shape {indices.shape}, as in {describe(x)}"
-        )
-    k = one_axis(x, axis, ndim_of(x), "take_along_axis") + ndim_of(x)
-    key = [np.arange(n).reshape([-1 if j == i else 1 for j in range(indices.ndim)]) for i, n in enumerate(shape_of(x))]
-    key[k] = indices
-    return getitem(x, tuple(key))
-
-
-@function(numpy=np.nan_to_num)
-def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
-    """``x`` with numbers in place of NaN and infinities; no gradient flows through those.
-
-    >>> nan_to_num(np.array([1.0, np.nan])).tolist()
-    [1.0, 0.0]
-    """
-    finite = on_constants(np.isfinite, x)
-    instead = on_constants(lambda data: np.nan_to_num(data, nan=nan, posinf=posinf, neginf=neginf), x)
-    return elementary.where(finite, x, instead)
-
-
-@function(numpy=np.select, method=False)
-def select(conditions: Sequence[Any], choices: Sequence[Any], default: Any = 0.0) -> Any:
-    """For each element the choice of the first condition that holds there; ``default`` where none does.
-
-    Raises ``ArgumentError`` unless there is one choice for each condition.
-
-    >>> x = np.array([-1.0, 2.0])
-    >>> select([x > 0], [x], 0.5).tolist()
-    [0.5, 2.0]
-    """
-    if not conditions or len(conditions) != len(choices):
-        raise ArgumentError(
-            f"select: needs a choice for each condition, one at least; got {len(conditions)} and {len(choices)}"
-        )
-    out = default
-    for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
-        out = elementary.where(condition, choice, out)
-    return out
-
-
 @dataclass(slots=True)
 class GetItem(Op):
     """Elements picked by NumPy's indexing."""
@@ -100,7 +44,7 @@ class GetItem(Op):
             lead = ndim_of(g) - ndim_of(out)
             if basic:
                 whole[(*(slice(None),) * lead, *own)] = g
-            elif lead:  # beside arrays, slices in front would move axes about
+            elif lead:  # slices before an index array would reorder the axes
                 for front in np.ndindex(g.shape[:lead]):
                     np.add.at(whole[front], own, g[front])
             else:
@@ -172,3 +116,59 @@ def _take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") ->
     elif mode != "raise":
         raise ArgumentError(f"take: mode is 'raise', 'wrap' or 'clip', got {mode!r}")
     return take(x, indices, axis)
+
+
+@function(numpy=np.take_along_axis)
+def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
+    """At each place the element whose index along ``axis`` is the number there in ``indices``.
+
+    Raises ``ArgumentError`` unless the indices are integers, ``ShapeError`` unless they have as many axes as ``x``.
+
+    >>> take_along_axis(np.array([[1.0, 2.0], [3.0, 4.0]]), [[1], [0]]).tolist()
+    [[2.0], [3.0]]
+    """
+    indices = np.asarray(raw(indices))
+    if indices.dtype.kind not in "iu":
+        raise ArgumentError(f"take_along_axis: needs integer indices, got dtype {indices.dtype}; use .astype(int)")
+    if axis is None:
+        return take(x, np.reshape(indices, -1))
+    if indices.ndim != ndim_of(x):
+        raise ShapeError(
+            f"take_along_axis: needs as many axes in indices, of shape {indices.shape}, as in {describe(x)}"
+        )
+    k = one_axis(x, axis, ndim_of(x), "take_along_axis") + ndim_of(x)
+    key = [np.arange(n).reshape([-1 if j == i else 1 for j in range(indices.ndim)]) for i, n in enumerate(shape_of(x))]
+    key[k] = indices
+    return getitem(x, tuple(key))
+
+
+@function(numpy=np.nan_to_num)
+def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
+    """``x`` with numbers in place of NaN and infinities; no gradient flows through those.
+
+    >>> nan_to_num(np.array([1.0, np.nan])).tolist()
+    [1.0, 0.0]
+    """
+    finite = on_constants(np.isfinite, x)
+    instead = on_constants(lambda data: np.nan_to_num(data, nan=nan, posinf=posinf, neginf=neginf), x)
+    return elementary.where(finite, x, instead)
+
+
+@function(numpy=np.select, method=False)
+def select(conditions: Sequence[Any], choices: Sequence[Any], default: Any = 0.0) -> Any:
+    """For each element the choice of the first condition that holds there; ``default`` where none does.
+
+    Raises ``ArgumentError`` unless there is one choice for each condition.
+
+    >>> x = np.array([-1.0, 2.0])
+    >>> select([x > 0], [x], 0.5).tolist()
+    [0.5, 2.0]
+    """
+    if not conditions or len(conditions) != len(choices):
+        raise ArgumentError(
+            f"select: needs a choice for each condition, one at least; got {len(conditions)} and {len(choices)}"
+        )
+    out = default
+    for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
+        out = elementary.where(condition, choice, out)
+    return out

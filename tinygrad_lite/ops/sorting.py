@@ -1,4 +1,4 @@
-"""Ops that put elements in order: sort, partition, median, quantiles."""
+"""Sorting, whole and in part."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Sort", "partition", "sort"]
 
 @dataclass(slots=True)
 class Sort(Op):
-    """The elements along an axis in an order that depends on them: where they came from is read anew each time."""
+    """The elements along an axis in sorted order. Each sweep reads from the data where every element came from."""
 
     name: str
     sign: str

@@ -217,7 +217,7 @@ def _quantile(x: Any, q: Any, axis: Any, keepdims: bool, method: str, who: str) 
     low = np.floor(place).astype(np.intp)
     share = (place - low).astype(getattr(raw(x), "dtype", float))
     if np.any(share):
-        # What lies on an element is that twice by a half: 0 times an infinite neighbour would be NaN.
+        # A place on an element takes that element twice, by a half: 0 times an infinite neighbour would be NaN.
         high, share = low + (share > 0), np.where(share > 0, share, share.dtype.type(0.5))
         out = ordered[..., low] * (1 - share) + ordered[..., high] * share
     else:
@@ -250,7 +250,7 @@ def var(
     nonempty(x, axes, "var")
     if where is not None:
         mask = _mask(x, where, "var")
-        x = masked(x, mask, 0.0, "var")  # what is left out may be NaN, of which 0 times is NaN
+        x = masked(x, mask, 0.0, "var")  # an element left out may be NaN, and 0 times NaN is NaN
         away = masked(x - mean(x, axes, keepdims=True, where=mask), mask, 0.0, "var")
         return sum(elementary.square(away), axes, keepdims) / (_kept(mask, x, axes, keepdims) - ddof)
     n = math.prod(shape_of(x)[k] for k in axes)

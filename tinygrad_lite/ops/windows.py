@@ -1,4 +1,4 @@
-"""Windows that slide over an array, and the convolutions that are products with them."""
+"""Sliding windows, and the convolutions that are products with them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Shape = tuple[int, ...]
 
 @dataclass(slots=True)
 class Windows(Op):
-    """Every stretch of ``sizes`` elements along ``axes``: where it starts on the axes, what is in it on new last ones.
+    """Every window of ``sizes`` elements along ``axes``: its start on those axes, its elements on new last axes.
 
     Windows start ``strides`` apart, and their elements lie ``dilations`` apart.
     """
@@ -148,7 +148,7 @@ def _correlated(a: Any, v: Any, mode: str, who: str) -> Any:
     if mode not in ("full", "same", "valid"):
         raise ArgumentError(f"{who}: mode is 'full', 'same' or 'valid', got {mode!r}")
     a, v = _vector(a), _vector(v)
-    if m > n:  # the shifts run the other way
+    if m > n:  # the shifts run in the other direction
         return flip(_correlated(v, a, mode, who)) if mode != "same" else flip(_same(v, a, n // 2))
     if mode == "same":
         return _same(a, v, m // 2)
