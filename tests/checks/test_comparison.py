@@ -228,80 +228,6 @@ def test_float32_is_held_to_what_float32_can_tell(seed: int) -> None:
     assert not tg.compare(loss, wrt=net, manual=[1.001 * g for g in gradients])
 
 
-# ---- manual gradients in other forms, and what is wrong with them ----------------------------------------------------
-
-
-def layer_by_layer(net: nn.MLP, x: Any, t: Any, slip: str = "") -> dict[str, Any]:
-    w = net.state_dict()
-    a = np.tanh(x @ w["w1"] + w["b1"])
-    delta2 = (a @ w["w2"] + w["b2"] - t) / 5
-    back = delta2 @ w["w2"].T
-    delta1 = back if slip == "factor" else back * (1 - a * a)
-    return {
-        "w1": x.T @ delta1,
-        "b1": delta1.sum(axis=0),
-        "w2": a.T @ delta2,
-        "b2": delta2.sum(axis=0),
-        "delta2": delta2,
-        "n1": back,
-        "δ1": delta1,
-    }
-
-
-@pytest.fixture
-def layers() -> tuple[Value, nn.MLP, Any, Any]:
-    net = nn.MLP(3, [4, 2], activation="tanh", output="linear", rng=0)
-    rng = np.random.default_rng(1)
-    x, t = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
-    return nn.losses.half_squared_error(net(x), t), net, x, t
-
-
-def test_a_layer_by_layer_backward_with_its_deltas(layers: Any) -> None:
-    loss, net, x, t = layers
-    comparison = tg.compare(loss, manual=lambda: layer_by_layer(net, x, t), wrt=net)
-    assert comparison
-    assert [row.name for row in comparison.rows] == ["w1", "b1", "w2", "b2", "delta2", "n1", "δ1"]
-    assert comparison.diagnosis == ()
-    wrong = tg.compare(loss, manual=layer_by_layer(net, x, t, "factor"), wrt=net)
-    assert wrong.diagnosis == (
-        "first wrong at 'n1' (of shape (5, 4)), coming from the end",
-        "the likely slip: the factor of 'n1' with respect to 'z1' is missing",
-    )
-    assert wrong.diagnosis[1] in str(wrong)
-    with pytest.raises(DifferentGradientsError, match="the likely slip: the factor of 'n1'"):
-        wrong.raise_if_different()
-
-
-def test_names_of_either_form_and_functions_of_the_parameters() -> None:
-    net = nn.scalar.MLP(2, [2, 1], activation="sigmoid", output="sigmoid", rng=0)
-    arrays = nn.MLP(2, [2, 1], rng=0)
-    arrays.load_state_dict(net.state_dict())
-    of_scalars = nn.losses.half_squared_error(net([0.5, -1.0]), 1.0)
-    of_arrays = nn.losses.half_squared_error(arrays([[0.5, -1.0]]), [[1.0]])
-    of_arrays.backward()
-    gradients = {name: p.grad for name, p in arrays.named_parameters().items()}
-    assert tg.compare(of_scalars, manual=gradients, wrt=net)
-    of_scalars.backward()
-    assert tg.compare(of_arrays, manual={name: p.grad for name, p in net.named_parameters().items()}, wrt=arrays)
-    a, b = Value(2.0, name="a"), Value(3.0, name="b")
-    assert tg.compare(a * b, manual=lambda b, a: {"a": b, "b": a})
-    assert tg.compare(a * b, manual=lambda data: {"a": data["b"], "b": data["a"]})
-    with pytest.raises(ArgumentError, match="the function asks for z, which is no parameter; it may ask for a, b"):
-        tg.compare(a * b, manual=lambda a, z: {})
-
-
-def test_the_complex_step_agrees_or_says_which_op_takes_none(rng: np.random.Generator) -> None:
-    x = Value(rng.normal(size=4), name="x")
-    mixed = tg.abs(x) * tg.relu(x) + tg.softplus(x) * np.maximum(x, 0.3)
-    assert tg.compare(mixed.sum()).worst["complex_step"] < 1e-13
-    assert tg.compare(np.linalg.norm(x)).worst["complex_step"] < 1e-13
-    scalar = Value(-2.0, name="s")
-    assert tg.compare(tg.abs(scalar) * scalar.sigmoid() + np.linalg.norm(scalar)).worst["complex_step"] < 1e-13
-    erf = tg.compare(tg.erf(scalar))  # math.erf takes none, SciPy's does
-    assert erf
-    assert "complex_step" in erf.worst or "'erf' does not take complex numbers" in str(erf)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -332,12 +258,3 @@ def test_tolerances_that_are_none(tolerance: Any, name: str) -> None:
         tg.compare(a * a, **{name: tolerance})
     with pytest.raises(ArgumentError, match=f"check_grads: {name} is a relative difference, from 0 to below 1, got"):
         tg.check_grads(np.sin, 1.0, **{name: tolerance})
-
-
-def test_a_backprop_that_returns_its_loss_too(problem: Any) -> None:
-    loss, net, manual = problem
-    assert tg.compare(loss, manual=lambda: (loss.item(), manual), wrt=net)
-    assert tg.compare(loss, manual=tg.manual_backprop(loss, wrt=net).run, wrt=net)
-    a = Value(np.ones((1, 2)), name="A")
-    with pytest.raises(ArgumentError, match=re.escape("A[0,0]: give the gradient of the whole array as 'A'")):
-        tg.compare(a.sum(), manual={"A[0,0]": 1.0})

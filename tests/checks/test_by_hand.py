@@ -1,0 +1,95 @@
+"""Manual gradients in the forms that ``compare`` takes, and errors about them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tg
+from tinygrad_lite import Value, nn
+from tinygrad_lite.checks.comparison import DifferentGradientsError
+from tinygrad_lite.errors import ArgumentError
+
+
+@pytest.fixture
+def problem() -> tuple[Value, nn.MLP, dict[str, Any]]:
+    net = nn.MLP(3, [4, 2], activation="tanh", output="linear", rng=0)
+    rng = np.random.default_rng(1)
+    x, t = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+    w = net.state_dict()
+    a = np.tanh(x @ w["w1"] + w["b1"])
+    delta2 = (a @ w["w2"] + w["b2"] - t) / 5
+    delta1 = delta2 @ w["w2"].T * (1 - a * a)
+    manual = {"w1": x.T @ delta1, "b1": delta1.sum(axis=0), "w2": a.T @ delta2, "b2": delta2.sum(axis=0)}
+    return nn.losses.half_squared_error(net(x), t), net, manual
+
+
+def layer_by_layer(net: nn.MLP, x: Any, t: Any, slip: str = "") -> dict[str, Any]:
+    w = net.state_dict()
+    a = np.tanh(x @ w["w1"] + w["b1"])
+    delta2 = (a @ w["w2"] + w["b2"] - t) / 5
+    back = delta2 @ w["w2"].T
+    delta1 = back if slip == "factor" else back * (1 - a * a)
+    return {
+        "w1": x.T @ delta1,
+        "b1": delta1.sum(axis=0),
+        "w2": a.T @ delta2,
+        "b2": delta2.sum(axis=0),
+        "delta2": delta2,
+        "n1": back,
+        "δ1": delta1,
+    }
+
+
+@pytest.fixture
+def layers() -> tuple[Value, nn.MLP, Any, Any]:
+    net = nn.MLP(3, [4, 2], activation="tanh", output="linear", rng=0)
+    rng = np.random.default_rng(1)
+    x, t = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
+    return nn.losses.half_squared_error(net(x), t), net, x, t
+
+
+def test_a_layer_by_layer_backward_with_its_deltas(layers: Any) -> None:
+    loss, net, x, t = layers
+    comparison = tg.compare(loss, manual=lambda: layer_by_layer(net, x, t), wrt=net)
+    assert comparison
+    assert [row.name for row in comparison.rows] == ["w1", "b1", "w2", "b2", "delta2", "n1", "δ1"]
+    assert comparison.diagnosis == ()
+    wrong = tg.compare(loss, manual=layer_by_layer(net, x, t, "factor"), wrt=net)
+    assert wrong.diagnosis == (
+        "first wrong at 'n1' (of shape (5, 4)), coming from the end",
+        "the likely slip: the factor of 'n1' with respect to 'z1' is missing",
+    )
+    assert wrong.diagnosis[1] in str(wrong)
+    with pytest.raises(DifferentGradientsError, match="the likely slip: the factor of 'n1'"):
+        wrong.raise_if_different()
+
+
+def test_names_of_either_form_and_functions_of_the_parameters() -> None:
+    net = nn.scalar.MLP(2, [2, 1], activation="sigmoid", output="sigmoid", rng=0)
+    arrays = nn.MLP(2, [2, 1], rng=0)
+    arrays.load_state_dict(net.state_dict())
+    of_scalars = nn.losses.half_squared_error(net([0.5, -1.0]), 1.0)
+    of_arrays = nn.losses.half_squared_error(arrays([[0.5, -1.0]]), [[1.0]])
+    of_arrays.backward()
+    gradients = {name: p.grad for name, p in arrays.named_parameters().items()}
+    assert tg.compare(of_scalars, manual=gradients, wrt=net)
+    of_scalars.backward()
+    assert tg.compare(of_arrays, manual={name: p.grad for name, p in net.named_parameters().items()}, wrt=arrays)
+    a, b = Value(2.0, name="a"), Value(3.0, name="b")
+    assert tg.compare(a * b, manual=lambda b, a: {"a": b, "b": a})
+    assert tg.compare(a * b, manual=lambda data: {"a": data["b"], "b": data["a"]})
+    with pytest.raises(ArgumentError, match="the function asks for z, which is no parameter; it may ask for a, b"):
+        tg.compare(a * b, manual=lambda a, z: {})
+
+
+def test_a_backprop_that_returns_its_loss_too(problem: Any) -> None:
+    loss, net, manual = problem
+    assert tg.compare(loss, manual=lambda: (loss.item(), manual), wrt=net)
+    assert tg.compare(loss, manual=tg.manual_backprop(loss, wrt=net).run, wrt=net)
+    a = Value(np.ones((1, 2)), name="A")
+    with pytest.raises(ArgumentError, match=re.escape("A[0,0]: give the gradient of the whole array as 'A'")):
+        tg.compare(a.sum(), manual={"A[0,0]": 1.0})
