@@ -1,12 +1,15 @@
-"""The linear maps of which local derivatives are made.
+"""The linear maps that make up local derivatives.
 
 The local derivative of an op with respect to one operand is a *chain* of these maps, listed from the result to the
-operand. Each map can ``pull`` a cotangent back and ``push`` a tangent forward under any semiring, and list the
-elementary ``edges`` at one element of its output: the elements of its input that the op reads there, with the entries
-of the Jacobian.
+operand. Each map pulls a cotangent back and pushes a tangent forward under any semiring, and lists the elementary
+``edges`` of one element of its output: the elements of its input that the op reads there, with the Jacobian's entries.
 
-A chain joins each pair of elements by at most one route, so that paths are counted once. Arrays may have further axes
-in front (a semiring's components): only negative axes are used here.
+``pull`` is the only statement of what a map does to a cotangent. It runs on numbers, on the components of a semiring,
+on Values (higher orders), on traced arrays (compiled steps, ``manual_backprop``) and on formulas (``derive``): it calls
+nothing but the semiring's methods, reshape, transpose and indexing.
+
+A chain joins each pair of elements by at most one route, so that paths are counted once. Arrays may have more axes in
+front, a semiring's components; axes are therefore negative.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..semirings.base import Map as Pullable
 from ..semirings.base import Semiring
 from .shapes import Index, Shape, shape_of
 
@@ -38,21 +42,18 @@ __all__ = [
 ]
 
 
-class Map(Protocol):
-    """What every map can do. ``g`` has the output's shape, ``t`` the input's, ``index`` is an element of the output."""
+class Map(Pullable, Protocol):
+    """A linear map: ``pull`` takes a cotangent of the output's shape, ``push`` a tangent of the input's."""
 
-    def pull(self, g: Any, semiring: Semiring) -> Any: ...
-
-    def push(self, t: Any, semiring: Semiring) -> Any: ...
-
-    def edges(self, index: Index) -> Iterator[tuple[Index, float]]: ...
+    def edges(self, index: Index) -> Iterator[tuple[Index, float]]:
+        """The elements of the input that element ``index`` of the output reads, each with its Jacobian entry."""
 
 
 Chain = tuple[Map, ...]
 
 
 def edges(chain: Chain, index: Index) -> Iterator[tuple[Index, float]]:
-    """The elements that a whole chain joins to one element of its output, each with its Jacobian entry.
+    """The elements of the input that a chain joins to element ``index`` of its output, each with its Jacobian entry.
 
     >>> list(edges((SumOver((2,), (-1,), False), Scale(np.array([5.0, 6.0]), 1)), ()))
     [((0,), 5.0), ((1,), 6.0)]
@@ -66,7 +67,7 @@ def edges(chain: Chain, index: Index) -> Iterator[tuple[Index, float]]:
 
 
 def _lead(a: Any, ndim: int) -> Shape:
-    """The axes in front of the data's own."""
+    """The lengths of the axes in front of the data's own ``ndim``."""
     if type(a) is float:
         return ()
     shape: Shape = shape_of(a)
@@ -74,7 +75,14 @@ def _lead(a: Any, ndim: int) -> Shape:
 
 
 class Scale:
-    """``out = weight * x``, element by element."""
+    """``out = weight * x``, element by element: the local derivative of an elementwise op.
+
+    ``weight`` is a number or an array that broadcasts to the shape of ``x``, which has ``ndim`` axes.
+
+    >>> from tinygrad_lite.semirings import GRADIENT
+    >>> Scale(np.array([3.0, 0.0]), 1).pull(np.array([1.0, 1.0]), GRADIENT)
+    array([3., 0.])
+    """
 
     __slots__ = ("ndim", "weight")
 
@@ -96,7 +104,7 @@ class Scale:
 
 
 def _element(a: Any, index: Index) -> float:
-    """One element of what ``a`` would be if it were broadcast."""
+    """The element of ``a`` that stands at ``index`` once ``a`` is broadcast."""
     shape = shape_of(a)
     if not shape:
         return float(a)
@@ -105,9 +113,15 @@ def _element(a: Any, index: Index) -> float:
 
 
 class SumOver:
-    """``out = sum(weight * x, axes)``: every element of ``x`` feeds one sum. ``axes`` are negative.
+    """``out = sum(weight * x, axes)``: each element of ``x``, of shape ``in_shape``, feeds one sum.
 
-    ``weight`` is one number, or an array of the shape of ``x``.
+    ``axes`` are negative. ``weight`` is one number, or an array of shape ``in_shape``. ``keepdims`` leaves the summed
+    axes in the result, with length 1.
+
+    >>> from tinygrad_lite.semirings import GRADIENT
+    >>> SumOver((2, 2), (-1,), False, 0.5).pull(np.array([2.0, 4.0]), GRADIENT)
+    array([[1., 1.],
+           [2., 2.]])
     """
 
     __slots__ = ("axes", "in_shape", "keepdims", "weight")
@@ -125,7 +139,7 @@ class SumOver:
         return tuple(1 if k - ndim in self.axes else n for k, n in enumerate(self.in_shape))
 
     def _lifted(self, semiring: Semiring) -> Any:
-        """The weight, with as many axes as the operand: a lifted one may have components in front."""
+        """The lifted weight, with as many axes as the operand: components may stand in front."""
         one = type(self.weight) is float and not semiring.linear
         return semiring.lift(np.full((1,) * len(self.in_shape), self.weight) if one else self.weight)
 
@@ -166,7 +180,12 @@ class SumOver:
 
 
 class Broadcast:
-    """``out = broadcast_to(x, out_shape)``: one element feeds many."""
+    """``out = broadcast_to(x, out_shape)``: one element of ``x``, of shape ``in_shape``, feeds many.
+
+    >>> from tinygrad_lite.semirings import COUNT
+    >>> Broadcast((1,), (2, 3)).pull(np.ones((2, 3), dtype=int), COUNT)
+    array([6])
+    """
 
     __slots__ = ("in_shape", "out_shape")
 
@@ -193,13 +212,13 @@ class Broadcast:
 
 @lru_cache(maxsize=4096)
 def _stretched(in_shape: Shape, out_shape: Shape) -> Shape:
-    """The negative axes of ``out_shape`` along which ``in_shape`` was repeated."""
+    """The negative axes of ``out_shape`` along which broadcasting repeats ``in_shape``."""
     padded = (-1,) * (len(out_shape) - len(in_shape)) + in_shape  # not 0: an axis may be empty
     return tuple(k - len(out_shape) for k, (n, m) in enumerate(zip(padded, out_shape, strict=True)) if n != m)
 
 
 class Reshape:
-    """``out = reshape(x, out_shape)``: the same elements in the same order."""
+    """``out = reshape(x, out_shape)``: the elements of ``x``, of shape ``in_shape``, in the same order."""
 
     __slots__ = ("in_shape", "out_shape")
 
@@ -262,7 +281,7 @@ class Transpose:
 
 
 def _transposed(a: Any, axes: Shape) -> Any:
-    """The last axes of ``a`` in another order, those before them left alone."""
+    """``a`` with its last axes in another order, the axes before them in place."""
     n = len(axes)
     if not n:
         return a
@@ -274,10 +293,14 @@ def _transposed(a: Any, axes: Shape) -> Any:
 class Gather:
     """``out.flat[j] = x.flat[source[j]]``, or a constant where ``source[j]`` is -1: getitem, concatenate, pad, roll, …
 
-    ``move`` is the forward function on an array: applied to positions it tells where each element came from. ``back``
-    is its adjoint: it takes the cotangent and a function that makes zeros of the input's shape, both with any axes in
-    front, and returns the cotangent of the input. With ``repeats`` several elements of the output may come from the
-    same one, so that ``back`` adds up, with the ordinary sum; other semirings then go by ``source``.
+    ``move`` is the forward function on one array: applied to positions it tells where each element comes from.
+    ``back(g, zeros)`` is its adjoint, from the output's cotangent to the input's; ``zeros()`` makes zeros of the
+    input's shape, and both may have axes in front. With ``repeats`` several elements of the output may come from the
+    same one, so that ``back`` adds with the ordinary sum; other semirings then scatter by ``source``.
+
+    >>> from tinygrad_lite.semirings import GRADIENT
+    >>> Gather((2,), (3,), lambda x: x[[0, 0, 1]]).pull(np.array([1.0, 10.0, 100.0]), GRADIENT)
+    array([ 11., 100.])
     """
 
     def __init__(
@@ -296,7 +319,7 @@ class Gather:
 
     @cached_property
     def source(self) -> np.ndarray[Any, Any]:
-        """For each element of the output, the position of its origin in the flat input; -1 for a constant."""
+        """For each element of the flat output, its position in the flat input; -1 for a constant."""
         size = math.prod(self.in_shape)
         positions = np.arange(1, size + 1).reshape(self.in_shape)  # from 1: what is filled in reads 0
         return np.reshape(np.asarray(self.move(positions)), -1) - 1
@@ -325,7 +348,7 @@ class Gather:
 
 
 class Adjoint:
-    """The transpose of a ``Gather``: ``out.flat[i]`` is the sum of all ``x.flat[j]`` that it took from ``i``."""
+    """The transpose of a ``Gather``: ``out.flat[i]`` is the sum of each ``x.flat[j]`` that it took from ``i``."""
 
     __slots__ = ("gather",)
 
@@ -344,10 +367,14 @@ class Adjoint:
 
 
 class Contract:
-    """``out[out labels] = Σ x[in labels] * operand[labels]``: matmul, tensordot, einsum of two operands.
+    """``out[out_labels] = Σ x[in_labels] * operand[operand_labels]``: matmul, tensordot, einsum of two operands.
 
-    Labels are letters as in einsum, none twice in one word. Every label of ``x`` and of the operand is in one of the
-    other two as well.
+    Labels are letters as in einsum, none twice in one word. Each label of ``x`` and of the operand occurs in one of the
+    other two words as well.
+
+    >>> from tinygrad_lite.semirings import COUNT
+    >>> Contract("ik", "ij", "jk", np.ones((3, 2))).pull(np.ones((1, 2), dtype=int), COUNT)
+    array([[2, 2, 2]])
     """
 
     __slots__ = ("in_labels", "operand", "operand_labels", "out_labels")
@@ -381,7 +408,10 @@ def _contracted(labels: str, operand_labels: str, made: str, a: Any, operand: An
 
 
 class _Plan:
-    """How one contraction becomes a (batched) matrix product: ``a[a] * w[w] -> out``."""
+    """A contraction ``a[labels] * w[labels] -> out[labels]`` as one matrix product, or a stack of them.
+
+    Axes are transposed into the groups batch, rows, summed and columns, which are then merged to an axis each.
+    """
 
     def __init__(self, a: str, w: str, out: str) -> None:
         batch = "".join(label for label in out if label in a and label in w)
@@ -447,7 +477,12 @@ def _plan(a: str, w: str, out: str) -> _Plan:
 
 
 class Scan:
-    """``out = cumsum(x, axis)``: element j feeds every sum from j on. ``axis`` is negative."""
+    """``out = cumsum(x, axis)``: element j feeds every sum from j on. ``axis`` is negative, ``shape`` that of ``x``.
+
+    >>> from tinygrad_lite.semirings import COUNT
+    >>> Scan((3,), -1).pull(np.ones(3, dtype=int), COUNT)
+    array([3, 2, 1])
+    """
 
     __slots__ = ("axis", "shape")
 

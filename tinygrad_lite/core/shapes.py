@@ -21,5 +21,5 @@ def shape_of(x: Any) -> Shape:
 
 
 def ndim_of(x: Any) -> int:
-    """The number of axes of the same."""
+    """The number of axes of an array, a Value, a number or nested lists."""
     return x.ndim if type(x) is np.ndarray else len(shape_of(x))

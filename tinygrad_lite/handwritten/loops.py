@@ -1,4 +1,4 @@
-"""Samples of a graph of scalars that are computed alike, so that one of them is written, in a loop."""
+"""Equal programs for several samples in a graph of scalars: one of them is written, in a loop."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ __all__ = ["ManualBackprop", "manual_backprop"]
 
 
 LARGEST = 1_000
-"""Ops in one program: more than that nobody reads."""
+"""The most ops that one program may have, to be readable."""
 
 
 class ManualBackprop(str):
@@ -80,11 +80,11 @@ class ManualBackprop(str):
 def manual_backprop(loss: Value, wrt: Any = None) -> ManualBackprop:
     """Python source of the forward and the backward pass, as a careful person writes them by hand.
 
-    The source needs nothing but ``math``, for a network of scalars, or NumPy. It defines ``backprop``, which returns
+    The source imports ``math`` alone, for a network of scalars, or NumPy. It defines ``backprop``, which returns
     the loss and a dict of its gradients by the parameters' names. Its arguments are the parameters in the order of
     ``wrt``, other leaves, then named constants (inputs, targets) in the order in which the graph reads them; their
     names are the Values', made into identifiers (``w2[0,1]`` → ``w2_0_1``). The result is a ``str`` with two things
-    more: ``.arguments``, what was recorded, and ``.run()``, which executes it.
+    more: ``.arguments``, the recorded data, and ``.run()``, which executes it.
 
     ``wrt`` are the parameters: a module, a mapping by name, a Value or name, or a sequence of those; by default every
     leaf that requires a gradient. In the source ``d_z20`` is the derivative of the loss with respect to ``z20``, and a

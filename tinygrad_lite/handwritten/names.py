@@ -1,4 +1,4 @@
-"""What the variables of a program without a name of their own are called."""
+"""Names for the variables of a program whose Values have none."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WORDS = {
     "where": "chosen",
     "zeros": "back",
 }
-"""What a result without a name is called, by what made it; otherwise by the name of that."""
+"""The name of a nameless result, by the op or function that made it; other results take the name of that."""
 
 RESERVED = {"l", "O", "I", "backprop", "defaultdict", "gradients", "sample", "samples"}
 RESERVED |= {name + ending for name in TABLE for ending in ("", "_slope", "_slope1", "_slope2")}
@@ -40,7 +40,7 @@ RESERVED |= {name + ending for name in TABLE for ending in ("", "_slope", "_slop
 
 
 def named(lines: Iterable[Line], new_name: Callable[[str], str]) -> dict[str, str]:
-    """A name for the target of each line that has none, by what made it. ``new_name`` makes one of a word."""
+    """A name for each target without one, after the op or function that made it; ``new_name`` makes a word unique."""
     names: dict[str, str] = {}
     for line in lines:
         if line.target.startswith("%") and line.target not in names:

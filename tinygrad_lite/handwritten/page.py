@@ -19,7 +19,7 @@ __all__ = ["Page", "WIDTH", "definitions"]
 
 
 WIDTH = 88
-"""Columns: what formatters allow unless they are told otherwise."""
+"""Columns of a line: the default of formatters."""
 
 _SIGMOID = '''
 def sigmoid(x):
@@ -154,7 +154,7 @@ Piece = tuple[ast.operator, ast.expr]
 
 
 def _parts(value: ast.expr) -> Iterator[ast.expr]:
-    """The expressions right below one: of tuples and lists their elements, of a method what it belongs to."""
+    """The expressions directly inside one: the elements of a tuple or list, the object of a method."""
     below: list[Any] = []
     for _, part in ast.iter_fields(value):
         below += part if isinstance(part, list) else [part]
@@ -218,11 +218,11 @@ def _of_floats(name: str) -> str:
 
 
 def definitions(program: Statements, helpers: Iterable[str], body: str) -> str:
-    """The functions that the body calls and nobody provides, in the order in which they call each other."""
+    """The helper functions that the body calls, each after the functions that it calls."""
     source = Source(MATH if program.scalar else NUMPY)
     texts: list[str] = []
     names = list(dict.fromkeys([*helpers, *_called_in(body, source)]))
-    for name in names:  # which grows: what they call in turn
+    for name in names:  # the list grows by the functions that they call in turn
         texts.append(_helper(name, program))
         names += [other for other in _called_in(texts[-1], source) if other not in names]
     everything = body + "".join(texts)

@@ -91,7 +91,7 @@ class Passes:
     def forward(self) -> ast.expr:
         """Write the forward pass. Returns the expression of the end.
 
-        Raises ``ArgumentError`` for an op that is a user's own, or that asks for what a traced array cannot tell.
+        Raises ``ArgumentError`` for a user's own op, and for one whose code reads numbers that a traced array has not.
         """
         with np.errstate(all="ignore"):
             for value in self.values:
@@ -185,7 +185,7 @@ class Passes:
         return self.program.traced(np.ones(value.shape), expr, own)
 
     def _cotangent(self, value: Value, terms: Sequence[Traced]) -> Traced:
-        """The line of one cotangent, the sum of what came from the readers of the Value."""
+        """The line of one cotangent: the sum of the terms that the Value's readers contribute."""
         if value is self.end:
             return terms[0]
         name, source = self.names[value], self._sources[value]

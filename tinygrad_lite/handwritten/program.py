@@ -22,7 +22,7 @@ __all__ = ["Readable", "Variable"]
 
 @dataclass(eq=False, slots=True)
 class Variable(Slot):
-    """A slot with the expression that it is the value of, which may still have to be broadcast to its shape."""
+    """A slot with its expression, which may still have to be broadcast to the slot's shape."""
 
     expr: ast.expr = field(default_factory=lambda: ast.Constant(0.0))
     own: Shape = ()
@@ -30,7 +30,10 @@ class Variable(Slot):
 
 
 class Readable(Statements):
-    """A program to be read. Each call of a traced array becomes a line."""
+    """A program for readers: each call of a traced array becomes a line.
+
+    Elementwise calls leave an operand as it is where broadcasting stretches it; any other call gets the whole array.
+    """
 
     tells_numbers = True
 
@@ -44,12 +47,12 @@ class Readable(Statements):
         return Traced(self, Variable(sample, expr=expr, own=np.shape(sample) if own is None else own))
 
     def rewritten(self, kind: str, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """The call that a person would make, or the slot that has its result."""
+        """The call that a person would make instead, or the slot that holds its result already."""
         if (kind == "reduce" and options.get("axis") == ()) or (
             function is np.reshape and tuple(args[1]) == np.shape(args[0].sample)
         ):
             return args[0]
-        if function is np.multiply:  # by nothing but ones
+        if function is np.multiply:  # by ones alone
             for x, other in (args, args[::-1]):
                 ones = type(x) is np.ndarray and isinstance(other, Variable) and x.size and np.all(x == 1.0)
                 if ones and np.broadcast_shapes(x.shape, np.shape(other.sample)) == np.shape(other.sample):
@@ -101,10 +104,7 @@ class Readable(Statements):
     def call(
         self, kind: str, function: Any, args: tuple[Any, ...], options: dict[str, Any], sample: Any, fresh: bool = False
     ) -> Slot:
-        """Write the call down as a line of its own.
-
-        Elementwise calls leave their operands as they are, to be broadcast; other calls get whole arrays.
-        """
+        """Write the call down as a line of its own."""
         shape = np.shape(sample) if not isinstance(sample, tuple | list) else ()
         if kind == "fill":
             return Variable(sample, expr=operand(args[0], self.array), own=_own(args[0]))
@@ -124,7 +124,7 @@ class Readable(Statements):
         return self._variable(sample, expr, own, kind, function, args, options)
 
     def _uniform(self, kind: str, function: Any, args: tuple[Any, ...], sample: Any) -> ast.expr | None:
-        """The one number that a result holds everywhere, if its operand does and that is plain from the call."""
+        """The number that fills the result of a view or a sum, if one number fills its operand."""
         x = args[0]
         if not isinstance(x, Variable) or x.own or isinstance(x.sample, tuple | list) or not np.ndim(x.sample):
             return None
@@ -135,24 +135,20 @@ class Readable(Statements):
         return None
 
     def _whole(self, slot: Any) -> Any:
-        """The slot with its expression broadcast to its shape."""
+        """The slot with an expression of its whole shape."""
         if isinstance(slot.sample, tuple | list) or slot.own == np.shape(slot.sample):
             return slot
-        shape, made = np.shape(slot.sample), slot.call
+        shape, made, value = np.shape(slot.sample), slot.call, slot.expr
         if made is not None and made.function is np.reshape and np.size(made.args[0].sample) == np.size(slot.sample):
-            expr = self.bind(
-                spelled(made.kind, np.reshape, (self._whole(made.args[0]), shape), {}, self.array), "reshape"
-            )
+            value = spelled(made.kind, np.reshape, (self._whole(made.args[0]), shape), {}, self.array)
         elif np.prod(slot.own) == np.size(slot.sample) > 0:
-            expr = self.bind(
-                method(slot.expr, "reshape", *shape) if slot.own else called("np.reshape", slot.expr, shape), "reshape"
-            )
-        elif not isinstance(slot.expr, ast.Constant):
-            expr = self.bind(called("np.broadcast_to", slot.expr, shape), "broadcast_to")
+            value = method(value, "reshape", *shape) if slot.own else called("np.reshape", value, shape)
+        elif not isinstance(value, ast.Constant):
+            value = called("np.broadcast_to", value, shape)
         else:
-            one = slot.expr.value == 1.0
-            expr = self.bind(called("np.ones", shape) if one else called("np.full", shape, slot.expr), "ones")
-        return Variable(slot.sample, expr=expr, own=shape)
+            value = called("np.ones", shape) if value.value == 1.0 else called("np.full", shape, value)
+        verb = value.func.attr if isinstance(value.func, ast.Attribute) else value.func.id.removeprefix("np.")
+        return Variable(slot.sample, expr=self.bind(value, verb), own=shape)
 
     def whole(self, x: Traced) -> ast.expr:
         """The expression of an array, broadcast to its shape."""
@@ -162,19 +158,21 @@ class Readable(Statements):
         """``target[key] = value``, ``+=``, or ``np.add.at(target, key, value)``."""
         target, key, value = args
         how, where = "=", key_of(key, self.array)
+        made = value.call if isinstance(value, Variable) else None
         if kind == "at":
             how = f"np.{options['ufunc'].__name__}.at"
-        elif isinstance(value, Variable) and value.call is not None:
-            function, operands = value.call.function, value.call.args
-            part = operands[0].call if function in (np.add, np.subtract) and isinstance(operands[0], Variable) else None
-            if (
-                part is not None
-                and part.function is picked
-                and ast.dump(key_of(part.args[1], self.array)) == ast.dump(where)
-            ):
-                how, value = "+=" if function is np.add else "-=", operands[1]
+        elif made is not None and made.function in (np.add, np.subtract) and self._is_part(made.args[0], target, where):
+            how, value = "+=" if made.function is np.add else "-=", made.args[1]
         expr = self.update(target.expr, where, operand(value, self.array), how)
         return Variable(sample, expr=expr, own=np.shape(sample))
+
+    def _is_part(self, x: Any, target: Variable, where: ast.expr) -> bool:
+        """Whether a slot is ``target[where]``."""
+        call = x.call if isinstance(x, Variable) else None
+        if call is None or call.function is not picked:
+            return False
+        array, key = call.args
+        return ast.dump(array.expr) == ast.dump(target.expr) and ast.dump(key_of(key, self.array)) == ast.dump(where)
 
 
 def _from_the_front(axes: Shape, ndim: int) -> Shape:

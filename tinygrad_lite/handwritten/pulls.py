@@ -1,4 +1,4 @@
-"""The ordinary sum and product with which the maps' own ``pull`` writes the backward pass."""
+"""The semiring with which the maps' own ``pull`` writes the backward pass: ordinary sums and products, to be read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SLOW = 10_000  # multiplications: from here on einsum is told to look for matri
 
 
 class Written(Linear):
-    """Numbers that are written down: cotangents are ``Traced`` arrays of one program."""
+    """The ordinary sum and product of ``Traced`` arrays of one program, in the NumPy calls that people write."""
 
     def __init__(self, program: Program) -> None:
         super().__init__("written", lambda weight: weight)

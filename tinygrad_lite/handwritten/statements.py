@@ -1,7 +1,4 @@
-"""Straight-line programs, written down naively: one operation a line, equal operations once.
-
-Nothing here knows about derivatives.
-"""
+"""Straight-line programs, written naively: one operation a line, equal operations once. They know no derivatives."""
 
 from __future__ import annotations
 
@@ -46,7 +43,7 @@ class Line(Call):
 
     @property
     def size(self) -> int:
-        """How much is in it: variables, numbers and operations."""
+        """The number of variables, constants and operations in it."""
         return sum(isinstance(part, ast.expr) for part in ast.walk(self.value))
 
 
@@ -78,13 +75,13 @@ class Statements(Program):
         return [line for line in self.calls if isinstance(line, Line)]
 
     def named(self, name: str | None) -> str:
-        """A variable name for this name, that nothing else has."""
+        """A new variable name, made of this one."""
         found = identifier((name or "")[:32], self._taken)
         self._taken.add(found)
         return found
 
     def nameless(self) -> str:
-        """A variable that gets its name at the end, if it is still there."""
+        """A variable that is named at the end, if it is still there."""
         return f"%{next(self._number)}"
 
     def line(self, target: str, value: ast.expr, out: Slot | None = None, section: str = "", **more: Any) -> Line:
@@ -143,7 +140,7 @@ class Statements(Program):
         self._change(self.line(target, tidied(value), self._variables[target], how="+"))
 
     def update(self, target: ast.expr, key: ast.expr, value: ast.expr, how: str) -> ast.expr:
-        """A change in place, of an array that nobody else knows: of a copy if somebody does. Returns its variable."""
+        """Change an array in place, or a copy of it where other lines may read it. Returns the variable."""
         assert isinstance(target, ast.Name)
         line = self._defined[target.id]
         if target.id in self._shared or not target.id.startswith("%"):

@@ -1,7 +1,7 @@
-"""A program that was written down one operation a line, tidied up as a person would.
+"""Tidying up a program of one operation a line, as a person would.
 
-What nothing reads goes, and what is read once moves into the line that reads it, unless it has a name of its own or the
-line would become long.
+Lines that nothing reads go. A line that is read once moves into its reader, unless it has a name of its own or the
+reader would become long.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LONGEST = 48
 
 
 def tidy(program: Statements, outputs: Sequence[ast.expr]) -> tuple[list[Line], list[ast.expr]]:
-    """Drop, inline and name: the lines that are left, and the ``outputs`` as they end up."""
+    """Drop, inline and name. Returns the lines that are left, and the expressions of the ``outputs`` in their names."""
     ends = [program.line("", value, section="output") for value in outputs]
     lines = [*program.lines, *ends]
     _rename(lines, program.aliases)
@@ -80,7 +80,7 @@ def _inlined(lines: Sequence[Line], scalar: bool) -> list[Line]:
 
 
 def _is_cheap(e: ast.expr, scalar: bool) -> bool:
-    """Whether a person would rather write it again than give it a name."""
+    """Whether a person would rather repeat the expression than name it."""
     if isinstance(e, ast.Name | ast.Constant):
         return True
     if not scalar:
