@@ -60,7 +60,7 @@ MOVED = {
         "handwriting.statements": "handwritten.statements",
         "leveling": "compiler.levels",
         "linalg": "ops.linalg",
-        "lowering": "compiler.lowering programs.calls programs.tracing",
+        "lowering": "compiler.lowering compiler.lowered programs.calls programs.tracing",
         "manual": "handwritten.manual",
         "maps": "core.maps core.shapes",
         "methods": "ops.methods",

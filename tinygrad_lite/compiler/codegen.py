@@ -17,7 +17,7 @@ from ..optim import Optimizer, Update
 from ..programs.calls import Call, Slot, needed
 from ..programs.folding import folded
 from .buffers import WRITING, Buffers, masks_first
-from .lowering import Lowered
+from .lowered import Lowered
 from .runtime import OverflowedError, all_floats, check, fitting, real, references, stepped
 from .scope import Scope, comment
 from .statements import Statements

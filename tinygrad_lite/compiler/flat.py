@@ -17,7 +17,6 @@ import numpy.typing as npt
 from ..core.elementwise import Elementwise
 from ..core.graph import saved_operands
 from ..core.value import Op, Plain, Value, as_data
-from ..ops.primitives import Primitive
 from ..optim import Update
 from .capture import Capture
 from .codegen import managed_by
@@ -70,7 +69,7 @@ class At:
 
 def flattened(capture: Capture, arguments: Sequence[Value]) -> Flat | None:
     """The graph, if all of it is of floats, and nothing but it decides what is computed; else ``None``."""
-    if capture.guards or any(isinstance(node.op, Plain | Primitive) or node.keys for node in capture.nodes):
+    if capture.guards or any(isinstance(node.op, Plain) or node.op.opaque or node.keys for node in capture.nodes):
         return None
     if any(saved_operands(node) is not None for node in capture.order):
         return None

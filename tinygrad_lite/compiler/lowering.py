@@ -18,126 +18,16 @@ from typing import Any
 import numpy as np
 
 from ..core.derivatives import Rule
-from ..core.elementwise import Elementwise
 from ..core.graph import local_pull, operands_of, saved_operands
 from ..core.table_source import float_source
 from ..core.value import Op, Plain, Value, as_data
-from ..errors import IndexRangeError
-from ..ops.fused_losses import CrossEntropy
-from ..ops.primitives import Primitive
-from ..ops.products import LinearOp
-from ..ops.selection import GetItem
-from ..programs.calls import Program, Slot
+from ..programs.calls import Slot
 from ..programs.tracing import Traced, note, picked, sampled, slotted
 from ..semirings.base import Linear
 from .capture import Capture, Guard, Node
+from .lowered import Lowered
 
-__all__ = ["SIGNS", "Lowered", "lowered"]
-
-SIGNS: dict[Any, str] = {np.add: "+", np.subtract: "-", np.multiply: "*", np.true_divide: "/"}
-"""The operators of ``tracing.ARITHMETIC``."""
-
-_BOOL = np.dtype(bool)
-_POWERS = {2.0: np.square, 1.0: np.positive, 0.5: np.sqrt, -1.0: np.reciprocal}  # as ndarray.__pow__ does
-_CAP = 64.0
-"""Below this the table's sigmoid caps its exponent, so that exp does not overflow."""
-
-
-class Lowered(Program):
-    """The program of a replay, with what goes in and what comes out.
-
-    ``gradients`` are the slots of the leaves' gradients, in the order in which ``backward`` reaches them.
-    ``optimistic``: assume, and check, what hardly ever fails: that a sigmoid's exponentials do not overflow, and that
-    factors of 0 are finite.
-    """
-
-    def __init__(self, optimistic: bool = True) -> None:
-        super().__init__()
-        self.optimistic = optimistic
-        self.arguments: list[Slot] = []
-        self.leaves: list[tuple[Value, Slot]] = []
-        self.noise: list[tuple[Plain, Slot]] = []
-        self.gradients: list[tuple[Value, Any]] = []
-        self.loss: Any = None
-        self.start = 0
-        """Where the calls of the op that is being traced start."""
-
-    @property
-    def is_of_floats(self) -> bool:
-        """Whether the program is expressions of floats alone, of arguments and of leaves."""
-        slots = [*self.arguments, *(slot for _, slot in self.leaves)]
-        return all(
-            call.kind == "text" or (call.kind == "ufunc" and call.function in SIGNS) for call in self.calls
-        ) and all(type(slot.sample) is float for slot in [*slots, *(call.out for call in self.calls)])
-
-    def rewritten(self, kind: str, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """Faster calls with the same bits."""
-        if kind == "reduce" and isinstance(getattr(function, "__self__", None), np.ufunc):
-            return kind, function, args, {"axis": 0, **options}
-        if kind == "where":
-            return kind, function, (self._condition(args[0]), *args[1:]), options
-        if kind != "ufunc" or not isinstance(function, np.ufunc):
-            return kind, function, args, options
-        args = self._numbers(function, args)
-        if function is np.matmul and all(np.ndim(x) == 2 for x in sampled(args)):
-            function = np.dot  # in half the time
-        elif function is np.power and type(args[1]) in (int, float) and float(args[1]) in _POWERS:
-            function, args = _POWERS[float(args[1])], args[:1]
-        elif function is np.exp and (x := self._uncapped(args[0])) is not None:
-            out = note(self, kind, np.exp, (x,), {}).slot
-            self.call("finite", None, (out,), {}, None)
-            return out
-        elif function is np.multiply and any(type(x) in (int, float) and x == 1 for x in args):
-            return next(x for x in args if isinstance(x, Slot))  # x · 1 is x, to the bit
-        return kind, function, args, options
-
-    def _condition(self, x: Any) -> Any:
-        """A mask for ``np.where``, which takes numbers for conditions too."""
-        if getattr(sampled(x), "dtype", None) is _BOOL:
-            return x
-        return note(self, "ufunc", np.not_equal, (x, 0), {}).slot if isinstance(x, Slot) else np.not_equal(x, 0)
-
-    def _numbers(self, ufunc: np.ufunc, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments, with numbers in the places of constant arrays of one number."""
-        slots = [x for x in args if isinstance(x, Slot)]
-        if len(slots) == len(args) or not slots:
-            return args
-        shape = np.broadcast_shapes(*(np.shape(x.sample) for x in slots)) if ufunc.signature is None else ()
-        dtype = getattr(slots[0].sample, "dtype", np.dtype(float))
-        return tuple(x.flat[0].item() if _is_number(x, dtype, shape) else x for x in args)
-
-    def _uncapped(self, x: Any) -> Slot | None:
-        """The x of exp(min(x, 64)), in an op that computes e / (1 + e) of it: the cap does not change that result.
-
-        ``np.minimum`` of a small array takes six times as long as a product.
-        """
-        call = x.call if isinstance(x, Slot) else None
-        if (
-            not self.optimistic
-            or call is None
-            or call.function is not np.minimum
-            or call not in self.calls[self.start :]
-        ):
-            return None
-        slot: Slot = call.args[0]
-        return slot if type(call.args[1]) is float and call.args[1] == _CAP and isinstance(slot, Slot) else None
-
-    def arithmetic(self, ufunc: np.ufunc, a: Any, b: Any) -> Any:
-        """The sum, difference or product of two floats, slots or numbers; of slots with some sample that is not 0."""
-        found = float(ufunc(sampled(a), sampled(b)))
-        if not (isinstance(a, Slot) or isinstance(b, Slot)):
-            return found
-        return self.call("ufunc", ufunc, (a, b), {}, found or 1.0)
-
-
-def _is_number(x: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
-    """Whether an array acts as the number that it repeats, beside arrays of a dtype whose shapes broadcast to one."""
-    if type(x) is not np.ndarray or x.dtype != dtype or not x.size or x.ndim > len(shape):
-        return False
-    fits = all(a in (1, b) for a, b in zip(x.shape[::-1], shape[::-1], strict=False))
-    first = x.flat[0]
-    return fits and bool(np.all(x == first)) and bool(np.all(np.signbit(x) == np.signbit(first)))
-
+__all__ = ["lowered"]
 
 # ---- the table's expressions on floats -------------------------------------------------------------------------------
 
@@ -269,10 +159,11 @@ class _Lowering:
     def _followed(self, op: Op, args: tuple[Any, ...], value: Value) -> Any:
         """The op's forward as NumPy's calls if it can be followed to the same bits, else as one."""
         start = self.low.start = len(self.low.calls)
-        if _ours(op) and not isinstance(op, Plain | Primitive):
+        if _ours(op) and not (op.opaque or isinstance(op, Plain)):
             self.ops[id(value)] = own = copy.copy(op)
-            if isinstance(op, CrossEntropy) and _is_class_numbers(args[1]):  # a negative one would index from the end
-                self.low.call("guard", _whole_classes, args, {}, None)
+            check = op.replay_check(*sampled(args))
+            if check is not None and any(isinstance(x, Slot) for x in args):
+                self.low.call("guard", check, args, {}, None)
             try:
                 out = slotted(own.forward(*map(self._as_traced, args)))
                 if isinstance(out, Slot | float) and _alike(sampled(out), value._data):
@@ -371,19 +262,20 @@ class _Lowering:
         self, op: Op, node: Value, k: int, g: Any, args: tuple[Any, ...], out: Any, expected: Any, key: Any
     ) -> Any:
         start = self.low.start = len(self.low.calls)
-        own = self.ops.get(id(node), op) if key is None else GetItem(self._as_traced(key))
-        if _ours(op) and (isinstance(op, Elementwise) or not isinstance(op, Primitive)):
+        own = self.ops.get(id(node), op) if key is None else replace(op, key=self._as_traced(key))  # type: ignore[type-var]
+        traced = self._as_traced(g), tuple(map(self._as_traced, args)), self._as_traced(out)
+        for pull in (_pull_by_chain, type(own).pull):
+            if not _ours(op) or (op.opaque and op.expressions(len(args)) is None):
+                break
             try:
-                pulled = _pull_traced(
-                    own, k, self._as_traced(g), list(map(self._as_traced, args)), self._as_traced(out)
-                )
-                if _alike(sampled(slotted(pulled)), expected):
-                    return slotted(pulled)
+                pulled = slotted(pull(own, k, *traced))
+                if _alike(sampled(pulled), expected):
+                    return pulled
             except Exception:  # as above
                 pass
             self.low.back_to(start)
         if key is not None:
-            return self.low.call("opaque", _pull_picked, (g, args[0], out, key), {}, expected)
+            return self.low.call("opaque", _pull_keyed, (op, g, args[0], out, key), {}, expected)
         return self.low.call("opaque", _pull, (op, k, g, args, out), {}, expected)
 
 
@@ -408,10 +300,8 @@ def _filled(a: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
     return out
 
 
-def _pull_traced(op: Op, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
-    """The op's pull by the maps of its chain, unless it has its own."""
-    if type(op).pull not in (Op.pull, LinearOp.pull, Elementwise.pull):  # those have theirs for plain arrays only
-        return op.pull(k, g, operands, out)
+def _pull_by_chain(op: Op, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
+    """The pull by the maps of the op's chain; its own may be for plain arrays only."""
     chain = op.chain(k, operands, out)
     assert chain is not None
     for linear_map in chain:
@@ -424,17 +314,9 @@ def _pull(op: Op, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
     return copy.copy(op).pull(k, g, operands, out)
 
 
-def _is_class_numbers(labels: Any) -> bool:
-    return isinstance(labels, Slot) and labels.sample.dtype.kind in "iu"
-
-
-def _whole_classes(logits: Any, labels: Any) -> None:
-    if np.minimum.reduce(labels) < 0:
-        raise IndexRangeError("cross_entropy: a class below 0")  # eager says which, and what to do
-
-
-def _pull_picked(g: Any, x: Any, out: Any, key: Any) -> Any:
-    return GetItem(key).pull(0, g, (x,), out)
+def _pull_keyed(op: Any, g: Any, x: Any, out: Any, key: Any) -> Any:
+    """The pull of an op whose index changes from call to call."""
+    return replace(op, key=key).pull(0, g, (x,), out)
 
 
 def _ours(op: Op) -> bool:
@@ -448,4 +330,4 @@ def _alike(a: Any, b: Any) -> bool:
 
 def _rule(op: Op, n: int) -> Rule | None:
     """The expressions of an op of ``n`` operands, unless they are a user's."""
-    return None if isinstance(op, Primitive) else op.expressions(n)
+    return None if op.opaque else op.expressions(n)

@@ -14,7 +14,7 @@ from ..programs.tracing import picked
 from .blocking import Chain, chain_at
 from .buffers import WRITING, Buffers
 from .capture import Guard
-from .lowering import SIGNS
+from .lowered import SIGNS
 from .scope import Scope, comment
 
 __all__ = ["Statements"]

@@ -93,6 +93,10 @@ class Op:
         """The value and the local derivatives of ``n`` operands as expressions; ``None`` for an op that has none."""
         return None
 
+    def replay_check(self, *data: Any) -> Callable[..., None] | None:
+        """A check of the operands' data to make before every replay of a compiled step; ``None`` if none is needed."""
+        return None
+
     def written(self, *data: Any) -> Any:
         """The result in the NumPy calls that a person writes: ``forward``, without its care for speed and overflow."""
         return self.forward(*data)

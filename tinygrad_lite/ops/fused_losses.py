@@ -6,7 +6,7 @@ sweeps, derivations, pictures), so that no answer depends on how the loss was co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import Context
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..core.graph import parents_of
 from ..core.maps import Chain, SumOver
 from ..core.shapes import ndim_of, shape_of
 from ..core.value import Folded, Value, constant, describe, plain, raw, record
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, IndexRangeError, ShapeError
 from .activations import softmax
 from .axes import all_axes
 from .reductions import logsumexp, sum
@@ -125,6 +125,9 @@ class CrossEntropy(_FusedLoss):
         picked = np.add.reduce(logits * labels, axis=-1, keepdims=True)
         return np.add.reduce(np.log(total) + top - picked, axis=None) / self.divisor
 
+    def replay_check(self, *data: Any) -> Callable[..., None] | None:
+        return _check_classes if ndim_of(data[1]) != ndim_of(data[0]) else None
+
     def slope(self, k: int, operands: Sequence[Any]) -> Any:
         logits, labels = operands
         numbers = ndim_of(labels) != ndim_of(logits)
@@ -143,6 +146,12 @@ class CrossEntropy(_FusedLoss):
             slope -= labels
         slope /= self.divisor
         return slope
+
+
+def _check_classes(logits: Any, labels: Any) -> None:
+    """Refuse negative class numbers, which would index from the end. Eager says which, and what to do."""
+    if np.minimum.reduce(labels) < 0:
+        raise IndexRangeError("cross_entropy: a class below 0")
 
 
 def one_hot(numbers: Any, logits: Value) -> Any:
