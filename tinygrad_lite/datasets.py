@@ -18,7 +18,7 @@ Labels = npt.NDArray[np.int64]
 
 
 def half_adder() -> tuple[Array, Array]:
-    """The sum of two bits: inputs (4, 2), and targets (4, 2) of which the first is the sum and the second the carry.
+    """The sum of two bits: inputs (4, 2) and targets (4, 2), the sum and the carry.
 
     >>> x, t = half_adder()
     >>> [(*map(int, bits), *map(int, out)) for bits, out in zip(x, t)]
@@ -46,7 +46,7 @@ def spirals(samples: int = 200, turns: float = 1.0, noise: float = 0.02, rng: Se
     """Two spirals wound into each other: points (samples, 2) within about 1 of the origin, and labels 0 and 1.
 
     Half of the points belong to each spiral, evenly spaced along it: the labels alternate. ``noise`` is the standard
-    deviation of what ``rng``, a generator or a seed, adds to both coordinates.
+    deviation of the normal noise on both coordinates; ``rng`` is a generator or a seed.
 
     Raises ``ArgumentError`` for fewer than two samples, an odd number of them, turns that are not above 0, or negative
     noise.
@@ -68,7 +68,7 @@ def spirals(samples: int = 200, turns: float = 1.0, noise: float = 0.02, rng: Se
     if not 0 <= noise < np.inf:
         raise ArgumentError(f"spirals: noise is a standard deviation of at least 0, got {noise!r}; 0 adds none")
     half = samples // 2
-    radius = np.linspace(0.15, 1.0, half)  # not from 0, where the two would meet
+    radius = np.linspace(0.15, 1.0, half)  # both would start at 0
     angle = 2 * np.pi * turns * radius
     one = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     points = np.stack([one, -one], axis=1).reshape(samples, 2)
@@ -78,13 +78,13 @@ def spirals(samples: int = 200, turns: float = 1.0, noise: float = 0.02, rng: Se
 def digits() -> tuple[Array, Labels]:
     """Handwritten digits: 1,797 images (1797, 64) of 8 x 8 pixels, 0 (paper) to 1 (ink), and their labels 0 to 9.
 
-    ``images[k].reshape(8, 8)`` is one as it is seen. They come with scikit-learn, the extra ``digits``; nothing is
+    ``images[k].reshape(8, 8)`` is the k-th picture. The data come with scikit-learn, the extra ``digits``; nothing is
     downloaded.
 
     Raises ``MissingExtraError`` without scikit-learn.
 
     Source: E. Alpaydin and C. Kaynak, *Optical recognition of handwritten digits*, UCI Machine Learning Repository,
-    1998 (the test part of it).
+    1998 (its test part).
 
     >>> images, labels = digits()
     >>> images.shape, labels[:10]
@@ -101,14 +101,14 @@ def digits() -> tuple[Array, Labels]:
 
 
 def split(x: Array, labels: Any, test: float = 0.2, rng: Seed = 0) -> tuple[Array, Any, Array, Any]:
-    """Samples in random order, divided: x_train, labels_train, x_test, labels_test.
+    """Samples in random order, in two parts: x_train, labels_train, x_test, labels_test.
 
-    ``x`` has shape (samples, …) and ``labels`` (samples, …). ``test`` is the share to test on, rounded to whole
-    samples, with at least one on either side. The same ``rng``, a seed or a generator in the same state, divides in the
-    same way. The four are copies.
+    ``x`` has shape (samples, …) and ``labels`` (samples, …). ``test`` is the share of test samples, rounded to whole
+    samples, at least one in each part. The same ``rng``, a seed or a generator in the same state, gives the same parts.
+    All four arrays are copies.
 
-    Raises ``ArgumentError`` unless 0 < test < 1 or with fewer than two samples, ``ShapeError`` where there are not as
-    many labels as samples.
+    Raises ``ArgumentError`` unless 0 < test < 1 or with fewer than two samples, ``ShapeError`` unless there is
+    one label for each sample.
 
     >>> x_train, t_train, x_test, t_test = split(np.arange(10.0), np.arange(10), test=0.3)
     >>> len(x_train), len(x_test), sorted(map(int, [*t_train, *t_test])) == list(range(10))

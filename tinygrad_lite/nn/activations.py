@@ -1,4 +1,4 @@
-"""What comes after a weighted sum, by name."""
+"""Activations by name: the function that follows a weighted sum."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def activation_function(activation: str | ActivationFunction, who: str) -> Activ
 
 
 def activation_name(activation: str | ActivationFunction) -> str:
-    """What an activation is called in a ``repr``.
+    """The name of an activation in a ``repr``.
 
     >>> activation_name("relu"), activation_name(linear)
     ('relu', 'linear')
@@ -67,5 +67,5 @@ def activation_name(activation: str | ActivationFunction) -> str:
 
 
 def is_linear(activation: str | ActivationFunction) -> bool:
-    """Whether it is no activation at all, so that a neuron's weighted sum is its output."""
+    """Whether the activation is the identity, so that a neuron's output is its weighted sum."""
     return activation == "linear" or activation is linear

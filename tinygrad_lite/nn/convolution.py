@@ -20,13 +20,13 @@ __all__ = ["Conv"]
 
 
 class Conv(Module):
-    """At each place the weighted sums of a window of the input, plus a bias: ``kernel`` has a size for each axis.
+    """At each place the weighted sums of a window of the input, plus a bias. ``kernel`` has the window's size per axis.
 
     ``x`` has shape (…, *places, n_in) and the result (…, *places, n_out): channels last, as the widths of ``Linear``.
     ``w`` has shape (*kernel, n_in, n_out), ``b`` (n_out,), or there is none with ``bias=False``. Windows are not
-    reversed (what signal processing calls correlation), start ``stride`` apart, and their elements lie ``dilation``
-    apart: one number for all axes or one for each. ``padding`` is how many zeros go around: a number, a number or
-    (before, after) for each axis, or "same" for as many as keep the places (divided by the stride, rounded up).
+    reversed (signal processing calls that correlation), start ``stride`` apart, and their elements lie ``dilation``
+    apart: one number for all axes or one for each. ``padding`` is the number of zeros around the input: one number, a
+    number or (before, after) for each axis, or "same", which keeps the places (divided by the stride, rounded up).
     ``rng`` is a generator or a seed; ``init`` an initialiser or its name, for prod(kernel) · n_in inputs.
 
     Raises ``ArgumentError`` for widths and steps below 1, ``ShapeError`` for an ``x`` of another width or too few axes.

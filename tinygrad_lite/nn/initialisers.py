@@ -1,8 +1,8 @@
-"""What weights and biases start from.
+"""Initialisers: the weights and biases that a network starts from.
 
 An initialiser is a function of the number of inputs and outputs of a layer and a NumPy random generator. It returns the
-weights, of shape (inputs, outputs), and the biases, of shape (outputs,). All zeros would not do: every neuron of a
-layer would stay equal to every other.
+weights, of shape (inputs, outputs), and the biases, of shape (outputs,). All zeros
+would not do: all neurons of a layer would stay equal.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Seed = np.random.Generator | int | None
 
 
 def uniform(n_in: int, n_out: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Weights and biases uniform in (-1, 1): for networks of a few neurons, as a first tutorial does it.
+    """Weights and biases uniform in (-1, 1): for networks of a few neurons.
 
     >>> w, b = uniform(2, 3, np.random.default_rng(0))
     >>> w.shape, b.shape, bool((abs(w) < 1).all())
@@ -42,15 +42,23 @@ def glorot(n_in: int, n_out: int, rng: np.random.Generator) -> tuple[Array, Arra
 
     Source: X. Glorot and Y. Bengio, *Understanding the difficulty of training deep feedforward neural networks*, 2010,
     eq. 16.
+
+    >>> w, b = glorot(2, 3, np.random.default_rng(0))
+    >>> w.shape, b.tolist()
+    ((2, 3), [0.0, 0.0, 0.0])
     """
     bound = np.sqrt(6.0 / (n_in + n_out))
     return rng.uniform(-bound, bound, (n_in, n_out)), np.zeros(n_out)
 
 
 def he(n_in: int, n_out: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Weights normal with variance 2 / inputs, biases 0: for relu and its relatives, which pass half of what comes in.
+    """Weights normal with variance 2 / inputs, biases 0: for relu and its relatives, which pass half of their inputs.
 
     Source: K. He et al., *Delving deep into rectifiers*, 2015, eq. 10.
+
+    >>> w, b = he(2, 3, np.random.default_rng(0))
+    >>> w.shape, b.tolist()
+    ((2, 3), [0.0, 0.0, 0.0])
     """
     return rng.normal(0.0, np.sqrt(2.0 / n_in), (n_in, n_out)), np.zeros(n_out)
 
@@ -83,7 +91,7 @@ def initialiser(init: str | Initialiser | None, activation: Any = "linear") -> I
 
     ``None`` means ``he`` before relu and its relatives, ``glorot`` before every other ``activation``.
 
-    Raises ``UnknownNameError`` for an unknown name, ``ValueTypeError`` for what is neither name nor function.
+    Raises ``UnknownNameError`` for an unknown name, ``ValueTypeError`` for anything but a name or a function.
 
     >>> initialiser("uniform") is uniform, initialiser(None, "relu") is he, initialiser(None, "tanh") is glorot
     (True, True, True)
@@ -107,9 +115,9 @@ def initialiser(init: str | Initialiser | None, activation: Any = "linear") -> I
 
 
 def draw(init: Initialiser, n_in: int, n_out: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Weights (inputs, outputs) and biases (outputs,) from an initialiser, whose shapes are checked.
+    """Weights (inputs, outputs) and biases (outputs,) from an initialiser, with their shapes checked.
 
-    Raises ``ShapeError`` if a function of the user's returns others.
+    Raises ``ShapeError`` if a user's initialiser returns other shapes.
     """
     w, b = (np.asarray(part) for part in init(n_in, n_out, rng))
     if w.shape != (n_in, n_out) or b.shape != (n_out,):

@@ -24,9 +24,9 @@ __all__ = ["Activation", "Dropout", "Linear", "MLP", "Sequential"]
 class Linear(Module):
     """``x @ w + b``: every output is a weighted sum of all inputs, plus its bias.
 
-    ``w`` has shape (n_in, n_out), from and to; ``b`` (n_out,), or there is none with ``bias=False``. ``rng`` is a
-    generator or a seed; ``init`` an initialiser or its name, Glorot's without it. ``x`` has shape (…, n_in) and the
-    result (…, n_out).
+    ``w`` has shape (n_in, n_out), from and to; ``b`` has shape (n_out,) and is ``None`` with ``bias=False``. ``rng``
+    is a generator or a seed; ``init`` is an initialiser or its name, by default Glorot's. ``x`` has shape (…, n_in),
+    the result (…, n_out).
 
     Raises ``ArgumentError`` for widths below 1, ``ShapeError`` for an ``x`` of another width.
 
@@ -101,10 +101,10 @@ class Activation(Module):
 
 
 class Dropout(Module):
-    """In training sets each element to 0 with probability ``p``, and divides the rest by 1 - p.
+    """Dropout: in training each element becomes 0 with probability ``p``, and the rest is divided by 1 - p.
 
-    Each call draws anew. In evaluation (``module.eval()``) it passes everything on as it is. ``x`` and the result have
-    the same shape, whichever it is.
+    Each call draws anew. In evaluation (``module.eval()``) the result is ``x`` itself. ``x`` may have any shape; the
+    result has the same.
 
     Raises ``ArgumentError`` unless 0 ≤ p < 1.
 
@@ -145,9 +145,9 @@ class Dropout(Module):
 class Sequential(Module):
     """One layer after the other: modules, or any functions of a Value.
 
-    The parameters inside take their path here as their name (``layers.0.w``), so that no two are called alike.
+    The path of a parameter becomes its name (``layers.0.w``), so that all names differ.
 
-    Raises ``ArgumentError`` without any layer, or for what cannot be called.
+    Raises ``ArgumentError`` without layers, or for a layer that cannot be called.
 
     >>> import tinygrad_lite as tg
     >>> net = Sequential(Linear(2, 8, rng=0), tg.tanh, Linear(8, 1, rng=1))
@@ -186,14 +186,14 @@ class MLP(Module):
     ``n_in`` is the number of inputs, ``n_out`` the widths of the layers, the outputs last; or one list holds them all.
     The last layer is followed by ``output`` (``"linear"`` for logits), the others by ``activation``: names, or
     functions of a Value. ``rng`` is a generator or a seed. ``init`` is an initialiser or its name (``"uniform"``,
-    ``"glorot"``, ``"he"``); without it He's is used before relu and its relatives, Glorot's elsewhere. From the same
-    seed and with the same ``init`` the network of scalars, ``nn.scalar.MLP``, starts with the same weights.
+    ``"glorot"``, ``"he"``); the default is He's before relu and its relatives, Glorot's elsewhere. The network of
+    scalars, ``nn.scalar.MLP``, starts with the same weights from the same seed and ``init``.
 
     ``mlp(x)`` takes ``x`` of shape (n_in,) or (samples, n_in) and returns (outputs,) or (samples, outputs). Layer ``k``
     has the parameters ``wk`` of shape (from, to) and ``bk``, and names the values that it computes: ``zk``, the
-    weighted sums, and ``nk``, what the activation makes of them (a linear layer has ``nk`` only).
+    weighted sums, and ``nk``, their activations (a linear layer has ``nk`` only).
 
-    Raises ``ArgumentError`` for bad widths, ``UnknownNameError`` for an activation or initialiser that there is not,
+    Raises ``ArgumentError`` for bad widths, ``UnknownNameError`` for an unknown activation or initialiser,
     ``ShapeError`` for inputs of another width.
 
     >>> mlp = MLP(2, [10, 2], rng=0)
@@ -217,7 +217,7 @@ class MLP(Module):
     ) -> None:
         self.dims = checked_dims(n_in, n_out, "MLP")
         for kind in (activation, output):
-            activation_function(kind, "MLP")  # refuses one that there is not, whether or not there is a layer for it
+            activation_function(kind, "MLP")  # an unknown one raises, even without a layer for it
         self.activation = activation
         self.output = output
         rng = generator(rng)

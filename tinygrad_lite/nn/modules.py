@@ -1,8 +1,7 @@
 """Module: an object with parameters.
 
-A module is its attributes, and ``__call__`` is its mathematics. There is nothing to register and no constructor to
-call: the parameters are found where they are, among the attributes and in lists, tuples and dicts of them, however
-deep.
+The attributes of a module are its fields, and ``__call__`` is its mathematics. A subclass registers nothing and calls
+no constructor: a module finds its parameters among its attributes, and in lists, tuples and dicts there, however deep.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ __all__ = ["Module"]
 
 
 class Module:
-    """Base class of everything that has parameters.
+    """The base class of everything with parameters.
 
-    A parameter is a leaf Value with ``requires_grad`` that is an attribute, or in a list, tuple or dict that is one, or
-    belongs to a module that is found in the same way. One that is found twice counts once, under its first name.
+    A parameter is a leaf Value with ``requires_grad`` that is an attribute, is in a list, tuple or dict that is one, or
+    belongs to a module found in the same way. A parameter found twice counts once, under its first name.
 
     >>> class Line(Module):
     ...     def __init__(self):
@@ -58,7 +57,7 @@ class Module:
         if "__call__" in vars(cls):
             setattr(cls, "__call__", _noted(vars(cls)["__call__"]))  # noqa: B010  (mypy knows no other way)
 
-    # ---- what it contains
+    # ---- modules and parameters inside
 
     def named_modules(self) -> dict[str, Module]:
         """The module itself and all inside it by path, outer ones first; its own path is empty.
@@ -81,7 +80,7 @@ class Module:
         return found
 
     def named_parameters(self) -> dict[str, Value]:
-        """The parameters by name: the path of attributes, or what a module that names its own calls them."""
+        """The parameters by name: their path of attributes, or the names that a module gives to its own."""
         found: dict[str, Value] = {}
         seen: set[int] = set()
         for path, module in self.named_modules().items():
@@ -102,7 +101,7 @@ class Module:
                 yield name, member
 
     def name_parameters(self, prefix: str = "") -> Self:
-        """Give every parameter its name here, after ``prefix``, as the name that pictures and paths show.
+        """Set every parameter's ``name`` to ``prefix`` and its name in this module; pictures and paths show it.
 
         >>> from tinygrad_lite import nn
         >>> [p.name for p in nn.Linear(2, 3).name_parameters("encoder.").parameters()]
@@ -113,9 +112,9 @@ class Module:
         return self
 
     def find_parameter(self, name: str) -> tuple[Value, tuple[int, ...]]:
-        """The parameter of that name and the index of the element in it, ``()`` for a scalar or for all of an array.
+        """The parameter called ``name`` and the element's index in it: ``()`` for a scalar or a whole array.
 
-        Either form is accepted for one element, ``w201`` and ``w2[0,1]``, whichever this module uses.
+        An element has two names, ``w201`` and ``w2[0,1]``; every module accepts both.
 
         Raises ``UnknownNameError`` with the nearest names, ``IndexRangeError`` for an element outside the array.
 
@@ -150,7 +149,7 @@ class Module:
         return self
 
     def eval(self) -> Self:
-        """Switch this module and all inside it to evaluation: dropout passes everything. Returns the module."""
+        """Switch this module and all inside it to evaluation: dropout changes nothing. Returns the module."""
         return self.train(False)
 
     # ---- saving and loading
@@ -174,8 +173,8 @@ class Module:
 
         A network of arrays takes the dictionary of the same network of scalars, and the reverse.
 
-        Raises ``ArgumentError`` that lists every entry that is missing, unknown, given twice, of the wrong shape or not
-        a number. Nothing is loaded then.
+        Raises ``ArgumentError`` with every entry that is missing, unknown, given twice, of the wrong shape or not a
+        number, and loads nothing.
 
         >>> from tinygrad_lite import nn
         >>> arrays, scalars = nn.MLP(2, [3, 1]), nn.scalar.MLP(2, [3, 1], activation="sigmoid", output="sigmoid")
@@ -227,7 +226,7 @@ _LISTED = 40
 
 
 def _noted(call: Callable[..., Any]) -> Callable[..., Any]:
-    """A module's ``__call__`` that leaves at its results which module made them."""
+    """A module's ``__call__``, wrapped so that its results know which module made them."""
 
     @functools.wraps(call)
     def noted(self: Module, *inputs: Any, **named: Any) -> Any:
@@ -269,12 +268,12 @@ def _some(names: Mapping[str, Any]) -> str:
 
 
 def _filled(parameters: Mapping[str, Value], state: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """New data for the parameters from the entries of ``state``, and all that is wrong with them."""
+    """New data for the parameters from the entries of ``state``, and the problems with those."""
     loaded = {name: np.empty(parameter.shape, parameter.dtype) for name, parameter in parameters.items()}
     filled = {name: np.zeros(parameter.shape, bool) for name, parameter in parameters.items()}
     places = naming.Places({name: parameter.shape for name, parameter in parameters.items()})
     problems: list[str] = []
-    spoiled: set[str] = set()  # named by a problem, so not reported as missing again
+    spoiled: set[str] = set()  # a problem names it already: it is not missing too
     for name, entry in state.items():
         data = _numbers(entry)
         if data is None:
@@ -309,7 +308,7 @@ def _indexed(name: str, index: tuple[int, ...]) -> str:
 
 
 def _numbers(entry: Any) -> np.ndarray[Any, np.dtype[Any]] | None:
-    """The entry as an array, a Value's data included; ``None`` if it is not made of numbers."""
+    """The entry, or a Value's data, as an array; ``None`` unless it is made of numbers."""
     try:
         data = np.asarray(entry.data if isinstance(entry, Value) else entry)
     except (TypeError, ValueError):  # a list of unequal rows, or of Values

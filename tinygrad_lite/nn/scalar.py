@@ -1,9 +1,9 @@
-"""Networks of scalars: one Value for each weight, so that every path through the network is there to be seen.
+"""Networks of scalars: one Value for each weight, so that every path through the network is visible.
 
 The names, arguments and results are micrograd's (A. Karpathy, 2020): a program written for it runs with its imports
-changed. A neuron is its weighted sum, one op, and then its activation. Both values have names, ``z20`` and ``n20`` for
-the first neuron of layer 2, and so do the weights, ``w{layer}{from}{to}``, and the biases, ``b{layer}{to}``; the parts
-are joined by ``_`` as soon as one of the network's numbers has two digits.
+changed. A neuron is its weighted sum, one op, and then its activation. Both values have names: ``z20`` and ``n20`` for
+the first neuron of layer 2. Weights are called ``w{layer}{from}{to}`` and biases ``b{layer}{to}``; if a number of the
+network has two digits, ``_`` separates them.
 """
 
 from __future__ import annotations
@@ -35,8 +35,7 @@ class Neuron(Module):
 
     With ``nonlin=False`` the weighted sum is the output. Without ``rng`` and ``init`` the weights are drawn from
     Python's ``random``, uniform in (-1, 1), and the bias is 0; else ``init`` draws both from ``rng``; ``weights`` and
-    ``bias`` give them outright. A neuron by itself is called the first of layer 1; a network gives its neurons their
-    names.
+    ``bias`` set them directly. A neuron alone has the names of the first one in layer 1; a network renames its neurons.
 
     Raises ``ArgumentError`` for ``nin`` below 1, ``UnknownNameError`` for an unknown activation, ``ShapeError`` for
     another number of inputs.
@@ -74,7 +73,7 @@ class Neuron(Module):
         self._place(1, 0, "_" if nin > 10 else "")
 
     def _place(self, layer: int, index: int, joint: str) -> None:
-        """Take the names that belong to this place in a network."""
+        """Take the names of this place in a network."""
         self._names = [naming.weight(layer, source, index, joint) for source in range(len(self.w))]
         self._names.append(naming.bias(layer, index, joint))
         for parameter, name in zip(self.parameters(), self._names, strict=True):
@@ -87,7 +86,7 @@ class Neuron(Module):
         return self._output(_inputs(x, self, len(self.w), sample), sample)
 
     def _output(self, x: list[Value], sample: int | None) -> Value:
-        """The output for inputs that were checked. The hot path: the names without a sample are ready-made."""
+        """The output for checked inputs. On this hot path the names without a sample are ready-made."""
         out: Value = weighted_sum(self.w, x, self.b)
         if self.nonlin:
             out.name = self._z if sample is None else f"{self._z}@{sample}"
@@ -110,7 +109,7 @@ class Neuron(Module):
 class Layer(Module):
     """``nout`` neurons with the same ``nin`` inputs. The arguments are those of ``Neuron``.
 
-    A layer of one neuron returns its one Value, any other a list.
+    A layer of one neuron returns its Value, any other a list.
 
     >>> layer = Layer(2, 3, activation="sigmoid", rng=0)
     >>> [n.name for n in layer([0.0, 1.0])]
@@ -139,7 +138,7 @@ class Layer(Module):
             neuron._place(layer, index, joint)
 
     def __call__(self, x: Any, sample: int | None = None) -> Any:
-        """The outputs for ``nin`` inputs, numbers or scalar Values: a list of Values, or the one."""
+        """The outputs for ``nin`` inputs, numbers or scalar Values: a list, or the Value of a single neuron."""
         return _one_or_all(self._outputs(_inputs(x, self, len(self.neurons[0].w), sample), sample))
 
     def _outputs(self, x: list[Value], sample: int | None) -> list[Value]:
@@ -161,15 +160,15 @@ class MLP(Module):
     """A multi-layer perceptron of scalars: the network of ``nn.MLP``, one Value for each weight.
 
     ``nin`` is the number of inputs, ``nouts`` the widths of the layers, the outputs last; or one list holds them all.
-    Hidden neurons have ``activation``, those of the last layer ``output``: micrograd's relu and linear, unless others
-    are given. Without ``rng`` and ``init`` the weights are micrograd's: uniform in (-1, 1) from Python's ``random``, in
-    its order, and biases 0. With either of them they are those of ``nn.MLP`` with the same ``rng`` and ``init``.
+    Hidden neurons have ``activation``, those of the last layer ``output``; the defaults are micrograd's.
+    Without ``rng`` and ``init`` the weights are micrograd's too: uniform in (-1, 1) from Python's ``random``, in its
+    order, and biases 0. Otherwise they equal those of ``nn.MLP`` with the same ``rng`` and ``init``.
 
-    ``mlp(x)`` takes ``nin`` numbers or scalar Values and returns a list of Values, or the one of a single output.
+    ``mlp(x)`` takes ``nin`` numbers or scalar Values and returns a list of Values, or the Value of a single output.
     Numbers become constants named ``x0``, ``x1``, …. With ``sample=2`` the names end in ``@2``. ``mlp.batch(rows)``
     runs every row with its number, as does ``mlp(rows)``.
 
-    Raises as ``nn.MLP``.
+    Raises the errors of ``nn.MLP``.
 
     >>> random.seed(1337)
     >>> mlp = MLP(2, [2, 1], activation="sigmoid", output="sigmoid")
@@ -190,7 +189,7 @@ class MLP(Module):
     ) -> None:
         self.dims = checked_dims(nin, nouts, "MLP")
         for kind in (activation, output):
-            activation_function(kind, "MLP")  # refuses one that there is not, whether or not there is a layer for it
+            activation_function(kind, "MLP")  # an unknown one raises, even without a layer for it
         self.activation = activation
         self.output = output
         if rng is not None or init is not None:
@@ -204,7 +203,7 @@ class MLP(Module):
             self.layers.append(layer)
 
     def __call__(self, x: Any, sample: int | None = None) -> Any:
-        """The outputs for one sample: a list of Values, or the one. For a list or array of rows: ``batch(x)``."""
+        """The outputs for one sample: a list of Values, or the Value of a single output. Rows go to ``batch``."""
         if _is_rows(x):
             return self.batch(x)
         values = _inputs(x, self, self.dims[0], sample)
@@ -214,7 +213,7 @@ class MLP(Module):
         return _one_or_all(values)
 
     def batch(self, rows: Any) -> list[Any]:
-        """The outputs for each row, in a list. Where there are several rows, the names end in the row's number."""
+        """The outputs for each row, in a list. With several rows the names end in the row's number."""
         if not _is_rows(rows):
             raise ShapeError(
                 f"MLP: batch needs rows of {self.dims[0]} inputs, got {_described(rows)}; pass a list of rows"
@@ -250,7 +249,7 @@ def _one_or_all(values: list[Value]) -> Any:
 
 
 def _is_rows(x: Any) -> bool:
-    """Whether ``x`` is several samples, and not the inputs of one."""
+    """Whether ``x`` holds several samples rather than the inputs of one."""
     if isinstance(x, list | tuple):
         if not x:
             return False
@@ -260,7 +259,7 @@ def _is_rows(x: Any) -> bool:
 
 
 def _inputs(x: Any, module: Module, width: int, sample: int | None) -> list[Value]:
-    """One sample as a list of scalar Values; numbers become constants named by their place."""
+    """One sample as a list of scalar Values; numbers become constants named by their position."""
     if isinstance(x, np.ndarray) and x.ndim == 1:
         x = x.tolist()
     elif not isinstance(x, list | tuple | Value) or (isinstance(x, Value) and x.ndim != 1):
