@@ -24,7 +24,7 @@ __all__ = ["main", "measured", "run"]
 
 
 def measured(row: Row, effort: Effort) -> Result:
-    """One row, measured. Whatever goes wrong is a line of the table: the other rows still count."""
+    """Measure one row. An error becomes a line of the table, and the other rows still count."""
     try:
         return Result(row, row.measure(row.build(), effort))
     except Missing as missing:
@@ -35,7 +35,7 @@ def measured(row: Row, effort: Effort) -> Result:
 
 
 def run(rows: Sequence[Row], effort: Effort, out: TextIO) -> list[Result]:
-    """Measure ``rows`` one after the other, each line written as soon as it is known."""
+    """Measure ``rows`` one after the other, and write each line at once."""
     print(*table.header(rows), sep="\n", file=out, flush=True)
     results = []
     for row in rows:
@@ -46,7 +46,7 @@ def run(rows: Sequence[Row], effort: Effort, out: TextIO) -> list[Result]:
 
 
 def main(arguments: Sequence[str] | None = None, rows: tuple[Row, ...] = ROWS) -> int:
-    """The command. Returns 1 if a row is over its limit or went wrong, else 0; bad arguments exit with 2."""
+    """The command. Returns 1 if a row is over its limit or has an error, else 0; bad arguments exit with 2."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Speed and memory against hand-written NumPy and the peers: ratios of this machine, in this run.",
@@ -82,13 +82,13 @@ def main(arguments: Sequence[str] | None = None, rows: tuple[Row, ...] = ROWS) -
         print(f"The load is {where['load']:.1f}: something else is running, and the spread will tell.", file=out)
     if effort.pairs < FULL.pairs:
         print(f"{effort.pairs} pairs of samples for a row: a first look only.", file=out)
-    try:  # before measuring: minutes later is late to learn that it cannot be written
+    try:  # before the measurements, which take minutes: an unwritable path is an error at once
         opened = _opened(options.json)
     except OSError as error:
         parser.error(f"--json: {error}")
     if options.plot is not None:
         try:
-            viz.plots.figure()  # likewise
+            viz.plots.figure()  # an error at once without matplotlib
         except TinygradError as error:
             parser.error(f"--plot: {error}")
     with opened as file:
@@ -110,7 +110,7 @@ def _plotted(results: Sequence[Result], path: str) -> None:
 
 
 def _opened(path: str | None) -> AbstractContextManager[TextIO | None]:
-    """The file for the JSON; ``-`` is the output, and without a path there is none."""
+    """The file for the JSON: ``-`` is standard output; ``None`` without a path."""
     if path is None or path == "-":
         return nullcontext(None if path is None else sys.stdout)
     return open(path, "w", encoding="utf-8")

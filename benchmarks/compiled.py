@@ -1,6 +1,6 @@
-"""Compiled steps against code by hand: what ``tinygrad_lite.compile`` is measured by.
+"""The rows of ``tinygrad_lite.compile``: compiled steps against code by hand.
 
-Each row's two sides train the same network from the same weights, and agree on what comes out before they are timed.
+The two sides of a row train the same network from the same weights, and agree on their results before they are timed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["COMPILED", "COMPILED_PEERS", "by_hand", "half_adder", "ours", "scala
 
 
 def ours(problem: Problem) -> Trainer:
-    """The network here, its whole training step compiled."""
+    """Our network, with its whole training step compiled."""
     import tinygrad_lite as tg
 
     model, loss = modelled(problem)
@@ -31,7 +31,7 @@ def ours(problem: Problem) -> Trainer:
 
     def gradients() -> list[Any]:
         model.zero_grad()
-        alone(x, targets)  # captures
+        alone(x, targets)  # the first call captures the step
         model.zero_grad()
         alone(x, targets)
         return [parameter.grad for parameter in model.parameters()]
@@ -40,7 +40,7 @@ def ours(problem: Problem) -> Trainer:
 
 
 def modelled(problem: Problem) -> tuple[Any, Callable[[Any, Any], Any]]:
-    """The network here, with the starting weights, and its loss as a function of a batch."""
+    """Our network, with the starting weights, and its loss as a function of a batch."""
     from tinygrad_lite import nn
 
     classifies = problem.kind == "classifier"
@@ -66,14 +66,14 @@ def by_hand(problem: Problem) -> Trainer:
 
 
 def steps(side: Callable[[Problem], Trainer], size: str) -> Pair:
-    """Our compiled training step against that of another side, once the two agree on the gradients."""
+    """Our compiled training step against another side's step, once the two agree on the gradients."""
     mine, theirs = ours(PROBLEMS[size]), side(PROBLEMS[size])
     training.agree(mine, theirs)
     return Pair(mine.step, theirs.step)
 
 
 def elementwise(size: int) -> Pair:
-    """A step of a formula without products of matrices, on arrays of ``size`` numbers: compiled, and by hand."""
+    """A step of a formula without matrix products, on arrays of ``size`` numbers: compiled, and by hand."""
     import tinygrad_lite as tg
 
     rng = np.random.default_rng(0)
@@ -97,7 +97,7 @@ def elementwise(size: int) -> Pair:
 
 
 def scalar_network(backend: str | None = None) -> Pair:
-    """MLP(2, [16, 16, 1]) on 100 points, hinge loss, forward and backward: compiled, and micrograd as it is."""
+    """MLP(2, [16, 16, 1]) on 100 points, hinge loss, forward and backward: compiled, and micrograd unchanged."""
     import tinygrad_lite as tg
 
     if backend == "numba":
@@ -116,7 +116,7 @@ def scalar_network(backend: str | None = None) -> Pair:
         end.backward()
         return end.data
 
-    compiled()  # captures
+    compiled()  # the first call captures the step
     pairs = [(compiled(), theirs())]
     pairs += [(p.grad, q.grad) for p, q in zip(model.parameters(), peer_model.parameters(), strict=True)]
     _check(pairs)
@@ -149,7 +149,7 @@ RATE, GOAL = 4.0, 1e-3
 
 
 def half_adder(backend: str | None = None) -> Pair:
-    """A half adder of scalars, trained until the cost is below 1e-3: compiled, and a function for each derivative."""
+    """A half adder of scalars, trained until the cost is below 1e-3: compiled, and one function per derivative."""
     import tinygrad_lite as tg
 
     if backend == "numba":
@@ -219,4 +219,4 @@ COMPILED_PEERS: tuple[tuple[str, str, str, float | None, Callable[[], Pair]], ..
         for size in PROBLEMS
     ),
 )
-"""What rows are made of: name, work, against, limit, and the function that builds the two sides."""
+"""The fields of rows: name, work, against, limit, and the function that builds the two sides."""

@@ -1,10 +1,11 @@
 """The yardstick: networks trained with NumPy alone, as an expert writes them by hand.
 
-Forward and backward are written out, each product is taken once, temporaries are overwritten where they are not needed
-again, and what can overflow is written so that it does not. Nothing is preallocated from step to step: that is another
-yardstick, for compiled code. What was tried and was slower is said where it would have been.
+Forward and backward are written out. Each product is computed once, temporaries are overwritten after their last use,
+and no exponential overflows. Nothing is preallocated from step to step: ``handwritten_buffers``, the yardstick for
+compiled code, does that. Comments name the alternatives that were tried and were slower.
 
-``a.dot(b)`` of two matrices is ``a @ b`` at half the overhead: nothing for large ones, a tenth of the smallest step.
+``a.dot(b)`` of two matrices is ``a @ b`` at half the overhead: no difference for large ones, a tenth of the smallest
+step.
 Weights have shape (from, to); a batch is (samples, width).
 """
 
@@ -22,9 +23,9 @@ Labels = npt.NDArray[np.intp]
 
 
 def sigmoid(z: Array) -> Array:
-    """σ(z) = 1 / (1 + e^-z) in the place of ``z``.
+    """σ(z) = 1 / (1 + e^-z), written into ``z``.
 
-    Right at any ``z``: where e^-z overflows, 1 / inf is the 0 that it should be. ½ + ½ tanh ½z takes a quarter longer.
+    It is right at any ``z``: where e^-z overflows, 1 / inf is 0, as it should be. ½ + ½ tanh ½z takes a quarter longer.
     """
     np.negative(z, out=z)
     np.exp(z, out=z)
@@ -35,8 +36,8 @@ def sigmoid(z: Array) -> Array:
 def logistic(parameters: Sequence[Array], x: Array, t: Array) -> tuple[float, list[Array]]:
     """Sigmoids everywhere, C = ½ Σ (y - t)²: the cost and its gradients, for parameters w1, b1, w2, b2, ….
 
-    ``x`` has shape (samples, inputs), ``t`` (samples, outputs). δ = ∂C/∂z is (y - t) y (1 - y) in the last layer and
-    (δ wᵀ) n (1 - n) in the layer before.
+    ``x`` has shape (samples, inputs), ``t`` (samples, outputs). δ = ∂C/∂z is (y - t) y (1 - y) in the last layer, and
+    (δ wᵀ) n (1 - n) in the layer before a layer with δ.
 
     >>> w, b = np.zeros((1, 1)), np.zeros(1)
     >>> logistic([w, b], np.array([[2.0]]), np.array([[1.0]]))
@@ -65,8 +66,8 @@ def logistic(parameters: Sequence[Array], x: Array, t: Array) -> tuple[float, li
 def classifier(parameters: Sequence[Array], x: Array, labels: Labels) -> tuple[float, list[Array]]:
     """Hidden ReLUs, then softmax and cross-entropy, mean over the batch: the loss in nats and its gradients.
 
-    ``x`` has shape (samples, inputs), ``labels`` (samples,). Softmax and cross-entropy are differentiated as one: δ is
-    (softmax - one-hot) / samples. The largest logit is subtracted first, so that no exponential overflows.
+    ``x`` has shape (samples, inputs), ``labels`` (samples,). Softmax and cross-entropy are differentiated together: δ
+    is (softmax - one-hot) / samples. The largest logit is subtracted first, so that no exponential overflows.
 
     >>> w, b = np.zeros((1, 2)), np.zeros(2)
     >>> loss, (dw, db) = classifier([w, b], np.array([[2.0]]), np.array([1]))
@@ -104,7 +105,7 @@ def classifier(parameters: Sequence[Array], x: Array, labels: Labels) -> tuple[f
 
 
 def descend(parameters: Sequence[Array], gradients: Sequence[Array], lr: float) -> None:
-    """Plain gradient descent, p ← p - lr · g, in place. The gradients are used up."""
+    """Plain gradient descent, p ← p - lr · g, in place. It overwrites the gradients."""
     for p, g in zip(parameters, gradients, strict=True):
         g *= lr
         p -= g

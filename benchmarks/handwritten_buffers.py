@@ -1,8 +1,8 @@
 """The yardstick for compiled code: the same networks in NumPy by hand, with every array allocated once.
 
-What ``handwritten`` does, and in addition each result has its place before the first step: products and sums are
-written with ``out=``, and a step allocates nothing but views. What was tried and was slower is said where it would have
-been. One object trains one network on batches of one size.
+The code is that of ``handwritten``, with a preallocated array for each result: products and sums are written with
+``out=``, and a step allocates only views. Comments name the alternatives that were tried and were slower. One object
+trains one network on batches of one size.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Network:
         self.parameters = list(parameters)
 
     def descend(self, lr: float) -> None:
-        """Plain gradient descent, p ← p - lr · g, in place. The gradients are used up."""
+        """Plain gradient descent, p ← p - lr · g, in place. It overwrites the gradients."""
         for p, g in zip(self.parameters, self.gradients, strict=True):
             np.multiply(g, lr, out=g)
             np.subtract(p, g, out=p)
@@ -46,12 +46,12 @@ class Logistic(_Network):
     """
 
     def cost(self, x: Array, t: Array) -> float:
-        """The cost, its gradients left in ``gradients``. Shapes: (samples, inputs), (samples, outputs)."""
+        """The cost; writes its gradients into ``gradients``. Shapes: (samples, inputs), (samples, outputs)."""
         n = x
         for w, b, z in zip(self.weights, self.biases, self.outputs, strict=True):
             np.dot(n, w, out=z)
             np.add(z, b, out=z)
-            np.negative(z, out=z)  # 1 / (1 + e^-z): where e^-z overflows it is the 0 that it should be
+            np.negative(z, out=z)  # 1 / (1 + e^-z) is 0 where e^-z overflows, as it should be
             np.exp(z, out=z)
             np.add(z, 1.0, out=z)
             n = np.reciprocal(z, out=z)
@@ -71,7 +71,7 @@ class Logistic(_Network):
         raise AssertionError("a network has layers")
 
     def step(self, x: Array, t: Array, lr: float) -> float:
-        """One step of gradient descent: the cost before it."""
+        """One step of gradient descent; returns the cost before the step."""
         cost = self.cost(x, t)
         self.descend(lr)
         return cost
@@ -93,7 +93,7 @@ class Classifier(_Network):
         self.logs = np.empty((samples, 1))
 
     def cost(self, x: Array, labels: Labels) -> float:
-        """The loss, its gradients left in ``gradients``. Shapes: (samples, inputs), (samples,)."""
+        """The loss; writes its gradients into ``gradients``. Shapes: (samples, inputs), (samples,)."""
         n, last = x, len(self.weights) - 1
         for k, (w, b, z) in enumerate(zip(self.weights, self.biases, self.outputs, strict=True)):
             np.dot(n, w, out=z)
@@ -124,14 +124,14 @@ class Classifier(_Network):
         raise AssertionError("a network has layers")
 
     def step(self, x: Array, labels: Labels, lr: float) -> float:
-        """One step of gradient descent: the loss before it."""
+        """One step of gradient descent; returns the loss before the step."""
         loss = self.cost(x, labels)
         self.descend(lr)
         return loss
 
 
 class Elementwise:
-    """The mean of y = σ(w) exp(-(w x - 1)²), element by element: no product of matrices.
+    """The mean of y = σ(w) exp(-(w x - 1)²), element by element, without matrix products.
 
     ∂y/∂w = y ((1 - σ(w)) - 2 x (w x - 1)).
 
@@ -145,7 +145,7 @@ class Elementwise:
         self.difference, self.sigmoid, self.y = np.empty_like(w), np.empty_like(w), np.empty_like(w)
 
     def cost(self, x: Array) -> float:
-        """The mean, its gradient left in ``gradient``. ``x`` has the shape of ``w``."""
+        """The mean; writes its gradient into ``gradient``. ``x`` has the shape of ``w``."""
         u, s, y, g = self.difference, self.sigmoid, self.y, self.gradient
         np.multiply(self.w, x, out=u)
         np.subtract(u, 1.0, out=u)
@@ -166,7 +166,7 @@ class Elementwise:
         return float(y.mean())
 
     def step(self, x: Array, lr: float) -> float:
-        """One step of gradient descent: the mean before it."""
+        """One step of gradient descent; returns the mean before the step."""
         cost = self.cost(x)
         np.multiply(self.gradient, lr, out=self.gradient)
         np.subtract(self.w, self.gradient, out=self.w)

@@ -1,8 +1,9 @@
 """A half adder in plain Python with a function for each parameter's derivative, as tutorials write it.
 
-Two inputs, two hidden layers of two neurons, two outputs, sigmoids: 18 parameters by name. The forward pass of a sample
-is run once and its neurons are handed to all functions; each adds up the paths from the cost to its parameter, one
-after the other: (y - t) y (1 - y) to an output's weighted sum, a weight on to a neuron, n (1 - n) to its weighted sum.
+The network has two inputs, two hidden layers of two neurons, two outputs and sigmoids: 18 parameters by name. One
+forward pass per sample gives the neurons to all functions. Each function adds up the paths from the cost to its
+parameter, one after the other; a path is a product of (y - t) y (1 - y), to an output's weighted sum, and then of
+weights, each to a neuron, and n (1 - n), each to a weighted sum.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Sample = tuple[Sequence[float], Sequence[float]]
 
 
 def sigmoid(z: float) -> float:
-    """σ(z); the weights here stay far from where it would overflow."""
+    """σ(z); the weights stay too small for an overflow."""
     return 1.0 / (1.0 + math.exp(-z))
 
 
@@ -399,7 +400,7 @@ DERIVATIVES: dict[str, Callable[[Weights, Pass], float]] = {
 
 
 def step(w: Weights, samples: Sequence[Sample], lr: float) -> float:
-    """One step of gradient descent on the mean over samples of ½ Σ (y - t)², in place: the cost before it."""
+    """One step of gradient descent, in place, on the mean over samples of ½ Σ (y - t)²; returns the cost before it."""
     passes = [forward(w, x, t) for x, t in samples]
     n = len(samples)
     slopes = {name: sum([d(w, p) for p in passes]) / n for name, d in DERIVATIVES.items()}

@@ -1,4 +1,4 @@
-"""How long an import takes, against NumPy's own: each in a new process, from bytecode that is there already."""
+"""The time of an import against NumPy's own: each in a new process, from cached bytecode."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _TIMED = "import time; start = time.perf_counter(); {}; print(time.perf_counter(
 
 @cache
 def _bytecode() -> tempfile.TemporaryDirectory[str]:
-    """Where bytecode is kept: a folder of ours, so that the first run compiles and no other does, wherever it is."""
+    """A folder for bytecode, so that only the first run compiles, even if the installation is read-only."""
     return tempfile.TemporaryDirectory(prefix="bytecode-")
 
 
 def seconds_of(statement: str) -> float:
-    """The seconds that a statement takes as the first of a new process; starting Python is not counted."""
+    """The seconds that a statement takes as the first of a new process, without the start of Python."""
     paths = filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")])
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -32,5 +32,5 @@ def seconds_of(statement: str) -> float:
 
 
 def against_numpy(statement: str) -> Pair:
-    """A statement against ``import numpy``; both return their seconds."""
+    """A statement against ``import numpy``; both sides return seconds."""
     return Pair(partial(seconds_of, statement), partial(seconds_of, "import numpy"))

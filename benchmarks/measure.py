@@ -1,17 +1,17 @@
-"""How things are measured: two programs side by side, in time and in memory, and the growth of one.
+"""The measurements: two programs side by side, in time and in memory, and the growth of one.
 
-A single timing says little: the machine's clock speed, its caches and its other users change from second to second, by
-more than what is looked for. But they change slowly, so two samples taken one right after the other share them. Hence:
+A single timing says little: the machine's clock speed, its caches and its other users change it by more than the
+differences of interest. But they change slowly, so two samples in direct succession share them. Hence:
 
 - the two sides alternate, A B A B …, and the result is the *median of the ratios within each pair*, not the ratio of
   two medians; its spread is the quartiles of those ratios;
-- one sample is many calls in a row, enough for the clock, and for the collector to take its usual share;
-- what runs first pays for caches, lazy imports and specialised bytecode, so each side runs before it is counted;
-- the garbage collector stays as the user has it (a framework that makes it work hard is a slow framework), but between
-  samples, outside the measured time, garbage is collected: neither side pays for the other's. No setting is changed.
+- one sample is many calls in a row: enough for the clock, and for the collector to take its usual share;
+- the first call pays for caches, lazy imports and specialised bytecode, so each side runs once before it is measured;
+- the garbage collector keeps the user's settings (a framework that makes it work hard is a slow framework), but garbage
+  is collected between samples, outside the measured time, so that neither side pays for the other's.
 
 Source: T. Kalibera and R. Jones, *Rigorous benchmarking in reasonable time*, 2013, for warm-up and repetition;
-J. Chen and J. Revels, *Robust benchmarking in noisy environments*, 2016, for how many calls make a sample.
+J. Chen and J. Revels, *Robust benchmarking in noisy environments*, 2016, for the number of calls in a sample.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ Program = Callable[[], object]
 Clock = Callable[[], float]
 
 LEAST_CALLS = 3
-MEMORY_PAIRS = 3  # allocations repeat to within a resized dict or two
+MEMORY_PAIRS = 3  # allocations differ between runs by a resized dict or two
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much time a run may take: the more, the narrower the spread."""
+    """The time that a run may take: a longer run has a narrower spread."""
 
     pairs: int = 15
-    """How many times both sides are sampled; fewer than 15 are for a first look only."""
+    """The number of samples of each side; fewer than 15 are for a first look only."""
     sample_seconds: float = 0.05
-    """How long a sample lasts at least, in seconds."""
+    """The least duration of a sample, in seconds."""
     largest: int = 1_000_000
     """The largest size at which growth is measured."""
 
@@ -70,12 +70,12 @@ QUICK = Effort(pairs=5, sample_seconds=0.01, largest=100_000)
 
 @dataclass(frozen=True)
 class Pair:
-    """Two programs that do the same work. What they return is dropped, or for ``kept_ratio`` held on to."""
+    """Two programs that do the same work. ``kept_ratio`` keeps their results, the others drop them."""
 
     ours: Program
     theirs: Program
     parts: int = 1
-    """How many equal parts the work has, ops for example: seconds and bytes are given for one of them."""
+    """The number of equal parts of the work, ops for example: seconds and bytes are given per part."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,12 @@ class Growing:
     make: Callable[[int], Program]
     smallest: int = 1_000
     beyond: int = 1
-    """The largest size is so many times that of the effort."""
+    """The factor by which the largest size exceeds that of the effort."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A ratio ours / theirs, or an exponent, with its spread, and the two figures that it was made of."""
+    """A ratio ours / theirs, or an exponent, with its spread, and the two figures behind it."""
 
     value: float
     low: float
@@ -99,34 +99,34 @@ class Measurement:
     ours: float
     """The median of our side, for one part of the work; for an exponent, the time at the largest size."""
     theirs: float | None
-    """The median of the other side, likewise; for an exponent there is none."""
+    """The median of the other side, for one part of the work; ``None`` for an exponent."""
     unit: str
-    """What ``ours`` and ``theirs`` are in: ``"s"`` or ``"B"``."""
+    """The unit of ``ours`` and ``theirs``: ``"s"`` or ``"B"``."""
     samples: int
-    """How many pairs, or sizes, there were."""
+    """The number of pairs, or of sizes."""
 
 
 # ---- time ------------------------------------------------------------------------------------------------------------
 
 
 def sample(program: Program, calls: int, clock: Clock = time.perf_counter) -> float:
-    """Seconds for one call, from ``calls`` of them in a row."""
+    """The seconds of one call, averaged over ``calls`` in a row."""
     start = clock()
-    for _ in repeat(None, calls):  # nothing is counted up, so that an empty program takes 15 ns a call
+    for _ in repeat(None, calls):  # without a counter an empty program takes 15 ns a call
         program()
     return (clock() - start) / calls
 
 
 def calls_for(program: Program, seconds: float, clock: Clock = time.perf_counter) -> int:
-    """How many calls in a row last at least ``seconds``. Finding out is the warm-up too.
+    """The number of calls in a row that last at least ``seconds``. Finding it is the warm-up, too.
 
-    They are three or more, however long one takes: what a call leaves behind is collected during the next ones, and a
-    program that leaves cycles takes up to twice as long from its second call on (micrograd does).
+    It is at least three, however long a call takes: the garbage of a call is collected during the next ones, and a
+    program that leaves cycles, like micrograd, takes up to twice as long from its second call on.
     """
-    program()  # the first call may be far from the others
+    program()  # the first call can take much longer than the others
     calls = LEAST_CALLS
     while (lasted := calls * sample(program, calls, clock)) < seconds:
-        # a tenth more than needed, since later calls may be faster; a coarse clock may see no time pass at all
+        # a tenth more than needed, since later calls may be faster; a coarse clock may show no time at all
         needed = math.ceil(1.1 * calls * seconds / lasted) if lasted > 0.0 else math.inf
         calls = int(max(calls + 1, min(needed, 10 * calls)))
     return calls
@@ -146,8 +146,8 @@ def time_ratio(pair: Pair, effort: Effort = FULL, clock: Clock = time.perf_count
 
 
 def told_ratio(pair: Pair, effort: Effort = FULL) -> Measurement:
-    """Our time over theirs, taken in turns, of programs that return how many seconds they took."""
-    pair.ours()  # the first run may be far from the others
+    """Our time over theirs, taken in turns, for programs that return their own seconds."""
+    pair.ours()  # the first run can take much longer than the others
     pair.theirs()
     both = [(_told(pair.ours), _told(pair.theirs)) for _ in range(effort.pairs)]
     return _compared([ours for ours, _ in both], [theirs for _, theirs in both], pair.parts, "s")
@@ -171,7 +171,7 @@ def _compared(ours: Sequence[float], theirs: Sequence[float], parts: int, unit: 
 
 @contextmanager
 def _traced() -> Iterator[None]:
-    """Allocations are traced inside the block, NumPy's too; a trace that the user has running goes on afterwards."""
+    """Trace allocations inside the block, NumPy's too; a trace that the user had started continues afterwards."""
     running = tracemalloc.is_tracing()
     if not running:
         tracemalloc.start()
@@ -194,8 +194,8 @@ def held_bytes(program: Program) -> int:
 
 
 def peak_bytes(program: Program) -> int:
-    """The bytes allocated at the fullest moment of one call, beyond those in use before it."""
-    program()  # what it keeps for the next call is in use before that
+    """The peak of the bytes allocated during one call, beyond those in use before it."""
+    program()  # memory that it keeps for the next call counts as in use before
     gc.collect()
     with _traced():
         before, _ = tracemalloc.get_traced_memory()
@@ -206,12 +206,12 @@ def peak_bytes(program: Program) -> int:
 
 
 def kept_ratio(pair: Pair, effort: Effort = FULL) -> Measurement:
-    """The memory that our result keeps alive over that of theirs."""
+    """The memory that our result keeps alive over the memory that theirs keeps alive."""
     return _memory_ratio(held_bytes, pair)
 
 
 def peak_ratio(pair: Pair, effort: Effort = FULL) -> Measurement:
-    """Our memory at the fullest moment of a call over theirs."""
+    """Our peak of memory in one call over theirs."""
     return _memory_ratio(peak_bytes, pair)
 
 

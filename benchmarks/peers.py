@@ -1,7 +1,7 @@
 """The training steps of ``training`` in other frameworks, each as its own users write it.
 
-A peer is imported when its row runs and not before. One that is not installed is a ``Missing``, which the table says.
-Each works in float64 on the CPU, with the threads that it takes by itself.
+A peer is imported only when its row runs. A peer that is not installed raises ``Missing``, and the table says so. Each
+works in float64 on the CPU, with its default number of threads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["PEERS", "Missing", "hips_autograd", "jax_jit", "needs", "torch_eager
 Array = npt.NDArray[np.float64]
 
 PEERS = ("micrograd", "autograd", "torch", "jax")
-"""Their names as modules, which are those of their packages too."""
+"""The names of their modules, which are also the names of their packages."""
 
 
 class Missing(ImportError):
@@ -28,11 +28,11 @@ class Missing(ImportError):
 
 
 def needs(peer: str) -> Any:
-    """The module of a peer; ``Missing`` with the way to get it where it is not installed."""
+    """The module of a peer. Raises ``Missing``, with the command that installs it."""
     try:
         return importlib.import_module(peer)
     except ModuleNotFoundError as error:
-        if error.name != peer:  # it is installed, and lacks something itself
+        if error.name != peer:  # it is installed, but one of its own imports fails
             raise
         raise Missing(f"{peer} is not installed: pip install {peer}") from None
 
@@ -57,7 +57,7 @@ def hips_autograd(problem: Problem) -> Trainer:
 
 
 def jax_jit(problem: Problem) -> Trainer:
-    """JAX: the whole step compiled by XLA, the old parameters' memory given to the new."""
+    """JAX: the whole step compiled by XLA; the new parameters take the memory of the old."""
     jax = needs("jax")
     import jax.numpy as jnp
 
@@ -67,7 +67,7 @@ def jax_jit(problem: Problem) -> Trainer:
         loss, gradients = loss_and_gradients(parameters, x, targets)
         return loss, [p - LR * g for p, g in zip(parameters, gradients, strict=True)]
 
-    with jax.enable_x64(True):  # else JAX makes float32 of everything; the block leaves the user's setting as it is
+    with jax.enable_x64(True):  # otherwise JAX casts everything to float32; the block restores the user's setting
         x, targets = map(jnp.asarray, problem.batch())
         parameters = [jnp.asarray(p) for p in problem.parameters()]
         compiled = jax.jit(new_parameters, donate_argnums=0).lower(parameters, x, targets).compile()
@@ -97,7 +97,7 @@ def torch_eager(problem: Problem) -> Trainer:
     model = torch.nn.Sequential(*(layers[:-1] if classifies else layers))
     with torch.no_grad():
         for p, start in zip(model.parameters(), problem.parameters(), strict=True):
-            p.copy_(torch.from_numpy(start.T))  # its weights have shape (to, from)
+            p.copy_(torch.from_numpy(start.T))  # PyTorch's weights have shape (to, from)
     optimizer = torch.optim.SGD(model.parameters(), lr=LR)
     x, targets = map(torch.from_numpy, problem.batch())
 

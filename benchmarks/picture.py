@@ -1,7 +1,7 @@
-"""The ratios of a run as a picture: a row for each piece of work, a mark for each side that it was held against.
+"""The ratios of a run as a picture: a row for each piece of work, a mark for each side that it is compared with.
 
-Drawn with matplotlib, the extra ``plots``. Farther left is faster; 1 is the other side's own time. A bar is the
-spread, a short line the limit to hold.
+matplotlib, the extra ``plots``, draws it. Farther left is faster; 1 is the other side's own time. A bar is the spread,
+a short line the limit.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ PANELS: Sequence[Panel] = (
         ],
     ),
 )
-"""Title, and for each line of a panel its label and the names of rows, by what they are held against."""
+"""Title, and for each line of a panel its label and the names of its rows, by the side they are compared with."""
 
 _LOOKS = {
     "hand-written NumPy": ("o", "#0072B2"),
@@ -73,7 +73,7 @@ _LOOKS = {
 
 
 def drawn(results: Sequence[Result], where: Mapping[str, Any]) -> Any:
-    """A figure of those rows of ``PANELS`` that were measured; ``None`` if there are none.
+    """A figure of the measured rows of ``PANELS``; ``None`` if there are none.
 
     ``where`` is the machine, as ``table.machine`` returns it. Raises ``MissingExtraError`` without matplotlib.
     """

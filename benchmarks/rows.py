@@ -1,8 +1,7 @@
-"""What is measured: one record for each row of the table, and the place to add another.
+"""The rows of the table: one record for each measurement, and the place to add another.
 
-A row says what is done, against what, how it is measured and how much is allowed, and has a function that builds the
-two sides and checks that they do the same. Peers that start threads come last, so that no other row shares the machine
-with them.
+A row has the work, the other side, the measurement and the limit, and a function that builds the two sides and checks
+that they do the same. Peers that start threads come last, so that no other row shares the machine with them.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ __all__ = ["ROWS", "Row", "named"]
 class Row:
     """A line of the table.
 
-    ``limit`` is the largest ratio that holds, or the largest exponent where ``measure`` is ``growth``; ``None`` is for
-    what is reported only. ``build`` returns what ``measure`` takes.
+    ``limit`` is the largest ratio that holds, or the largest exponent where ``measure`` is ``growth``; a row with
+    ``None`` is only reported. ``build`` returns the argument of ``measure``.
     """
 
     name: str
@@ -39,12 +38,12 @@ class Row:
 
     @property
     def is_exponent(self) -> bool:
-        """Whether the row's number is an exponent, and not a ratio."""
+        """Whether the row's number is an exponent instead of a ratio."""
         return self.measure is growth
 
 
 def named(rows: Sequence[Row], parts: Sequence[str]) -> list[Row]:
-    """The rows that ``parts`` choose: a whole name its row, any other part all rows with it; all without any parts."""
+    """The rows that ``parts`` choose: a whole name, or all rows whose name contains the text. No parts: all rows."""
     names = {row.name for row in rows}
     return [
         row
@@ -53,30 +52,30 @@ def named(rows: Sequence[Row], parts: Sequence[str]) -> list[Row]:
     ]
 
 
-# ---- what rows are built of ------------------------------------------------------------------------------------------
+# ---- building blocks of rows -----------------------------------------------------------------------------------------
 
 
 def steps(side: Callable[[Problem], Trainer], size: str) -> Pair:
-    """Our training step against that of another side, once the two agree on the gradients."""
+    """Our training step against another side's step, once the two agree on the gradients."""
     ours, theirs = training.ours(PROBLEMS[size]), side(PROBLEMS[size])
     training.agree(ours, theirs)
     return Pair(ours.step, theirs.step)
 
 
 def written_out(size: str) -> Pair:
-    """A step of the source that ``manual_backprop`` writes against one of code by hand."""
+    """A step of the source that ``manual_backprop`` writes against a step of code by hand."""
     theirs, by_hand = training.written(PROBLEMS[size]), training.by_hand(PROBLEMS[size])
     training.agree(theirs, by_hand)
     return Pair(theirs.step, by_hand.step)
 
 
 def the_same_twice() -> Pair:
-    """A hand-written step against itself: by how much a ratio can be off on this machine, in this run."""
+    """A hand-written step against itself: the error of a ratio on this machine, in this run."""
     return Pair(training.by_hand(PROBLEMS["small"]).step, training.by_hand(PROBLEMS["small"]).step)
 
 
 def _limits() -> dict[str, float]:
-    """For each statistic, how many gradient sweeps its own may take in time: whatever is in ``semirings`` has rows."""
+    """For each statistic, its limit in gradient sweeps: every semiring in ``semirings`` has a row."""
     from tinygrad_lite import semirings
 
     names = [name for name in semirings.__all__ if name not in ("Semiring", "GRADIENT")]
@@ -84,7 +83,7 @@ def _limits() -> dict[str, float]:
 
 
 EXTREMES = ("MAX", "MOST_POSITIVE", "MOST_NEGATIVE")  # BLAS has no product of matrices with a maximum for the sum
-COUNTING = ("COUNT", "ACTIVE_COUNT", "SPECTRUM")  # exact: with depth their numbers grow too, to thousands of digits
+COUNTING = ("COUNT", "ACTIVE_COUNT", "SPECTRUM")  # exact: their numbers grow with depth, to thousands of digits
 LIMITS = _limits()
 
 MICROGRAD = "micrograd, same program"

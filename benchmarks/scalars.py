@@ -1,7 +1,7 @@
 """Programs on scalars, one Value for each number, that run on this project and on micrograd alike.
 
-Each takes what the import lines of such a program bind, ``Value`` and ``MLP``, and nothing else of the framework: the
-two sides differ in those lines only.
+Each takes the names that such a program imports, ``Value`` and ``MLP``, and nothing else of the framework: the two
+sides differ only in their import lines.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Names = tuple[Any, Any]
 
 
 def our_names() -> Names:
-    """What the import lines bind in a program for this project."""
+    """The names that a program for this project imports."""
     from tinygrad_lite import Value
     from tinygrad_lite.nn.scalar import MLP
 
@@ -42,7 +42,7 @@ def our_names() -> Names:
 
 
 def their_names() -> Names:
-    """What the import lines bind in a program for micrograd."""
+    """The names that a program for micrograd imports."""
     needs("micrograd")
     from micrograd.engine import Value
     from micrograd.nn import MLP
@@ -54,7 +54,7 @@ def their_names() -> Names:
 
 
 def moons(samples: int = 100) -> tuple[list[list[float]], list[int]]:
-    """Points in two half-moons, each with its label, 1 or -1. Plain floats: NumPy's would slow scalar code down."""
+    """Points in two half-moons, each with its label, 1 or -1. They are Python floats: NumPy's slow scalar code down."""
     rng = random.Random(0)
     points, labels = [], []
     for k in range(samples):
@@ -68,7 +68,7 @@ def moons(samples: int = 100) -> tuple[list[list[float]], list[int]]:
 
 
 def per_op(model: Any, x: Any) -> Any:
-    """What ``model(x)`` computes, each neuron's sum written product by product, as micrograd's own neurons do it."""
+    """``model(x)`` with each neuron's sum written product by product, as micrograd's own neurons do it."""
     for layer in model.layers:
         sums = [sum((w * xi for w, xi in zip(n.w, x, strict=True)), n.b) for n in layer.neurons]
         x = [z.relu() if n.nonlin else z for n, z in zip(layer.neurons, sums, strict=True)]
@@ -95,17 +95,17 @@ def _passes(names: Names, call: Callable[[Any, Any], Any]) -> tuple[Callable[[],
 
 
 def eager() -> Pair:
-    """Forward and backward of the network, on both sides by their own ``MLP``. Here a neuron sums in one op."""
+    """Forward and backward of the network, each side by its own ``MLP``. Here a neuron sums in one op."""
     return _agreeing(lambda model, x: model(x))
 
 
 def eager_per_op() -> Pair:
-    """The same with each product and each addition an op of its own, on both sides: what such an op costs here."""
+    """The same, with each product and each addition an op of its own on both sides: the cost of an op."""
     return _agreeing(per_op)
 
 
 def _agreeing(call: Callable[[Any, Any], Any]) -> Pair:
-    """Both sides, with the same weights, once they agree on the loss and on every gradient."""
+    """Both sides with the same weights, once they agree on the loss and on every gradient."""
     program, model = _passes(our_names(), call)
     peer_program, peer_model = _passes(their_names(), call)
     pairs = [(program().data, peer_program().data)]
@@ -120,9 +120,9 @@ def _agreeing(call: Callable[[Any, Any], Any]) -> Pair:
 
 
 def chain(Value: Any, ops: int) -> Any:
-    """A chain of ``ops`` products and sums in turn, each of the one before.
+    """A chain of ``ops`` ops: products and sums in turn, each of the op before.
 
-    The factor is 1, so that the gradient neither vanishes nor overflows on the way through a million of them.
+    The factor is 1, so that the gradient neither vanishes nor overflows through a million ops.
     """
     x, a, b = Value(0.5), Value(1.0), Value(1e-6)
     for _ in range(ops // 2):
@@ -131,7 +131,7 @@ def chain(Value: Any, ops: int) -> Any:
 
 
 def mixed(Value: Any, ops: int) -> Any:
-    """A chain of ``ops`` of all that micrograd has, numbers and Values mixed. Values stay between 0 and 1.1."""
+    """A chain of ``ops`` ops of every kind that micrograd has, on numbers and Values. Values stay from 0 to 1.1."""
     x, a, b = Value(0.5), Value(0.25), Value(2.0)
     for _ in range(ops // 8):
         x = (a - x * 0.5) ** 2 / b + (-x + 1.0).relu()
@@ -154,7 +154,7 @@ def _held(build: Callable[[Any, int], Any], ops: int = 80_000) -> Pair:
 
 
 def backward_of_chain() -> Growing:
-    """Backward through a chain that was built before, for every length."""
+    """Backward through a prepared chain, for every length."""
     Value, _ = our_names()
 
     def make(ops: int) -> Program:
@@ -166,6 +166,6 @@ def backward_of_chain() -> Growing:
 
 
 def whole_chain() -> Growing:
-    """A chain built, differentiated and freed, for every length. What recurses over its graph ends near 1,000 ops."""
+    """A chain built, differentiated and freed, for every length. Recursive engines end near 1,000 ops."""
     Value, _ = our_names()
     return Growing(lambda ops: lambda: chain(Value, ops).backward())

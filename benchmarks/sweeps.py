@@ -1,7 +1,7 @@
-"""Sweeps over recorded graphs: each statistic against the gradient, how it grows, and what only exact numbers can do.
+"""Sweeps over recorded graphs: each statistic against the gradient, its growth, and sums that need exact numbers.
 
 The number of elementary edges of a graph follows from its shapes: each product of two numbers in a matrix product is
-one. Networks are made that have as many as are asked for, by their width, their batch or their depth.
+one edge. Networks of a given number of edges are built by width, by batch or by depth.
 """
 
 from __future__ import annotations
@@ -42,24 +42,24 @@ FAMILIES: dict[str, Callable[[int], Problem]] = {
     "width": lambda n: Problem((n, n, 10), 16, "classifier"),
     "batch": lambda n: Problem((16, 32, 10), n, "classifier"),
     "depth": lambda n: Problem((*[32] * n, 10), 8, "classifier"),
-    # One neuron a layer: numbers of paths do not grow, as they do with depth elsewhere, to thousands of digits.
+    # One neuron per layer: elsewhere numbers of paths grow with depth, to thousands of digits.
     "thin": lambda n: Problem((*[1] * n, 10), 200, "classifier"),
 }
 """Networks that grow in one way each."""
 
 
 def edges(problem: Problem) -> int:
-    """The elementary edges of the graph of its loss, from the shapes alone."""
-    found = problem.samples * problem.dims[-1]  # of the cross-entropy
+    """The number of elementary edges of the graph of the loss, from the shapes alone."""
+    found = problem.samples * problem.dims[-1]  # the edges of the cross-entropy
     layers = list(zip(problem.dims[:-1], problem.dims[1:], strict=True))
     for k, (inputs, outputs) in enumerate(layers):
-        per_output = (2 if k else 1) * inputs + 1  # the weights, what they are multiplied with (no data), the bias
-        found += problem.samples * outputs * (per_output + (k < len(layers) - 1))  # and hidden ones have a ReLU
+        per_output = (2 if k else 1) * inputs + 1  # the weights, their factors (without the data), the bias
+        found += problem.samples * outputs * (per_output + (k < len(layers) - 1))  # a hidden neuron has a ReLU
     return found
 
 
 def sized(family: str, at_least: int) -> Problem:
-    """The smallest network of a family with so many elementary edges."""
+    """The smallest network of a family with at least this many elementary edges."""
     low, high = 1, 2
     while edges(FAMILIES[family](high)) < at_least:
         low, high = high, 2 * high
@@ -78,7 +78,7 @@ def growing(semiring: str, family: str) -> Growing:
 
 
 def chain_counted() -> Pair:
-    """The paths of a chain of 100,000 scalar ops, counted, against its gradient by the same kind of sweep."""
+    """Counting the paths of a chain of 100,000 scalar ops, against its gradient by the same kind of sweep."""
     import tinygrad_lite as tg
 
     x = y = tg.Value(1.0)
@@ -88,7 +88,7 @@ def chain_counted() -> Pair:
 
 
 def doublings() -> Pair:
-    """Every one of 1000 ops reads the one before twice: 2^1000 paths, counted, against their sum."""
+    """Counting 2^1000 paths, where each of 1000 ops reads the one before twice, against their sum."""
     import tinygrad_lite as tg
 
     x = y = tg.Value(1.0)
@@ -115,7 +115,7 @@ def top() -> Pair:
     end = h.sum()
 
     def largest(k: int) -> Any:
-        return tg.gradient_paths(end, x, at=0).top(k)  # found anew: nothing is kept from call to call
+        return tg.gradient_paths(end, x, at=0).top(k)  # a new search: nothing is kept between calls
 
     if tg.gradient_paths(end, x, at=0).count != 10**30:
         raise Disagreement("the number of paths is wrong; nothing was timed")

@@ -1,4 +1,4 @@
-"""The table: a line as soon as its row is measured, a verdict at the end, and the same as data."""
+"""The table of results as text (a line for each row, a verdict at the end) and as data."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["Result", "as_data", "header", "line", "machine", "quantity", "ratio"
 
 @dataclass(frozen=True)
 class Result:
-    """A row and what came of it: a measurement, or a message why there is none."""
+    """A row and its measurement, or a message that says why there is none."""
 
     row: Row
     measurement: Measurement | None = None
     message: str = ""
     failed: bool = False
-    """Whether there is no measurement because something went wrong, and not because a peer is not installed."""
+    """Whether the measurement is missing because of an error, not because a peer is not installed."""
 
     @property
     def status(self) -> str:
@@ -42,7 +42,7 @@ class Result:
 
 
 def ratio(x: float) -> str:
-    """A ratio as it is spoken of: a small one as a part.
+    """A ratio as people say it: a small ratio as a fraction.
 
     >>> ratio(1.2), ratio(0.1), ratio(1 / 8)
     ('1.20', '1/10.0', '1/8.00')
@@ -51,12 +51,12 @@ def ratio(x: float) -> str:
 
 
 def _three(x: float) -> str:
-    """Three digits, trailing zeros too: they were measured."""
+    """Three significant digits, with trailing zeros."""
     return f"{x:.2f}" if x < 10 else f"{x:.1f}" if x < 100 else f"{x:.0f}"
 
 
 def quantity(x: float | None, unit: str) -> str:
-    """Seconds or bytes with the prefix that fits.
+    """Seconds or bytes with a fitting prefix.
 
     >>> quantity(97.8e-6, "s"), quantity(120.0, "B"), quantity(9.6e6, "B"), quantity(None, "s")
     ('97.8 µs', '120 B', '9.60 MB', '')
@@ -76,7 +76,7 @@ WIDTHS = (8, 15, 6, 8, 9, 9)
 
 
 def header(rows: Sequence[Row]) -> list[str]:
-    """The first two lines."""
+    """The two header lines."""
     work, against = _first_widths(rows)
     titles = [f"{'work':{work}}", f"{'against':{against}}"]
     titles += [f"{title:>{width}}" for title, width in zip(COLUMNS, WIDTHS, strict=True)]
@@ -104,7 +104,7 @@ def line(result: Result, rows: Sequence[Row]) -> str:
 
 
 def verdict(results: Sequence[Result]) -> str:
-    """How many rows hold, and which do not."""
+    """The number of rows that hold, and the names of those that do not."""
     by_status: dict[str, list[str]] = {}
     for result in results:
         by_status.setdefault(result.status, []).append(result.row.name)
@@ -125,11 +125,11 @@ def _limit(limit: float) -> str:
     return f"1/{1 / limit:g}" if limit < 1.0 else f"{limit:g}"
 
 
-# ---- the same as data ------------------------------------------------------------------------------------------------
+# ---- as data ---------------------------------------------------------------------------------------------------------
 
 
 def machine(packages: Sequence[str]) -> dict[str, Any]:
-    """Where the numbers were taken, and which of ``packages`` were imported there, with their versions."""
+    """The machine, and the versions of those of ``packages`` that were imported."""
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -142,7 +142,7 @@ def machine(packages: Sequence[str]) -> dict[str, Any]:
 
 
 def as_data(results: Sequence[Result], effort: Effort, where: dict[str, Any]) -> dict[str, Any]:
-    """All of it, for JSON."""
+    """The results as data for JSON."""
     return {
         "machine": where,
         "effort": asdict(effort),

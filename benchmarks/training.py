@@ -1,7 +1,7 @@
-"""Three networks to train, from one in which calls cost all to one in which matrix products do, and our side of each.
+"""Three networks to train, and our side of each: calls dominate the smallest, matrix products the largest.
 
-A problem is data and starting weights; every side gets copies of the same. Before anything is timed the sides have to
-agree on their gradients: a benchmark of two different computations says nothing.
+A problem is data and starting weights; every side gets copies. The sides have to agree on their gradients before they
+are timed: a benchmark of two different computations says nothing.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ __all__ = ["LR", "PROBLEMS", "Disagreement", "Problem", "Trainer", "agree", "by_
 
 Array = npt.NDArray[np.float64]
 
-LR = 1e-3  # small: ten thousand steps should not end in a trained network, with all its exponentials underflowing
+LR = 1e-3  # small: ten thousand steps must not end in a trained network, where all exponentials underflow
 
 
 class Disagreement(ValueError):
-    """Two sides that should compute the same do not."""
+    """Two sides compute different gradients."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ PROBLEMS = {
 
 @dataclass(frozen=True)
 class Trainer:
-    """One side: ``step()`` is a whole training step, ``gradients()`` those of the parameters as they are now."""
+    """One side: ``step()`` is a whole training step, ``gradients()`` the gradients at the current parameters."""
 
     step: Callable[[], object]
     gradients: Callable[[], Sequence[Array]]
@@ -117,7 +117,7 @@ def ours(problem: Problem) -> Trainer:
 
 
 def written(problem: Problem) -> Trainer:
-    """The source that ``manual_backprop`` writes for the same network, run in the place of the code by hand."""
+    """The source that ``manual_backprop`` writes for the same network, run instead of the code by hand."""
     from tinygrad_lite import manual_backprop
 
     loss, parameters = recorded(problem)
@@ -138,13 +138,13 @@ def written(problem: Problem) -> Trainer:
 
 
 def recorded(problem: Problem) -> tuple[Any, list[Any]]:
-    """The loss of the network here, its graph recorded, and the parameters: for sweeps over that graph."""
+    """The recorded loss of this project's network, and its parameters: for sweeps over the graph."""
     model, loss = _modelled(problem)
     return loss(), model.parameters()
 
 
 def _modelled(problem: Problem) -> tuple[Any, Callable[[], Any]]:
-    """The network here, with the starting weights, and its loss as a function of nothing."""
+    """Our network, with the starting weights, and its loss as a function without arguments."""
     from tinygrad_lite import nn
 
     classifies = problem.kind == "classifier"
