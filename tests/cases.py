@@ -1,4 +1,4 @@
-"""Calls of every structured function, each with NumPy's own answer or a textbook's: what several tests run through."""
+"""Calls of every structured function, each with NumPy's own answer or a textbook's. Several tests run through them."""
 
 from __future__ import annotations
 

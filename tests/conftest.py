@@ -1,4 +1,4 @@
-"""What every test can count on: fixed seeds, repeatable examples, and a word on which oracles took part."""
+"""Fixed seeds and repeatable examples for every test, and a report of the oracles that took part."""
 
 from __future__ import annotations
 

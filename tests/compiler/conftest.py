@@ -1,4 +1,4 @@
-"""What the tests of compiled graphs of scalars run through: every back end."""
+"""The fixture ``backend``: every way to carry out a compiled graph of scalars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes a new capture, and what is taken once."""
+"""Captures: the changes that make a step run its function again, and the things that it takes once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a notebook shows: true numbers, escaped names, and never more than a screen of it."""
+"""Notebooks show true numbers and escaped names, and never more than a screen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``derive`` writes is LaTeX: all of it goes through pdflatex, where there is one."""
+"""``derive`` writes LaTeX that pdflatex takes, where it is installed."""
 
 from __future__ import annotations
 

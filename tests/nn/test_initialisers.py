@@ -1,4 +1,4 @@
-"""What weights start from."""
+"""Initialisers: the weights and biases that a layer starts from."""
 
 from __future__ import annotations
 

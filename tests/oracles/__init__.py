@@ -1,1 +1,1 @@
-"""What the tests compare with: formulas, differences, plain recursion; nothing of the project's derivative code."""
+"""Oracles: formulas, differences, plain recursion. None of them uses the project's derivative code."""

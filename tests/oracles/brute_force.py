@@ -1,9 +1,9 @@
 """The elementary graph of a recorded computation, and every path in it by plain recursion.
 
-Of the project this reads only what was recorded (``op``, ``operands``, ``data``) and each op's forward function. An
-elementary edge joins two elements where the op reads one to make the other. Which it reads is found by putting a nan at
-each element of an operand in turn, and, for elementwise ops, by how shapes are stretched. The weight of an edge is a
-difference quotient, or at kinks what the conventions say.
+The oracle reads the record (``op``, ``operands``, ``data``) and calls each op's forward function; it uses nothing else
+of the project. An elementary edge joins two elements where the op reads one to make the other. A nan in each element of an
+operand in turn shows which elements an op reads; for elementwise ops the stretched shapes show it. The weight of an
+edge is a difference quotient, or the convention's at a kink.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A recorded graph as SymPy expressions, differentiated by SymPy.
 
-Of the project this reads only what was recorded: the name of each op, its operands, and the sizes of axes. What an op
-means is written here once more.
+The oracle reads the record: the name of each op, its operands, and the sizes of axes. The meaning of each op is written
+here a second time.
 """
 
 from __future__ import annotations

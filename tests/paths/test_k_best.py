@@ -1,4 +1,4 @@
-"""The largest paths, what passes nodes and edges, and entropy, against a plain recursion over the elementary graph."""
+"""The largest paths, contributions by node and edge, and entropy, against a plain recursion over all paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Semirings: exact counts of any size, and that the same sweep answers whatever a new semiring asks."""
+"""Semirings: exact counts of any size, and one sweep that answers for every semiring, new ones too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stubs of what is made at import are what would be written now."""
+"""The committed stubs are those that tools/stubs.py would write now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""checkpoint: the same derivatives, in less memory; and what is found out when the function is not the same again."""
+"""checkpoint: the same derivatives in less memory, and an error when the function is not the same again."""
 
 from __future__ import annotations
 

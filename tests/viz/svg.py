@@ -1,4 +1,4 @@
-"""Pictures read back: what a reader of the SVG finds in it."""
+"""Pictures read back from their SVG."""
 
 from __future__ import annotations
 

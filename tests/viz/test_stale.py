@@ -1,4 +1,4 @@
-"""Pictures of a graph whose leaves have other data by now are refused, and odd arguments answered in words."""
+"""Pictures of a graph whose leaves have other data by now are refused, and odd arguments are answered in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What bad input gets: an error of the project's own that names the op, the shapes, the Value and the way out."""
+"""Bad input raises an error of the project's own that names the op, the shapes, the Value and the way out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/extending.md: what it adds to a file is added to a copy of the project, and does there what the page says."""
+"""The examples of docs/extending.md, tried on a copy of the project."""
 
 from __future__ import annotations
 

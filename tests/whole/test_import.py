@@ -1,4 +1,4 @@
-"""What ``import tinygrad_lite`` loads, and that its names are there all the same."""
+"""``import tinygrad_lite`` loads little, and all of its names are there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tests themselves: none passes without having looked at what it is about."""
+"""The tests themselves: none passes without a look, and each stands where its code stands."""
 
 from __future__ import annotations
 

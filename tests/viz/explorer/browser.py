@@ -1,4 +1,4 @@
-"""A real browser for pages, if there is one, and what it had to complain about."""
+"""A real browser for pages, where one is installed, and the errors that it reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page that explores a graph: what it is given, that it is safe, and, in a real browser, that it works."""
+"""The page that explores a graph: its contents, its safety, and how it works in a real browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rendering: every format from what is installed, and a clear error from what is not."""
+"""Rendering: every format by the installed renderers, and a clear error without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plots: what is drawn is what was given, nothing warns, and what cannot be drawn is said."""
+"""Plots draw the numbers that they are given, never warn, and refuse other things in words."""
 
 from __future__ import annotations
 
