@@ -1,8 +1,8 @@
 """The elementary graph of a recorded computation, and every path in it by plain recursion.
 
 The oracle reads the record (``op``, ``operands``, ``data``) and calls each op's forward function; it uses nothing else
-of the project. An elementary edge joins two elements where the op reads one to make the other. A nan in each element of an
-operand in turn shows which elements an op reads; for elementwise ops the stretched shapes show it. The weight of an
+of the project. An elementary edge joins two elements where the op reads one to make the other. A nan in each element of
+an operand in turn shows which elements an op reads; for elementwise ops the stretched shapes show it. The weight of an
 edge is a difference quotient, or the convention's at a kink.
 """
 

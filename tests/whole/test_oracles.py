@@ -107,7 +107,7 @@ PULL = maps.Broadcast.pull
     ("where", "name", "fault", "wrong"),
     [
         # of two paths that meet, one is lost
-        (sweeps, "_accumulate", lambda totals, node, term, semiring: totals.__setitem__(node, term), "GRADIENT"),
+        (sweeps, "_add", lambda totals, node, term, semiring: totals.__setitem__(node, term), "GRADIENT"),
         # negative weights count as they are
         (semirings.MAGNITUDE, "_lift", lambda weight: weight, "MAGNITUDE"),
         # every path counts as active
