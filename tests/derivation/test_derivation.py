@@ -193,14 +193,34 @@ def test_samples_that_differ_are_told_apart() -> None:
     ]
 
 
-@pytest.mark.parametrize("labels", [np.array([0, 1, 1, 0]), [0, 1, 1, 0], np.eye(2)[[0, 1, 1, 0]]], ids=type)
-def test_a_cross_entropy_is_softmax_minus_target(labels: Any) -> None:
+@pytest.mark.parametrize("labels", [np.array([0, 1, 1, 0]), [0, 1, 1, 0], np.eye(2)[[0, 1, 1, 0]]])
+def test_cross_entropy_reads_the_same_for_labels_of_every_kind(labels: Any) -> None:
     x, _ = datasets.xor()
-    net = nn.MLP([2, 2, 2], output="linear", rng=0)
-    loss = nn.losses.cross_entropy(net(x), labels)
+    loss = nn.losses.cross_entropy(nn.MLP([2, 2, 2], output="linear", rng=0)(x), labels)
     lines = checked(derive(loss, "b2[1]")).text.splitlines()
     assert lines[0] == "∂C/∂b2[1] = Σₛ (softmax(n2[s,:])[1] - t[s,1])/4   (s: samples 0 … 3)"
     assert checked(derive(loss, "w2")).text.splitlines()[0] == "δ2     = ∂C/∂n2 = (softmax(n2) - t)/4"
+    assert len(derive(loss, "b2[1]").terms) == 1
+    assert len(derive(loss, "b2[1]", form="paths").terms) == 2  # one for each path of the loss's composition
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+def test_a_fused_loss_inside_of_something_larger(scale: float) -> None:
+    x, t = datasets.xor()
+    net = nn.MLP([2, 2], output="linear", rng=0)
+    w = net.layers[0].w
+    loss = nn.losses.half_squared_error(net(x), t[:, :1] * [1.0, 0.5]) * scale + w.square().sum()
+    loss = loss.log() if scale == 3.0 else loss
+    loss.backward()
+    np.testing.assert_allclose(checked(derive(loss, w)).value, w.grad, rtol=1e-12)
+    assert checked(derive(loss, w, (1, 0))).value == pytest.approx(w.grad[1, 0], rel=1e-12)
+
+
+def test_a_value_may_have_the_name_of_a_delta() -> None:
+    net, loss = xor([2, 3, 2])
+    tg.find(loss, "n1")[0].name = "delta1"
+    net.layers[0].w.name = "delta2"
+    checked(derive(loss, net))
 
 
 def test_nameless_values_are_written_by_what_computed_them() -> None:

@@ -7,7 +7,6 @@ Here the chain rule is set up, element by element: each edge of the graph carrie
 from __future__ import annotations
 
 import ast
-import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -20,14 +19,14 @@ from ..core.maps import edges
 from ..core.value import Value, describe
 from ..errors import ArgumentError
 from ..formulas.expressions import Symbol, is_number, number, product
-from ..formulas.printer import element_text, quoted
 from ..formulas.reader import TooLongError, Tracer
 from ..graph.batches import samples_of
 from ..paths.queries import GradientPaths
 from ..semirings import COUNT, GRADIENT
 from .factoring import Edge, Graph, Place, Product, Samples, Sum, grouped
+from .names import Delta, Sampled, inside_losses, suffixes
 
-__all__ = ["Delta", "Elements", "Sampled", "suffixes"]
+__all__ = ["Elements"]
 
 
 AT_MOST = 20_000
@@ -38,31 +37,10 @@ MOST_IN_DELTAS = 400
 """Terms of one line of δs: a long one is still a plain sum."""
 
 
-class Sampled(Symbol):
-    """A number of each sample: ``base`` in a network of scalars, where samples are Values of their own, or a row."""
-
-    def __init__(self, value: Value, base: str | None, rest: tuple[int, ...] = ()) -> None:
-        row = ",".join(["s", *map(str, rest)])
-        super().__init__(value, None, quoted(base) if base else f"{element_text(value, None)}[{row}]")
-        self.full = f"{base}@s" if base else self.shown
-        self.id = f"s:{base}" if base else f"s:{id(value)}[{row}]"
-        self.base = base
-        self.row = None if base else row
-
-
-class Delta(Symbol):
-    """The derivative of the end with respect to one element, by a name: ``δ30``."""
-
-    def __init__(self, place: Place, name: str, row: str) -> None:
-        super().__init__(place[0], place[1], f"δ{name}{row}")
-        self.python = "delta" + re.sub(r"\W+", "_", f"{name}{row.replace('s,', '').replace('[s]', '')}").rstrip("_")
-        self.id = f"d:{self.shown}"  # the same in every sample
-
-
 class Elements:
     """The graph of elements of some paths. Raises ``ArgumentError`` where it is too large to be written."""
 
-    def __init__(self, paths: GradientPaths, names: Mapping[Value, str]) -> None:
+    def __init__(self, paths: GradientPaths, names: Mapping[Value, str], every_path: bool) -> None:
         self.paths = paths
         self.target = Place(paths.wrt, paths.at)
         self._names = names
@@ -70,6 +48,8 @@ class Elements:
         self._families: dict[str, dict[int, Value]] = defaultdict(dict)
         self._count = paths.tangents(COUNT)
         self.graph = self._made()
+        if not every_path:
+            self.graph.eliminate(inside_losses(paths.end) - {paths.end, paths.wrt})
         self.first: Sequence[Edge] = self.graph.edges.get(Place(paths.end, paths.end_at), ())
 
     # ---- the graph
@@ -269,24 +249,3 @@ class Elements:
 
 def _reads_parameters(value: Value) -> bool:
     return value.op is not None and any(parent.is_leaf and parent.requires_grad for parent in value.parents)
-
-
-def suffixes(values: Sequence[Value]) -> dict[Value, str]:
-    """What follows the δ of each Value: the digits of its name or of its parameters', else a number counted backward.
-
-    >>> suffixes([Value(1.0, name="z30@2"), Value(1.0, name="z20@2")])
-    {Value(1, name='z30@2'): '30', Value(1, name='z20@2'): '20'}
-    """
-    values = list(dict.fromkeys(values))
-
-    def digits(value: Value) -> str | None:
-        found = re.fullmatch(r"(?:.*\.)?[^\W\d]+?_?(\d[\d_]*)(?:@\d+)?", value.name or "")
-        if found is None:
-            parameters = [p for p in (value.parents if value.op else ()) if p.is_leaf and p.requires_grad and p.name]
-            found = re.fullmatch(r"(?:.*\.)?[^\W\d]+?_?(\d[\d_]*)", parameters[0].name or "") if parameters else None
-        return found[1] if found else None
-
-    read = [digits(value) for value in values]
-    if None in read or len({*read}) < len(read):
-        read = [str(k) for k in range(len(values), 0, -1)]
-    return {value: suffix or "" for value, suffix in zip(values, read, strict=True)}

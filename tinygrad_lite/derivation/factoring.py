@@ -10,17 +10,17 @@ from __future__ import annotations
 import ast
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
 from ..core.shapes import Index
 from ..core.value import Value
-from ..formulas.expressions import Symbol, is_number, key, number, parts, product, substituted, total
+from ..formulas.expressions import Symbol, add, is_number, key, number, parts, product, substituted, total
 from ..formulas.reader import TooLongError
 
-__all__ = ["Edge", "Factor", "Graph", "Place", "Product", "Samples", "Sum", "factors_of", "grouped"]
+__all__ = ["Edge", "Factor", "Graph", "Place", "Product", "Samples", "Sum", "grouped"]
 
 
 class Place(NamedTuple):
@@ -92,23 +92,11 @@ class Samples:
         return math.fsum(body.number for body in self.bodies)
 
 
-def factors_of(tree: Product) -> Iterator[Factor]:
-    """Every factor of a tree, in the order of reading; of samples those of the first."""
-    for factor in tree.factors:
-        if isinstance(factor, Factor):
-            yield factor
-        elif isinstance(factor, Samples):
-            yield from factors_of(factor.bodies[0])
-        else:
-            for term in factor.terms:
-                yield from factors_of(term)
-
-
 @dataclass
 class Graph:
     """The elements between an end and a target; ``order`` holds them, each before what it reads."""
 
-    edges: Mapping[Place, Sequence[Edge]]
+    edges: dict[Place, list[Edge]]
     order: Sequence[Place]
     merges: Callable[[Place], bool] = field(default=lambda place: False)
     """Whether the factors on both sides of an element are multiplied into one: of those without a name."""
@@ -118,10 +106,12 @@ class Graph:
     """Brackets inside brackets; the same beyond them."""
     _terms: int = 0
     _depth: int = 0
+    _target: Place | None = None
 
     def segment(self, first: Sequence[Edge], target: Place) -> Product:
         """The sum over all paths that start with one of the edges and end at the target, factored."""
         self._terms = self._depth = 0
+        self._target = target
         return self._segment(first, target)
 
     def _segment(self, first: Sequence[Edge], target: Place) -> Product:
@@ -133,6 +123,22 @@ class Graph:
                 last = None
             first, last = self.edges.get(cut, ()), cut
         return _without_ones(Product(tuple(factors)))
+
+    def eliminate(self, values: Set[Value]) -> None:
+        """Replace the elements of some Values by direct edges, one for each pair of ends: their paths are added up."""
+        if not values:
+            return
+        for place in reversed(self.order):
+            direct: dict[Place, Edge] = {}
+            for edge in self.edges[place]:
+                onward = self.edges[edge.to] if edge.to.value in values else [Edge(edge.to, number(1.0), 1.0)]
+                for to, factor, weight in onward:
+                    before = direct.get(to, Edge(to, number(0.0), 0.0))
+                    whole = add(before.factor, product(edge.factor, factor))
+                    direct[to] = Edge(to, whole, before.number + edge.number * weight)
+            if place.value in values or any(edge.to.value in values for edge in self.edges[place]):
+                self.edges[place] = list(direct.values())
+        self.order = [place for place in self.order if place.value not in values]
 
     def paths(self, first: Sequence[Edge], target: Place) -> Iterator[tuple[Edge, ...]]:
         """The paths one by one. Iterative: a path may be longer than Python's stack is deep."""
@@ -187,9 +193,9 @@ class Graph:
             terms.append(Product(tuple(joined)))
         self._depth -= 1
         terms = [_without_ones(term) for term in _counted(terms)]
-        difference = _difference(terms) if all(edge.to == cut or self.merges(edge.to) for edge in first) else None
-        if difference is not None:
-            return [difference]
+        nameless = cut != self._target and all(edge.to == cut or self.merges(edge.to) for edge in first)
+        if nameless and (whole := _difference(terms)):
+            return [whole]
         return list(terms[0].factors) if len(terms) == 1 else [Sum(tuple(terms))]
 
     def _cuts(self, first: Sequence[Edge], target: Place) -> list[Place]:
@@ -243,14 +249,13 @@ def _counted(terms: list[Product]) -> list[Product]:
 
 
 def _difference(terms: Sequence[Product]) -> Factor | None:
-    """``softmax(z) - t`` as one factor; ``None`` for terms that are products, or without a negative one."""
-    factors = [term.factors[0] for term in terms if len(term.factors) == 1]
-    single = [factor for factor in factors if isinstance(factor, Factor) and _short(factor.e)]
-    negative = [factor for factor in single if parts(factor.e)[0] < 0]
-    if not negative or len(negative) == len(terms) or len(single) < len(terms):
+    """``softmax(z) - t`` as one factor; ``None`` for terms that are products, or all of one sign."""
+    factors = [part for term in terms for part in term.factors if isinstance(part, Factor) and _short(part.e)]
+    minus = [parts(factor.e)[0] < 0 for factor in factors]
+    if len(set(minus)) < 2 or len(factors) < len(terms) or any(len(term.factors) > 1 for term in terms):
         return None
-    ordered = [factor for factor in single if factor not in negative] + negative
-    return Factor(total(factor.e for factor in ordered), math.fsum(factor.number for factor in single))
+    ordered = sorted(factors, key=lambda factor: parts(factor.e)[0] < 0)
+    return Factor(total(factor.e for factor in ordered), math.fsum(factor.number for factor in factors))
 
 
 def grouped(samples: Mapping[int, Product], generic: Callable[[Symbol, int], Symbol]) -> list[Samples]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from ..core.derivatives import TABLE
 from ..core.elementwise import Elementwise
 from ..core.graph import ancestors, chains, topological
-from ..core.maps import Contract, Reshape, Scale, SumOver
+from ..core.maps import Contract
 from ..core.shapes import Shape, shape_of
 from ..core.value import Value, constant, describe
 from ..errors import GraphError
@@ -28,9 +28,8 @@ from ..formulas.printer import ATOM, POWER, SUM
 from ..formulas.python import Python, name_of
 from ..formulas.reader import TooLongError, Tracer, with_weight
 from ..ops.reductions import LogSumExp
-from .elements import suffixes
-from .names import Sources
-from .notation import LATEX, TEXT, Cotangent, Notation, Piece, added, shape_of_expression
+from .names import Sources, inside_losses, suffixes
+from .notation import LATEX, TEXT, Cotangent, Notation, Piece, added, multiplied, shape_of_expression
 
 __all__ = ["Matrices", "MatrixLine"]
 
@@ -64,7 +63,7 @@ class Matrices:
         self.short = Tracer(limit=INLINE)
         self.notation = Notation(self._constant)
         self._pull_all()
-        self.sources = Sources(None, {}, names_in(line.delta.code for line in self.lines if line.delta))
+        self.sources = Sources({}, names_in(line.delta.code for line in self.lines if line.delta))
         self.python = Python(self.sources)
 
     # ---- the sweep
@@ -73,19 +72,16 @@ class Matrices:
         order = topological(self.end)
         leading = self._leading(order)
         with np.errstate(all="ignore"):
-            edges = {node: [(k, x, chain) for k, x, chain in chains(node) if x in leading] for node in order}
-        known = self._numbers(order, edges)
-        sums = [
-            node for node in reversed(order) if node in leading and node not in known and _summing(node, edges[node])
-        ]
-        suffix = suffixes(sums)
+            self.edges = {node: [(k, x) for k, x, _ in chains(node) if x in leading] for node in order}
+        self.inside = {value: None for value in reversed(order) if value in inside_losses(self.end) - {*self.targets}}
+        shown = [node for node in reversed(order) if node in leading and node not in self.inside]
+        suffix = suffixes([node for node in shown if node is not self.end and _summing(node, self.edges[node])])
         arriving: defaultdict[Value, list[Cotangent]] = defaultdict(list, {self.end: [self._seed()]})
-        for node in reversed(order):
-            if node not in leading or node not in arriving:
-                continue
-            g = self._named(node, arriving.pop(node), suffix.get(node))
-            for position, operand, _ in edges[node]:
-                arriving[operand].append(self.notation.pull(self._chain(node, position), g, node))
+        for node in shown:
+            if node in arriving:
+                g = self._named(node, arriving.pop(node), suffix.get(node))
+                for operand, pulled in self._pulled(node, g):
+                    arriving[operand].append(pulled)
         reached = {line.of for line in self.lines} | set(arriving)
         for target in self.targets:
             if target not in reached:
@@ -97,16 +93,20 @@ class Matrices:
                 terms = [term.full() for term in arriving[target]]
                 self._enter(target, None, added(terms), terms)
 
-    def _numbers(self, order: Sequence[Value], edges: Mapping[Value, Sequence[Any]]) -> set[Value]:
-        """The end, and the Values whose derivative is one number for all elements, as 1/4 in a mean: they need no δ."""
-        arrivals = Counter(operand for node in order for _, operand, _ in edges[node])
-        found = {self.end}
-        for node in reversed(order):
-            for _, operand, chain in edges[node] if node in found else ():
-                same = all(isinstance(m, Reshape | Scale | SumOver) for m in chain)
-                if same and arrivals[operand] == 1 and all(type(getattr(m, "weight", 1.0)) is float for m in chain):
-                    found.add(operand)
-        return found
+    def _pulled(self, node: Value, g: Cotangent) -> Iterator[tuple[Value, Cotangent]]:
+        """The cotangent of a node pulled back to each operand, or through the composition of a loss to its operands."""
+        if not any(operand in self.inside for _, operand in self.edges[node]):
+            for position, operand in self.edges[node]:
+                yield operand, self.notation.pull(self._chain(node, position), g, node)
+            return
+        arriving: defaultdict[Value, list[Cotangent]] = defaultdict(list, {node: [Cotangent((), node.shape)]})
+        for inside in (node, *self.inside):
+            if inside in arriving:
+                local = added(arriving.pop(inside), simplified=True)
+                for position, operand in self.edges[inside]:
+                    arriving[operand].append(self.notation.pull(self._chain(inside, position), local, inside))
+        for operand, terms in arriving.items():
+            yield operand, multiplied(g, added(terms, simplified=True), False)
 
     def _enter(self, of: Value, delta: Piece | None, whole: Cotangent, terms: Sequence[Cotangent]) -> None:
         self.lines.append(MatrixLine(of, delta, whole.piece(), tuple(term.piece() for term in terms)))
@@ -177,12 +177,12 @@ class Matrices:
             except TooLongError:
                 continue
             if all(_is_python(call) for call in ast.walk(e) if isinstance(call, ast.Call)):
-                return substituted(e, lambda symbol: self._with_name(symbol, node))
+                return substituted(e, self._with_name)
         assert node.op is not None
         data = weight.data if isinstance(weight, Value) else weight
         return self._constant(data, f"{node.op.name}′")
 
-    def _with_name(self, symbol: Symbol, node: Value) -> ast.expr:
+    def _with_name(self, symbol: Symbol) -> ast.expr:
         value = symbol.value
         if symbol.shown or value.name is not None:
             return symbol

@@ -1,25 +1,66 @@
-"""Names for what a derivation speaks of: for nameless Values, and identifiers for Python source."""
+"""The names in a derivation: of nameless Values, of samples, of δs, and identifiers for Python source."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..core.graph import ancestors
+from ..core.graph import ancestors, operands_of, postorder
+from ..core.shapes import Index
 from ..core.value import Value
 from ..formulas.expressions import Symbol
+from ..formulas.latex import latex_name
+from ..formulas.printer import element_text, quoted
 from ..formulas.python import identifier
-from .elements import Delta, Elements, Sampled
+from ..ops.fused_losses import FusedLoss
+from .factoring import Place
 
-__all__ = ["Sources", "auto_names"]
+__all__ = ["Delta", "Sampled", "Sources", "auto_names", "inside_losses", "partial_name", "suffixes"]
+
+
+class Sampled(Symbol):
+    """A number of each sample: ``base`` in a network of scalars, where samples are Values of their own, or a row."""
+
+    def __init__(self, value: Value, base: str | None, rest: tuple[int, ...] = ()) -> None:
+        row = ",".join(["s", *map(str, rest)])
+        super().__init__(value, None, quoted(base) if base else f"{element_text(value, None)}[{row}]")
+        self.full = f"{base}@s" if base else self.shown
+        self.id = f"s:{base}" if base else f"s:{id(value)}[{row}]"
+        self.base = base
+        self.row = None if base else row
+
+
+class Delta(Symbol):
+    """The derivative of the end with respect to one element, by a name: ``δ30``."""
+
+    def __init__(self, place: Place, name: str, row: str) -> None:
+        super().__init__(place[0], place[1], f"δ{name}{row}")
+        self.python = "delta" + re.sub(r"\W+", "_", f"{name}{row.replace('s,', '').replace('[s]', '')}").rstrip("_")
+        self.id = f"d:{self.shown}"  # the same in every sample
+
+
+def inside_losses(end: Value) -> set[Value]:
+    """The nameless Values in the compositions of fused losses.
+
+    A derivation writes the local derivative of such a loss as one expression, as people do.
+    """
+    found: set[Value] = set()
+    for value in ancestors(end):
+        if isinstance(value._made_by, FusedLoss):
+            outside = [operand for operand in operands_of(value) if isinstance(operand, Value)]
+            inside = postorder(value.parents, lambda node: node.parents, outside)
+            found.update(node for node in inside if node.name is None and not node.is_leaf)
+    return found
 
 
 def auto_names(end: Value) -> dict[Value, str]:
-    """Names h1, h2, … for the nameless Values that were computed, w1, w2, … for nameless leaves; none twice."""
-    values = ancestors(end)
+    """Names h1, h2, … for the nameless Values that were computed, v1, v2, … for nameless leaves; none twice."""
+    inside = inside_losses(end)
+    values = [value for value in ancestors(end) if value not in inside]
     taken = {value.name for value in values}
     found: dict[Value, str] = {}
     numbers = {"h": 0, "v": 0}
@@ -35,11 +76,51 @@ def auto_names(end: Value) -> dict[Value, str]:
     return found
 
 
-class Sources:
-    """Python source for symbols, and the numbers behind its names."""
+def suffixes(values: Sequence[Value]) -> dict[Value, str]:
+    """What follows the δ of each Value: the digits of its name or of its parameters', else a number counted backward.
 
-    def __init__(self, elements: Elements | None, names: Mapping[Value, str], reserved: Iterable[str] = ()) -> None:
-        self._elements = elements
+    >>> suffixes([Value(1.0, name="z30@2"), Value(1.0, name="z20@2")])
+    {Value(1, name='z30@2'): '30', Value(1, name='z20@2'): '20'}
+    """
+    values = list(dict.fromkeys(values))
+
+    def digits(value: Value) -> str | None:
+        found = re.fullmatch(r"(?:.*\.)?[^\W\d]+?_?(\d[\d_]*)(?:@\d+)?", value.name or "")
+        if found is None:
+            parameters = [p for p in (value.parents if value.op else ()) if p.is_leaf and p.requires_grad and p.name]
+            found = re.fullmatch(r"(?:.*\.)?[^\W\d]+?_?(\d[\d_]*)", parameters[0].name or "") if parameters else None
+        return found[1] if found else None
+
+    read = [digits(value) for value in values]
+    if None in read or len({*read}) < len(read):
+        read = [str(k) for k in range(len(values), 0, -1)]
+    return {value: suffix or "" for value, suffix in zip(values, read, strict=True)}
+
+
+def partial_name(
+    end: Value, end_at: Index, value: Value, index: Index, shown: tuple[str, str] | None = None
+) -> tuple[str, str]:
+    """∂C/∂w200 as text and as LaTeX. ``shown`` is the text and the LaTeX of another name for the Value."""
+
+    def in_latex(one: Value, element: Index, other: str) -> str:
+        name = latex_name(one.name) if one.name is not None else rf"\mathrm{{{other}}}"
+        return name + (f"[{','.join(map(str, element))}]" if element and one.name is not None else "")
+
+    above = element_text(end, end_at) or "end"
+    below, latex = shown or (element_text(value, index) or "value", in_latex(value, index, "value"))
+    return f"∂{above}/∂{below}", rf"\frac{{\partial {in_latex(end, end_at, 'end')}}}{{\partial {latex}}}"
+
+
+class Sources:
+    """Python source for symbols, and the numbers behind its names.
+
+    ``family`` gives the numbers of a name by sample, in a network of scalars.
+    """
+
+    def __init__(
+        self, names: Mapping[Value, str], reserved: Iterable[str], family: Callable[[str], Any] | None = None
+    ) -> None:
+        self._family = family
         self._names = names
         self._of: dict[Any, str] = {}
         self._reserved = {"s", *reserved}
@@ -49,9 +130,9 @@ class Sources:
         if isinstance(symbol, Delta):
             return symbol.python
         if isinstance(symbol, Sampled) and symbol.base is not None:
-            assert self._elements is not None
+            assert self._family is not None
             if symbol.base not in self._of:
-                self._enter(symbol.base, symbol.base, self._elements.family(symbol.base))
+                self._enter(symbol.base, symbol.base, self._family(symbol.base))
             return f"{self._of[symbol.base]}[s]"
         value = symbol.value
         if value not in self._of:

@@ -19,14 +19,14 @@ import numpy as np
 from ..core.maps import Broadcast, Contract, Gather, Reshape, Scale, Scan, SumOver, Transpose
 from ..core.shapes import Shape
 from ..errors import ArgumentError
-from ..formulas.expressions import Block, Symbol, is_number, number, parts, product
+from ..formulas.expressions import Block, Symbol, is_number, number, product, sum_of_multiples
 from ..formulas.latex import Latex, latex_name
 from ..formulas.printer import ATOM, POWER, PRODUCT, SUM
 from ..formulas.python import called, subscript
 from ..formulas.text import Text
 from ..semirings.base import Chain, Semiring
 
-__all__ = ["Cotangent", "Notation", "Piece", "added", "shape_of_expression"]
+__all__ = ["Cotangent", "Notation", "Piece", "added", "multiplied", "shape_of_expression"]
 
 
 TEXT, LATEX = Text(), Latex()
@@ -104,7 +104,7 @@ class Cotangent:
         return Cotangent((Piece(piece.text, piece.latex, code, piece.level, shape),), shape)
 
     def reshape(self, shape: Shape) -> Cotangent:
-        if shape == self.shape or self.piece().shape == ():  # one number broadcasts to any shape
+        if shape == self.shape or not any(map(shape_of_expression, self.factors)):
             return Cotangent(self.factors, shape)
         whole = self.full()
         code = whole.piece().code
@@ -128,13 +128,12 @@ class Cotangent:
         return self._as(subscript(self.full().piece().code, key))
 
 
-def added(terms: Sequence[Cotangent]) -> Cotangent:
-    """The sum of cotangents of one Value."""
+def added(terms: Sequence[Cotangent], simplified: bool = False) -> Cotangent:
+    """The sum of cotangents of one Value; ``simplified``, as one expression where it can be."""
     if len(terms) == 1:
         return terms[0]
-    numbers, rests = zip(*map(_apart, terms), strict=True)
-    if min(numbers) < 0 and len(set(map(abs, numbers))) == 1:
-        return _difference(abs(numbers[0]), numbers, rests)
+    if simplified and not any(isinstance(e, Piece) for term in terms for e in term.factors):
+        return Cotangent((sum_of_multiples(product(*term.factors) for term in terms),), terms[0].shape)
     pieces = [term.piece() for term in terms]
     code = pieces[0].code
     for piece in pieces[1:]:
@@ -142,35 +141,6 @@ def added(terms: Sequence[Cotangent]) -> Cotangent:
     text, latex = (" + ".join(getattr(piece, dialect) for piece in pieces) for dialect in ("text", "latex"))
     shape = np.broadcast_shapes(*(piece.shape for piece in pieces))
     return Cotangent((Piece(text, latex, code, SUM, shape),), terms[0].shape)
-
-
-def _apart(term: Cotangent) -> tuple[float, Cotangent]:
-    """The number in front of a product, and the rest."""
-    whole, rest = 1.0, []
-    for e in term.factors:
-        c = parts(e)[0]
-        whole *= c
-        if not is_number(e):
-            rest.append(e if c == 1.0 else product(e, number(1.0 / c)))
-    return whole, Cotangent(tuple(rest), term.shape)
-
-
-def _difference(size: float, signs: Sequence[float], rests: Sequence[Cotangent]) -> Cotangent:
-    """``(softmax(z) - t)/4``: terms that differ from a common number by their signs, the positive ones first."""
-    text = latex = ""
-    code: Any = None
-    for k in sorted(range(len(signs)), key=lambda k: signs[k] < 0):
-        minus = signs[k] < 0
-        sign = ("-" if minus else "") if code is None else (" - " if minus else " + ")
-        piece, alone = rests[k].piece(), len(rests[k].factors) == 1
-        e = rests[k].factors[0] if alone else piece
-        text += sign + (TEXT.within(e, PRODUCT) if alone else piece.text)
-        latex += sign + (LATEX.within(e, PRODUCT) if alone else piece.latex)
-        first: Any = ast.UnaryOp(ast.USub(), piece.code) if minus else piece.code
-        code = first if code is None else ast.BinOp(code, ast.Sub() if minus else ast.Add(), piece.code)
-    shape = np.broadcast_shapes(*(rest.piece().shape for rest in rests))
-    whole = Piece(text, latex, code, SUM, shape)
-    return Cotangent((whole if size == 1.0 else product(whole, number(size)),), rests[0].shape)
 
 
 class Notation(Semiring):
@@ -205,7 +175,7 @@ class Notation(Semiring):
         return weight if isinstance(weight, Cotangent) else Cotangent((number(weight),), ())
 
     def times(self, a: Cotangent, b: Cotangent) -> Cotangent:
-        return _times(a, b, self.node.name is None)
+        return multiplied(a, b, self.node.name is None)
 
     def sum(self, a: Cotangent, axis: tuple[int, ...]) -> Cotangent:
         piece = a.full().piece()
@@ -235,7 +205,7 @@ class Notation(Semiring):
         labels, into = words.split("->")
         out, own = labels.split(",")
         if not own or (not out and into == own):
-            return _times(g, weight, False)
+            return multiplied(g, weight, False)
         sizes = dict(zip(out, g.shape, strict=True)) | dict(zip(own, weight.shape, strict=True))
         shape = tuple(sizes[label] for label in into)
         a, b = g.full().piece(), weight.piece()
@@ -260,15 +230,17 @@ class Notation(Semiring):
         return Cotangent((found,), shape)
 
 
-def _times(a: Cotangent, b: Cotangent, merges: bool) -> Cotangent:
-    """One factor more; a number becomes part of the factor beside it."""
-    shape = np.broadcast_shapes(a.shape, b.shape)
-    (e,), factors = b.factors, a.factors
-    if is_number(e, 1.0):
-        return Cotangent(factors, shape)
-    if factors and (merges or is_number(e) or is_number(factors[-1])) and not isinstance(factors[-1], Piece):
-        return Cotangent((*factors[:-1], product(factors[-1], e)), shape)
-    return Cotangent((*factors, e), shape)
+def multiplied(a: Cotangent, b: Cotangent, merges: bool) -> Cotangent:
+    """The product element by element; a number, or with ``merges`` any factor, joins the factor before it."""
+    factors = list(a.factors)
+    for e in b.factors:
+        if is_number(e, 1.0):
+            continue
+        if factors and (merges or is_number(e) or is_number(factors[-1])) and not isinstance(factors[-1], Piece):
+            factors[-1] = product(factors[-1], e)
+        else:
+            factors.append(e)
+    return Cotangent(tuple(factors), np.broadcast_shapes(a.shape, b.shape))
 
 
 def _by_name(op: str, g: Cotangent, found: Cotangent) -> Cotangent:

@@ -9,19 +9,16 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
-from ..core.shapes import Index
-from ..core.value import Value
 from ..errors import ArgumentError
 from ..formulas.expressions import Symbol
 from ..formulas.latex import Latex, latex_name
-from ..formulas.printer import element_text
 from ..formulas.python import Python
 from ..formulas.reader import TooLongError
 from ..paths.queries import GradientPaths
-from .elements import Elements, Sampled
+from .elements import Elements
 from .factoring import Edge, Factor, Place, Product, Samples
 from .layout import Layout
-from .names import Sources, auto_names
+from .names import Sampled, Sources, auto_names, partial_name
 from .result import Derivation, Term
 from .trees import inline, is_samples, latex_tree, put, python_tree, range_python, range_text, summands
 
@@ -61,11 +58,11 @@ class _Numbers:
     def __init__(self, paths: GradientPaths, form: Form) -> None:
         self.paths = paths
         names = auto_names(paths.end)
-        self.elements = Elements(paths, names)
+        self.elements = Elements(paths, names, form == "paths")
         self.target = self.elements.target
         self.lines, self.final, self.main = self._written(form)
         deltas = {line.python for line in self.lines if line.python}
-        self.sources = Sources(self.elements, names, deltas)
+        self.sources = Sources(names, deltas, self.elements.family)
         self.python_writer = Python(self.sources)
 
     # ---- what is written
@@ -78,7 +75,7 @@ class _Numbers:
                 f"derive: there are {count:,} paths, at most {MOST_LISTED:,} are written one by one; "
                 "leave out form=, or ask for tg.gradient_paths(…).top(k)"
             )
-        name = _partial(self.paths.end, self.paths.end_at, *self.target)
+        name = partial_name(self.paths.end, self.paths.end_at, *self.target)
         main = None
         if form != "deltas" or not self.elements.first:
             with suppress(TooLongError):
@@ -131,7 +128,7 @@ class _Numbers:
                     heads = [(shown, latex_name(shown))]
                     if place.value.name is not None:
                         generic = self._generic_name(place, sample)
-                        heads.append(_partial(self.paths.end, self.paths.end_at, *place, shown=generic))
+                        heads.append(partial_name(self.paths.end, self.paths.end_at, *place, shown=generic))
                     lines.append(Line(tuple(heads), tree, delta.python))
             tree = elements.in_terms_of(deltas, first, self.target)
             if not deltas or tree is None:
@@ -246,18 +243,3 @@ class _Numbers:
             return self._python_by_deltas(term) if by_deltas else python_tree(term, self.python_writer)[0]
 
         return [Term(inline(term), latex_tree(term, False), python(term), term.number) for term in summands(tree)]
-
-
-def _partial(
-    end: Value, end_at: Index, value: Value, index: Index, shown: tuple[str, str] | None = None
-) -> tuple[str, str]:
-    """∂C/∂w200 as text and as LaTeX."""
-    above = element_text(end, end_at) or "end"
-    below = shown[0] if shown else element_text(value, index) or "value"
-
-    def in_latex(one: Value, element: Index, other: str) -> str:
-        name = latex_name(one.name) if one.name is not None else rf"\mathrm{{{other}}}"
-        return name + (f"[{','.join(map(str, element))}]" if element and one.name is not None else "")
-
-    under = shown[1] if shown else in_latex(value, index, "value")
-    return f"∂{above}/∂{below}", rf"\frac{{\partial {in_latex(end, end_at, 'end')}}}{{\partial {under}}}"

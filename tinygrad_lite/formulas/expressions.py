@@ -42,6 +42,7 @@ __all__ = [
     "ratio",
     "substituted",
     "subtract",
+    "sum_of_multiples",
     "symbols",
     "total",
     "walk",
@@ -219,6 +220,20 @@ def total(terms: Iterable[ast.expr]) -> ast.expr:
     for term in terms:
         found = add(found, term)
     return found
+
+
+def sum_of_multiples(terms: Iterable[ast.expr]) -> ast.expr:
+    """The sum, with the number that all terms have in front behind a bracket.
+
+    >>> ast.unparse(sum_of_multiples(ast.parse(e, mode="eval").body for e in ("x / 4", "-y / 4")))
+    '(x - y) / 4.0'
+    """
+    terms = list(terms)
+    sizes = {abs(parts(term)[0]) for term in terms}
+    if len(sizes) > 1 or sizes & {0.0, math.inf}:
+        return total(terms)
+    (size,) = sizes
+    return product(total(quotient(term, number(size)) for term in terms), number(size))
 
 
 def _without_minus(e: ast.expr) -> ast.expr | None:

@@ -155,7 +155,11 @@ class Tracer:
         """A structured op on whole arrays, by its name; axes of length 1 are not worth a word."""
         operands = [self._element(parent, None) for parent in value.parents]
         found = call(op.name, *operands)
-        if isinstance(op, ReshapeOp) and _without_ones(value) == _without_ones(value.parents[0]):
+        before = value.parents[0].op
+        if isinstance(op, ReshapeOp) and isinstance(before, LogSumExp) and isinstance(operands[0], ast.Call):
+            if len(before.axes) == 1 and np.expand_dims(value.parents[0].data, before.axes).shape == value.shape:
+                found = ast.Call(operands[0].func, operands[0].args, _options(axis=before.axes[0], keepdims=True))
+        elif isinstance(op, ReshapeOp) and _without_ones(value) == _without_ones(value.parents[0]):
             found.keywords = _options(shape=value.shape)  # type: ignore[attr-defined]
         elif isinstance(op, LogSumExp) and len(op.axes) == 1:
             found.keywords = _options(axis=op.axes[0], keepdims=op.keepdims)  # type: ignore[attr-defined]

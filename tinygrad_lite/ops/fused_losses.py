@@ -23,14 +23,14 @@ from .axes import all_axes
 from .reductions import logsumexp, sum
 from .registry import function
 
-__all__ = ["CrossEntropy", "HalfSquaredError", "cross_entropy", "half_squared_error", "one_hot"]
+__all__ = ["CrossEntropy", "FusedLoss", "HalfSquaredError", "cross_entropy", "half_squared_error", "one_hot"]
 
 
 _WHOLE = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
 _UNSIGNED = {np.dtype(f"{order}{kind}"): np.dtype(f"{order}u{kind[1]}") for order in "<>" for kind in _WHOLE}
 
 
-class _FusedLoss(Folded):
+class FusedLoss(Folded):
     """A loss of outputs and targets that is summed over all elements and divided by ``divisor``."""
 
     def __init__(self, divisor: float = 1.0) -> None:
@@ -67,7 +67,7 @@ class _FusedLoss(Folded):
         return slope if slope is None or (type(g) is float and g == 1.0) else slope * g  # backward starts from 1
 
 
-class HalfSquaredError(_FusedLoss):
+class HalfSquaredError(FusedLoss):
     """``Σ (y - t)² / (2 divisor)``: its derivative is the difference itself."""
 
     name = "half_squared_error"
@@ -92,7 +92,7 @@ class HalfSquaredError(_FusedLoss):
         return difference if self.divisor == 1.0 else difference / self.divisor
 
 
-class CrossEntropy(_FusedLoss):
+class CrossEntropy(FusedLoss):
     """``Σ_samples (logsumexp(z) - Σ_classes p z) / divisor``, of derivative ``(softmax(z) - p) / divisor``.
 
     The labels are the probabilities ``p``, of the logits' shape, or class numbers: integers, for logits of shape
