@@ -14,7 +14,7 @@ MOVED = {
     f"tinygrad_lite.{old}": tuple(f"tinygrad_lite.{new}" for new in now.split())
     for old, now in {
         "anomalies": "checks.anomalies",
-        "arrangements": "ops.joining ops.manipulation ops.selection ops.products",
+        "arrangements": "ops.joining ops.manipulation ops.rearrangement ops.selection ops.products",
         "axes": "ops.axes",
         "blocking": "compiler.blocking",
         "calls": "graph.scopes",
@@ -64,7 +64,7 @@ MOVED = {
         "manual": "handwritten.manual",
         "maps": "core.maps core.shapes",
         "methods": "ops.methods",
-        "moves": "ops.manipulation ops.selection ops.joining",
+        "moves": "ops.manipulation ops.rearrangement ops.selection ops.joining",
         "naming": "graph.naming",
         "nan_reductions": "ops.statistics",
         "norms": "ops.norms",

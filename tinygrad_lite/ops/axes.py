@@ -11,9 +11,9 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..core.shapes import ndim_of
 from ..core.value import describe
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ShapeError
 
-__all__ = ["LETTERS", "all_axes", "axes_of", "one_axis"]
+__all__ = ["LETTERS", "all_axes", "axes_of", "deep", "one_axis"]
 
 
 Shape = tuple[int, ...]
@@ -45,3 +45,10 @@ def one_axis(x: Any, axis: int, ndim: int, who: str) -> int:
         return normalize_axis_index(operator.index(axis), ndim) - ndim
     except (ValueError, TypeError) as error:
         raise ArgumentError(f"{who}: axis={axis!r} does not fit {describe(x)} ({error})") from None
+
+
+def deep(x: Any, ndim: int, who: str) -> Any:
+    """``x`` itself. Raises ``ShapeError`` if it has fewer than ``ndim`` axes."""
+    if ndim_of(x) < ndim:
+        raise ShapeError(f"{who}: needs {ndim} axes at least, got {describe(x)}")
+    return x

@@ -23,8 +23,9 @@ from . import elementary
 from .dense import Dense
 from .joining import concatenate
 from .linalg import inv, matrices, numerically, real, transposed
-from .manipulation import expand_dims, reshape, tril, triu
+from .manipulation import expand_dims, reshape
 from .products import matmul
+from .rearrangement import tril, triu
 from .registry import function
 from .selection import getitem
 

@@ -15,6 +15,7 @@ from . import (  # noqa: F401  (each enters its functions)
     manipulation,
     norms,
     products,
+    rearrangement,
     reductions,
     scans,
     selection,

@@ -14,8 +14,8 @@ from ..core.maps import Chain, Gather
 from ..core.shapes import ndim_of, shape_of
 from ..core.value import Op, describe, record
 from ..errors import ArgumentError, ShapeError
-from .axes import one_axis
-from .manipulation import _deep, flattened, reshape, transpose
+from .axes import deep, one_axis
+from .manipulation import flattened, reshape, transpose
 from .registry import function
 from .selection import getitem
 
@@ -259,7 +259,7 @@ def vsplit(x: Any, sections: int | Sequence[int]) -> list[Any]:
     >>> [part.shape for part in vsplit(np.eye(2), 2)]
     [(1, 2), (1, 2)]
     """
-    return split(_deep(x, 2, "vsplit"), sections, 0)
+    return split(deep(x, 2, "vsplit"), sections, 0)
 
 
 @function(numpy=np.hsplit, returns="list[Value]")
@@ -269,7 +269,7 @@ def hsplit(x: Any, sections: int | Sequence[int]) -> list[Any]:
     >>> [part.shape for part in hsplit(np.eye(2), 2)]
     [(2, 1), (2, 1)]
     """
-    return split(_deep(x, 1, "hsplit"), sections, 1 if ndim_of(x) > 1 else 0)
+    return split(deep(x, 1, "hsplit"), sections, 1 if ndim_of(x) > 1 else 0)
 
 
 @function(numpy=np.dsplit, returns="list[Value]")
@@ -279,4 +279,4 @@ def dsplit(x: Any, sections: int | Sequence[int]) -> list[Any]:
     >>> [part.shape for part in dsplit(np.ones((2, 2, 4)), 2)]
     [(2, 2, 2), (2, 2, 2)]
     """
-    return split(_deep(x, 3, "dsplit"), sections, 2)
+    return split(deep(x, 3, "dsplit"), sections, 2)

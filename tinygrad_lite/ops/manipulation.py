@@ -1,4 +1,4 @@
-"""Array manipulation: ops whose result holds elements of their operand in other places.
+"""Array manipulation: the same elements in another shape, with other axes, or broadcast.
 
 First the ops, then the functions that users call.
 """
@@ -7,24 +7,22 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..core.maps import Broadcast, Chain, Gather, Reshape, Transpose
+from ..core.maps import Broadcast, Chain, Reshape, Transpose
 from ..core.shapes import ndim_of, shape_of
-from ..core.value import Op, Value, as_data, describe, raw, record
-from ..errors import ArgumentError, ShapeError, ValueTypeError
-from . import elementary
+from ..core.value import Op, describe, record
+from ..errors import ArgumentError, ShapeError
 from .axes import axes_of, one_axis
 from .registry import for_numpy, function
 
 __all__ = [
-    "BroadcastTo", "Move", "ReshapeOp", "TransposeOp", "broadcast_to", "diag", "diagonal", "expand_dims", "flip",
-    "fliplr", "flipud", "moveaxis", "pad", "ravel", "repeat", "reshape", "roll", "rollaxis", "rot90", "squeeze",
-    "swapaxes", "tile", "transpose", "tril", "triu",
+    "BroadcastTo", "ReshapeOp", "TransposeOp", "broadcast_to", "expand_dims", "moveaxis", "ravel", "reshape",
+    "rollaxis", "squeeze", "swapaxes", "transpose",
 ]  # fmt: skip
 
 
@@ -85,38 +83,13 @@ class BroadcastTo(Op):
         return (Broadcast(shape_of(operands[0]), self.shape),)
 
 
-@dataclass(slots=True)
-class Move(Op):
-    """Any other op whose result holds elements of its operand, or zeros. ``function`` is NumPy's.
-
-    ``back`` is the adjoint, for an op that uses no element twice (see ``Gather``).
-    """
-
-    name: str
-    sign: str
-    function: Callable[[Any], Any]
-    back: Callable[[Any, Callable[[], Any]], Any] | None = None
-
-    def forward(self, *data: Any) -> Any:
-        return self.function(data[0] if ndim_of(data[0]) else np.asarray(data[0]))
-
-    def written(self, *data: Any) -> Any:
-        return self.function(data[0])
-
-    def linear_in(self, n: int) -> Sequence[int]:
-        return range(n)
-
-    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
-        return (Gather(shape_of(operands[0]), shape_of(out), self.function, self.back),)
-
-
 @function()
 def reshape(x: Any, *shape: Any) -> Any:
     """The same elements in another shape, given as a tuple or as numbers; one length may be -1.
 
     Raises ``ShapeError`` if the elements do not fit.
 
-    >>> reshape(Value([1.0, 2.0, 3.0, 4.0]), (2, -1)).shape
+    >>> reshape(np.array([1.0, 2.0, 3.0, 4.0]), (2, -1)).shape
     (2, 2)
     """
     wanted = shape[0] if len(shape) == 1 and not isinstance(shape[0], int | np.integer) else shape
@@ -167,7 +140,7 @@ def _ravel(x: Any, order: str = "C") -> Any:
 def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
     """``x`` with new axes of length one at ``axis``.
 
-    >>> expand_dims(Value([1.0, 2.0]), (0, 2)).shape
+    >>> expand_dims(np.array([1.0, 2.0]), (0, 2)).shape
     (1, 2, 1)
     """
     axes = (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
@@ -183,7 +156,7 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
 
     Raises ``ShapeError`` if an axis in ``axis`` is longer.
 
-    >>> squeeze(Value([[1.0, 2.0]])).shape
+    >>> squeeze(np.array([[1.0, 2.0]])).shape
     (2,)
     """
     shape = shape_of(x)
@@ -200,7 +173,7 @@ def transpose(x: Any, *axes: Any) -> Any:
 
     Raises ``ArgumentError`` unless ``axes`` names each axis once.
 
-    >>> transpose(Value(np.ones((2, 3, 4))), (1, 0, 2)).shape
+    >>> transpose(np.ones((2, 3, 4)), (1, 0, 2)).shape
     (3, 2, 4)
     """
     ndim = ndim_of(x)
@@ -227,7 +200,7 @@ def _matrix_transpose(x: Any) -> Any:
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """Two axes exchanged.
 
-    >>> swapaxes(Value(np.ones((2, 3, 4))), 0, -1).shape
+    >>> swapaxes(np.ones((2, 3, 4)), 0, -1).shape
     (4, 3, 2)
     """
     ndim = ndim_of(x)
@@ -243,7 +216,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
 
     Raises ``ArgumentError`` unless both name as many different axes.
 
-    >>> moveaxis(Value(np.ones((2, 3, 4))), 0, -1).shape
+    >>> moveaxis(np.ones((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
     """
     ndim = ndim_of(x)
@@ -267,250 +240,18 @@ def broadcast_to(x: Any, shape: Sequence[int] | int) -> Any:
 
     Raises ``ShapeError`` if it does not broadcast to ``shape``.
 
-    >>> broadcast_to(Value([1.0, 2.0]), (3, 2)).shape
+    >>> broadcast_to(np.array([1.0, 2.0]), (3, 2)).shape
     (3, 2)
     """
     wanted = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     return record(BroadcastTo(wanted), (x,))
 
 
-@function(numpy=np.pad, note="modes constant, edge, reflect, symmetric, wrap")
-def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Any:
-    """``x`` with zeros or ``constant_values`` around it, or copies: ``mode`` "edge", "reflect", "symmetric", "wrap".
-
-    ``pad_width`` is one number, or (before, after) for each axis.
-
-    Raises ``ArgumentError`` for another mode, ``ShapeError`` if ``pad_width`` does not fit, ``ValueTypeError`` if
-    ``constant_values`` is a Value.
-
-    >>> pad(np.array([1.0, 2.0]), (1, 2), mode="edge").tolist()
-    [1.0, 1.0, 2.0, 2.0, 2.0]
-    """
-    if mode not in ("constant", "edge", "reflect", "symmetric", "wrap"):
-        raise ArgumentError(
-            f"pad: mode {mode!r} is not supported; use 'constant', 'edge', 'reflect', 'symmetric' or 'wrap'"
-        )
-    try:
-        widths = np.broadcast_to(np.asarray(pad_width, dtype=np.intp), (ndim_of(x), 2))
-    except (TypeError, ValueError):
-        raise ShapeError(
-            f"pad: pad_width={pad_width!r} does not fit {describe(x)}; give one number, or (before, after) per axis"
-        ) from None
-    inside = tuple(slice(int(a), int(a) + n) for (a, _), n in zip(widths, shape_of(x), strict=True))
-
-    def padded(array: Any) -> Any:
-        return np.pad(array, widths, mode=mode)  # type: ignore[call-overload]
-
-    back = (lambda g, zeros: g[(..., *inside)]) if mode == "constant" else None
-    out = record(Move("pad", "pad", padded, back), (x,))
-    if isinstance(constant_values, Value):
-        raise ValueTypeError(
-            f"pad: constant_values are constants, got {describe(constant_values)}; join it with concatenate"
-        )
-    values = as_data(constant_values, keep_integers=True, copy=False)
-    if not np.any(values):
-        return out
-    dtype = getattr(raw(x), "dtype", np.float64)
-    around = np.pad(np.zeros(shape_of(x), dtype), widths, constant_values=values)
-    return elementary.add(out, around)
-
-
-@function(numpy=np.flip)
-def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
-    """The elements in reverse order along ``axis`` (all axes by default).
-
-    >>> flip(np.array([1.0, 2.0, 3.0])).tolist()
-    [3.0, 2.0, 1.0]
-    """
-    axes = axes_of(x, axis, "flip")
-    key = (..., *(slice(None, None, -1) if k in axes else slice(None) for k in range(-ndim_of(x), 0)))
-    return record(Move("flip", "flip", lambda a: a[key], lambda g, zeros: g[key]), (x,))
-
-
-@function(numpy=np.roll)
-def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Any:
-    """The elements moved on by ``shift`` places along ``axis``; those that leave at the end come back at the start.
-
-    >>> roll(np.array([1.0, 2.0, 3.0]), 1).tolist()
-    [3.0, 1.0, 2.0]
-    """
-    if axis is None:
-        return reshape(roll(ravel(x), shift, 0), shape_of(x)) if ndim_of(x) != 1 else roll(x, shift, 0)
-    places = [one_axis(x, k, ndim_of(x), "roll") for k in ((axis,) if isinstance(axis, int | np.integer) else axis)]
-    shifts = np.broadcast_to(np.asarray(shift), (len(places),))
-    there = [int(n) for n in shifts]
-
-    def moved(a: Any, steps: list[int]) -> Any:
-        return np.roll(a, steps, places)
-
-    return record(Move("roll", "roll", lambda a: moved(a, there), lambda g, zeros: moved(g, [-n for n in there])), (x,))
-
-
-@for_numpy(np.fft.fftshift)
-def _fftshift(x: Any, axes: Any = None) -> Any:
-    return _shifted(x, axes, 1)
-
-
-@for_numpy(np.fft.ifftshift)
-def _ifftshift(x: Any, axes: Any = None) -> Any:
-    return _shifted(x, axes, -1)
-
-
-def _shifted(x: Any, axes: Any, sign: int) -> Any:
-    """The first half of each axis exchanged with the second."""
-    places = range(ndim_of(x)) if axes is None else (axes,) if isinstance(axes, int | np.integer) else tuple(axes)
-    return roll(x, [sign * (shape_of(x)[k] // 2) for k in places], tuple(places))
-
-
-@function(numpy=np.repeat)
-def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any:
-    """Each element, or slice along ``axis``, repeated in a row; the flattened array by default.
-
-    >>> repeat(np.array([1.0, 2.0]), [1, 2]).tolist()
-    [1.0, 2.0, 2.0]
-    """
-    if axis is None:
-        x, axis = flattened(x), 0
-    k = one_axis(x, axis, ndim_of(x), "repeat")
-    return record(Move("repeat", "repeat", lambda a: np.repeat(a, repeats, axis=k)), (x,))
-
-
-@function(numpy=np.tile)
-def tile(x: Any, reps: int | Sequence[int]) -> Any:
-    """Copies of the whole array, side by side along each axis.
-
-    >>> tile(np.array([1.0, 2.0]), 2).tolist()
-    [1.0, 2.0, 1.0, 2.0]
-    """
-    return record(Move("tile", "tile", lambda a: np.tile(a, reps)), (x,))
-
-
-@function(numpy=np.diag)
-def diag(x: Any, k: int = 0) -> Any:
-    """The ``k``-th diagonal of a matrix, or the matrix that has a vector on that diagonal.
-
-    Raises ``ShapeError`` for any other number of axes.
-
-    >>> diag(np.array([1.0, 2.0])).tolist()
-    [[1.0, 0.0], [0.0, 2.0]]
-    """
-    if ndim_of(x) not in (1, 2):
-        raise ShapeError(f"diag: needs a vector or a matrix, got {describe(x)}")
-    return record(Move("diag", "diag", lambda a: np.diag(a, k)), (x,))
-
-
-@function(numpy=np.diagonal)
-def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The diagonals of the matrices along two axes, on a new last axis.
-
-    Raises ``ShapeError`` for fewer than two axes, ``ArgumentError`` if the two axes are the same.
-
-    >>> diagonal(Value(np.ones((2, 3, 3)), name="x"), 0, 1, 2).shape
-    (2, 3)
-    """
-    if ndim_of(x) < 2:
-        raise ShapeError(f"diagonal: needs a matrix or a stack of them, got {describe(x)}")
-    i, j = one_axis(x, axis1, ndim_of(x), "diagonal"), one_axis(x, axis2, ndim_of(x), "diagonal")
-    if i == j:
-        raise ArgumentError(f"diagonal: needs two different axes of {describe(x)}, got {axis1} and {axis2}")
-    return record(Move("diagonal", "diag", lambda a: np.diagonal(a, offset, i, j)), (x,))
-
-
-@for_numpy(np.linalg.diagonal)
-def _matrix_diagonal(x: Any, offset: int = 0) -> Any:
-    return diagonal(x, offset, -2, -1)
-
-
-@function(numpy=np.tril)
-def tril(x: Any, k: int = 0) -> Any:
-    """The lower triangle of each matrix: zeros above the ``k``-th diagonal.
-
-    Raises ``ShapeError`` for fewer than two axes.
-
-    >>> tril(np.ones((2, 2))).tolist()
-    [[1.0, 0.0], [1.0, 1.0]]
-    """
-    return _triangle(x, k, np.tril, "tril")
-
-
-@function(numpy=np.triu)
-def triu(x: Any, k: int = 0) -> Any:
-    """The upper triangle of each matrix: zeros below the ``k``-th diagonal.
-
-    Raises ``ShapeError`` for fewer than two axes.
-
-    >>> triu(np.ones((2, 2))).tolist()
-    [[1.0, 1.0], [0.0, 1.0]]
-    """
-    return _triangle(x, k, np.triu, "triu")
-
-
-def _triangle(x: Any, k: int, function: Callable[..., Any], name: str) -> Any:
-    if ndim_of(x) < 2:
-        raise ShapeError(f"{name}: needs a matrix or a stack of them, got {describe(x)}")
-
-    def back(g: Any, zeros: Callable[[], Any]) -> Any:
-        return np.where(function(np.ones(shape_of(x)[-2:], dtype=bool), k), g, zeros())
-
-    return record(Move(name, name, lambda a: function(a, k), back), (x,))
-
-
-def _deep(x: Any, ndim: int, who: str) -> Any:
-    if ndim_of(x) < ndim:
-        raise ShapeError(f"{who}: needs {ndim} axes at least, got {describe(x)}")
-    return x
-
-
-# ---- turning
-
-
-@function(numpy=np.flipud)
-def flipud(x: Any) -> Any:
-    """The first axis reversed.
-
-    >>> flipud(np.eye(2)).tolist()
-    [[0.0, 1.0], [1.0, 0.0]]
-    """
-    return flip(_deep(x, 1, "flipud"), 0)
-
-
-@function(numpy=np.fliplr)
-def fliplr(x: Any) -> Any:
-    """The second axis reversed.
-
-    >>> fliplr(np.eye(2)).tolist()
-    [[0.0, 1.0], [1.0, 0.0]]
-    """
-    return flip(_deep(x, 2, "fliplr"), 1)
-
-
-@function(numpy=np.rot90)
-def rot90(x: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
-    """The array turned by ``k`` quarters in the plane of two axes, from the first towards the second.
-
-    Raises ``ArgumentError`` if the two axes are the same.
-
-    >>> rot90(np.array([[1.0, 2.0]])).tolist()
-    [[2.0], [1.0]]
-    """
-    a, b = (one_axis(_deep(x, 2, "rot90"), axis, ndim_of(x), "rot90") for axis in axes)
-    if a == b:
-        raise ArgumentError(f"rot90: needs two different axes of {describe(x)}, got {tuple(axes)}")
-    match operator.index(k) % 4:
-        case 1:
-            return swapaxes(flip(x, b), a, b)
-        case 2:
-            return flip(x, (a, b))
-        case 3:
-            return flip(swapaxes(x, a, b), b)
-    return flip(x, ())
-
-
 @function(numpy=np.rollaxis)
 def rollaxis(x: Any, axis: int, start: int = 0) -> Any:
     """``axis`` moved to stand before the axis that is at ``start`` now.
 
-    >>> rollaxis(Value(np.ones((2, 3, 4))), 2).shape
+    >>> rollaxis(np.ones((2, 3, 4)), 2).shape
     (4, 2, 3)
     """
     ndim = ndim_of(x)

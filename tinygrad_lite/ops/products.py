@@ -13,9 +13,9 @@ from ..core.shapes import ndim_of, shape_of
 from ..core.value import Op, describe, record
 from ..errors import ArgumentError, ShapeError
 from . import elementary
-from .axes import LETTERS, one_axis
+from .axes import LETTERS, deep, one_axis
 from .einsums import Einsum
-from .manipulation import _deep, flattened, moveaxis, ravel, reshape, transpose
+from .manipulation import flattened, moveaxis, ravel, reshape, transpose
 from .reductions import sum as total
 from .registry import for_numpy, function
 
@@ -240,7 +240,7 @@ def vecdot(a: Any, b: Any) -> Any:
     >>> vecdot(np.ones((2, 3)), np.ones(3)).tolist()
     [3.0, 3.0]
     """
-    return total(elementary.mul(_deep(a, 1, "vecdot"), _deep(b, 1, "vecdot")), -1)
+    return total(elementary.mul(deep(a, 1, "vecdot"), deep(b, 1, "vecdot")), -1)
 
 
 @for_numpy(np.linalg.vecdot)
@@ -273,7 +273,7 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     """
     if axis is not None:
         axisa = axisb = axisc = axis
-    a, b = (moveaxis(_deep(x, 1, "cross"), k, -1) for x, k in ((a, axisa), (b, axisb)))
+    a, b = (moveaxis(deep(x, 1, "cross"), k, -1) for x, k in ((a, axisa), (b, axisb)))
     if shape_of(a)[-1] != 3 or shape_of(b)[-1] != 3:
         raise ShapeError(
             f"cross: needs vectors of three components, got {describe(a)} and {describe(b)}; add a third that is 0"

@@ -16,7 +16,8 @@ from ..errors import ArgumentError, ShapeError
 from . import elementary
 from .axes import axes_of
 from .joining import concatenate
-from .manipulation import diagonal, reshape, transpose
+from .manipulation import reshape, transpose
+from .rearrangement import diagonal
 from .registry import for_numpy, function
 
 __all__ = [

@@ -15,8 +15,9 @@ from ..core.shapes import ndim_of, shape_of
 from ..core.value import Op, describe, record
 from ..errors import ArgumentError, ShapeError
 from .axes import one_axis
-from .manipulation import flip, pad, reshape
+from .manipulation import reshape
 from .products import matmul
+from .rearrangement import flip, pad
 from .registry import function
 
 __all__ = ["Windows", "convolve", "correlate", "sliding_window_view"]
