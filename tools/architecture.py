@@ -58,6 +58,7 @@ KERNEL = (
     "core/shapes.py",
     "core/maps.py",
     "core/derivatives.py",
+    "core/op.py",
     "core/value.py",
     "core/graph.py",
     "core/sweeps.py",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
+import reprlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Cell", "array_table", "clipped", "table"]
+__all__ = ["Cell", "array_table", "as_html", "as_text", "clipped", "table"]
 
 
 Cell = str | float | int | None
@@ -68,3 +69,38 @@ def _cell(cell: Cell) -> str:
     text = cell if isinstance(cell, str) else str(cell) if isinstance(cell, int) else f"{cell + 0.0:.6g}"
     style = _STYLE.format(align="left" if isinstance(cell, str) else "right")
     return f'<td style="{style}">{_escaped(text)}</td>'
+
+
+def as_text(value: Any) -> str:
+    """The ``repr`` of a Value: its number, its elements if they are few, else their range; then what else it holds."""
+    data = value._data
+    if data is None:
+        return "Value(<freed by backward(keep='leaves')>)"
+    if type(data) is float:
+        parts = [f"{data:.6g}"]
+    else:
+        some = f"{data.min():.4g} … {data.max():.4g}" if data.size else "empty"
+        few = data.size <= 12
+        parts = [np.array2string(data, precision=4, separator=", ", prefix="Value(") if few else some]
+        parts.append(f"shape={data.shape}")
+        if data.dtype != np.float64:
+            parts.append(f"dtype={data.dtype}")
+    if value.name is not None:
+        parts.append(f"name={reprlib.repr(value.name)}")
+    if value._made_by is not None:
+        parts.append(f"op={value._made_by.name!r}")
+    if type(value._grad) is float:
+        parts.append(f"grad={value._grad:.6g}")
+    elif value._grad is not None:
+        parts.append(f"|grad|={np.linalg.norm(value._grad):.4g}")
+    if not value.requires_grad:
+        parts.append("requires_grad=False")
+    return f"Value({', '.join(parts)})"
+
+
+def as_html(value: Any) -> str:
+    """What a notebook shows of a Value: tables of a vector or a matrix and of its gradient, else its ``repr``."""
+    if value._data is None or not 1 <= value.ndim <= 2 or not value.size:
+        return f"<pre>{html.escape(repr(value))}</pre>"
+    shown = array_table(repr(value) if value.name is None else value.name, value._data)
+    return shown + (array_table("gradient", value._grad) if value._grad is not None else "")

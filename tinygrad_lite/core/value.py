@@ -11,20 +11,18 @@ At an *array node* the operands' data are kept, and the op makes its chain of li
 from __future__ import annotations
 
 import dis
-import html
 import operator
 import reprlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, final
+from collections.abc import Callable, Iterator
+from typing import Any, final
 
 import numpy as np
 
 from ..errors import GraphError, ShapeError, TinygradError, ValueTypeError
-from ..semirings import GRADIENT
 from ._methods import Methods
-from .derivatives import Rule
-from .display import array_table
+from .display import as_html, as_text
+from .op import CONSUMED, Folded, Op
 from .recording import (
     blocks_open,
     captures_open,
@@ -37,109 +35,15 @@ from .recording import (
 )
 from .shapes import shape_of
 
-if TYPE_CHECKING:
-    from .maps import Chain
-
-__all__ = ["Folded", "Op", "Value", "describe", "record"]
+__all__ = ["CONSUMED", "Folded", "Op", "Value", "describe", "record"]
 
 
 new = object.__new__
 
 
-class Op:
-    """What makes one Value of others: a function of data, and its local derivatives as chains of linear maps."""
-
-    name: str
-    sign: str
-    folded = False
-    """Whether it stands for a graph: the engine goes through its own ``pull``, readers see the graph (``Folded``)."""
-    opaque = False
-    """Whether its function is a user's own: a call that no program looks into."""
-    line: str | None = None
-    """The line of the user's code that made its node, if ``detect_anomaly`` noted it."""
-
-    listed = False
-    """Whether a derivation writes one element of it as its name and the elements that it reads: ``max(x0, x1)``."""
-
-    def forward(self, *data: Any) -> Any:
-        """The result, from the operands' data."""
-        raise NotImplementedError
-
-    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
-        """The local derivative with respect to operand ``k``; ``None`` where there is none.
-
-        ``operands`` and ``out`` are data, or all Values: then the chain's weights are Values as well, and can be
-        differentiated again.
-        """
-        raise NotImplementedError
-
-    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
-        """The gradient's cotangent ``g`` of the result pulled back to operand ``k``; ``None`` where there is none.
-
-        An op may do this faster than its chain does. A test holds it to the chain.
-        """
-        chain = self.chain(k, operands, out)
-        if chain is None:
-            return None
-        for linear_map in chain:
-            g = linear_map.pull(g, GRADIENT)
-        return g
-
-    def linear_in(self, n: int) -> Sequence[int]:
-        """The operands, of ``n``, in each of which the op is linear, and whose edges add up to its value; none else."""
-        return ()
-
-    def expressions(self, n: int) -> Rule | None:
-        """The value and the local derivatives of ``n`` operands as expressions; ``None`` for an op that has none."""
-        return None
-
-    def replay_check(self, *data: Any) -> Callable[..., None] | None:
-        """A check of the operands' data to make before every replay of a compiled step; ``None`` if none is needed."""
-        return None
-
-    def written(self, *data: Any) -> Any:
-        """The result in the NumPy calls that a person writes: ``forward``, without its care for speed and overflow."""
-        return self.forward(*data)
-
-    def __repr__(self) -> str:
-        return f"<op {self.name}>"
-
-
-class Folded(Op):
-    """An op that stands for a graph of other ops: a fused loss, a checkpoint. Each object serves one node.
-
-    ``backward`` and ``compile`` take it as one op. Everybody else sees its composition in its place; the node and the
-    recorded graph stay as they are.
-    """
-
-    folded = True
-    _composed: Value | None = None
-
-    def compose(self, node: Value) -> Value:
-        """The end of the graph that the op stands for, recorded from the node's own operands."""
-        raise NotImplementedError
-
-    def composition(self, node: Value) -> Value:
-        """That end, recorded the first time that a reader asks.
-
-        Raises ``GraphError`` where an operand holds other data now than the node was computed from.
-        """
-        if self._composed is None:
-            for operand, saved in zip(node._a, node._da, strict=True):
-                if type(operand) is Value and operand._data is not saved:
-                    check_current(operand, saved)
-            self._composed = self.compose(node)
-        return self._composed
-
-
-class _Consumed(Op):
-    """In the place of an op whose node was freed by ``backward(keep="leaves")``."""
-
-    name = "consumed"
-    sign = "∅"
-
-
-CONSUMED = _Consumed()
+def _compared(comparison: Callable[[Any, Any], Any]) -> Any:
+    """A comparison of data, as a method."""
+    return lambda self, other: on_data(comparison, self, other)
 
 
 @final
@@ -233,18 +137,7 @@ class Value(Methods):
 
     @grad.setter
     def grad(self, grad: Any) -> None:
-        if grad is None:
-            self._grad = None
-            return
-        grad = as_data(grad, keep_integers=False, copy=False)
-        if np.shape(grad) != self.shape:
-            if type(grad) is not float:
-                raise ShapeError(
-                    f"grad: {describe(self)} takes a gradient of its own shape, got {np.shape(grad)}; "
-                    f"reshape it to {self.shape}, or set None"
-                )
-            grad = np.full(self.shape, grad, dtype=self.dtype)
-        self._grad = grad
+        self._grad = None if grad is None else _gradient_of(self, grad)
 
     @property
     def has_grad(self) -> bool:
@@ -281,9 +174,7 @@ class Value(Methods):
         """The op's sign, empty for a leaf, as micrograd's programs read it."""
         return "" if self._made_by is None else self._made_by.sign
 
-    @property
-    def _op_sign(self) -> str:
-        return "" if self._made_by is None else self._made_by.sign
+    _op_sign = _op
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -377,75 +268,35 @@ class Value(Methods):
             "join Values with tinygrad_lite.stack([…]), or take the numbers with .data"
         )
 
-    def __eq__(self, other: object) -> Any:
-        return on_data(operator.eq, self, other)
-
-    def __ne__(self, other: object) -> Any:
-        return on_data(operator.ne, self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return on_data(operator.lt, self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return on_data(operator.le, self, other)
-
-    def __gt__(self, other: Any) -> Any:
-        return on_data(operator.gt, self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return on_data(operator.ge, self, other)
+    __eq__ = _compared(operator.eq)
+    __ne__ = _compared(operator.ne)
+    __lt__ = _compared(operator.lt)
+    __le__ = _compared(operator.le)
+    __gt__ = _compared(operator.gt)
+    __ge__ = _compared(operator.ge)
 
     def __copy__(self) -> Value:
         return self.__deepcopy__({})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Value:
-        self._refuse_interior("copy")
+        _refuse_interior(self, "copy")
         copied = Value(np.copy(self.data) if self.shape else self.data, self.name, self.requires_grad)
         memo[id(self)] = copied
         return copied
 
     def __reduce__(self) -> Any:
-        self._refuse_interior("pickle")
+        _refuse_interior(self, "pickle")
         return Value, (self.data, self.name, self.requires_grad)
-
-    def _refuse_interior(self, what: str) -> None:
-        if self._made_by is not None:
-            raise GraphError(f"{what}: {describe(self)} is part of a graph; {what} its leaves, or .detach() it first")
 
     def __format__(self, spec: str) -> str:
         """With a format such as ``.3f`` the one number in it, else its ``repr``."""
         return format(self._one(), spec) if spec else repr(self)
 
     def __repr__(self) -> str:
-        if self._data is None:
-            return "Value(<freed by backward(keep='leaves')>)"
-        if type(self._data) is float:
-            parts = [f"{self._data:.6g}"]
-        elif self.size <= 12:
-            parts = [np.array2string(self._data, precision=4, separator=", ", prefix="Value(")]
-        else:
-            parts = [f"{self._data.min():.4g} … {self._data.max():.4g}" if self.size else "empty"]
-        if type(self._data) is not float:
-            parts.append(f"shape={self.shape}")
-            if self.dtype != np.float64:
-                parts.append(f"dtype={self.dtype}")
-        if self.name is not None:
-            parts.append(f"name={reprlib.repr(self.name)}")
-        if self._made_by is not None:
-            parts.append(f"op={self._made_by.name!r}")
-        if type(self._grad) is float:
-            parts.append(f"grad={self._grad:.6g}")
-        elif self._grad is not None:
-            parts.append(f"|grad|={np.linalg.norm(self._grad):.4g}")
-        if not self.requires_grad:
-            parts.append("requires_grad=False")
-        return f"Value({', '.join(parts)})"
+        return as_text(self)
 
     def _repr_html_(self) -> str:
-        if self._data is None or not 1 <= self.ndim <= 2 or not self.size:
-            return f"<pre>{html.escape(repr(self))}</pre>"
-        shown = array_table(repr(self) if self.name is None else self.name, self._data)
-        return shown + (array_table("gradient", self._grad) if self._grad is not None else "")
+        return as_html(self)
 
 
 _FLOAT64 = np.dtype(np.float64)
@@ -498,6 +349,24 @@ def as_data(data: Any, keep_integers: bool, copy: bool) -> Any:
     return data.copy() if copy else data
 
 
+def _refuse_interior(value: Value, what: str) -> None:
+    if value._made_by is not None:
+        raise GraphError(f"{what}: {describe(value)} is part of a graph; {what} its leaves, or .detach() it first")
+
+
+def _gradient_of(value: Value, grad: Any) -> Any:
+    """A gradient that a user sets, in the Value's shape."""
+    grad = as_data(grad, keep_integers=False, copy=False)
+    if np.shape(grad) == value.shape:
+        return grad
+    if type(grad) is not float:
+        raise ShapeError(
+            f"grad: {describe(value)} takes a gradient of its own shape, got {np.shape(grad)}; "
+            f"reshape it to {value.shape}, or set None"
+        )
+    return np.full(value.shape, grad, dtype=value.dtype)
+
+
 def raw(x: Any) -> Any:
     """The data of a Value, anything else as it is."""
     return x.data if isinstance(x, Value) else x
@@ -532,9 +401,18 @@ def cut(data: Any, by: str, name: str | None = None) -> Value:
 
 
 def unfolded(node: Value) -> Value:
-    """The Value whose encoding tells readers how ``node`` was made: itself, or the end of its composition."""
-    while (op := node._made_by) is not None and op.folded:
-        node = op.composition(node)  # type: ignore[attr-defined]
+    """The Value whose encoding tells readers how ``node`` was made: itself, or the end of its composition.
+
+    A composition is recorded the first time that a reader asks. Raises ``GraphError`` where an operand holds other data
+    now than the node was computed from.
+    """
+    while isinstance(op := node._made_by, Folded):
+        if op.composed is None:
+            for operand, saved in zip(node._a, node._da, strict=True):
+                if type(operand) is Value and operand._data is not saved:
+                    check_current(operand, saved)
+            op.composed = op.compose(node)
+        node = op.composed
     return node
 
 
