@@ -45,8 +45,8 @@ class Buffers:
                 self._roots[slot] = {slot}
             elif not slot.is_array and not isinstance(slot.sample, tuple | list):
                 self._roots[slot] = set()
-            elif call.kind == "view":
-                self._roots[slot] = self.roots(next(call.slots()))
+            elif call.kind == "view" and (base := next(call.slots(), None)) is not None:  # None: a view of a constant
+                self._roots[slot] = self.roots(base)
             else:
                 self._roots[slot] = {slot}.union(*(self.roots(x) for x in call.slots()))
         return self._roots[slot]

@@ -325,6 +325,8 @@ class Gather:
         return np.reshape(np.asarray(self.move(positions)), -1) - 1
 
     def pull(self, g: Any, semiring: Semiring) -> Any:
+        if semiring.move is not None:
+            return semiring.move(Adjoint(self), g)
         if not hasattr(g, "shape"):  # a number: moves are of arrays
             g = np.asarray(g)
         lead = _lead(g, len(self.out_shape))
@@ -333,6 +335,8 @@ class Gather:
         return semiring.scatter(_reshaped(g, (*lead, math.prod(self.out_shape))), self).reshape(lead + self.in_shape)
 
     def push(self, t: Any, semiring: Semiring) -> Any:
+        if semiring.move is not None:
+            return semiring.move(self, t)
         lead = _lead(t, len(self.in_shape))
         flat = np.reshape(t, (*lead, math.prod(self.in_shape)))
         source = self.source

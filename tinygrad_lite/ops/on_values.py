@@ -64,27 +64,18 @@ class _Values(Numbers):
     def cumsum(self, a: Any, axis: int) -> Any:
         return scans.cumsum(a, axis)
 
+    def move(self, map: Gather | Adjoint, a: Any) -> Any:
+        if isinstance(map, Adjoint):
+            return record(_Mapped(Adjoint(_stacked(map.gather, a.shape[: a.ndim - len(map.gather.out_shape)]))), (a,))
+        return record(_Mapped(_stacked(map, a.shape[: a.ndim - len(map.in_shape)])), (a,))
+
     def pull(self, chain: Sequence[Any], g: Any, node: Value) -> Any:
-        for m in chain:
-            if isinstance(m, Gather):  # it writes into arrays
-                _refuse_moving_index(node)
-                g = record(_Mapped(Adjoint(_stacked(m, g.shape[: g.ndim - len(m.out_shape)]))), (g,))
-            elif isinstance(m, Adjoint):
-                g = record(_Mapped(_stacked(m.gather, g.shape[: g.ndim - len(m.gather.in_shape)])), (g,))
-            else:
-                g = m.pull(g, self)
-        return g
+        _refuse_moving_index(chain, node)
+        return super().pull(chain, g, node)
 
     def push(self, chain: Sequence[Any], t: Any, node: Value) -> Any:
-        for m in reversed(chain):
-            if isinstance(m, Gather):
-                _refuse_moving_index(node)
-                t = record(_Mapped(_stacked(m, t.shape[: t.ndim - len(m.in_shape)])), (t,))
-            elif isinstance(m, Adjoint):
-                t = record(_Mapped(Adjoint(_stacked(m.gather, t.shape[: t.ndim - len(m.gather.out_shape)]))), (t,))
-            else:
-                t = m.push(t, self)
-        return t
+        _refuse_moving_index(chain, node)
+        return super().push(chain, t, node)
 
 
 _VALUES = _Values()
@@ -95,10 +86,14 @@ def arithmetic(recorded: bool, several: bool = False) -> Numbers:
     return _VALUES if recorded else SEVERAL if several else NUMBERS
 
 
-def _refuse_moving_index(node: Value) -> None:
-    """While a function is compiled: an index that changes from call to call would be kept in the gather for good."""
+def _refuse_moving_index(chain: Sequence[Any], node: Value) -> None:
+    """Refuse an index that changes from call to call of a compiled function: the gather would keep it for good."""
     who, key = observer(), getattr(node._made_by, "key", None)
-    if who is not None and any(map(who.changes, key if isinstance(key, tuple) else (key,))):
+    if (
+        who is not None
+        and any(isinstance(m, Gather) for m in chain)
+        and any(map(who.changes, key if isinstance(key, tuple) else (key,)))
+    ):
         raise GraphError(
             f"compile: the index of {describe(node)} comes from an argument, and a derivative inside the function is "
             "taken through it; multiply by a one-hot array instead, or call the function without compiling it"

@@ -45,6 +45,8 @@ class Semiring:
     """Whether the sizes of local derivatives matter, so that infinite ones and NaN are refused."""
     einsum: Callable[[str, Any, Any], Any] | None = None
     """How a semiring contracts an element with a weight, given einsum's words; ``None``: by matrix products."""
+    move: Callable[[Any, Any], Any] | None = None
+    """How a semiring pushes an array through a ``Gather`` or its ``Adjoint``; ``None``: by writing into arrays."""
 
     def lift(self, weight: Any) -> Any:
         """The element that a local derivative (a number or an array of them) stands for."""
