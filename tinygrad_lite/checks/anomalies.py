@@ -33,7 +33,7 @@ _INSIDE = {_PACKAGE, "numpy"}
 
 @contextmanager
 def detect_anomaly() -> Iterator[None]:
-    """Inside the block the first NaN or infinity, and the first stale or overwritten data, is an error.
+    """Make the first NaN or infinity inside the block an error, and the first stale or overwritten data.
 
     The error names the op, the Value, the element, and the line of your code that made the node. Forward, the results
     of ops are checked; backward, the cotangents that arrive at Values, and that the data which the ops read have not

@@ -171,7 +171,7 @@ def _groups(graph: Graph) -> list[_Group]:
 
 
 def _alike_by(value: Value, layer: bool) -> Any:
-    """What Values at the same place in all samples, or in the same layer, have in common."""
+    """A key that Values at the same place in all samples, or in the same layer, share."""
     if value.name is None:
         return (value.op.name if value.op is not None else "", value.shape)
     element = naming.parse(value.name)

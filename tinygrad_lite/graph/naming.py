@@ -37,7 +37,7 @@ _BRACKETS = re.compile(r"(?P<key>.+)\[\s*(?P<index>\d+(?:\s*,\s*\d+)*)\s*\]", re
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One number of a network, or, with an empty ``index``, a whole array of them.
+    """One number of a network, or a whole array of them if ``index`` is empty.
 
     ``prefix`` names the module that contains the network, with its dot; ``kind`` is one of ``w b z n x t``; ``layer``
     is ``None`` for ``x`` and ``t``; ``index`` is (from, to) for a weight and (neuron,) for the others.

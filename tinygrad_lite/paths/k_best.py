@@ -101,7 +101,7 @@ def largest_first(
 
 
 class _Search:
-    """The edges that lead on from each state, in order, and what candidates are made of them."""
+    """The edges that lead on from each state, in order, and the candidates made of them."""
 
     def __init__(self, goal: Value, edges: Edges, tails: dict[Value, Any]) -> None:
         self._goal = goal

@@ -24,7 +24,7 @@ __all__ = ["Listing"]
 
 
 class Listing:
-    """The paths that some statistics are of, as ``Path`` objects."""
+    """The paths that statistics sum over, one by one, as ``Path`` objects."""
 
     def __init__(self, paths: PathStatistics) -> None:
         self._paths = paths
@@ -44,7 +44,7 @@ class Listing:
         for steps in largest_first(self._start, paths.wrt, self._edges, tails, sign):
             yield self._path(steps)
         if not sign and paths.count > paths.active_count:
-            yield from self._idle()
+            yield from self._inactive()
 
     def random(self, rng: np.random.Generator) -> Iterator[Path]:
         """Independent draws without end, each path with a probability of |contribution| / magnitude."""
@@ -60,7 +60,7 @@ class Listing:
             tuple(step.weight for step in steps),
         )
 
-    def _idle(self) -> Iterator[Path]:
+    def _inactive(self) -> Iterator[Path]:
         """The paths with a zero among their local derivatives, in the order of their edges.
 
         A depth-first walk that follows an edge only if it leads to such a path.

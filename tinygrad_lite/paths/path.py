@@ -88,7 +88,7 @@ class Path:
         return found
 
     def __str__(self) -> str:
-        """The chain as a person would write it: the named Values, and the local derivatives between them as formulas.
+        """The path as a person would write it: the named Values, and the local derivatives between them as formulas.
 
         The factor between two named Values covers the nameless ones between them, and factors of 1 are left out. A
         factor longer than 60 characters is printed as its number.
@@ -105,7 +105,7 @@ class Path:
 
     @property
     def numbers(self) -> str:
-        """The same chain with the number of every factor.
+        """The same text with the number of every factor.
 
         >>> import tinygrad_lite as tg
         >>> x, w = Value(2.0, name="x"), Value(3.0, name="w")
@@ -115,7 +115,7 @@ class Path:
         """
         names = [name for name, _, _ in self._segments]
         factors = _factors(self._number(start, stop) for _, start, stop in self._segments)
-        return str(Line(self._chain(names), factors, product_text(self.locals, 6)))
+        return str(Line(self._arrows(names), factors, product_text(self.locals, 6)))
 
     def line(self, most: int | None = None) -> Line:
         """The printed line in its three parts; of more than ``most`` named values only the first and the last.
@@ -142,9 +142,9 @@ class Path:
                 _factors((self._formula(start, stop) for _, start, stop in part), alone=False) for part in (head, tail)
             )
             factors = f"{first} · … · {last}"
-        return Line(self._chain(names), factors, product_text(self.locals, 6))
+        return Line(self._arrows(names), factors, product_text(self.locals, 6))
 
-    def _chain(self, names: Sequence[str]) -> str:
+    def _arrows(self, names: Sequence[str]) -> str:
         return " ← ".join([element_text(self.nodes[0], self.indices[0]) or "end", *names])
 
     def _formula(self, start: int, stop: int) -> ast.expr:
