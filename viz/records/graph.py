@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from tinygrad_lite.core.evaluation import check_recorded
-from tinygrad_lite.core.graph import ancestors, chains
+from tinygrad_lite.core.graph import ancestors, chains, topological
 from tinygrad_lite.core.value import Value
 from tinygrad_lite.errors import ArgumentError, ValueTypeError
 from tinygrad_lite.graph.scopes import regions_of
+from tinygrad_lite.semirings import GRADIENT
 
 from .collapsing import LIMIT, Group, Regions, View, collapsed
 from .frames import Frame, frames_of
@@ -134,13 +135,28 @@ def graph_records(
     check_recorded(value)
     named = ((node, [call for call in calls if call.name]) for node, calls in regions_of(value).items())
     regions = {node: calls for node, calls in named if calls}
-    return _Scene(collapsed(order, regions, depth, fold, limit), regions, gradients).records()
+    shown = _gradients(order) if gradients is None else gradients
+    return _Scene(collapsed(order, regions, depth, fold, limit), regions, shown).records()
+
+
+def _gradients(order: Sequence[Value]) -> dict[Value, Any]:
+    """The gradients that Values hold, and those inside a fused loss or a checkpoint, through which backward jumps."""
+    found = {node: node.grad for node in order if node.has_grad}
+    recorded = {*topological(order[-1], folded=True)}
+    inside = {node for node in order if node.requires_grad and not node.is_leaf and node not in recorded}
+    with np.errstate(all="ignore"):
+        for node in reversed(order) if inside else ():
+            for _, operand, chain in chains(node) if node in found else ():
+                if operand in inside:
+                    part = GRADIENT.result(GRADIENT.pull(chain, found[node], node))
+                    found[operand] = found[operand] + part if operand in found else part
+    return found
 
 
 class _Scene:
     """The records of one view of a graph; ``v3`` is its fourth Value, ``o3`` the op of that Value, ``g0`` a box."""
 
-    def __init__(self, view: View, regions: Regions, gradients: Mapping[Value, Any] | None) -> None:
+    def __init__(self, view: View, regions: Regions, gradients: Mapping[Value, Any]) -> None:
         self.view, self.groups, self.gone = view, view.groups, view.gone
         self.gradients = gradients
         self.values = {node: f"v{k}" for k, node in enumerate(view.order)}
@@ -173,7 +189,7 @@ class _Scene:
         kind: Literal["leaf", "result", "constant"] = "leaf" if node.is_leaf else "result"
         if not node.requires_grad:
             kind = "constant"
-        grad = node.grad if self.gradients is None and node.has_grad else (self.gradients or {}).get(node)
+        grad = self.gradients.get(node)
         shown = "" if not node.requires_grad else "–" if grad is None else summary(grad)
         low, high = (None, None) if grad is None else extent(grad)
         elements = () if grad is None or not 1 < node.size <= STRIPES else tuple(map(float, np.ravel(grad)))

@@ -6,6 +6,7 @@ import math
 import re
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +17,11 @@ from tests.hostile import HOSTILE
 from tests.viz.svg import Picture, colours
 from tinygrad_lite import Value, datasets, nn
 from tinygrad_lite.core.derivatives import TABLE
+from tinygrad_lite.core.graph import ancestors
+from tinygrad_lite.core.sweeps import reverse
 from tinygrad_lite.errors import ArgumentError, GraphError, ValueTypeError
 from tinygrad_lite.ops.elementary import __all__ as ELEMENTARY
+from tinygrad_lite.semirings import GRADIENT
 from viz.dot.colours import MIXED, NEGATIVE, POSITIVE, WHITE, shade
 from viz.records.graph import GraphScene, LocalEdge, graph_records
 from viz.records.local import LONGEST
@@ -508,3 +512,16 @@ def test_nothing_is_written_unless_saved(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     viz.graph(half_adder()).svg()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", [[0, 2], np.eye(3)[[0, 2]]])
+def test_values_inside_a_fused_loss_have_gradients_after_backward(target: Any) -> None:
+    """``backward`` jumps over them; the picture shows the gradients that a sweep over the composition finds."""
+    z = Value([[1.0, 2.0, -1.0], [0.5, 0.0, 3.0]], name="z")
+    loss = nn.losses.cross_entropy(z * 2.0, target)
+    assert {value.grad for value in graph_records(loss).values if value.kind == "result"} == {"–"}
+    loss.backward()
+    swept = reverse(loss, GRADIENT)
+    shown = [value.grad for value in graph_records(loss).values if value.kind != "constant"]
+    assert len(shown) > 4
+    assert shown == [summary(swept[node]) for node in ancestors(loss) if node.requires_grad]
