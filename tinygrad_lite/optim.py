@@ -1,4 +1,4 @@
-"""Optimizers: the steps that gradients are followed by.
+"""Optimizers: updates of parameters from their gradients.
 
 The formulas are PyTorch's. Every ``step`` updates the parameters that a backward pass has reached since the last
 ``zero_grad`` and leaves the others alone. Arrays are updated in place, without temporaries: a parameter's array is its
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +24,9 @@ Array = npt.NDArray[Any]
 
 
 class Update:
-    """The update of one parameter in the source of a compiled step, for ``Optimizer.update_source``.
+    """One parameter in the source of a compiled step, for ``Optimizer.update_source``.
 
-    ``data`` and ``gradient`` are expressions. ``setting`` and ``spare`` work on floats too when a subclass says how.
+    ``data`` and ``gradient`` are the Python expressions of the parameter's data and of its gradient.
     """
 
     def __init__(self, parameter: Value, data: str, gradient: str) -> None:
@@ -35,23 +35,27 @@ class Update:
         self.gradient = gradient
 
     def setting(self, name: str) -> str:
-        """The expression of a setting of the optimizer, ``lr`` for example."""
+        """The expression of a setting of the optimizer, for example of ``lr``."""
         return f"optimizer.{name}"
 
     def spare(self, elements: int | None = None) -> str:
-        """The name of an array to write into: of the parameter's shape, or flat with so many elements."""
+        """The name of an array to write into: of the parameter's shape, or flat with ``elements`` elements."""
         raise NotImplementedError
 
 
 class Optimizer:
-    """What SGD and Adam share: the checked parameters, and saving and loading.
+    """The base of optimizers: checked parameters, saving and loading.
 
-    ``params`` are leaf Values that require gradients, scalars or arrays. ``lr`` may be set at any time.
+    ``params`` are leaf Values that require gradients, scalars or arrays of any shape. ``lr`` may be set at any time.
+    A subclass names its numbers in ``_settings`` and its lists in ``_memory``, and defines ``step`` and ``_checked``.
+
+    Raises ``ArgumentError`` for no parameters or one given twice, ``ValueTypeError`` for anything but a leaf Value that
+    requires a gradient.
     """
 
     lr: float
     _settings: tuple[str, ...]
-    """The attributes that are numbers of the user's choice; saved and loaded."""
+    """The attributes that the user chooses; saved and loaded."""
     _memory: tuple[str, ...]
     """The attributes that are lists with one entry per parameter: ``None``, a number, or an array of its shape."""
 
@@ -64,16 +68,16 @@ class Optimizer:
         """Update every parameter that has a gradient."""
         raise NotImplementedError
 
-    update_scope: Mapping[str, Any] = {}
-    """What the source of ``update_source`` calls, by name."""
-    update_unless: str = ""
-    """The condition, in terms of ``optimizer``, under which a compiled step calls ``step`` all the same."""
+    update_scope: ClassVar[Mapping[str, Any]] = {}
+    """The functions that the source of ``update_source`` calls, by name."""
+    update_unless: ClassVar[str] = ""
+    """A Python condition on ``optimizer`` under which a compiled step calls ``step`` instead of running that source."""
 
     def update_source(self, update: Update) -> str | None:
-        """The step of one parameter as Python source for a compiled step; ``None`` to have ``step`` called.
+        """The step of one parameter as source for a compiled step; ``None`` lets the compiled step call ``step``.
 
-        For a float the new number as an expression, for an array statements that change ``update.data`` in place.
-        A subclass that overrides ``step`` and not this has its ``step`` called.
+        For a float the source is an expression, the new number; for an array it is statements that change
+        ``update.data`` in place. A subclass that overrides ``step`` alone has its ``step`` called.
         """
         return None
 
@@ -83,12 +87,19 @@ class Optimizer:
             cls.update_source = Optimizer.update_source  # type: ignore[method-assign]
 
     def zero_grad(self) -> None:
-        """Forget the gradients of all parameters."""
+        """Forget the gradients of all parameters.
+
+        >>> w = Value(1.0)
+        >>> (w * w).backward()
+        >>> SGD([w], lr=0.5).zero_grad()
+        >>> w.has_grad
+        False
+        """
         for parameter in self.params:
             parameter._grad = None
 
     def state_dict(self) -> dict[str, Any]:
-        """The settings and a copy of the memory, for ``load_state_dict``.
+        """The settings and a copy of the memory, for ``load_state_dict``. Arrays have their parameter's shape.
 
         >>> SGD([Value(1.0)], lr=0.5).state_dict()
         {'lr': 0.5, 'momentum': 0.0, 'weight_decay': 0.0, 'nesterov': False, 'velocity': [None]}
@@ -103,8 +114,13 @@ class Optimizer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over the settings and the memory of an optimizer of the same kind and parameters.
 
-        Raises ``ArgumentError`` that lists every entry that is missing, unknown or does not fit. Nothing is loaded
-        then.
+        Raises ``ValueTypeError`` for anything but a dict, ``ArgumentError`` that lists every entry that is missing,
+        unknown or does not fit. Nothing is loaded then.
+
+        >>> first, second = SGD([Value(1.0)], lr=0.5), SGD([Value(1.0)], lr=0.1)
+        >>> second.load_state_dict(first.state_dict())
+        >>> second.lr
+        0.5
         """
         if not isinstance(state, Mapping):
             raise ValueTypeError(
@@ -140,7 +156,7 @@ class Optimizer:
             setattr(self, f"_{name}", entries)
 
     def _misfits(self, name: str, entries: Any) -> list[str]:
-        """What is wrong with a loaded list of memory."""
+        """The problems of a loaded list of memory, as messages."""
         if not isinstance(entries, list | tuple) or len(entries) != len(self.params):
             size = len(entries) if isinstance(entries, list | tuple) else type(entries).__name__
             return [f"{name}: needs a list of {len(self.params)} entries, one for each parameter, got {size}"]
@@ -171,7 +187,7 @@ class Optimizer:
         return data
 
     def _spare(self, k: int, which: int = 0) -> Array:
-        """An array of the shape of parameter ``k`` with nothing in it; all parameters share its memory."""
+        """An array of the shape of parameter ``k`` to write into; all parameters share its memory."""
         spare = self._spares[which][k]
         parameter = self.params[k]
         if spare is None or spare.shape != parameter.shape:
@@ -191,10 +207,10 @@ class SGD(Optimizer):
     """Gradient descent: p ← p - lr · g, with momentum, Nesterov's momentum and weight decay.
 
     With weight decay g is the gradient + weight_decay · p. With momentum v ← momentum · v + g, starting from v = g, and
-    v takes the place of g; with ``nesterov`` g + momentum · v does.
+    v takes the place of g; with ``nesterov`` g + momentum · v does. Parameters have any shape.
 
     Raises ``ArgumentError`` for a setting that makes no sense, no parameters or one given twice, ``ValueTypeError`` for
-    what is not a leaf Value that requires a gradient.
+    anything but a leaf Value that requires a gradient.
 
     Source: I. Sutskever et al., *On the importance of initialization and momentum in deep learning*, 2013, in PyTorch's
     form.

@@ -17,10 +17,10 @@ __all__ = ["History", "train"]
 
 @dataclass
 class History:
-    """What happened in ``train``.
+    """The course of a training by ``train``.
 
-    ``costs`` has the cost before each step, and at the end that of the final parameters. ``steps`` counts the updates,
-    ``reached`` tells whether the cost came below ``goal``.
+    ``costs`` has the cost before each step, and last the cost of the final parameters. ``reached`` says whether the
+    cost came below ``goal``; ``limit`` is the number of steps that were allowed.
     """
 
     goal: float | None
@@ -30,7 +30,7 @@ class History:
 
     @property
     def steps(self) -> int:
-        """How many times the parameters were updated."""
+        """The number of updates of the parameters."""
         return len(self.costs) - 1
 
     @property
@@ -65,8 +65,8 @@ def train(
     ``loss`` runs the forward pass and returns a scalar Value, on all samples or on a batch that it chooses.
     ``progress`` shows a bar on stderr, with the cost. ``after(step, cost)`` is called after every step, with the cost
     before it. At the end the cost is computed once more, so ``history.cost`` belongs to the parameters as they are
-    left; the gradients are those of the last step (``zero_grad`` forgets them). Whether the goal or the limit ended
-    it, ``str(history)`` says.
+    left; the gradients are those of the last step (``zero_grad`` forgets them). ``str(history)`` says whether the goal
+    or the limit ended the training.
 
     Raises ``ArgumentError`` for bad settings, and when the cost becomes infinite or NaN: the parameters are left as
     they were before the step that would have used it. ``ValueTypeError`` if ``loss`` does not return a Value.

@@ -1,7 +1,7 @@
-"""Chains of elementwise calls in blocks: arrays that are larger than a core's own cache are done piece by piece.
+"""Chains of elementwise calls in blocks, for arrays that are larger than a core's own cache.
 
-A call after the other over whole arrays reads and writes memory each time. A chain is done for some rows at a time, and
-what only the chain itself reads is no larger than these rows.
+Calls over whole arrays read and write main memory each time. A chain of calls runs for some rows at a time; a result
+that only the chain reads needs memory for these rows alone.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ __all__ = ["Chain", "chain_at"]
 BLOCK = 1 << 17
 """Elements of a block, 1 MB of float64."""
 LARGE = 1 << 19
-"""Elements, from which on an array is done in blocks. Measured: whole steps take 0.77 to 0.99 of their time with arrays
-of 8 to 32 MB, and as long as before, or 1 to 3 % longer, with those of 1 MB. Blocks of an eighth take 1.02 to 1.16
-times as long as these: each call of NumPy has to be worth its while."""
+"""Elements from which on an array is computed in blocks. Measured: whole steps take 0.77 to 0.99 of their time with
+arrays of 8 to 32 MB, and as long as before, or 1 to 3 % longer, with those of 1 MB. Blocks of an eighth take 1.02 to
+1.16 times as long as these: each call of NumPy has to be worth its while."""
 
 _ELEMENTWISE = {"where", "cast", "fill"}
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Consecutive calls before number ``stop``, with results of one shape, done for ``rows`` rows at a time."""
+    """Consecutive calls before number ``stop``, with results of one shape, that run for ``rows`` rows at a time."""
 
     stop: int
     shape: tuple[int, ...]
@@ -37,7 +37,7 @@ class Chain:
 
     @property
     def blocks(self) -> list[tuple[slice, int]]:
-        """The rows of each block, and how many they are."""
+        """Each block: its rows as a slice, and their number."""
         length = self.shape[0]
         starts = range(0, length, self.rows)
         return [(slice(start, min(start + self.rows, length)), min(self.rows, length - start)) for start in starts]
@@ -48,15 +48,15 @@ class Chain:
         return (self.rows, *self.shape[1:])
 
     def has_rows(self, x: Any) -> bool:
-        """Whether an operand is read row by row, and not the same for each block."""
+        """Whether a block reads its own rows of an operand; else it reads the whole."""
         array = x.sample if isinstance(x, Slot) else x
         return isinstance(array, np.ndarray) and array.ndim == len(self.shape) and len(array) == self.shape[0]
 
 
 def chain_at(calls: Sequence[Call], start: int, is_whole: Callable[[Slot], bool]) -> Chain | None:
-    """The longest chain that begins with the call at ``start``; ``None`` if it is not worth the while.
+    """The longest chain that begins with the call at ``start``; ``None`` for small arrays and for a single call.
 
-    ``is_whole`` tells whether a slot is in memory that no other shape or order of elements shares.
+    ``is_whole`` says whether a slot is in memory that no other shape or order of elements shares.
     """
     sample = calls[start].out.sample
     if not isinstance(sample, np.ndarray) or sample.size < LARGE:

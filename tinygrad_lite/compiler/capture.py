@@ -1,8 +1,8 @@
-"""A function of Values run once, and all that a replay of it must know: what is computed, in order, and what was read.
+"""Running a function of Values once, and keeping what a replay needs: the nodes in order, and what the function read.
 
-While the function runs, Values tell a ``Capture`` what leaves the graph: data that are read, comparisons, constants
-that plain NumPy makes of other Values. What was *read* becomes a guard: a replay computes it again, and is only good
-as long as the same is found.
+While the function runs, a ``Capture`` observes what leaves the graph: data that is read, comparisons, constants that
+plain NumPy computes from other Values. Each read becomes a guard: a replay reads again, and holds only if it finds the
+same.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ _PACKAGE = __name__.partition(".")[0]
 
 @dataclass(frozen=True)
 class Guard:
-    """Plain data that were computed of Values while the function ran, and what came out."""
+    """A read of plain data while the function ran: the function of the operands' data, and the result ``found``."""
 
     function: Callable[..., Any]
     operands: tuple[Any, ...]
     found: Any
     what: str
-    """How it was read and where, for messages."""
+    """The kind of read and its place in the user's code, for messages."""
 
     def holds(self, *data: Any) -> bool:
-        """Whether the same is found in other data."""
+        """Whether a read of other data finds the same."""
         return same(self.function(*data), self.found)
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two results are alike: numbers, arrays or tuples of them; a nan is like a nan."""
+    """Whether two results are equal: numbers, arrays or tuples of them. A nan equals a nan."""
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         return a.shape == b.shape and a.dtype == b.dtype and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f"))
     if isinstance(a, tuple) and isinstance(b, tuple):
@@ -53,7 +53,7 @@ def same(a: Any, b: Any) -> bool:
 
 @dataclass(slots=True)
 class Node:
-    """One thing to compute: an op and what it reads. ``keys`` are the positions of Values that stand in an index."""
+    """One op to compute, and its operands. ``keys`` are the Values in its index, by their position there."""
 
     value: Value
     op: Op
@@ -63,10 +63,11 @@ class Node:
 
 @dataclass
 class Capture(Observer):
-    """What one run of a function left behind.
+    """The observer of one run of a function, and the record of that run.
 
-    ``nodes`` are in order of computation. ``order`` is the reverse pass: the nodes through which gradients flow, as
-    ``backward`` visits them. ``leaves`` are the Values that are read and not computed, the arguments left out.
+    ``nodes`` are in order of computation. ``order`` has the Values through which gradients flow, in the order of the
+    forward pass. ``leaves`` are the Values that the nodes read and no node computes, without the arguments. ``drawn``
+    is noise that an earlier replay drew, ``noises`` what this run drew, each with its call.
     """
 
     drawn: list[tuple[Any, Any]] = field(default_factory=list)
@@ -84,7 +85,7 @@ class Capture(Observer):
     # ---- what Values tell while the function runs
 
     def saw_data(self, value: Value, frame: FrameType) -> None:
-        """``value.data`` was asked for: by the package itself to learn a shape, or as an index; else it is read."""
+        """Guard a read of ``value.data`` by the user; the package itself reads it for a shape, or as an index."""
         data = value._data
         if isinstance(data, np.ndarray):
             self._arrays.setdefault(id(data), (data, value))
@@ -104,7 +105,7 @@ class Capture(Observer):
         self.made[id(made)] = Node(made, op, operands)
 
     def noise(self, draw: Callable[[], Any]) -> Any:
-        """What ``draw`` draws; what a replay that turned out not to fit has drawn is used first."""
+        """The noise of ``draw``: what a replay drew that turned out not to fit, else fresh noise."""
         known = self.drawn.pop(0) if self.drawn and same_call(self.drawn[0][0], draw) else (draw, draw())
         self.noises.append(known)
         return known[1]
@@ -128,7 +129,7 @@ class Capture(Observer):
     # ---- afterwards
 
     def arrange(self, end: Value, arguments: Sequence[Value]) -> None:
-        """Put what was recorded in order: noise first, then each guard as early as it can be, then the rest."""
+        """Order the nodes: noise first, then what each guard needs, then the rest."""
         self.end = end
         self.order = topological(end, folded=True)
         known = {id(argument) for argument in arguments}
@@ -182,7 +183,7 @@ def same_call(a: Any, b: Any) -> bool:
 
 
 def _inside(frame: FrameType) -> bool:
-    """Whether the package itself asks."""
+    """Whether the frame is code of the package."""
     return str(frame.f_globals.get("__name__", "")).partition(".")[0] == _PACKAGE
 
 
@@ -201,7 +202,11 @@ def captured(
     who: str,
     drawn: Sequence[tuple[Any, Any]] = (),
 ) -> Capture:
-    """Run ``function(*arguments)``, which contain the Values ``inputs``, and arrange what it did."""
+    """Run ``function(*arguments)``, in which the Values ``inputs`` occur, and order what it did.
+
+    Raises ``ValueTypeError``, ``ShapeError``, ``GraphError`` or ``ArgumentError``, in the name of ``who``, unless the
+    function returns a scalar Value that depends on a parameter and is no argument.
+    """
     capture = Capture(drawn=list(drawn))
     with capturing(capture):
         end = function(*arguments)

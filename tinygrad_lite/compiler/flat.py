@@ -1,7 +1,7 @@
-"""A large graph of scalars as numbers in one flat array, for replays that do many nodes at once.
+"""A large graph of scalars as one flat array of numbers, for back ends that compute many nodes at once.
 
-Every Value has its place in the array: the numbers that are read first, then the nodes. An op on floats is a line of
-the table, or a weighted sum; a chain of additions is one sum.
+Every Value has a place in the array: first the numbers that are read, then the nodes. A node is a line of the table, a
+weighted sum, or a chain of additions, which becomes one sum.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(slots=True)
 class FlatNode:
-    """One op: its result's place, and those of its operands, with the positions through which gradients flow.
+    """One op: the places of its result and of its operands, and through which operands gradients flow.
 
-    ``kind`` is an op of the table, ``"weighted"`` (weights, inputs, bias) or ``"sum"``.
+    ``kind`` is an op of the table, ``"weighted"`` (operands: weights, inputs, bias) or ``"sum"``.
     """
 
     kind: Any
@@ -45,8 +45,8 @@ class FlatNode:
 class Flat:
     """A graph whose gradients flow through floats only.
 
-    ``start`` has the numbers that are no node's result; ``leaves`` and ``entries`` tell which of them are read anew:
-    the data of leaves, and what is computed of arguments by ``inputs``, in order.
+    ``start`` has the numbers that no node computes. A replay reads two kinds of them again: the data of ``leaves``, and
+    ``entries``, which ``moves`` compute from the arguments, in order.
     """
 
     size: int = 0
@@ -54,7 +54,7 @@ class Flat:
     leaves: list[tuple[Value, int]] = field(default_factory=list)
     nodes: list[FlatNode] = field(default_factory=list)
     moves: list[tuple[Op, tuple[Any, ...], int]] = field(default_factory=list)
-    """What is computed of arguments, each with its operands (data, or places among arguments and moves)."""
+    """Ops on arguments, each with its operands: data, or ``At`` a place among arguments and moves."""
     entries: list[tuple[int, int]] = field(default_factory=list)
     gradients: list[Value] = field(default_factory=list)
     end: int = 0
@@ -62,13 +62,13 @@ class Flat:
 
 @dataclass(frozen=True)
 class At:
-    """The data of an argument, or of what was computed of them, by number."""
+    """The data of an argument or of a move: arguments are numbered first, moves after them."""
 
     number: int
 
 
 def flattened(capture: Capture, arguments: Sequence[Value]) -> Flat | None:
-    """The graph, if all of it is of floats, and nothing but it decides what is computed; else ``None``."""
+    """The graph, if every node is a float and there are no guards and no noise; else ``None``."""
     if capture.guards or any(isinstance(node.op, Plain) or node.op.opaque or node.keys for node in capture.nodes):
         return None
     if any(saved_operands(node) is not None for node in capture.order):
@@ -135,7 +135,7 @@ class _Flattening:
         return self.numbers[key]
 
     def _move(self, op: Op, operands: tuple[Any, ...], value: Value, arguments: int) -> None:
-        """What needs no gradient: a number that never changes, or what is computed anew."""
+        """An op through which no gradient flows: it is computed again in each replay."""
         args = tuple(self.moved.get(id(x), x) if isinstance(x, Value) else as_data(x, True, True) for x in operands)
         self.flat.moves.append((op, args, id(value)))
         self.moved[id(value)] = At(arguments + len(self.flat.moves) - 1)
@@ -160,7 +160,7 @@ def _chained(capture: Capture) -> set[int]:
 
 
 def run_moves(flat: Flat, data: Sequence[Any]) -> list[Any]:
-    """The arguments' data, and all that is computed of them."""
+    """The arguments' data, then the results of the moves."""
     known = list(data)
     for op, args, _ in flat.moves:
         out = op.forward(
@@ -224,16 +224,19 @@ def flat_replay(flat: Flat, loops: Loops, held: Sequence[bool], optimizer: Any) 
 
 
 def _update(optimizer: Any, updated: Sequence[tuple[Value, int]]) -> tuple[Any, Any]:
-    """The optimizer's own source as a function of itself and of the gradients, and when it does not hold.
+    """The optimizer's own source as a function of the optimizer and the gradients, and the test that it does not hold.
 
-    ``updated`` are the parameters, each with its place among the gradients. ``(None, None)`` without such source.
+    ``updated`` are the parameters, each with its place among the gradients. ``(None, None)`` if there is no such
+    source.
     """
     write = getattr(optimizer, "update_source", None)
-    texts: set[str | None] = set() if write is None else {write(_Float(leaf)) for leaf, _ in updated}
+    settings: dict[str, None] = {}
+    texts: set[str | None] = set() if write is None else {write(_Float(leaf, settings)) for leaf, _ in updated}
     if len(texts) != 1 or None in texts:
         return None, None
     scope: dict[str, Any] = {"updated": updated, **optimizer.update_scope}
     source = f"""def update(optimizer, gradients):
+    {"; ".join(f"{name} = optimizer.{name}" for name in settings) or "pass"}
     for leaf, k in updated:
         g, x = gradients[k], leaf._data
         leaf._data = {texts.pop()}
@@ -248,5 +251,10 @@ def unless(optimizer):
 class _Float(Update):
     """The update of a number ``x`` by its gradient ``g``."""
 
-    def __init__(self, parameter: Value) -> None:
+    def __init__(self, parameter: Value, settings: dict[str, None]) -> None:
         super().__init__(parameter, "x", "g")
+        self._settings = settings
+
+    def setting(self, name: str) -> str:
+        self._settings[name] = None
+        return name

@@ -1,6 +1,6 @@
-"""Graphs of scalars by level: all nodes of one op that depend on nothing of each other are one NumPy call.
+"""Graphs of scalars by level: nodes of one op that do not depend on each other become one NumPy call.
 
-Weighted sums of which every row of inputs meets every row of weights, a layer on a batch, are one matrix product.
+Weighted sums that pair every input row with every weight row (a layer applied to a batch) become one matrix product.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Places = npt.NDArray[np.intp]
 
 
 def levels(flat: Flat) -> list[list[FlatNode]]:
-    """The nodes that are computed at once: of one op, one number of operands and one level."""
+    """The nodes in groups that are computed at once: of one op, one number of operands and one level."""
     level: dict[int, int] = {}
     groups: defaultdict[Any, list[FlatNode]] = defaultdict(list)
     for node in flat.nodes:
@@ -181,7 +181,7 @@ class _Group:
         return lines
 
     def _live(self, part: int, places: Places) -> Any:
-        """Whether gradients flow to the places of a grid's weights, inputs or biases: they do or do not as leaves."""
+        """To which places of a grid's weights, inputs or biases (part 0, 1, 2) gradients flow."""
         n = self.places.shape[1] // 2
         columns = (slice(0, n), slice(n, 2 * n), slice(2 * n, None))[part]
         alive = np.unique(self.places[:, columns][self.live[:, columns]])

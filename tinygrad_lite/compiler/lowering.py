@@ -77,8 +77,8 @@ class _Lowering:
     def __init__(self, capture: Capture, arguments: Sequence[Value], optimistic: bool) -> None:
         self.capture = capture
         self.low = Lowered(optimistic)
-        self.at: dict[int, Any] = {}  # the slot of a Value, or the number that it is
-        self.ops: dict[int, Op] = {}  # that kept something of their forward pass for the derivative
+        self.at: dict[int, Any] = {}  # by Value: its slot, or its number if that never changes
+        self.ops: dict[int, Op] = {}  # by Value: the copy of its op that ran forward, and may have kept something
         self.traced: dict[int, Traced] = {}
         self.taken: dict[int, tuple[Any, Any]] = {}
         for argument in arguments:
@@ -129,7 +129,7 @@ class _Lowering:
         self.at[id(value)] = slot
 
     def _argument(self, x: Any) -> Any:
-        """An operand: a slot, or what is taken once and for all, though the user may write into it later."""
+        """An operand: a slot, or a copy of a constant, as the user may write into the original later."""
         if isinstance(x, Value):
             return self.at[id(x)]
         if id(x) not in self.taken:
@@ -157,7 +157,7 @@ class _Lowering:
         return self.low.call("text", source, tuple(args[k] for k in tree.read), {}, sample)
 
     def _followed(self, op: Op, args: tuple[Any, ...], value: Value) -> Any:
-        """The op's forward as NumPy's calls if it can be followed to the same bits, else as one."""
+        """The op's forward as the NumPy calls that it makes, if they give the same bits; else as one opaque call."""
         start = self.low.start = len(self.low.calls)
         if _ours(op) and not (op.opaque or isinstance(op, Plain)):
             self.ops[id(value)] = own = copy.copy(op)
@@ -168,7 +168,7 @@ class _Lowering:
                 out = slotted(own.forward(*map(self._as_traced, args)))
                 if isinstance(out, Slot | float) and _alike(sampled(out), value._data):
                     return self._as_float(out, value)
-            except Exception:  # whatever it asked for that a Traced does not have: then it is called as it is
+            except Exception:  # it asked for something that a Traced does not have
                 pass
             self.low.back_to(start)
             self.ops.pop(id(value))
@@ -237,7 +237,7 @@ class _Lowering:
         return local if type(g) is float and g == 1.0 else self.low.arithmetic(np.multiply, g, local)
 
     def _pulled(self, node: Value, k: int, g: Any) -> Any:
-        """The op's own pull as NumPy's calls if it can be followed to the same bits, else as one."""
+        """The op's pull as the NumPy calls that it makes, if they give the same bits; else as one opaque call."""
         op = node._made_by
         assert op is not None
         saved = saved_operands(node)
@@ -280,7 +280,7 @@ class _Lowering:
 
 
 class _Following(Linear):
-    """The gradient's sums and products on what may be ``Traced``."""
+    """The gradient's semiring on traced arrays: memory is a call, so that a plan can place it."""
 
     def broadcast(self, a: Any, shape: tuple[int, ...]) -> Any:
         return note(a.program, "fill", _filled, (a, shape), {}) if isinstance(a, Traced) else _filled(a, shape)
@@ -310,7 +310,7 @@ def _pull_by_chain(op: Op, k: int, g: Any, operands: Sequence[Any], out: Any) ->
 
 
 def _pull(op: Op, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
-    # A copy: what an op keeps of a forward pass goes by the identity of arrays, and here they are always the same.
+    # A copy: an op may keep results of a forward pass by the identity of its arrays, which here never changes.
     return copy.copy(op).pull(k, g, operands, out)
 
 

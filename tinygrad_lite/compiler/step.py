@@ -1,9 +1,9 @@
-"""``compile``: a loss function run once, and from then on nothing but its arithmetic.
+"""``compile``: run a loss function once, and from then on replay its arithmetic alone.
 
-The first call for arguments of some shapes and dtypes runs the function as it is, and keeps what it did: a *program*.
-Further calls replay the program. A program knows what it depends on: the arguments' shapes, the parameters' shapes, the
-modes of modules, and whatever the function read of Values to decide something. When any of that is different, another
-program is tried, or made.
+The first call for arguments of some shapes and dtypes runs the function and keeps a *program* of that run. Further
+calls replay the program. It depends on the arguments' shapes, the parameters' shapes, the modes of modules, and the
+data that the function read from Values to decide something. When any of these differ, the step tries another program,
+or captures a new one.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ __all__ = ["CompiledStep", "compile"]
 
 
 MOST_PROGRAMS = 16
-"""For arguments of the same shapes: more means that the function reads something that is never the same again."""
+"""For arguments of the same shapes: with more, the function reads something that never repeats."""
 MOST_SHAPES = 64
 """Of arguments, each with programs of its own."""
 
 _TRIED_AGAIN = (ArithmeticError, ValueError, IndexError)
-"""What a replay may raise where eager has NumPy's inf or nan, or a message of its own."""
+"""Errors of a replay where eager computes NumPy's inf or nan, or raises a message of its own."""
 
 Noise = list[tuple[Any, Any]]
 
 
 class Program:
-    """One way through the function: its replay, and what it is good for."""
+    """One way through the function: its replay, and the conditions under which it holds."""
 
     def __init__(self, replay: Replay, noise: list[Any], modes: list[tuple[Any, bool]], backend: str) -> None:
         self.replay = replay.function
@@ -55,7 +55,10 @@ class Program:
         self.changes = mode_changes[0]
 
     def run_with(self, data: list[Any], drawn: Noise) -> float:
-        """The same with noise: what ``drawn`` has is used again, and what is drawn added to it."""
+        """Replay with noise: use what ``drawn`` has, draw the rest and append it.
+
+        Raises ``Missed`` where the program does not fit.
+        """
         self.check_modes()
         fresh = []
         for k, draw in enumerate(self.noise):
@@ -77,9 +80,10 @@ class Program:
 
 
 class CompiledStep:
-    """What ``compile`` returns: called with arguments, it replays the loss, its gradients and the optimizer's step.
+    """The result of ``compile``: a call with arguments replays the loss, its gradients and the optimizer's step.
 
-    ``source`` is what runs, ``backend`` how, ``captures`` how often the function itself was run.
+    ``source`` is the code that runs, ``backend`` its kind, ``captures`` the number of times that the function itself
+    ran.
     """
 
     def __init__(self, function: Callable[..., Any], optimizer: Any, backend: str | None) -> None:
@@ -93,8 +97,8 @@ class CompiledStep:
         self._lock = threading.RLock()
         self._running = False
         self._optimistic = True
-        # What overflows in a replay is inf or nan, quietly, as in a backward pass. Entering np.errstate takes 2 µs, a
-        # context that has it 0.04.
+        # A replay overflows to inf or nan quietly, as a backward pass does. Entering np.errstate takes 2 µs, a context
+        # that has it 0.04.
         self._quiet = contextvars.Context()
         self._quiet.run(np.seterr, all="ignore")
 
@@ -149,7 +153,7 @@ class CompiledStep:
 
     @property
     def backend(self) -> str:
-        """How the replay that ran last is carried out: "python", "numpy" or "numba"."""
+        """The back end of the replay that ran last: "python", "numpy" or "numba"."""
         return self._latest("backend").backend
 
     def _latest(self, what: str) -> Program:
@@ -167,13 +171,16 @@ class CompiledStep:
             )
 
     def verify(self, *arguments: Any, **named: Any) -> None:
-        """Run eager and the replay beside each other from the same state, and compare; nothing is changed by it.
+        """Compare eager and the replay, from the same state; nothing is changed.
 
-        It finds what no guard sees: globals and numbers of closures that were changed, ``random``, plain NumPy on data.
-        Noise that the function draws is drawn once, for both. Equal is what differs by less than 4096 roundings of the
-        largest element.
+        This finds what no guard sees: globals and numbers of closures that changed, ``random``, plain NumPy on data.
+        Both use the same noise. Numbers are equal if they differ by less than 4096 roundings of the largest element.
 
         Raises ``DifferentGradientsError``, which names the first leaf that differs.
+
+        >>> import tinygrad_lite as tg
+        >>> w = tg.Value(3.0, name="w")
+        >>> tg.compile(lambda x: w * x).verify(2.0)
         """
         with self._lock:
             self._check_place()
@@ -272,17 +279,18 @@ class CompiledStep:
 def compile(
     function: Callable[..., Value], optimizer: Optimizer | None = None, *, backend: str | None = None
 ) -> CompiledStep:
-    """A training step of ``function``, a loss of its arguments and of whatever Values it reads, at the speed of NumPy.
+    """A training step of a loss ``function`` at the speed of NumPy.
 
-    The step takes the function's arguments (arrays, numbers, and lists, tuples and dicts of them, which the function
-    gets as constants) and returns the loss as a float. Gradients are added to the leaves as ``backward`` adds them;
-    with an ``optimizer`` the step forgets the gradients first and updates the parameters last. ``backend`` forces how a
-    graph of scalars is carried out: ``"python"``, ``"numpy"`` or ``"numba"`` (an extra). What makes the function run
-    again, and what no guard can see, is told in docs/compile.md.
+    The step takes the function's arguments: arrays of any shape, numbers, and lists, tuples and dicts of them, which
+    the function gets as constants. It returns the loss as a float. Gradients are added to the leaves as ``backward``
+    adds them; with an ``optimizer`` the step forgets the gradients first and updates the parameters last. ``backend``
+    forces the way in which a graph of scalars runs: ``"python"``, ``"numpy"`` or ``"numba"`` (an extra).
+    docs/compile.md says what makes the function run again, and what no guard can see.
 
-    Raises ``ValueTypeError`` for what is no function, no optimizer or no argument, ``ArgumentError`` for an unknown
-    backend. The step raises ``ValueTypeError`` or ``ShapeError`` unless the function returns a scalar Value, and
-    ``GraphError`` if that depends on no parameter, inside ``no_grad``, or if what the function reads never is the same.
+    Raises ``ValueTypeError`` for arguments that are no function or no optimizer, ``ArgumentError`` for an unknown
+    backend. The step raises ``ValueTypeError`` for arguments of other types, ``ValueTypeError`` or ``ShapeError``
+    unless the function returns a scalar Value, and ``GraphError`` if the loss depends on no parameter, inside
+    ``no_grad``, or if the data that the function reads never repeats.
 
     >>> import tinygrad_lite as tg
     >>> w = tg.Value([1.0, 2.0], name="w")

@@ -1,6 +1,6 @@
 """Graphs of scalars in machine code, with the extra ``numba``: short ones as straight code, others as a flat tape.
 
-One function runs over the tape forward, one backward; what they do for an op is the table's own text.
+One function runs over the tape forward, one backward. Their code for an op is the table's own text.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def check_installed() -> None:
 
 
 def straight(source: str, name: str) -> Callable[..., Any]:
-    """The function that the source defines, of floats, which returns a tuple of floats."""
+    """The function of floats that the source defines under ``name``; it returns a tuple of floats."""
     scope = {**_functions(), "inf": math.inf, "nan": math.nan}
     exec(compile(source, "<compiled step, straight>", "exec"), scope)
     function: Callable[..., Any] = _jit()(scope[name])
@@ -84,7 +84,7 @@ def _jit() -> Callable[..., Any]:
 
 @cache
 def _functions() -> dict[str, Any]:
-    """What the table's expressions call, as numba can call it."""
+    """The functions that the table's expressions call, in a form that numba can call."""
     functions = {name: f for name, f in FLOAT_FUNCTIONS.items() if callable(f)}  # eval has left its __builtins__ there
     return {
         **{name: _jit()(f) if inspect.isfunction(f) else f for name, f in functions.items()},
