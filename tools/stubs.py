@@ -7,8 +7,9 @@ they are first used, so no source shows them. A test compares the stubs with the
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from tinygrad_lite import MODULES, ROOMS
@@ -40,9 +41,15 @@ def elementary_stub() -> str:
     """The text of ``elementary.pyi``: each function of the table returns a Value if an operand is one."""
     return (
         _HEAD.format(more=", overload", value="..core.value")
-        + "\n__all__: list[str]\n\n"
+        + f"\n{_names(TABLE)}\n"
         + "".join(_overloads(rule) for rule in TABLE.values())
     )
+
+
+def _names(names: Iterable[str]) -> str:
+    """``__all__`` in full: without its text a type checker finds nothing in ``import *``."""
+    lines = wrap(", ".join(f'"{name}"' for name in names) + ",", 116)
+    return "\n".join(["__all__ = [", *(f"    {line}" for line in lines), "]  # fmt: skip\n"])
 
 
 def _overloads(rule: Rule) -> str:
@@ -117,7 +124,7 @@ def functions_stub() -> str:
     for name, entry in STRUCTURED.items():
         room = entry.call.__module__.removeprefix("tinygrad_lite.ops.")
         lines.append(f"from .{room} import {name} as {name}\n")
-    return _MARK + "".join(sorted(lines)) + "\n__all__: list[str]\n"
+    return _MARK + "".join(sorted(lines)) + f"\n{_names(sorted(STRUCTURED))}"
 
 
 def package_stub() -> str:

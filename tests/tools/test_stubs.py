@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import tinygrad_lite
-from tinygrad_lite.ops import elementary
+from tinygrad_lite.ops import elementary, functions
 from tinygrad_lite.ops.methods import METHODS
 from tools import stubs
 
@@ -37,3 +39,14 @@ def test_write(tmp_path: Path) -> None:
         "elementary.pyi",
         "functions.pyi",
     ]
+
+
+@pytest.mark.parametrize("module", [elementary, functions])
+def test_a_type_checker_finds_every_name_in_a_star_import(module: ModuleType) -> None:
+    stub = ast.parse(stubs.STUBS[module.__name__.removeprefix("tinygrad_lite.").replace(".", "/") + ".pyi"]())
+    (names,) = (
+        ast.literal_eval(node.value)
+        for node in stub.body
+        if isinstance(node, ast.Assign) and "__all__" in ast.dump(node)
+    )
+    assert names == list(module.__all__)

@@ -9,7 +9,13 @@ from ..core.value import Value
 Raw = float | np.ndarray[Any, Any] | Sequence[Any]
 Operand = Value | Raw
 
-__all__: list[str]
+__all__ = [
+    "add", "sub", "mul", "div", "neg", "pow", "exp", "log", "log1p", "expm1", "exp2", "log2", "log10", "logaddexp",
+    "logaddexp2", "sqrt", "cbrt", "reciprocal", "hypot", "square", "abs", "sign", "sin", "cos", "tan", "arcsin",
+    "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "sinc", "sinc_slope",
+    "sigmoid", "softplus", "relu", "leaky_relu", "elu", "silu", "gelu_tanh", "gelu_erf", "erf", "erfc", "maximum",
+    "minimum", "fmax", "fmin", "mod", "where", "clip",
+]  # fmt: skip
 
 @overload
 def add(x: Value, y: Operand) -> Value: ...

@@ -107,4 +107,16 @@ from .windows import convolve as convolve
 from .windows import correlate as correlate
 from .windows import sliding_window_view as sliding_window_view
 
-__all__: list[str]
+__all__ = [
+    "append", "array_split", "astype", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_to", "cholesky",
+    "column_stack", "concatenate", "convolve", "correlate", "cross", "cross_entropy", "cumprod", "cumsum", "det",
+    "diag", "diagonal", "diff", "dot", "dsplit", "dstack", "eigh", "eigvalsh", "einsum", "expand_dims", "flip",
+    "fliplr", "flipud", "gelu", "getitem", "gradient", "half_squared_error", "hsplit", "hstack", "inner", "interp",
+    "inv", "kron", "linear", "linspace", "log_softmax", "logsumexp", "matmul", "matrix_norm", "matrix_power", "max",
+    "mean", "median", "min", "moveaxis", "multi_dot", "nan_to_num", "nancumsum", "nanmax", "nanmean", "nanmin",
+    "nanprod", "nanstd", "nansum", "nanvar", "norm", "outer", "pad", "partition", "percentile", "pinv", "prod", "ptp",
+    "qr", "quantile", "ravel", "repeat", "reshape", "roll", "rollaxis", "rot90", "select", "sliding_window_view",
+    "slogdet", "softmax", "solve", "sort", "split", "squeeze", "stack", "std", "sum", "svd", "svdvals", "swapaxes",
+    "take", "take_along_axis", "tensordot", "tile", "trace", "transpose", "trapezoid", "tril", "triu", "var", "vdot",
+    "vecdot", "vector_norm", "vsplit", "vstack",
+]  # fmt: skip
