@@ -1,8 +1,8 @@
 """The table of derivatives: one line per elementwise op, as on the last page of a calculus book.
 
-A line holds the op's value and its local derivatives as *expressions* in its operands and ``out``, the result. The same
-text is compiled for floats, for arrays and for Values (higher orders), printed in derivations and pictures, and walked
-by the tests. Adding an op is adding a line.
+A line holds the op's value and its local derivatives as *expressions* in its operands and the result, ``out``. The
+package compiles this text for floats, for arrays and for Values (higher orders), prints it in derivations and pictures,
+and tests it line by line. To add an op, add a line.
 
 Conventions at kinks: ``maximum`` and ``minimum`` share a tie 1/2 each; ``relu`` and ``abs`` have derivative 0 at 0,
 ``leaky_relu`` its slope, ``clip`` 1 at its bounds.

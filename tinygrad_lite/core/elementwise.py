@@ -1,7 +1,7 @@
 """The ops of the table, made from its lines.
 
-For each line one function is generated that records the op: at floats the value and the local derivatives are computed
-in line from the line's expressions, and a scalar node is built with nothing called that need not be. All else goes
+Each line generates one function that records the op. At floats that function computes the value and the local
+derivatives in line, from the line's expressions, and builds a scalar node without further calls. All other operands go
 through ``Elementwise``, which reads the same line.
 """
 
@@ -27,7 +27,7 @@ from .value import Op, Value, as_data, constant, describe, elsewhere, new, plain
 __all__ = ["Elementwise", "FUNCTIONS", "OPS", "WeightedSum", "weighted_sum"]
 
 
-# What Python raises, or turns complex, where NumPy has an inf or a nan.
+# Python raises these, or turns complex, where NumPy has an inf or a nan.
 REFUSED = (ArithmeticError, ValueError)
 
 
@@ -273,7 +273,7 @@ def _finished(function: Callable[..., Any], rule: Rule) -> Callable[..., Any]:
 
 
 def apply(op: Elementwise, operands: tuple[Any, ...]) -> Any:
-    """Record an elementwise op the general way; as a scalar node if all data are floats."""
+    """Record an elementwise op on operands of any kind, as a scalar node if all data are floats."""
     if not any(isinstance(operand, Value) for operand in operands):
         return record(op, operands)
     saved = [x.data if isinstance(x, Value) else as_data(x, keep_integers=True, copy=False) for x in operands]
@@ -319,7 +319,7 @@ def _comparison(function: Callable[..., Any]) -> Callable[..., Any]:
 VALUE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     name: _comparison(getattr(np, name)) for name in ("greater", "greater_equal", "less", "less_equal", "equal")
 }
-"""What expressions on Values call: comparisons, whose results are constants, and every op."""
+"""The functions that expressions on Values call: comparisons, whose results are constants, and every op."""
 
 OPS: dict[str, Elementwise] = {name: Elementwise(rule) for name, rule in TABLE.items()}
 FUNCTIONS.update({name: _generated(op) for name, op in OPS.items()})
@@ -346,7 +346,7 @@ class WeightedSum(Op):
 
     @staticmethod
     def partners(operands: Sequence[Any]) -> tuple[Any, ...]:
-        """For each operand what it is multiplied by: its local derivative."""
+        """The factor that each operand is multiplied by: its local derivative."""
         n = len(operands) // 2
         return (*operands[n:-1], *operands[:n], 1.0)
 
@@ -380,7 +380,7 @@ def _weighted_sum_rule(n: int) -> Rule:
 
 
 def weighted_sum(weights: Any, inputs: Any, bias: Any = 0.0) -> Any:
-    """``Σ weights · inputs + bias`` as one op, however many terms there are.
+    """``Σ weights · inputs + bias`` as one op of any number of terms.
 
     ``weights`` and ``inputs`` are sequences of equal length of scalars (or of arrays that broadcast); ``bias`` is one
     more.

@@ -1,4 +1,7 @@
-"""Functions of the table that NumPy and Python lack, or that they compute less accurately."""
+"""The functions that the table's expressions call: on floats, on arrays, and inside local derivatives.
+
+They are Python's and NumPy's own, but for a few that either lacks or computes less accurately.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,6 @@ import numpy as np
 from ..errors import MissingExtraError
 
 __all__ = ["ARRAY_FUNCTIONS", "FLOAT_FUNCTIONS", "LOCAL_FUNCTIONS"]
-
-# fmt: on
-
 
 # ---- what the expressions call: on floats ---------------------------------------------------------------------------
 
@@ -119,14 +119,14 @@ _FLOAT16 = np.dtype(np.float16)
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _ONE, _LIMIT = np.array(1.0), np.array(64.0)
 _ONE32, _LIMIT32 = _ONE.astype(np.float32), _LIMIT.astype(np.float32)
-"""As arrays, which a ufunc reads in two thirds of a number's time. Below, what is called is a local variable: looking
-it up in NumPy takes a tenth of the time of a small array's sigmoid."""
+"""Arrays, which a ufunc reads in two thirds of the time of a number. The functions below are default arguments, since
+looking them up in NumPy takes a tenth of the time of a small array's sigmoid."""
 
 
 def _array_sigmoid(
     x: Any, minimum: Any = np.minimum, exp: Any = np.exp, add: Any = np.add, divide: Any = np.divide
 ) -> Any:
-    """``e / (1 + e)``, e = exp(x), limited so that nothing overflows: beyond x = 64 it is 1 in any precision."""
+    """``e / (1 + e)`` with e = exp(x). x is capped at 64, so that exp stays finite: there it is 1 in any precision."""
     dtype = x.dtype
     if x.ndim and dtype is _FLOAT64:
         one, limit = _ONE, _LIMIT
@@ -144,7 +144,7 @@ def _array_sigmoid(
 
 
 def _array_sigmoid_of_minus(x: Any, exp: Any = np.exp, add: Any = np.add, reciprocal: Any = np.reciprocal) -> Any:
-    """``sigmoid(-x)`` without changing the sign first: where exp overflows to infinity it is 0, as it should be."""
+    """``sigmoid(-x)`` without changing the sign first; it is 0, correctly, where exp overflows to infinity."""
     e = exp(x)
     if not x.ndim or x.dtype is not _FLOAT64:
         return 1.0 / (1.0 + e)
@@ -153,7 +153,7 @@ def _array_sigmoid_of_minus(x: Any, exp: Any = np.exp, add: Any = np.add, recipr
 
 
 def _quiet(ufunc: np.ufunc) -> Callable[..., Any]:
-    """A ufunc that warns of a NaN which it was given, as others do not."""
+    """The ufunc without its warning about NaN operands, which other ufuncs do not give."""
 
     def call(x: Any, y: Any) -> Any:
         with np.errstate(invalid="ignore"):
@@ -163,7 +163,7 @@ def _quiet(ufunc: np.ufunc) -> Callable[..., Any]:
 
 
 def _special(name: str) -> Callable[[Any], Any]:
-    """A function of SciPy's, imported when it is first called."""
+    """A function of SciPy, imported at its first call."""
 
     def call(x: Any) -> Any:
         try:
@@ -189,4 +189,4 @@ ARRAY_FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(np, name) for na
     "erfc": _special("erfc"),
 }
 LOCAL_FUNCTIONS = ARRAY_FUNCTIONS | {"sigmoid_of_minus": _array_sigmoid_of_minus}
-"""The same for local derivatives: they are computed inside a sweep, which is quiet as a whole."""
+"""The functions of local derivatives on arrays; a sweep silences NumPy's warnings as a whole."""

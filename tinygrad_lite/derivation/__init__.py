@@ -1,8 +1,8 @@
 """The chain rule written out, as a person would: ``derive``.
 
 ``scalars`` writes the gradient of one number: ``elements`` is the graph of elements between the two ends, ``factoring``
-factors the sum over its paths, ``trees`` puts such sums into text, LaTeX and Python. ``arrays`` writes the gradients of
-whole arrays; ``matrices`` knows how each linear map is written.
+factors the sum over its paths, ``trees`` prints such sums as text, LaTeX and Python. ``arrays`` writes the gradients of
+whole arrays: ``matrices`` sweeps over formulas, and ``notation`` says how each operation on them is written.
 
 The room imports ``paths``, ``formulas``, ``graph``, ``ops``, ``core`` and ``semirings``.
 """

@@ -83,7 +83,7 @@ class _Arrays:
         return self._after_deltas(f"{{{', '.join(f'{name!a}: {source}' for name, source in pairs)}}}")
 
     def _after_deltas(self, last: str) -> str:
-        """An expression that reads the δs, as one that computes them first."""
+        """The source of an expression that reads the δs, with the δs computed first."""
         steps = [f"{name} := {source}" for name, source in self.steps.items()]
         return f"({', '.join([*steps, last])})[-1]" if steps else last
 
@@ -113,7 +113,7 @@ class _Arrays:
     # ---- text and LaTeX
 
     def _names(self, line: MatrixLine) -> tuple[list[str], list[str]]:
-        """What stands left of the = as text and as LaTeX."""
+        """The left side of a line as text and as LaTeX."""
         shown = self.matrices.names.get(line.of)
         below = element_text(line.of, None) or shown or "value"
         in_latex = latex_name(line.of.name if line.of.name is not None else shown or "value")
@@ -161,7 +161,7 @@ class _Arrays:
         return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
     def _pattern(self) -> str | None:
-        """The line that several layers have in common, their numbers written relative to the layer's."""
+        """The line that several layers share, with layer numbers relative to the line's own."""
         alike: defaultdict[str, list[int]] = defaultdict(list)
         for line in self.deltas:
             assert line.delta is not None

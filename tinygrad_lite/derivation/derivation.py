@@ -1,7 +1,7 @@
 """The chain rule written out, as a person would: text, LaTeX, and Python source.
 
-A gradient with respect to one number is the sum over its paths, factored, and then the same again by way of the δs that
-backpropagation saves. One with respect to whole arrays is written with matrices.
+The gradient of one number is the sum over its paths, factored, and then again in terms of the δs that backpropagation
+saves. The gradient of whole arrays is written with matrices.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ def derive(
 ) -> Derivation:
     """The gradient of ``loss`` with respect to ``wrt``, written out with the names of the Values.
 
-    ``wrt`` is a Value or its name (``"w200"``, ``"w2[0,1]"``), ``at`` its element. For one element the sum over all
-    paths is written: what they share once (``"grouped"``), or a term for each (``"paths"``), or only in terms of the δs
-    that backpropagation saves (``"deltas"``), which the grouped form adds below. For a whole array, and for several (a
-    sequence of Values, or a module), it is written with matrices. Samples that are alike are written once, under a Σ.
-    Nameless Values are written by what computed them; where that would be long they are h1, h2, ….
+    ``wrt`` is a Value or its name (``"w200"``, ``"w2[0,1]"``), ``at`` is its element. The derivation of one element is
+    the sum over all paths: shared factors written once (``"grouped"``), one term for each path (``"paths"``), or in
+    terms of the δs that backpropagation saves (``"deltas"``), which the grouped form adds below. The derivation of a
+    whole array, or of several (a sequence of Values, or a module), uses matrices. Samples with the same formula appear
+    once, under a Σ. A nameless Value appears as the formula that computed it, or as h1, h2, … if that is long. The
+    derivative of a fused loss is one expression.
 
-    Raises ``ArgumentError`` where there is too much to write, and says what to ask instead; else as
+    Raises ``ArgumentError`` if the derivation would be too long, with what to ask instead; otherwise as
     ``gradient_paths``.
 
     >>> import tinygrad_lite as tg

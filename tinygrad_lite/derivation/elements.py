@@ -1,7 +1,7 @@
 """The elements between an end and one element of a value, as a graph of expressions, sample by sample.
 
-Here the chain rule is set up, element by element: each edge of the graph carries its local derivative as an expression.
-``factoring`` writes the sum over its paths, ``derivation`` turns that into text.
+The graph is the chain rule, element by element: each edge carries its local derivative as an expression. ``factoring``
+factors the sum over its paths, ``trees`` prints it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ MOST_IN_DELTAS = 400
 
 
 class Elements:
-    """The graph of elements of some paths. Raises ``ArgumentError`` where it is too large to be written."""
+    """The graph of elements on some paths, with the insides of fused losses eliminated unless ``every_path`` is shown.
+
+    Raises ``ArgumentError`` if the graph is too large to write.
+    """
 
     def __init__(self, paths: GradientPaths, names: Mapping[Value, str], every_path: bool) -> None:
         self.paths = paths
@@ -104,7 +107,7 @@ class Elements:
         return made
 
     def _shorter(self, node: Value, position: int, index: Any, inner: Any, weight: float) -> ast.expr:
-        """In terms of nameless Values, each a symbol of its own; of more than a thousand of those the number."""
+        """The local derivative in terms of nameless Values, each a symbol; the number if there are over a thousand."""
         try:
             return self._bounded.local(node, position, index, inner)
         except TooLongError:
@@ -120,7 +123,7 @@ class Elements:
             return {}
 
     def sample(self, place: Place) -> int:
-        """The sample that an element belongs to; below 0 if to none, or to several."""
+        """The sample that an element belongs to; negative if it belongs to none, or to several."""
         value, index = place
         if value not in self._samples:
             return -1
@@ -129,9 +132,9 @@ class Elements:
 
     @cached_property
     def by_sample(self) -> dict[int, list[Edge]]:
-        """The first edges of the paths by the sample they lead to; empty where that is not one each.
+        """The first edges of the paths by sample; empty unless each edge leads to one sample.
 
-        Where samples part later, behind a sum, what comes before is a factor of each edge.
+        Where samples part behind a sum, each edge carries the factors before the sum.
         """
         found: defaultdict[int, list[Edge]] = defaultdict(list)
         waiting = list(self.first[::-1])
@@ -155,7 +158,7 @@ class Elements:
         return {}
 
     def summed(self, each: Mapping[int, Product], whole: Callable[[], Product]) -> Product:
-        """The sum over samples of alike trees, where that is shorter than the ``whole``."""
+        """The sum over samples, trees of the same form written once, if that is shorter than the ``whole``."""
         groups: list[Samples] = grouped(each, self.generic) if each else []
         if not groups or len(groups) == len(each):
             return whole()
@@ -164,7 +167,7 @@ class Elements:
         return Product((Sum(tuple(Product((group,)) for group in groups)),))
 
     def generic(self, symbol: Symbol, sample: int) -> Symbol:
-        """The symbol of any sample that stands for this one's."""
+        """The symbol that stands for this one in every sample."""
         value, index = symbol.value, symbol.index
         if isinstance(symbol, Delta | Sampled) or index is None or self.sample(Place(value, index)) != sample:
             return symbol
@@ -177,18 +180,18 @@ class Elements:
         return Sampled(value, base)
 
     def family(self, base: str) -> Any:
-        """The numbers of a name, by sample."""
+        """The numbers of a name, one for each sample."""
         values = self._families[base]
         return np.array([values[k].data if k in values else np.nan for k in range(max(values) + 1)])
 
     # ---- δ
 
     def deltas(self, first: Sequence[Edge], shared: bool, sample: int = -1) -> dict[Place, Delta]:
-        """The elements whose derivative backpropagation would save: weighted sums, which read parameters; where there
-        are none, or ``shared``, all that several others read.
+        """The elements whose derivative backpropagation would save: the weighted sums, which read parameters; if there
+        are none, or with ``shared``, also the elements that several others read.
 
-        Where an element is read by another of them alone and unchanged, the two have one derivative. Of one ``sample``
-        that stands for all only its own elements have one: what all samples read has another part from each.
+        An element that only another of them reads, unchanged, has the same derivative and gets no δ. A ``sample`` that
+        stands for all has δs for its own elements only: the elements that all samples read get a part from each.
         """
         reached = self.graph.reached(first)
         readers: defaultdict[Place, list[tuple[Place, Edge]]] = defaultdict(list)
@@ -214,7 +217,7 @@ class Elements:
         return found
 
     def in_terms_of(self, deltas: Mapping[Place, Delta], first: Sequence[Edge], target: Place) -> Product | None:
-        """The sum over paths to an element, written with the δs behind it."""
+        """The sum over the paths to an element, each up to the first δ."""
         sources: dict[Place, list[Edge]] = {}
         for place in self.graph.reached(first):
             sources[place] = list(self.graph.edges.get(place, ()))

@@ -1,8 +1,8 @@
-"""The sum over paths as a person writes it: what paths share is written once, outside the bracket.
+"""The sum over paths as a person writes it: factors that paths share stand once, outside the bracket.
 
-The elements between an end and a value are a graph whose edges carry local derivatives as expressions. Where all paths
-pass one element the sum is a product, of what lies before it and what lies behind; between two such elements it is a
-sum over the ways to leave the first. A sum over samples whose terms are alike but for the sample is written once.
+The elements between an end and a Value are a graph whose edges carry local derivatives as expressions. If all paths
+pass one element, the sum is a product of the part before it and the part behind it; between two such elements it is a
+sum over the edges out of the first. A sum over samples is written once if its terms differ in the sample only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["Edge", "Factor", "Graph", "Place", "Product", "Samples", "Sum", "gro
 
 
 class Place(NamedTuple):
-    """One element of a Value. Values are compared as such here, and not by their data."""
+    """One element of a Value. Values are compared by identity, not by their data."""
 
     value: Value
     element: Index
@@ -57,7 +57,7 @@ class Factor:
 
 @dataclass(frozen=True)
 class Product:
-    """Factors, among them sums; of nothing it is 1."""
+    """Factors, some of them sums; no factors are 1."""
 
     factors: tuple[Factor | Sum | Samples, ...]
 
@@ -81,7 +81,7 @@ class Sum:
 
 @dataclass(frozen=True)
 class Samples:
-    """One term for each of some samples, all alike but for the sample: ``bodies[k]`` is that of sample ``which[k]``."""
+    """A sum over samples whose terms have the same form: ``bodies[k]`` is the term of sample ``which[k]``."""
 
     which: tuple[int, ...]
     bodies: tuple[Product, ...]
@@ -94,16 +94,16 @@ class Samples:
 
 @dataclass
 class Graph:
-    """The elements between an end and a target; ``order`` holds them, each before what it reads."""
+    """The elements between an end and a target; in ``order`` each stands before the elements that it reads."""
 
     edges: dict[Place, list[Edge]]
     order: Sequence[Place]
     merges: Callable[[Place], bool] = field(default=lambda place: False)
-    """Whether the factors on both sides of an element are multiplied into one: of those without a name."""
+    """Whether the factors on both sides of an element are multiplied into one: they are at nameless Values."""
     most_terms: int = 40
-    """Terms of one factored sum; beyond them ``TooLongError`` is raised."""
+    """Terms of one factored sum; more raise ``TooLongError``."""
     deepest: int = 12
-    """Brackets inside brackets; the same beyond them."""
+    """Brackets inside brackets; more raise ``TooLongError``."""
     _terms: int = 0
     _depth: int = 0
     _target: Place | None = None
@@ -157,7 +157,7 @@ class Graph:
                 stack.append(iter(self.edges.get(edge.to, ())))
 
     def expanded(self, first: Sequence[Edge], target: Place) -> Product:
-        """The same sum with one term for each path."""
+        """The sum with one term for each path."""
         terms = []
         for path in self.paths(first, target):
             factors: list[Factor | Sum | Samples] = []
@@ -175,7 +175,7 @@ class Graph:
             factors.append(part)
 
     def _between(self, first: Sequence[Edge], cut: Place) -> list[Factor | Sum | Samples]:
-        """The paths to the next element that all of them pass."""
+        """The factors between two elements that all paths pass, the second being ``cut``."""
         terms = []
         self._terms += len({edge.to for edge in first}) - 1  # parallel edges are mostly one factor
         self._depth += 1
@@ -199,7 +199,7 @@ class Graph:
         return list(terms[0].factors) if len(terms) == 1 else [Sum(tuple(terms))]
 
     def _cuts(self, first: Sequence[Edge], target: Place) -> list[Place]:
-        """The elements that all these paths pass, in order, the target last: counted forward and backward."""
+        """The elements that all these paths pass, in order, the target last: paths are counted from both ends."""
         ahead: defaultdict[Place, int] = defaultdict(int)
         for edge in first:
             ahead[edge.to] += 1
@@ -218,7 +218,7 @@ class Graph:
         return [place for place in passed if ahead[place] * behind[place] == ahead[target]]
 
     def reached(self, first: Sequence[Edge]) -> list[Place]:
-        """The elements on paths that start with one of the edges, in order."""
+        """The elements on the paths that start with one of the edges, in order."""
         found = {edge.to for edge in first}
         for place in self.order:
             if place in found:
@@ -235,7 +235,7 @@ def _without_ones(tree: Product) -> Product:
 
 
 def _counted(terms: list[Product]) -> list[Product]:
-    """Equal terms as one, with their number in front: ``x * x`` has the derivative 2·x."""
+    """Equal terms joined, with their number in front: the derivative of ``x * x`` is 2·x."""
     alike: defaultdict[str, list[Product]] = defaultdict(list)
     for term in terms:
         alike[_shape(term)].append(term)
@@ -259,7 +259,7 @@ def _difference(terms: Sequence[Product]) -> Factor | None:
 
 
 def grouped(samples: Mapping[int, Product], generic: Callable[[Symbol, int], Symbol]) -> list[Samples]:
-    """Trees by sample, those that are alike but for the sample together. ``generic`` is a symbol of any sample."""
+    """The trees of the samples, grouped by form. ``generic`` makes the symbol that stands for one in every sample."""
     alike: defaultdict[str, list[tuple[int, Product]]] = defaultdict(list)
     for sample, tree in samples.items():
         of_any = _substituted(tree, partial(_generic, generic, sample))

@@ -1,4 +1,4 @@
-"""Formulas broken into lines of at most 100 columns, with numbers underneath where they are asked for."""
+"""Formulas broken into lines of at most 100 columns, with rows of numbers underneath if wanted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WIDTH = 100
 """Columns of a line of text."""
 
 _DEEPEST = 56
-"""Brackets further to the right than this start a line of their own instead."""
+"""A bracket further to the right starts a line of its own."""
 
 
 class Layout:
@@ -32,11 +32,11 @@ class Layout:
 
     @property
     def column(self) -> int:
-        """Where the next piece goes."""
+        """The column of the next piece."""
         return len(self._rows[0])
 
     def put(self, text: str, numbers: Sequence[str] = ()) -> None:
-        """One piece, with what stands below it in each row."""
+        """Append a piece, with the text below it in each row."""
         self.margin = min(self.margin, _DEEPEST + 4)
         width = max(len(text), *map(len, numbers)) if numbers else len(text)
         if self.column + width > WIDTH and self.column > self.margin:
@@ -55,13 +55,13 @@ class Layout:
         ]  # fmt: skip
 
     def line(self, column: int) -> None:
-        """A new line that starts at a column, which is never so far to the right that there is no room."""
+        """Start a new line at a column, or further to the left if there is too little room."""
         column = min(column, _DEEPEST + 4)
         self._done += [row.rstrip() for row in self._rows if row.strip()]
         self._rows = [" " * column] * len(self._rows)
 
     def head(self, text: str) -> None:
-        """What stands left of the =; lines that follow start behind it, if it is not too long for that."""
+        """Append the left side of the equation; following lines start behind it, unless it is too long."""
         self.margin = 4
         self.put(text)
         self.margin = self.column if self.column <= _DEEPEST else 4

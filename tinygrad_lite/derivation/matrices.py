@@ -35,7 +35,7 @@ __all__ = ["Matrices", "MatrixLine"]
 
 
 INLINE = 12
-"""Symbols and ops of nameless Values that are written out where they are read."""
+"""A nameless Value of at most so many symbols and ops is written out in place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,7 @@ class Matrices:
         return Cotangent((self._constant(data, "unit"),), self.end.shape)
 
     def _named(self, node: Value, terms: list[Cotangent], suffix: str | None) -> Cotangent:
-        """The derivative at a node; by a name of its own from here on, where it is a weighted sum."""
+        """The cotangent of a node; a node with a ``suffix`` gets a δ, and readers see its name."""
         g = added(terms)
         if node in set(self.targets):
             self._enter(node, None, g.full(), terms)
@@ -167,9 +167,7 @@ class Matrices:
         return chain
 
     def _weight(self, node: Value, position: int, weight: Any) -> ast.expr:
-        """A weight as an expression that is also Python, nameless Values written out where that is short; else as a
-        constant of its own.
-        """
+        """A weight as an expression that Python can compute, short nameless Values written out; else a constant."""
         elementwise = isinstance(node.op, Elementwise)
         for tracer in (self.short, self.tracer):
             try:
@@ -194,10 +192,10 @@ class Matrices:
             return Symbol(value, None, self.constants[value])
         return self._constant(value.data, "c")
 
-    # ---- what nameless Values are
+    # ---- definitions
 
     def definitions(self) -> list[tuple[str, str, str]]:
-        """``h1 = …`` for every nameless Value that is in some line, as name, text and LaTeX; and what constants are."""
+        """``h1 = …`` for every nameless Value in the lines: its name, and its formula as text and as LaTeX."""
         found: list[tuple[str, str, str]] = []
         seen: set[Value] = set()
         names = {name: value for value, name in self.names.items()}
@@ -216,7 +214,7 @@ class Matrices:
 
 
 def _worked_out(tracer: Tracer, value: Value) -> ast.expr:
-    """What computed a Value, one op deep."""
+    """The formula of a Value, one op deep."""
     assert value.op is not None
     if value.op.name in ("linear", "matmul"):
         parts = [tracer.element(parent, None) for parent in value.parents]
@@ -235,7 +233,7 @@ def _worked_out(tracer: Tracer, value: Value) -> ast.expr:
 
 
 def _summing(node: Value, onward: Sequence[Any]) -> bool:
-    """Whether backpropagation would save the derivative at a node: it reads a parameter, or is read on in two ways."""
+    """Whether backpropagation would save the derivative at a node: it reads a parameter, or has several operands."""
     return len(onward) > 1 or any(parent.is_leaf and parent.requires_grad for parent in node.parents)
 
 

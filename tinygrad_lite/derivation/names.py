@@ -23,7 +23,7 @@ __all__ = ["Delta", "Sampled", "Sources", "auto_names", "inside_losses", "partia
 
 
 class Sampled(Symbol):
-    """A number of each sample: ``base`` in a network of scalars, where samples are Values of their own, or a row."""
+    """A number of each sample: ``base`` in a network of scalars, which has one Value for each sample, or a row."""
 
     def __init__(self, value: Value, base: str | None, rest: tuple[int, ...] = ()) -> None:
         row = ",".join(["s", *map(str, rest)])
@@ -35,7 +35,7 @@ class Sampled(Symbol):
 
 
 class Delta(Symbol):
-    """The derivative of the end with respect to one element, by a name: ``δ30``."""
+    """The derivative of the end with respect to one element, as a symbol: ``δ30``."""
 
     def __init__(self, place: Place, name: str, row: str) -> None:
         super().__init__(place[0], place[1], f"δ{name}{row}")
@@ -77,7 +77,7 @@ def auto_names(end: Value) -> dict[Value, str]:
 
 
 def suffixes(values: Sequence[Value]) -> dict[Value, str]:
-    """What follows the δ of each Value: the digits of its name or of its parameters', else a number counted backward.
+    """The suffix of each Value's δ: the digits of its name or of its parameters' names, else a number counted backward.
 
     >>> suffixes([Value(1.0, name="z30@2"), Value(1.0, name="z20@2")])
     {Value(1, name='z30@2'): '30', Value(1, name='z20@2'): '20'}

@@ -1,4 +1,4 @@
-"""What ``derive`` answers with."""
+"""The result of ``derive``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Derivation", "Term"]
 
 
 TYPESET = 20_000
-"""Characters of LaTeX that a notebook is asked to typeset: a page takes a second or so for them."""
+"""The most characters of LaTeX that a notebook typesets; that many take a page about a second."""
 
 
 @dataclass(frozen=True)
@@ -69,5 +69,5 @@ class Derivation:
         return f"<Derivation {clipped(self.text.splitlines()[0])}>"
 
     def _repr_latex_(self) -> str | None:
-        """What a notebook shows; where typesetting would take long nothing, and it shows the ``repr``."""
+        """The LaTeX that a notebook shows; ``None``, so that it shows the ``repr``, if typesetting would take long."""
         return f"$$\n{self.latex}\n$$" if len(self.latex) <= TYPESET else None

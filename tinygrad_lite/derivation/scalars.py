@@ -1,4 +1,4 @@
-"""The gradient of one number with respect to another written out: the sum over its paths, and the δs behind it."""
+"""The gradient of one number with respect to another: the sum over its paths, and the same in terms of δs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Form = Literal["grouped", "paths", "deltas"]
 FORMS = ("grouped", "paths", "deltas")
 
 MOST_LISTED = 1_000
-"""Paths that are written as a term each, where that is asked for."""
+"""Paths that ``form="paths"`` writes as one term each."""
 
 MOST_DELTAS = 200
 """Lines of δs."""
@@ -65,7 +65,7 @@ class _Numbers:
         self.sources = Sources(names, deltas, self.elements.family)
         self.python_writer = Python(self.sources)
 
-    # ---- what is written
+    # ---- the lines
 
     def _written(self, form: Form) -> tuple[list[Line], Line | None, Line | None]:
         """The lines of the δs, the gradient in terms of them, and the gradient as the sum over its paths."""
@@ -112,8 +112,9 @@ class _Numbers:
     def _in_deltas(
         self, name: tuple[str, str], each: Mapping[int, Sequence[Edge]], shared: bool
     ) -> tuple[list[Line], Line | None]:
-        """The δs of one sample and the gradient in terms of them, where that is alike in all samples; or those of all,
-        where ``each`` does not tell samples apart."""
+        """The lines of the δs and the gradient in terms of them: of one sample if all samples have the same form, or of
+        the whole graph if ``each`` does not tell samples apart.
+        """
         elements = self.elements
         by_sample: list[tuple[int, list[Line], Product]] = []
         for sample, first in each.items():
@@ -184,7 +185,7 @@ class _Numbers:
         return "\n\n".join(blocks)
 
     def _line_text(self, head: str, line: Line, numbers: bool, note: bool) -> str:
-        """One line, broken where it is too long. The δs are those of each sample, so there is no Σ before them."""
+        """One line, broken if it is too long. A δ belongs to each sample, so its line has no Σ."""
         each = line.tree.factors[0] if is_samples(line.tree) else None
         which = each.which if isinstance(each, Samples) else ()
         bare = line.python is not None

@@ -16,15 +16,12 @@ __all__ = ["inline", "is_samples", "latex_tree", "put", "python_tree", "range_py
 
 
 def summands(tree: Product, at_most: int = 1_000) -> list[Product]:
-    """A sum, also one under a Σ or with a factor behind the bracket, taken apart into its terms.
-
-    Of more than ``at_most`` terms it stays whole.
-    """
+    """The terms of a sum, also under a Σ or with a factor behind the bracket; a sum of over ``at_most`` stays whole."""
     return _multiplied_out(tree) if _count(tree) <= at_most else [tree]
 
 
 def _count(tree: Product) -> int:
-    """How many terms a tree would have."""
+    """How many terms ``summands`` would find."""
     found = 1
     for part in tree.factors:
         if isinstance(part, Sum):
@@ -51,14 +48,14 @@ def is_samples(tree: Product) -> bool:
 
 
 def range_text(which: Sequence[int]) -> str:
-    """Which samples, in words."""
+    """The samples in words."""
     if list(which) == list(range(which[0], which[-1] + 1)) and len(which) > 2:
         return f"samples {which[0]} … {which[-1]}"
     return f"samples {', '.join(map(str, which))}" if len(which) <= 12 else f"{len(which)} samples"
 
 
 def range_python(which: Sequence[int]) -> str:
-    """The same as Python source."""
+    """The samples as Python source."""
     if list(which) == list(range(which[0], which[-1] + 1)):
         return f"range({which[0]}, {which[-1] + 1})" if which[0] else f"range({which[-1] + 1})"
     return f"({', '.join(map(str, which))})"
@@ -99,7 +96,7 @@ def _joined_terms(terms: Sequence[str]) -> str:
 
 
 def put(layout: Layout, trees: Sequence[Product], rows: int, top: bool = False, signed: bool = False) -> None:
-    """A tree, and below it the numbers of alike trees, into a layout; a sum at the top needs no bracket."""
+    """Put a tree into a layout, and below it the numbers of trees of the same form; a sum at the top has no bracket."""
     tree = trees[0]
     if not tree.factors:
         layout.put("1", ["1"] * rows)
@@ -144,11 +141,11 @@ def _put_sum(layout: Layout, sums: Sequence[Sum], rows: int, bare: bool) -> None
 # ---- trees as LaTeX and Python --------------------------------------------------------------------------------------
 
 _LATEX = Latex()
-_LATEX_LINE = 100  # characters of LaTeX, of which about half are seen
+_LATEX_LINE = 100  # characters of LaTeX: about half of them are visible
 
 
 def latex_tree(tree: Product, top: bool) -> str:
-    """A tree as LaTeX; at the top each term of a long sum has a line of its own."""
+    """A tree as LaTeX; a long sum at the top has one line for each term."""
     shown = []
     for k, part in enumerate(tree.factors):
         if isinstance(part, Factor):
@@ -179,7 +176,7 @@ def _binds(e: ast.expr) -> bool:
 
 
 def python_tree(tree: Product, writer: Python) -> tuple[str, int]:
-    """A tree as Python source, and how tightly it binds."""
+    """A tree as Python source, and its precedence."""
     shown: list[tuple[str, int]] = []
     for k, part in enumerate(tree.factors):
         if isinstance(part, Factor):

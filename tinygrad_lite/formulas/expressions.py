@@ -50,14 +50,14 @@ __all__ = [
 
 
 PRIME = "′"
-"""After the name of an op of the table: its derivative with respect to the first operand; twice, to the second."""
+"""Marks the derivative of a table op: once after its name for the first operand, twice for the second."""
 
 
 class Symbol(ast.Name):
-    """One element of a Value as a variable; all of an array where ``index`` is ``None``.
+    """One element of a Value as a variable; the whole array if ``index`` is ``None``.
 
-    Its identity is the Value's own, so two Values of one name are two symbols. ``shown`` replaces the name, where an
-    expression speaks of "each sample" and not of one; ``full`` does in LaTeX, if it is another there.
+    Two Values with the same name are two symbols: a symbol is identified by its Value. ``shown`` replaces the name
+    where an expression stands for each sample; ``full`` is the replacement in LaTeX, where that differs.
     """
 
     full: str | None = None
@@ -70,7 +70,7 @@ class Symbol(ast.Name):
 
     @property
     def data(self) -> Any:
-        """The number at the point where the graph was recorded; an array for all of an array."""
+        """The number at the recorded point; an array for a whole array."""
         return self.value.data[self.index] if self.index else self.value.data
 
 
@@ -150,7 +150,7 @@ def is_number(e: ast.expr, value: float | None = None) -> bool:
 
 
 def ratio(c: float) -> tuple[float, float]:
-    """A positive number as a quotient in the form that people write, equal to it as a float.
+    """A positive number as numerator and denominator, as people write it; their quotient is exactly that float.
 
     >>> ratio(0.25), ratio(2.0), ratio(0.3), ratio(2 / 3), ratio(0.123456)
     ((1.0, 4.0), (2.0, 1.0), (0.3, 1.0), (2.0, 3.0), (0.123456, 1.0))
@@ -248,7 +248,7 @@ def _without_minus(e: ast.expr) -> ast.expr | None:
 
 
 def parts(e: ast.expr) -> tuple[float, list[ast.expr], list[ast.expr]]:
-    """A product taken apart: the number in front, the factors, and those below the line."""
+    """The parts of a product: the number in front, the factors, and the factors of the denominator."""
     match e:
         case ast.Constant(value=value):
             return float(value), [], []  # type: ignore[arg-type]
@@ -383,11 +383,11 @@ BINARY: dict[type[ast.operator], Callable[[ast.expr, ast.expr], ast.expr]] = {
     ast.Div: quotient,
     ast.Pow: power,
 }
-"""What puts two expressions together, by the operator between them."""
+"""The function that combines two expressions, by the operator between them."""
 
 
 def built(expression: str | ast.expr, operands: Mapping[str, ast.expr]) -> ast.expr:
-    """An expression of the table with other expressions in the places of its operands.
+    """An expression of the table with its operands replaced by other expressions.
 
     >>> ast.unparse(built("y * x ** (y - 1)", {"x": ast.Name("z"), "y": number(2)}))
     '2.0 * z'

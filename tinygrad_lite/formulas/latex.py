@@ -1,4 +1,4 @@
-"""Formulas printed as LaTeX."""
+"""Expressions printed as LaTeX."""
 
 from __future__ import annotations
 
@@ -15,53 +15,15 @@ from .text import _CALLED, softmax_of
 __all__ = ["Latex", "latex_name"]
 
 
-# ---- LaTeX ----------------------------------------------------------------------------------------------------------
-
 _LATEX_COMPARED = {ast.Gt: ">", ast.GtE: r"\geq", ast.Lt: "<", ast.LtE: r"\leq", ast.Eq: "="}
 _LATEX_FUNCTIONS = {
     name: rf"\{name}" for name in ("exp", "sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan")
 } | {"log": r"\ln", "maximum": r"\max", "minimum": r"\min", "max": r"\max", "min": r"\min", "sigmoid": r"\sigma"}
-_GREEK = dict(
-    zip(
-        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ",
-        [
-            "alpha",
-            "beta",
-            "gamma",
-            "delta",
-            "epsilon",
-            "zeta",
-            "eta",
-            "theta",
-            "iota",
-            "kappa",
-            "lambda",
-            "mu",
-            "nu",
-            "xi",
-            "pi",
-            "rho",
-            "sigma",
-            "tau",
-            "upsilon",
-            "phi",
-            "chi",
-            "psi",
-            "omega",
-            "Gamma",
-            "Delta",
-            "Theta",
-            "Lambda",
-            "Xi",
-            "Pi",
-            "Sigma",
-            "Phi",
-            "Psi",
-            "Omega",
-        ],
-        strict=True,
-    )
-)
+_GREEK_NAMES = """
+alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega
+Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega
+"""
+_GREEK = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ", _GREEK_NAMES.split(), strict=True))
 _ACCENTS = {"\u0302": "hat", "\u0303": "tilde", "\u0304": "bar", "\u0307": "dot", "\u0308": "ddot"}
 _ESCAPES = {c: f"\\{c}" for c in "_#%&${}"} | {
     "\\": r"\backslash ",
@@ -80,7 +42,7 @@ _PARTS = re.compile(r"(?P<stem>[^\W\d_])(?P<number>\d+(?:_\d+)*)?(?:\[(?P<index>
 
 
 def latex_name(name: str) -> str:
-    r"""A name in LaTeX's mathematics, whatever is in it, in nothing but ASCII.
+    r"""Any name in LaTeX's mathematics, in ASCII.
 
     >>> latex_name("n30"), latex_name("z20@3"), latex_name("w2[0,1]"), latex_name("ŷ"), latex_name("a_b%")
     ('n_{30}', 'z_{20}^{(3)}', 'w_{2}[0,1]', '\\hat{y}', '\\mathrm{a\\_b\\%}')

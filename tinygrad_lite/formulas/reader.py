@@ -1,8 +1,8 @@
 """Local derivatives as expressions, read off the recorded graph.
 
-Nothing is differentiated here. The local derivative of an elementwise op is the table's own line with names in it. A
-structured op makes its chain of maps from Values as well as from data: the weights are then Values, recorded as a
-graph, and one element of a weight is followed through what was recorded until there are names: named Values and leaves
+This module differentiates nothing. The local derivative of an elementwise op is the table's own line with names in it.
+A structured op makes its chain of maps from Values as well as from data: the weights are then Values with a recorded
+graph, and ``Tracer`` follows an element of a weight through that graph until it meets names. Named Values and leaves
 are symbols, nameless constants are numbers.
 """
 
@@ -39,18 +39,18 @@ LISTED = 4
 
 
 class TooLongError(Exception):
-    """The expression would be longer than the limit; whoever asked shows a number instead."""
+    """The expression would be longer than the limit; the caller shows a number instead."""
 
 
 Factor = tuple[Any, Index]
-"""One element of a weight: what it is an element of, and which."""
+"""One element of a weight: the weight and the index."""
 
 
 class Tracer:
     """Expressions of the elements and local derivatives of one graph, none with more than ``limit`` symbols and ops.
 
-    Nothing recurses deeper than the limit. ``shown`` holds Values that are symbols of another name, or though they have
-    none. Where an index is ``None`` the expression is one of whole arrays, element by element.
+    Recursion is never deeper than the limit. ``shown`` names further Values that become symbols, or renames them. An
+    index of ``None`` asks for an expression of whole arrays, element by element.
 
     >>> x, w = Value([1.0, 2.0], name="x"), Value([3.0, 4.0], name="w")
     >>> from tinygrad_lite.formulas.text import Text
@@ -65,7 +65,7 @@ class Tracer:
         self._chains: dict[tuple[Value, int], list[tuple[Map, Any]]] = {}
 
     def element(self, value: Value, index: Index | None) -> ast.expr:
-        """What one element of a Value was computed as, down to what has a name. Raises ``TooLongError``."""
+        """One element of a Value in terms of named Values. Raises ``TooLongError``."""
         self._left = self.limit
         return self._element(value, index)
 
@@ -87,7 +87,7 @@ class Tracer:
         raise TooLongError
 
     def locals(self, node: Value, position: int, index: Index) -> Iterator[tuple[Index, Callable[[], ast.expr]]]:
-        """The elements of an operand that are read at ``index``, each with what makes the local derivative there."""
+        """The elements of an operand that element ``index`` reads, each with a maker of its local derivative."""
 
         def multiplied(factors: tuple[Factor, ...]) -> ast.expr:
             self._left = self.limit
@@ -104,7 +104,7 @@ class Tracer:
         assert isinstance(node.op, Elementwise)
         return self._line(node, _derivative(node.op, position), index)
 
-    # ---- what an element was computed as
+    # ---- elements
 
     def _element(self, value: Value, index: Index | None) -> ast.expr:
         self._left -= 1
@@ -138,7 +138,7 @@ class Tracer:
         parents = dict(zip(node.op.rule.operands, node.parents, strict=True))
 
         class Operands(dict[str, ast.expr]):
-            """Each is traced when it is read, if it is."""
+            """The operands, each traced when the line first reads it."""
 
             def __missing__(operands, letter: str) -> ast.expr:
                 if letter == "out":
@@ -152,7 +152,7 @@ class Tracer:
         return built(text, Operands())
 
     def _whole(self, op: Op, value: Value) -> ast.expr:
-        """A structured op on whole arrays, by its name; axes of length 1 are not worth a word."""
+        """A structured op on whole arrays, by its name; a reshape that changes axes of length 1 is not shown."""
         operands = [self._element(parent, None) for parent in value.parents]
         found = call(op.name, *operands)
         before = value.parents[0].op
@@ -187,12 +187,12 @@ class Tracer:
     # ---- weights
 
     def weight(self, weight: Any) -> ast.expr:
-        """All of a weight of a map, as ``chain`` has it, as an expression of whole arrays. Raises ``TooLongError``."""
+        """A whole weight of a map in ``chain`` as an expression of whole arrays. Raises ``TooLongError``."""
         self._left = self.limit
         return self._weight(weight, None)
 
     def _weight(self, weight: Any, place: Index | None) -> ast.expr:
-        """One element of a weight, or all of it: of an array of one number that number."""
+        """One element of a weight, or the whole weight; an array of equal numbers becomes that number."""
         if isinstance(weight, Value):
             return self._element(weight, place)
         if place is None and shape_of(weight):
@@ -200,11 +200,11 @@ class Tracer:
         return number(weight[place] if place else weight)
 
     def _edges(self, node: Value, position: int, index: Index) -> Iterator[tuple[Index, tuple[Factor, ...]]]:
-        """The elements of an operand that are read at ``index``, each with the weights of the edge."""
+        """The elements of an operand that element ``index`` reads, each with the weights of the edge."""
         return _joined_edges(self.chain(node, position), index, ())
 
     def chain(self, node: Value, position: int) -> list[tuple[Map, Any]]:
-        """The maps of one operand, each with its weights; ``None`` for those that have none."""
+        """The maps of one operand, each with its weight or ``None``."""
         if (node, position) not in self._chains:
             self._chains[node, position] = [_numbered(linear_map) for linear_map in _chain_of_values(node, position)]
         return self._chains[node, position]
@@ -223,7 +223,7 @@ def _joined_edges(
 
 
 class _Places:
-    """In the place of a weight: each element is its own number, so that an edge tells which weight it has."""
+    """Stands in for a weight: each element is its own flat position, so that an edge tells the element it has."""
 
     def __init__(self, shape: Index) -> None:
         self.shape = shape
@@ -236,12 +236,12 @@ class _Places:
 
     @staticmethod
     def index(place: float, shape: Index) -> Index:
-        """The element of that number."""
+        """The index of the element at a flat position."""
         return tuple(map(int, np.unravel_index(int(place), shape)))
 
 
 def _numbered(linear_map: Map) -> tuple[Map, Any]:
-    """A map with its weights numbered, and the weights; ``None`` for those that have none."""
+    """A map that tells the positions in its weight, and the weight; ``None`` if it has no weight."""
     if isinstance(linear_map, Dense):
         linear_map = linear_map.contract
     weight = getattr(linear_map, "weight", getattr(linear_map, "operand", None))
@@ -256,7 +256,7 @@ def with_weight(linear_map: Map, weight: Any) -> Map:
 
 
 def _chain_of_values(node: Value, position: int) -> Chain:
-    """The chain of one operand, its weights recorded as Values, whoever has switched recording off."""
+    """The chain of one operand with Values as weights, recorded even inside ``no_grad``."""
     op = node.op
     assert op is not None
 
@@ -268,7 +268,7 @@ def _chain_of_values(node: Value, position: int) -> Chain:
 
 
 def _derivative(op: Elementwise, position: int) -> str | ast.expr | None:
-    """The local derivative of an op: as it is printed, or, where that is long, by the op's name, ``gelu′(x)``."""
+    """The local derivative of an op in its printed form; a long one by the op's name, ``gelu′(x)``."""
     written = op.rule.written[position]
     if written is None or len(written) <= LIMIT or isinstance(op, Primitive):
         return written
@@ -277,7 +277,7 @@ def _derivative(op: Elementwise, position: int) -> str | ast.expr | None:
 
 
 def _worked_out(op: Elementwise) -> ast.expr:
-    """The value of an op: arithmetic as it is in the table, anything else by the op's name."""
+    """The value of an op: arithmetic as the table states it, other functions by the op's name."""
     rule = op.rule
     if "(" not in rule.forward:
         return ast.parse(rule.forward, mode="eval").body
@@ -299,7 +299,7 @@ def _options(**options: Any) -> list[ast.keyword]:
 
 
 def _alike(data: Any) -> bool:
-    """Whether an array is one number, everywhere."""
+    """Whether all elements of an array are equal."""
     return bool(data.size and np.all(data == data.flat[0]))
 
 

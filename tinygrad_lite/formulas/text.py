@@ -1,4 +1,4 @@
-"""Formulas printed as text."""
+"""Expressions printed as plain text, and the softmax that text and LaTeX recognise."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from .printer import _SUPERSCRIPTS, ATOM, POWER, PRODUCT, SUM, Writer, element_t
 __all__ = ["Text"]
 
 
-# ---- text -----------------------------------------------------------------------------------------------------------
-
 _CALLED = {"sigmoid": "σ", "log": "ln", "maximum": "max", "minimum": "min", "gelu_tanh": "gelu", "gelu_erf": "gelu"}
-_LISTED = 4  # arguments that are written one by one
+_LISTED = 4  # arguments that are printed one by one
 
 
 class Text(Writer):
-    """Plain text, as people write it: ``n30(1 - n30)``, ``2·x²``, ``softmax(z)[3]``.
+    """Plain text in the notation of people: ``n30(1 - n30)``, ``2·x²``, ``softmax(z)[3]``.
 
     >>> from tinygrad_lite import Value
     >>> from tinygrad_lite.formulas.expressions import Symbol, built
@@ -70,7 +68,7 @@ class Text(Writer):
 
 
 def collected(elements: Sequence[ast.expr]) -> str | None:
-    """Elements that are a whole array, or slices of it, by its name: ``z``, ``z[3,:]``; ``None`` if they are not."""
+    """The name of the array or slice that some elements fill, ``z`` or ``z[3,:]``; ``None`` if they fill none."""
     first = elements[0] if elements else None
     if len(elements) < 2 or not isinstance(first, Symbol) or isinstance(first, Block) or first.value.name is None:
         return None
@@ -88,13 +86,13 @@ def collected(elements: Sequence[ast.expr]) -> str | None:
 
 
 def _labels(e: Symbol) -> tuple[str, ...]:
-    """The index of an element as it is written: of a row of any sample ``s`` and the rest."""
+    """The labels in an element's index: ``s`` and the rest for a row of any sample."""
     row = getattr(e, "row", None)
     return tuple(row.split(",")) if row else () if e.shown else tuple(map(str, e.index or ()))
 
 
 def softmax_of(difference: ast.expr) -> tuple[str, str] | None:
-    """Of ``z[3] - logsumexp(z)``: the array and the element of it. Its exponential is a softmax."""
+    """The array and the element in ``z[3] - logsumexp(z)``, whose exponential is a softmax; else ``None``."""
     match difference:
         case ast.BinOp(left=left, op=ast.Sub(), right=ast.Call(func=ast.Name(id="reshape"), args=[inner])):
             return softmax_of(ast.BinOp(left, ast.Sub(), inner))
