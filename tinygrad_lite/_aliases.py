@@ -80,6 +80,7 @@ MOVED = {
         "routes": "paths.gates",
         "samples": "graph.batches",
         "sampling": "paths.sampling",
+        "semirings.logarithms": "semirings.entropy",
         "showing": "core.display",
         "slips": "checks.diagnosis",
         "sweeping": "core.sweeps core.graph core.evaluation",

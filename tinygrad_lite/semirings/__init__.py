@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from .base import Semiring
 from .counts import Count
+from .entropy import Entropy, LogMagnitude
 from .grouped import Grouped
 from .largest import Largest, MostExtreme
-from .logarithms import Entropy, LogMagnitude
 from .scaled import Scaled
 
 __all__ = [

@@ -11,7 +11,7 @@ one. Layers and other ordered things are shades of viridis.
 """
 
 from .boundary import decision_boundary
-from .maps import heat_map
+from .heat_maps import heat_map
 from .page import figure
 from .paths import spectrum, waterfall
 from .training import gradient_sizes, training_curve

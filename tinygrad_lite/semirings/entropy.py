@@ -1,4 +1,4 @@
-"""The magnitude without underflow, and how spread out it is: each on ordinary numbers, and on logarithms."""
+"""The magnitude without underflow, and the entropy of contributions: each on ordinary numbers, and on logarithms."""
 
 from __future__ import annotations
 
