@@ -24,7 +24,7 @@ from ..core.value import Value, cut_by, describe
 from ..errors import ArgumentError, GraphError, ValueTypeError
 from ..graph.lookup import element_of, find, place
 from ..semirings import COUNT, GRADIENT
-from . import groups, printing
+from . import groups, summary
 from .gates import ViaAndWithout, gates_of
 from .groups import Flow
 from .listing import Listing
@@ -186,13 +186,13 @@ class GradientPaths(PathStatistics):
     # ---- in print
 
     def __str__(self) -> str:
-        return printing.text(self, self.top(_SHOWN))
+        return summary.text(self, self.top(_SHOWN))
 
     def _repr_html_(self) -> str:
-        return printing.html(self, self.top(_SHOWN))
+        return summary.html(self, self.top(_SHOWN))
 
     def __repr__(self) -> str:
-        return printing.summary(self)
+        return summary.line(self)
 
 
 def _whole(n: Any, what: str) -> int:

@@ -1,4 +1,4 @@
-"""Paths in print: the numbers over all of them, and the largest ones one by one."""
+"""A summary of the paths to print: the numbers over all of them, and the largest ones one by one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..core.display import Cell, clipped, table
 from .path import SHOWN, Path, count_text, element_name
 from .statistics import PathStatistics
 
-__all__ = ["html", "summary", "text"]
+__all__ = ["html", "line", "text"]
 
 
 def text(paths: PathStatistics, largest: Sequence[Path]) -> str:
@@ -32,15 +32,15 @@ def html(paths: PathStatistics, largest: Sequence[Path]) -> str:
     title = f"{_counted(paths)} {_between(paths)}: total {paths.total:.6g}, magnitude {paths.magnitude:.6g}"
     rows: list[list[Cell]] = []
     for path in largest:
-        line = path.line(SHOWN)
+        shown = path.line(SHOWN)
         share = abs(path.contribution) / paths.magnitude if paths.magnitude else 0.0
-        rows.append([line.path, line.factors, path.contribution, f"{share:.1%}"])
+        rows.append([shown.path, shown.factors, path.contribution, f"{share:.1%}"])
     more = paths.count - len(largest)
     note = f"and {count_text(more)} more" if more else ""
     return table(title, ["path", "local derivatives", "contribution", "share of magnitude"], rows, note)
 
 
-def summary(paths: PathStatistics) -> str:
+def line(paths: PathStatistics) -> str:
     """One line, for ``repr``."""
     return f"<GradientPaths {_between(paths)}: {_counted(paths)}, total {paths.total:.6g}>"
 
