@@ -31,6 +31,10 @@ class Op:
 
     listed = False
     """Whether a derivation writes one element of it as its name and the elements that it reads: ``max(x0, x1)``."""
+    joint = ""
+    """The sign that a derivation of a listed op writes between the elements instead: ``x0 * x1``."""
+    of_one: str | None = None
+    """How a listed op of one element is written: as a call of this name, or ``""`` for the element; by its own name."""
 
     def forward(self, *data: Any) -> Any:
         """The result, from the operands' data."""

@@ -24,7 +24,7 @@ from ..core.value import Op, Value, constant
 from ..ops.dense import Dense
 from ..ops.manipulation import ReshapeOp
 from ..ops.primitives import Primitive
-from ..ops.reductions import LogSumExp, Mean, Norm, Prod
+from ..ops.reductions import LogSumExp
 from .expressions import PRIME, Symbol, built, call, number, product, total
 
 __all__ = ["TooLongError", "Tracer", "with_weight"]
@@ -174,7 +174,7 @@ class Tracer:
         """An op that is linear in some operands is the sum of its edges to them."""
         if node.op is not None and node.op.listed:
             elements = self._elements(node, index)
-            if isinstance(node.op, Mean) or len(elements) > LISTED:
+            if node.op.joint != "+" or len(elements) > LISTED:
                 return call(node.op.name, *elements)
             return total(elements)
         terms = []
@@ -287,10 +287,10 @@ def _worked_out(op: Elementwise) -> ast.expr:
 
 def _reduced(op: Op, elements: list[ast.expr]) -> ast.expr:
     """A reduction of some elements."""
-    if isinstance(op, Prod):
+    if op.joint == "*":
         return product(*elements)
-    if len(elements) == 1:
-        return call("abs", *elements) if isinstance(op, Norm) else elements[0]
+    if len(elements) == 1 and op.of_one is not None:
+        return call(op.of_one, *elements) if op.of_one else elements[0]
     return call(op.name, *elements)
 
 

@@ -52,6 +52,7 @@ class Sum(_Reduction):
 
     name = "sum"
     sign = "Σ"
+    joint = "+"
 
     def forward(self, *data: Any) -> Any:
         return np.add.reduce(data[0], axis=self.axes, keepdims=self.keepdims)  # type: ignore[call-overload]
@@ -83,6 +84,8 @@ class Mean(_Reduction):
 
 class Extremum(_Reduction):
     """The largest or smallest element. k equal ones share the derivative, 1/k each."""
+
+    of_one = ""
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         x, top = operands[0], self.spread(out, shape_of(operands[0]))
@@ -119,6 +122,7 @@ class Prod(_Reduction):
 
     name = "prod"
     sign = "Π"
+    joint = "*"
 
     def forward(self, *data: Any) -> Any:
         return np.prod(data[0], axis=self.axes, keepdims=self.keepdims)
@@ -166,6 +170,7 @@ class LogSumExp(_Reduction):
 
     name = "logsumexp"
     sign = "logΣexp"
+    of_one = ""
 
     def forward(self, *data: Any) -> Any:
         x = data[0]
@@ -193,6 +198,7 @@ class Norm(_Reduction):
 
     name = "norm"
     sign = "‖·‖"
+    of_one = "abs"
 
     def forward(self, *data: Any) -> Any:
         x = data[0]
