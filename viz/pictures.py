@@ -26,12 +26,7 @@ __all__ = ["graph", "network", "paths"]
 
 
 def graph(
-    value: Value,
-    *,
-    direction: Direction = "LR",
-    depth: int | None = None,
-    fold: bool = True,
-    limit: int = LIMIT,
+    value: Value, *, direction: Direction = "LR", depth: int | None = None, fold: bool = True, limit: int = LIMIT
 ) -> Drawing:
     """Draw the computation graph of a value.
 

@@ -48,18 +48,7 @@ NEGATIVE = ("#f4ebf6", "#e2cfe8", "#c4a3d2")
 MIXED = ("#f4f4f4", "#e6e6e6", "#d3d3d3")
 """Fills from weak to strong, each light enough for black text; ``MIXED`` is for an array with both signs."""
 
-TOP = (
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#cc79a7",
-    "#e69f00",
-    "#56b4e9",
-    "#661100",
-    "#332288",
-    "#999933",
-    "#aa4499",
-)
+TOP = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#661100", "#332288", "#999933", "#aa4499")
 """Colours of the largest paths, all told apart."""
 
 

@@ -14,6 +14,8 @@ from .escape import escape_label, escape_tooltip
 __all__ = [
     "DIRECTIONS",
     "Direction",
+    "add_edge",
+    "add_node",
     "FONT",
     "arrow_size",
     "check_direction",
@@ -23,6 +25,7 @@ __all__ = [
     "new_frame",
     "share_width",
     "sign_label",
+    "stroke",
     "tip",
 ]
 
@@ -58,6 +61,22 @@ def new_digraph(caption: str = "", **attributes: Any) -> graphviz.Digraph:
     )
 
 
+def add_node(digraph: graphviz.Digraph, id: str, kind: str, label: str, note: str, **looks: str) -> None:
+    """Add a node that a page finds by its id, and by the classes in ``kind``; ``note`` is its tooltip.
+
+    >>> digraph = new_digraph()
+    >>> add_node(digraph, "v0", "value leaf", "x", "3.0", shape="box")
+    >>> print(digraph.body[-1].strip())
+    v0 [label=x class="value leaf" id=v0 shape=box tooltip=3.0]
+    """
+    digraph.node(id, label, id=id, tooltip=note, **looks, **{"class": kind})
+
+
+def add_edge(digraph: graphviz.Digraph, ends: tuple[str, str], id: str, kind: str, note: str, **looks: str) -> None:
+    """Add an edge between two ids, tail first; the rest is as for ``add_node``."""
+    digraph.edge(*ends, id=id, tooltip=note, **looks, **{"class": kind})
+
+
 def new_frame(id: str, label: str) -> graphviz.Digraph:
     """An empty frame with a plain text as its heading; a digraph takes it as a subgraph once it is full."""
     looks = {"labeljust": "l", "color": "#c8c8c8", "style": "rounded", "margin": "10", "class": "module"}
@@ -77,6 +96,11 @@ def check_direction(who: str, direction: str) -> None:
     """Raise ``FormatError`` unless ``direction`` is one of ``DIRECTIONS``; ``who`` is the function that got it."""
     if direction not in DIRECTIONS:
         raise FormatError(f'{who}: direction is "LR" (left to right) or "TB" (top down), got {direction!r}')
+
+
+def stroke(colour: str, width: float, style: str = "solid") -> dict[str, str]:
+    """The attributes of an arrow's line, its width in points."""
+    return {"color": colour, "penwidth": f"{width:.3f}", "style": style, "arrowsize": arrow_size(width)}
 
 
 def share_width(share: float) -> float:

@@ -35,15 +35,7 @@ _OPENED = re.compile("[\u202a\u202b\u202d\u202e]"), re.compile("[\u2066\u2067\u2
 _CLOSERS = "\u202c", "\u2069"
 
 _ENTITIES = str.maketrans(
-    {
-        "&": "&amp;",
-        "<": "&lt;",
-        ">": "&gt;",
-        '"': "&quot;",
-        "{": "&#123;",
-        "|": "&#124;",
-        "}": "&#125;",
-    }
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "{": "&#123;", "|": "&#124;", "}": "&#125;"}
 )
 
 # A record drops spaces at its ends, and all but one in a row: those are written as entities.

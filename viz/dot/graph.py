@@ -9,7 +9,7 @@ import graphviz
 from ..records.graph import BoxNode, GraphScene, LocalEdge, OpNode, ValueNode
 from ..records.numbers import number, shape_text
 from .colours import CONSTANT, INK, MIXED, NEGATIVE, OP, POSITIVE, WHITE, shade
-from .digraphs import Direction, edge_label, effort, new_digraph, new_frame, sign_label, tip
+from .digraphs import Direction, add_edge, add_node, edge_label, effort, new_digraph, new_frame, sign_label, tip
 from .escape import escape_label
 
 __all__ = ["graph_digraph"]
@@ -58,34 +58,15 @@ def graph_digraph(scene: GraphScene, direction: Direction = "LR") -> graphviz.Di
 
 
 def _write_op(digraph: graphviz.Digraph, op: OpNode) -> None:
-    digraph.node(
-        op.id,
-        label=sign_label(op.sign),
-        shape="circle" if len(op.sign) <= 2 else "ellipse",
-        id=op.id,
-        **{"class": "op"},
-        tooltip=tip(op.name),
-        fillcolor=OP,
-        color=OP,
-        fontsize="12",
-        width="0.3",
-        height="0.3",
-        margin="0.03",
-    )
+    looks = {"fillcolor": OP, "color": OP, "fontsize": "12", "width": "0.3", "height": "0.3", "margin": "0.03"}
+    shape = "circle" if len(op.sign) <= 2 else "ellipse"
+    add_node(digraph, op.id, "op", sign_label(op.sign), tip(op.name), shape=shape, **looks)
 
 
 def _write_box(digraph: graphviz.Digraph, box: BoxNode) -> None:
     ops = f"{box.ops:,} op{'s' if box.ops != 1 else ''}"
-    digraph.node(
-        box.id,
-        label=rf"{escape_label(box.label)}\n{ops}",
-        shape="box3d",
-        id=box.id,
-        **{"class": "box"},
-        tooltip=tip(box.label, f"{ops}, drawn as one box"),
-        fillcolor=OP,
-        margin="0.15,0.08",
-    )
+    label, note = rf"{escape_label(box.label)}\n{ops}", tip(box.label, f"{ops}, drawn as one box")
+    add_node(digraph, box.id, "box", label, note, shape="box3d", fillcolor=OP, margin="0.15,0.08")
 
 
 def _write_join(digraph: graphviz.Digraph, op: str, value: str) -> None:
@@ -103,31 +84,21 @@ def _write_value(digraph: graphviz.Digraph, value: ValueNode, scale: float, dire
     if direction == "TB":  # braces turn the direction in which fields follow, which starts along the ranks
         label = f"{{{label}}}"
     fill = WHITE if value.low is None or value.high is None else shade(value.low, value.high, scale)
-    shaped = {"shape": "record" if value.leaf else "Mrecord"}
+    ink = CONSTANT if constant else INK
+    looks = {"shape": "record" if value.leaf else "Mrecord", "color": "#bbbbbb" if constant else ink}
     if value.elements and scale:  # a box of stripes, one for each element, has no fields
         lines = value.name, f"{shape_text(value.shape)}: {value.data}", f"grad {value.grad}"
         label = r"\n".join(escape_label(line) for line in lines if line)
         fill = ":".join(shade(g, g, scale) for g in value.elements)
-        shaped = {"shape": "box", "style": "striped", "penwidth": "0.6"}
-    ink = CONSTANT if constant else INK
-    digraph.node(
-        value.id,
-        label=label,
-        **shaped,
-        id=value.id,
-        **{"class": f"value {value.kind}"},
-        tooltip=tip(
-            value.name or f"nameless {value.kind}",
-            f"shape {shape_text(value.shape)}" if value.shape else "",
-            f"value {value.data}",
-            f"gradient {value.grad}" if value.grad else "a constant: no gradient",
-        ),
-        fillcolor=fill,
-        color="#bbbbbb" if constant else "#8a8a8a" if "penwidth" in shaped else ink,
-        fontcolor=ink,
-        height="0.28",
-        margin="0.11,0.03",
+        looks = {"shape": "box", "style": "striped", "penwidth": "0.6", "color": "#8a8a8a"}
+    note = tip(
+        value.name or f"nameless {value.kind}",
+        f"shape {shape_text(value.shape)}" if value.shape else "",
+        f"value {value.data}",
+        f"gradient {value.grad}" if value.grad else "a constant: no gradient",
     )
+    looks |= {"fillcolor": fill, "fontcolor": ink, "height": "0.28", "margin": "0.11,0.03"}
+    add_node(digraph, value.id, f"value {value.kind}", label, note, **looks)
 
 
 def _room(scene: GraphScene) -> dict[str, str]:
@@ -139,28 +110,13 @@ def _room(scene: GraphScene) -> dict[str, str]:
 
 
 def _write_edge(digraph: graphviz.Digraph, edge: LocalEdge, ranks: str) -> None:
+    ends = edge.value, edge.op
     if not edge.live:
-        digraph.edge(
-            edge.value,
-            edge.op,
-            id=edge.id,
-            **{"class": "edge constant"},
-            style="dotted",
-            color="#aaaaaa",
-            tooltip=tip("no gradient flows back here"),
-        )
+        note = tip("no gradient flows back here")
+        add_edge(digraph, ends, edge.id, "edge constant", note, style="dotted", color="#aaaaaa")
         return
-    digraph.edge(
-        edge.value,
-        edge.op,
-        label=edge_label(edge.text),
-        id=edge.id,
-        **{"class": "edge local"},
-        color="#555555",
-        minlen=ranks,
-        labeltooltip=_local_tip(edge),
-        tooltip=_local_tip(edge),
-    )
+    looks = {"label": edge_label(edge.text), "color": "#555555", "minlen": ranks, "labeltooltip": _local_tip(edge)}
+    add_edge(digraph, ends, edge.id, "edge local", _local_tip(edge), **looks)
 
 
 def _local_tip(edge: LocalEdge) -> str:
@@ -171,25 +127,12 @@ def _local_tip(edge: LocalEdge) -> str:
 def _write_legend(digraph: graphviz.Digraph, scene: GraphScene) -> None:
     """The meaning of the fills as a bar of stripes; a second box, if an array has elements of both signs."""
     top, space = number(scene.scale), "&#160;" * 5
-    shared = {"shape": "box", "class": "legend", "color": "#bbbbbb", "fontsize": "10", "height": "0.22", "width": "0"}
-    digraph.node(
-        "legend",
-        label=f"-{top}{space}gradient{space}+{top}",
-        id="legend",
-        style="striped",
-        fillcolor=":".join([*reversed(NEGATIVE), WHITE, *POSITIVE]),
-        tooltip=tip(f"the gradient: strong from {number(scene.scale / 10)}, medium from {number(scene.scale / 100)}"),
-        margin="0.06,0.02",
-        **shared,
-    )
+    looks = {"color": "#bbbbbb", "fontsize": "10", "height": "0.22", "width": "0", "margin": "0.06,0.02"}
+    note = tip(f"the gradient: strong from {number(scene.scale / 10)}, medium from {number(scene.scale / 100)}")
+    stripes = {"style": "striped", "fillcolor": ":".join([*reversed(NEGATIVE), WHITE, *POSITIVE])}
+    label = f"-{top}{space}gradient{space}+{top}"
+    add_node(digraph, "legend", "legend", label, note, shape="box", **stripes, **looks)
     whole = [(value.low, value.high) for value in scene.values if not value.elements]
     if any(low is not None and high is not None and low < 0 < high for low, high in whole):
-        digraph.node(
-            "legend-mixed",
-            label="an array of both signs",
-            id="legend-mixed",
-            fillcolor=MIXED[2],
-            tooltip=tip("its fill shows the size of its largest element"),
-            margin="0.06,0.02",
-            **shared,
-        )
+        note, looks["fillcolor"] = tip("its fill shows the size of its largest element"), MIXED[2]
+        add_node(digraph, "legend-mixed", "legend", "an array of both signs", note, shape="box", **looks)

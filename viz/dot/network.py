@@ -12,7 +12,7 @@ import graphviz
 from ..records.network import Bias, Connection, Cost, NetworkScene, Neuron, Omission
 from ..records.numbers import number, percent
 from .colours import CHOSEN, FAINT, INK, PATH, WHITE, line_colour
-from .digraphs import arrow_size, new_digraph, share_width, tip
+from .digraphs import FONT, add_edge, add_node, new_digraph, share_width, stroke, tip
 from .escape import escape_label, visible
 from .layered import LABEL_FONT, Layout, lay_out, text_width
 
@@ -24,6 +24,9 @@ NAMED = 150
 
 NAME = 40
 """The largest number of characters of a name in the picture; its tooltip has all."""
+
+TEXT = {"shape": "plaintext", "width": "0", "height": "0"}
+"""The looks of a node that is only its text."""
 
 NOT_FINITE = "#d55e00"
 """The colour of a line for NaN or infinity; the line is dotted."""
@@ -100,20 +103,16 @@ def _neuron_id(layer: int, index: int) -> str:
 
 def _write_neuron(digraph: graphviz.Digraph, neuron: Neuron, layout: Layout, radius: float) -> None:
     side = f"{2 * radius / 72:.3f}"
-    digraph.node(
-        _neuron_id(neuron.layer, neuron.index),
-        label=escape_label(neuron.name),
-        pos=_pinned(layout.neurons[neuron.layer, neuron.index]),
-        id=_neuron_id(neuron.layer, neuron.index),
-        **{"class": f"neuron {neuron.kind}" + (" path" if neuron.paths else "")},
-        shape="square" if neuron.kind == "input" else "circle",
-        fixedsize="true",
-        width=side,
-        height=side,
-        color=PATH if neuron.paths else INK,
-        penwidth="2.5" if neuron.paths else "1",
-        tooltip=tip(neuron.name, _share_note(neuron.share, neuron.paths)),
-    )
+    looks = {
+        "pos": _pinned(layout.neurons[neuron.layer, neuron.index]),
+        "shape": "square" if neuron.kind == "input" else "circle",
+        "color": PATH if neuron.paths else INK,
+        "penwidth": "2.5" if neuron.paths else "1",
+    }
+    looks |= {"fixedsize": "true", "width": side, "height": side}
+    kind = f"neuron {neuron.kind}" + (" path" if neuron.paths else "")
+    note = tip(neuron.name, _share_note(neuron.share, neuron.paths))
+    add_node(digraph, _neuron_id(neuron.layer, neuron.index), kind, escape_label(neuron.name), note, **looks)
 
 
 def _share_note(share: float, paths: int) -> str:
@@ -122,139 +121,71 @@ def _share_note(share: float, paths: int) -> str:
 
 def _write_omission(digraph: graphviz.Digraph, omission: Omission, layout: Layout) -> None:
     share = f"\n{percent(omission.share)} of |gradient|" if omission.share else ""
-    digraph.node(
-        f"omission-{omission.layer}",
-        label=escape_label(f"⋮\n… {omission.count:,} more{share}"),
-        pos=_pinned(layout.omissions[omission.layer]),
-        id=f"omission-{omission.layer}",
-        **{"class": "omission"},
-        shape="plaintext",
-        width="0",
-        height="0",
-        margin="0.02",
-        fontcolor=PATH if omission.share else INK,
-        fontsize="10",
-        tooltip=tip(f"{omission.count:,} neurons of layer {omission.layer} are not shown"),
-    )
+    label = escape_label(f"⋮\n… {omission.count:,} more{share}")
+    looks = TEXT | {"margin": "0.02", "fontcolor": PATH if omission.share else INK, "fontsize": "10"}
+    note = tip(f"{omission.count:,} neurons of layer {omission.layer} are not shown")
+    position = _pinned(layout.omissions[omission.layer])
+    add_node(digraph, f"omission-{omission.layer}", "omission", label, note, pos=position, **looks)
 
 
 def _line(amount: float, scene: NetworkScene) -> dict[str, str]:
     """The attributes of a line: thickness by size, colour by sign."""
     if not math.isfinite(amount):
-        return {"color": NOT_FINITE, "penwidth": "1.9", "style": "dotted", "arrowsize": arrow_size(1.9)}
+        return stroke(NOT_FINITE, 1.9, "dotted")
     part = min(1.0, abs(amount) / scene.largest) if scene.largest else 0.0
-    width = 0.5 + 1.4 * part
-    return {
-        "color": line_colour(amount, pale=bool(scene.chosen)),
-        "penwidth": f"{width:.3f}",
-        "style": "dashed" if amount < 0 else "solid",
-        "arrowsize": arrow_size(width),
-    }
+    colour = line_colour(amount, pale=bool(scene.chosen))
+    return stroke(colour, 0.5 + 1.4 * part, "dashed" if amount < 0 else "solid")
+
+
+def _path_line(share: float) -> dict[str, str]:
+    return stroke(PATH, max(BOLD, share_width(share)), "solid" if share else "dotted")
 
 
 def _write_connection(digraph: graphviz.Digraph, connection: Connection, layout: Layout, scene: NetworkScene) -> None:
     c = connection
-    kind, ink, font = "weight", INK, "Helvetica"
-    style = _line(c.number, scene)
+    kind, ink, line = "weight", INK, _line(c.number, scene)
     if c.chosen:
-        kind, ink, font = "weight chosen", CHOSEN, "Helvetica-Bold"
-        width = share_width(1.0)
-        style = {"color": CHOSEN, "penwidth": f"{width:.3f}", "style": "solid", "arrowsize": arrow_size(width)}
+        kind, ink, line = "weight chosen", CHOSEN, stroke(CHOSEN, share_width(1.0))
     elif c.paths:
-        kind, ink = "weight path", PATH
-        style = _blue(c.share)
+        kind, ink, line = "weight path", PATH, _path_line(c.share)
     note = tip(c.name, f"{scene.shows} {c.number!r}", "" if c.chosen else _share_note(c.share, c.paths))
-    digraph.edge(
-        _neuron_id(c.layer - 1, c.source),
-        _neuron_id(c.layer, c.target),
-        id=f"w-{c.layer}-{c.source}-{c.target}",
-        **{"class": kind},
-        tooltip=note,
-        **style,
-    )
+    place = f"{c.layer}-{c.source}-{c.target}"
+    ends = _neuron_id(c.layer - 1, c.source), _neuron_id(c.layer, c.target)
+    add_edge(digraph, ends, f"w-{place}", kind, note, **line)
     position = layout.names.get((c.layer - 1, c.source, c.target))
     if position is not None:
-        digraph.node(
-            f"name-{c.layer}-{c.source}-{c.target}",
-            label=escape_label(c.name, limit=NAME),
-            pos=_pinned(position),
-            id=f"name-{c.layer}-{c.source}-{c.target}",
-            **{"class": f"name {kind}"},
-            shape="plaintext",
-            width="0",
-            height="0",
-            margin="0.05,0" if c.chosen else "0.02,0",
-            fontcolor=ink,
-            fontname=font,
-            fontsize=f"{LABEL_FONT}",
-            tooltip=note,
-        )
+        looks = _name_looks(position, ink, c.chosen) | ({"margin": "0.05,0"} if c.chosen else {})
+        add_node(digraph, f"name-{place}", f"name {kind}", escape_label(c.name, limit=NAME), note, **looks)
 
 
-def _blue(share: float) -> dict[str, str]:
-    width = max(BOLD, share_width(share))
-    return {
-        "color": PATH,
-        "penwidth": f"{width:.3f}",
-        "style": "solid" if share else "dotted",
-        "arrowsize": arrow_size(width),
-    }
+def _name_looks(position: tuple[float, float], ink: str, chosen: bool) -> dict[str, str]:
+    font = {"fontcolor": ink, "fontname": f"{FONT}-Bold" if chosen else FONT, "fontsize": f"{LABEL_FONT}"}
+    return TEXT | font | {"pos": _pinned(position), "margin": "0.02,0"}
 
 
 def _write_bias(digraph: graphviz.Digraph, bias: Bias, layout: Layout, scene: NetworkScene, radius: float) -> None:
     x, y = layout.neurons[bias.layer, bias.target]
     note = tip(bias.name, f"{scene.shows} {bias.number!r}")
-    style = _line(bias.number, scene)
+    kind, ink, line = "bias", INK, _line(bias.number, scene)
     if bias.chosen:
-        width = share_width(1.0) / 2
-        style = {"color": CHOSEN, "penwidth": f"{width:.3f}", "style": "solid", "arrowsize": arrow_size(width)}
-    name = f"b-{bias.layer}-{bias.target}"
-    digraph.node(
-        name,
-        label=escape_label(bias.name, limit=NAME),
-        pos=_pinned((x, y - radius - 20.0)),
-        id=name,
-        **{"class": "bias chosen" if bias.chosen else "bias"},
-        shape="plaintext",
-        width="0",
-        height="0",
-        margin="0.02,0",
-        fontcolor=CHOSEN if bias.chosen else INK,
-        fontname="Helvetica-Bold" if bias.chosen else "Helvetica",
-        fontsize=f"{LABEL_FONT}",
-        tooltip=note,
-    )
-    digraph.edge(
-        name, _neuron_id(bias.layer, bias.target), id=f"{name}-line", **{"class": "bias"}, tooltip=note, **style
-    )
+        kind, ink, line = "bias chosen", CHOSEN, stroke(CHOSEN, share_width(1.0) / 2)
+    id, looks = f"b-{bias.layer}-{bias.target}", _name_looks((x, y - radius - 20.0), ink, bias.chosen)
+    add_node(digraph, id, kind, escape_label(bias.name, limit=NAME), note, **looks)
+    add_edge(digraph, (id, _neuron_id(bias.layer, bias.target)), f"{id}-line", "bias", note, **line)
 
 
 def _write_cost(digraph: graphviz.Digraph, scene: NetworkScene, cost: Cost, layout: Layout) -> None:
-    digraph.node(
-        "cost",
-        label=rf"{escape_label(cost.name, limit=NAME)}\n{number(cost.value)}",
-        pos=_pinned(layout.cost),
-        id="cost",
-        **{"class": "cost"},
-        shape="box",
-        style="rounded,filled",
-        color=PATH if scene.count else INK,
-        penwidth="2.5" if scene.count else "1",
-        margin="0.1,0.05",
-        width="0.4",
-        height="0.4",
-        tooltip=tip(cost.name, f"value {cost.value!r}"),
-    )
+    label = rf"{escape_label(cost.name, limit=NAME)}\n{number(cost.value)}"
+    looks = {"shape": "box", "style": "rounded,filled", "margin": "0.1,0.05", "width": "0.4", "height": "0.4"}
+    looks |= {"color": PATH, "penwidth": "2.5"} if scene.count else {"color": INK, "penwidth": "1"}
+    note = tip(cost.name, f"value {cost.value!r}")
+    add_node(digraph, "cost", "cost", label, note, pos=_pinned(layout.cost), **looks)
     outputs = [neuron for neuron in scene.neurons if neuron.kind == "output"]
     for neuron, share, paths in zip(outputs, cost.shares, cost.paths, strict=True):
-        digraph.edge(
-            _neuron_id(neuron.layer, neuron.index),
-            "cost",
-            id=f"cost-{neuron.index}",
-            **{"class": "cost path" if paths else "cost"},
-            tooltip=tip(f"{neuron.name} to {cost.name}", _share_note(share, paths)),
-            **(_blue(share) if paths else {"color": FAINT, "penwidth": "0.8"}),
-        )
+        note = tip(f"{neuron.name} to {cost.name}", _share_note(share, paths))
+        kind, line = ("cost path", _path_line(share)) if paths else ("cost", {"color": FAINT, "penwidth": "0.8"})
+        ends = _neuron_id(neuron.layer, neuron.index), "cost"
+        add_edge(digraph, ends, f"cost-{neuron.index}", kind, note, **line)
 
 
 def _write_legend(digraph: graphviz.Digraph, scene: NetworkScene, layout: Layout) -> None:
@@ -279,18 +210,7 @@ def _write_legend(digraph: graphviz.Digraph, scene: NetworkScene, layout: Layout
             digraph.node(f"legend-{k}-{end}", label="", pos=_pinned((place, y)), **unseen)
         line = {"id": f"legend-{k}", "arrowhead": "none", "class": "legend"}
         digraph.edge(f"legend-{k}-a", f"legend-{k}-b", **style | line)
-        digraph.node(
-            f"legend-{k}-text",
-            label=escape_label(text, limit=NAME),
-            pos=_pinned((x + 30.0 + width / 2, y)),
-            id=f"legend-{k}-text",
-            **{"class": "legend"},
-            shape="plaintext",
-            fillcolor=WHITE,
-            fontcolor=INK,
-            fontsize="10",
-            width="0",
-            height="0",
-            margin="0.02,0",
-        )
+        position, label = _pinned((x + 30.0 + width / 2, y)), escape_label(text, limit=NAME)
+        looks = TEXT | {"id": f"legend-{k}-text", "class": "legend", "fillcolor": WHITE, "fontcolor": INK}
+        digraph.node(f"legend-{k}-text", label, pos=position, fontsize="10", margin="0.02,0", **looks)
         x += 1.05 * width + 54.0

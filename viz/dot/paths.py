@@ -7,7 +7,18 @@ import graphviz
 from ..records.numbers import number, percent
 from ..records.paths import PathEdge, PathNode, PathScene
 from .colours import CHOSEN, INK, OP, PATH, TOP, WHITE
-from .digraphs import Direction, arrow_size, edge_label, effort, new_digraph, share_width, sign_label, tip
+from .digraphs import (
+    Direction,
+    add_edge,
+    add_node,
+    arrow_size,
+    edge_label,
+    effort,
+    new_digraph,
+    share_width,
+    sign_label,
+    tip,
+)
 from .escape import escape_label, visible
 
 __all__ = ["paths_digraph"]
@@ -53,22 +64,15 @@ def _caption(scene: PathScene) -> str:
 def _write_node(digraph: graphviz.Digraph, node: PathNode) -> None:
     colour = {"wrt": CHOSEN, "end": PATH, "between": INK}[node.kind]
     name = escape_label(node.name) or sign_label(node.sign) or "·"
-    digraph.node(
-        node.id,
-        label=rf"{name}\n{escape_label(node.data)}",
-        shape="box",
-        id=node.id,
-        **{"class": f"value {node.kind}"},
-        tooltip=tip(node.name or node.sign, f"value {node.data}", f"{percent(node.share)} of |gradient|"),
-        style="rounded,filled",
-        color=colour if node.name or node.kind != "between" else OP,
-        fontcolor=colour if node.kind == "wrt" else INK,
-        penwidth="2" if node.kind != "between" else "1",
-        fillcolor=WHITE if node.name else OP,
-        margin="0.08,0.04",
-        width="0.3",
-        height="0.3",
-    )
+    note = tip(node.name or node.sign, f"value {node.data}", f"{percent(node.share)} of |gradient|")
+    looks = {
+        "color": colour if node.name or node.kind != "between" else OP,
+        "fontcolor": colour if node.kind == "wrt" else INK,
+        "penwidth": "2" if node.kind != "between" else "1",
+        "fillcolor": WHITE if node.name else OP,
+    }
+    looks |= {"shape": "box", "style": "rounded,filled", "margin": "0.08,0.04", "width": "0.3", "height": "0.3"}
+    add_node(digraph, node.id, f"value {node.kind}", rf"{name}\n{escape_label(node.data)}", note, **looks)
 
 
 def _write_edge(digraph: graphviz.Digraph, edge: PathEdge, scene: PathScene) -> None:
@@ -84,19 +88,16 @@ def _write_edge(digraph: graphviz.Digraph, edge: PathEdge, scene: PathScene) -> 
     else:
         colour, width = OTHERS if scene.top else PATH, share_width(edge.share)
         whole = width
-    digraph.edge(
-        edge.tail,
-        edge.head,
-        label=edge_label(edge.text, whole),
-        id=edge.id,
-        **{"class": " ".join(["path", *(f"rank-{rank + 1}" for rank in edge.ranks)])},
-        color=colour,
-        penwidth=f"{width:.3f}",
-        arrowsize=arrow_size(whole),
-        style="dashed" if not edge.share else "solid",
-        tooltip=note,
-        labeltooltip=note,
-    )
+    looks = {
+        "label": edge_label(edge.text, whole),
+        "labeltooltip": note,
+        "color": colour,
+        "penwidth": f"{width:.3f}",
+        "arrowsize": arrow_size(whole),
+        "style": "dashed" if not edge.share else "solid",
+    }
+    kind = " ".join(["path", *(f"rank-{rank + 1}" for rank in edge.ranks)])
+    add_edge(digraph, (edge.tail, edge.head), edge.id, kind, note, **looks)
 
 
 def _stripes(edge: PathEdge, scene: PathScene) -> list[str]:
@@ -120,16 +121,5 @@ def _write_ranking(digraph: graphviz.Digraph, scene: PathScene, direction: Direc
         rows.append((f"{others:,} other{'s' if others > 1 else ''}: {number(rest)}", OTHERS, "the remaining paths"))
     with digraph.subgraph(graph_attr={"rank": "same"}) as legend:
         for k, (text, colour, full) in sorted(enumerate(rows), reverse=direction == "LR"):  # columns fill from below
-            legend.node(
-                f"top{k + 1}",
-                label=escape_label(text),
-                id=f"top{k + 1}",
-                **{"class": "legend"},
-                shape="box",
-                color=colour,
-                penwidth="2",
-                fontsize="10",
-                height="0.22",
-                margin="0.06,0.02",
-                tooltip=tip(full),
-            )
+            looks = {"color": colour, "penwidth": "2", "fontsize": "10", "height": "0.22", "margin": "0.06,0.02"}
+            add_node(legend, f"top{k + 1}", "legend", escape_label(text), tip(full), shape="box", **looks)

@@ -16,12 +16,4 @@ from .page import figure
 from .paths import spectrum, waterfall
 from .training import gradient_sizes, training_curve
 
-__all__ = [
-    "decision_boundary",
-    "figure",
-    "gradient_sizes",
-    "heat_map",
-    "spectrum",
-    "training_curve",
-    "waterfall",
-]
+__all__ = ["decision_boundary", "figure", "gradient_sizes", "heat_map", "spectrum", "training_curve", "waterfall"]
