@@ -71,7 +71,7 @@ class _Detector(Observer):
         op = copy.copy(op)
         vars(op).update(line=line, checksums=tuple(map(_checksum, data)))
         if isinstance(op, Elementwise | WeightedSum) and all(type(x) is float for x in data):
-            return scalar_node(op, operands, out, _locals(op, operands, data, out))
+            return scalar_node(op, operands, data, out)
         return array_node(op, operands, data, out)
 
     def check(self, nodes: Iterable[Value]) -> None:
@@ -129,18 +129,6 @@ class _Cotangents(defaultdict[Value, Any]):
                 "away from where the derivative is infinite"
             )
         super().__setitem__(operand, g)
-
-
-def _locals(op: Op, operands: tuple[Any, ...], data: list[float], out: float) -> tuple[float | None, ...]:
-    """The local derivatives of a scalar node."""
-    live = [type(x) is Value and x.requires_grad for x in operands]
-    if isinstance(op, WeightedSum):
-        return tuple(w if here else None for w, here in zip(op.partners(data), live, strict=True))
-    assert isinstance(op, Elementwise)
-    return tuple(
-        op.local(k, tuple(data), out) if here and op.rule.derivatives[k] is not None else None
-        for k, here in enumerate(live)
-    )
 
 
 def _checksum(data: Any) -> Any:

@@ -90,7 +90,12 @@ class Elementwise(Op):
         with np.errstate(all="ignore"):
             return float(self._arrays(*map(np.float64, data)))
 
-    def local(self, k: int, data: tuple[float, ...], out: float) -> float:
+    def locals(self, operands: Sequence[Any], data: Sequence[float], out: float) -> tuple[float | None, ...]:
+        """The local derivative at floats with respect to each operand; ``None`` where no gradient flows."""
+        live = [type(x) is Value and x.requires_grad for x in operands]
+        return tuple(self.local(k, data, out) if live[k] and k in self._given else None for k in range(len(operands)))
+
+    def local(self, k: int, data: Sequence[float], out: float) -> float:
         """The local derivative with respect to operand ``k`` at floats."""
         try:
             local = self._local_floats[k](*data, out)
@@ -282,20 +287,12 @@ def apply(op: Elementwise, operands: tuple[Any, ...]) -> Any:
     out = op.forward(*saved)
     if blocks_open[0] and diverted():
         return elsewhere(op, operands, out)
-    data = tuple(saved)
-    return scalar_node(
-        op,
-        operands,
-        out,
-        tuple(
-            op.local(k, data, out) if isinstance(x, Value) and x.requires_grad and op.rule.derivatives[k] else None
-            for k, x in enumerate(operands)
-        ),
-    )
+    return scalar_node(op, operands, saved, out)
 
 
-def scalar_node(op: Op, operands: tuple[Any, ...], out: float, locals_: tuple[float | None, ...]) -> Value:
-    """A scalar node of any number of operands."""
+def scalar_node(op: Elementwise | WeightedSum, operands: tuple[Any, ...], data: Sequence[float], out: float) -> Value:
+    """A scalar node of any number of operands, at floats."""
+    locals_ = op.locals(operands, data, out)
     node = constant(out)
     node._made_by = op
     if len(operands) > 2:
@@ -349,6 +346,11 @@ class WeightedSum(Op):
         """The factor that each operand is multiplied by: its local derivative."""
         n = len(operands) // 2
         return (*operands[n:-1], *operands[:n], 1.0)
+
+    def locals(self, operands: Sequence[Any], data: Sequence[float], out: float) -> tuple[float | None, ...]:
+        """The local derivative at floats with respect to each operand; ``None`` where no gradient flows."""
+        pairs = zip(operands, self.partners(data))  # noqa: B905  (equal lengths, and a hot loop)
+        return tuple([w if type(x) is Value and x.requires_grad else None for x, w in pairs])
 
     def linear_in(self, n: int) -> Sequence[int]:
         return (*range(n // 2), n - 1)
@@ -405,8 +407,4 @@ def weighted_sum(weights: Any, inputs: Any, bias: Any = 0.0) -> Any:
         return out
     if blocks_open[0] and diverted():
         return elsewhere(_WEIGHTED_SUM, operands, out)
-    locals_ = list(WeightedSum.partners(data))
-    for k, x in enumerate(operands):
-        if type(x) is not Value or not x.requires_grad:
-            locals_[k] = None
-    return scalar_node(_WEIGHTED_SUM, operands, out, tuple(locals_))
+    return scalar_node(_WEIGHTED_SUM, operands, data, out)
