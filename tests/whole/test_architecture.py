@@ -11,11 +11,8 @@ import tinygrad_lite as tg
 from tools import architecture
 from tools.architecture import LEVELS, ROOT, modules, room
 
-STILL_LONG: set[str] = set()
-"""What is longer than it should be: nothing may be added."""
-
-KERNEL_LINES = 2_000
-"""Lines of code that a newcomer reads to understand ``backward`` and paths: at most so many."""
+KERNEL_LINES = 1_850
+"""Lines of code that a newcomer reads to understand ``backward`` and paths: at most so many, of 2,000 allowed."""
 
 FUNCTIONS = [name for name in tg.__all__ if callable(getattr(tg, name)) and not isinstance(getattr(tg, name), type)]
 
@@ -44,7 +41,7 @@ def test_the_house_is_in_order(check: Callable[[Path], list[str]]) -> None:
 
 @pytest.mark.parametrize("check", [architecture.long_classes, architecture.long_functions])
 def test_nothing_is_too_long_for_one_sitting(check: Callable[[Path], list[str]]) -> None:
-    assert [found for found in check(ROOT) if found.split(":")[0] not in STILL_LONG] == []
+    assert check(ROOT) == []
 
 
 def test_the_kernel_reads_in_one_sitting() -> None:
