@@ -333,7 +333,7 @@ def test_residual(folder: Path, capsys: pytest.CaptureFixture[str], one_thread: 
     shown = capsys.readouterr().out
     assert few_lines(shown)
     assert len(re.findall(r"below the goal of 0.01; 200 of 200 points right", shown)) == 2
-    assert "all of length 27 ops, through all 12 blocks" in shown
+    assert "all of length 30 ops, through all 12 blocks" in shown
     rows = re.findall(r"^ +(\d+) +(\d+) +(\S+)% +(\S+) +(\S+)% +(\S+)$", shown, re.M)
     assert [int(taken) for taken, *_ in rows] == list(range(13))
     assert [int(ways) for _, ways, *_ in rows] == [math.comb(12, taken) for taken in range(13)]

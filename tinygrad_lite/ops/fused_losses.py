@@ -16,7 +16,7 @@ from ..core.elementwise import FUNCTIONS
 from ..core.graph import parents_of
 from ..core.maps import Chain, SumOver
 from ..core.shapes import ndim_of, shape_of
-from ..core.value import Folded, Value, constant, describe, plain, raw, record
+from ..core.value import Folded, Op, Value, constant, describe, plain, raw, record
 from ..errors import ArgumentError, IndexRangeError, ShapeError
 from .activations import softmax
 from .axes import all_axes
@@ -110,7 +110,8 @@ class CrossEntropy(FusedLoss):
     def terms(self, outputs: Value, targets: Value) -> Value:
         if targets.ndim != outputs.ndim:
             targets = constant(one_hot(targets.data, outputs), targets.name)
-        return logsumexp(outputs, axis=-1) - sum(outputs * targets, axis=-1)  # type: ignore[no-any-return]
+        picked = record(_EXPECTED, (outputs, targets))
+        return logsumexp(outputs, axis=-1) - picked  # type: ignore[no-any-return]
 
     def forward(self, *data: Any) -> Any:
         logits, labels = data
@@ -152,6 +153,28 @@ def _check_classes(logits: Any, labels: Any) -> None:
     """Refuse negative class numbers, which would index from the end. Eager says which, and what to do."""
     if np.minimum.reduce(labels) < 0:
         raise IndexRangeError("cross_entropy: a class below 0")
+
+
+class _Expected(Op):
+    """``Σ_classes z p``, the expected logit, as one op: paths by way of it are as long as those by ``logsumexp``."""
+
+    name = "expected"
+    sign = "Σzp"
+
+    def forward(self, *data: Any) -> Any:
+        return np.add.reduce(data[0] * data[1], axis=-1)
+
+    def written(self, *data: Any) -> Any:
+        return (data[0] * data[1]).sum(axis=-1)
+
+    def linear_in(self, n: int) -> Sequence[int]:
+        return (0,)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        return (SumOver(shape_of(operands[k]), (-1,), False, operands[1 - k]),)
+
+
+_EXPECTED = _Expected()
 
 
 def one_hot(numbers: Any, logits: Value) -> Any:
