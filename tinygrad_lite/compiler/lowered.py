@@ -102,7 +102,7 @@ class Lowered(Program):
 
     def arithmetic(self, ufunc: np.ufunc, a: Any, b: Any) -> Any:
         """The sum, difference or product of two floats, slots or numbers; of slots with some sample that is not 0."""
-        found = float(ufunc(sampled(a), sampled(b)))
+        found = float(ufunc(*(x.sample if isinstance(x, Slot) else x for x in (a, b))))
         if not (isinstance(a, Slot) or isinstance(b, Slot)):
             return found
         return self.call("ufunc", ufunc, (a, b), {}, found or 1.0)

@@ -142,23 +142,23 @@ _COMMUTE = {np.add, np.multiply}
 
 
 def _key_of_call(kind: str, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    parts = tuple(map(_key, args))
     if isinstance(function, np.ufunc) and function in _COMMUTE:
-        args = tuple(sorted(args, key=lambda x: str(_key(x))))
-    return _key((kind, function, args, tuple(sorted(options.items()))))
+        parts = tuple(sorted(parts, key=str))
+    return kind, _key(function), parts, _key(tuple(sorted(options.items()))) if options else ()
 
 
 def _key(item: Any) -> Any:
-    """A hashable key, equal for equal arguments; ``None`` for an argument that has none."""
+    """A hashable key, equal for equal arguments."""
+    if isinstance(item, Slot):
+        return id(item)
     if isinstance(item, tuple):
-        parts = tuple(map(_key, item))
-        return None if None in parts else parts
+        return tuple(map(_key, item))
     if isinstance(getattr(item, "__self__", None), np.ufunc):  # np.add.reduce is another object each time
         return item.__name__, id(item.__self__)
-    if isinstance(item, float | int | str | bool | complex):
+    if item is None or isinstance(item, float | int | str | bool | complex | slice | np.dtype):
         return type(item).__name__, repr(item)
-    if item is None or isinstance(item, slice | np.dtype):
-        return type(item).__name__, repr(item)
-    return "id", id(item)  # slots, functions and arrays: calls keep them alive
+    return id(item)  # functions and arrays: calls keep them alive
 
 
 # ---- passes ----------------------------------------------------------------------------------------------------------
