@@ -1,4 +1,4 @@
-"""Compiled steps: a function is captured once, and replayed as straight NumPy calls or machine code.
+"""Compiled steps: a function is captured once, and replayed as NumPy calls, Python or machine code.
 
 The room imports ``programs``, ``optim``, ``ops``, ``core`` and ``semirings``.
 """
