@@ -43,7 +43,7 @@ MOVED = {
         "elementary": "ops.elementary",
         "elementwise": "core.elementwise",
         "emitting": "compiler.codegen compiler.runtime",
-        "expressions": "formulas.expressions",
+        "expressions": "formulas.expressions formulas.symbols",
         "finding": "graph.lookup",
         "flattening": "compiler.flat",
         "function_checks": "checks.gradcheck",
@@ -56,7 +56,7 @@ MOVED = {
         "handwriting.program": "handwritten.passes",
         "handwriting.pulling": "handwritten.pulls",
         "handwriting.samples": "handwritten.loops",
-        "handwriting.source": "formulas.python formulas.expressions",
+        "handwriting.source": "formulas.python formulas.code formulas.symbols",
         "handwriting.statements": "handwritten.statements",
         "leveling": "compiler.levels",
         "linalg": "ops.linalg",
@@ -88,7 +88,7 @@ MOVED = {
         "tracing": "formulas.reader",
         "value": "core.value core.recording core.shapes",
         "windows": "ops.windows",
-        "writing": "formulas.printer formulas.text formulas.latex formulas.python",
+        "writing": "formulas.printer formulas.text formulas.latex formulas.python formulas.code",
     }.items()
 }
 """Where each old module's names are now: the first module that has a name wins."""

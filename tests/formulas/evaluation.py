@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite import Value
-from tinygrad_lite.formulas.expressions import Symbol
-from tinygrad_lite.formulas.python import Python, identifier
+from tinygrad_lite.formulas.code import identifier
+from tinygrad_lite.formulas.python import Python
+from tinygrad_lite.formulas.symbols import Symbol
 
 
 class Names:

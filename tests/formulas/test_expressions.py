@@ -16,23 +16,13 @@ from tests.formulas.evaluation import Names, evaluated, named
 from tests.hostile import HOSTILE
 from tinygrad_lite import Value
 from tinygrad_lite.errors import ArgumentError
-from tinygrad_lite.formulas.expressions import (
-    Symbol,
-    add,
-    built,
-    call,
-    key,
-    negative,
-    number,
-    power,
-    product,
-    quotient,
-    symbols,
-)
+from tinygrad_lite.formulas.code import identifier
+from tinygrad_lite.formulas.expressions import add, built, call, negative, number, power, product, quotient
 from tinygrad_lite.formulas.latex import latex_name
 from tinygrad_lite.formulas.printer import quoted
-from tinygrad_lite.formulas.python import Python, identifier
+from tinygrad_lite.formulas.python import Python
 from tinygrad_lite.formulas.reader import Tracer
+from tinygrad_lite.formulas.symbols import Symbol, key, symbols
 from tinygrad_lite.formulas.text import Text
 
 # ---- simplifying ----------------------------------------------------------------------------------------------------

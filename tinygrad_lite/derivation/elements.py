@@ -18,8 +18,9 @@ from ..core.graph import chains
 from ..core.maps import edges
 from ..core.value import Value, describe
 from ..errors import ArgumentError
-from ..formulas.expressions import Symbol, is_number, number, product
+from ..formulas.expressions import is_number, number, product
 from ..formulas.reader import TooLongError, Tracer
+from ..formulas.symbols import Symbol
 from ..graph.batches import samples_of
 from ..paths.queries import GradientPaths
 from ..semirings import COUNT, GRADIENT

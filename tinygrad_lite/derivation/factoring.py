@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 from ..core.shapes import Index
 from ..core.value import Value
-from ..formulas.expressions import Symbol, add, is_number, key, number, parts, product, substituted, total
+from ..formulas.expressions import add, is_number, number, parts, product, total
 from ..formulas.reader import TooLongError
+from ..formulas.symbols import Symbol, key, substituted
 
 __all__ = ["Edge", "Factor", "Graph", "Place", "Product", "Samples", "Sum", "grouped"]
 

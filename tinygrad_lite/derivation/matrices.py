@@ -22,11 +22,13 @@ from ..core.maps import Contract
 from ..core.shapes import Shape, shape_of
 from ..core.value import Value, constant, describe
 from ..errors import GraphError
-from ..formulas.expressions import PRIME, Block, Symbol, is_number, names_in, number, substituted, symbols
+from ..formulas.code import name_of
+from ..formulas.expressions import PRIME, is_number, number
 from ..formulas.latex import latex_name
 from ..formulas.printer import ATOM, POWER, SUM
-from ..formulas.python import Python, name_of
+from ..formulas.python import Python
 from ..formulas.reader import TooLongError, Tracer, with_weight
+from ..formulas.symbols import Block, Symbol, names_in, substituted, symbols
 from ..ops.reductions import LogSumExp
 from .names import Sources, inside_losses, suffixes
 from .notation import LATEX, TEXT, Cotangent, Notation, Piece, added, multiplied, shape_of_expression

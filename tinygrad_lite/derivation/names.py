@@ -12,10 +12,10 @@ import numpy as np
 from ..core.graph import ancestors, operands_of, postorder
 from ..core.shapes import Index
 from ..core.value import Value
-from ..formulas.expressions import Symbol
+from ..formulas.code import identifier
 from ..formulas.latex import latex_name
 from ..formulas.printer import element_text, quoted
-from ..formulas.python import identifier
+from ..formulas.symbols import Symbol
 from ..ops.fused_losses import FusedLoss
 from .factoring import Place
 

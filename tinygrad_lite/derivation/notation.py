@@ -19,10 +19,11 @@ import numpy as np
 from ..core.maps import Broadcast, Contract, Gather, Reshape, Scale, Scan, SumOver, Transpose
 from ..core.shapes import Shape
 from ..errors import ArgumentError
-from ..formulas.expressions import Block, Symbol, is_number, number, product, sum_of_multiples
+from ..formulas.code import called, subscript
+from ..formulas.expressions import is_number, number, product, sum_of_multiples
 from ..formulas.latex import Latex, latex_name
 from ..formulas.printer import ATOM, POWER, PRODUCT, SUM
-from ..formulas.python import called, subscript
+from ..formulas.symbols import Block, Symbol
 from ..formulas.text import Text
 from ..semirings.base import Chain, Semiring
 

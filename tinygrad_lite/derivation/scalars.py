@@ -10,10 +10,10 @@ from itertools import product
 from typing import Literal
 
 from ..errors import ArgumentError
-from ..formulas.expressions import Symbol
 from ..formulas.latex import Latex, latex_name
 from ..formulas.python import Python
 from ..formulas.reader import TooLongError
+from ..formulas.symbols import Symbol
 from ..paths.queries import GradientPaths
 from .elements import Elements
 from .factoring import Edge, Factor, Place, Product, Samples

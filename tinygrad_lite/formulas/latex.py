@@ -8,8 +8,9 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from .expressions import PRIME, Block, Symbol
+from .expressions import PRIME
 from .printer import ATOM, CHOICE, POWER, PRODUCT, SUM, Writer, number_text
+from .symbols import Block, Symbol
 from .text import _CALLED, softmax_of
 
 __all__ = ["Latex", "latex_name"]
@@ -74,7 +75,8 @@ class Latex(Writer):
     r"""LaTeX's mathematics, for pdflatex with amsmath and for MathJax.
 
     >>> from tinygrad_lite import Value
-    >>> from tinygrad_lite.formulas.expressions import Symbol, built
+    >>> from tinygrad_lite.formulas.expressions import built
+    >>> from tinygrad_lite.formulas.symbols import Symbol
     >>> x = Value(2.0, name="x1")
     >>> Latex().write(built("x / (1 + sqrt(x))", {"x": Symbol(x)}))
     '\\frac{x_{1}}{1 + \\sqrt{x_{1}}}'

@@ -15,7 +15,7 @@ from typing import Any
 from ..core.shapes import Index
 from ..core.value import Value
 from ..errors import ArgumentError
-from .expressions import Symbol
+from .symbols import Symbol
 
 __all__ = ["Writer", "element_text", "number_text", "quoted"]
 

@@ -25,7 +25,8 @@ from ..ops.dense import Dense
 from ..ops.manipulation import ReshapeOp
 from ..ops.primitives import Primitive
 from ..ops.reductions import LogSumExp
-from .expressions import PRIME, Symbol, built, call, number, product, total
+from .expressions import PRIME, built, call, number, product, total
+from .symbols import Symbol
 
 __all__ = ["TooLongError", "Tracer", "with_weight"]
 

@@ -6,8 +6,9 @@ import ast
 import math
 from collections.abc import Sequence
 
-from .expressions import PRIME, Block, Symbol, key
+from .expressions import PRIME
 from .printer import _SUPERSCRIPTS, ATOM, POWER, PRODUCT, SUM, Writer, element_text, number_text, quoted
+from .symbols import Block, Symbol, key
 
 __all__ = ["Text"]
 
@@ -20,7 +21,8 @@ class Text(Writer):
     """Plain text in the notation of people: ``n30(1 - n30)``, ``2·x²``, ``softmax(z)[3]``.
 
     >>> from tinygrad_lite import Value
-    >>> from tinygrad_lite.formulas.expressions import Symbol, built
+    >>> from tinygrad_lite.formulas.expressions import built
+    >>> from tinygrad_lite.formulas.symbols import Symbol
     >>> x = Value(2.0, name="x")
     >>> Text().write(built("-y / x**2", {"x": Symbol(x), "y": Symbol(Value(1.0, name="y"))}))
     '-y/x²'

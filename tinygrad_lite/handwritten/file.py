@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..formulas.python import quoted_string
+from ..formulas.code import quoted_string
 from ..graph import naming
 from .loops import Samples
 from .page import WIDTH, Page, definitions

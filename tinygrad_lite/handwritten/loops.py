@@ -11,7 +11,7 @@ from typing import Any
 from ..core.elementwise import weighted_sum
 from ..core.graph import ancestors, chains
 from ..core.value import Value, constant
-from ..formulas.expressions import names_in
+from ..formulas.symbols import names_in
 
 __all__ = ["Samples", "alike_samples"]
 

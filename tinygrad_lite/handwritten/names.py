@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterable
 
 from ..core.derivatives import TABLE
-from ..formulas.expressions import names_in
+from ..formulas.symbols import names_in
 from .statements import Line
 
 __all__ = ["RESERVED", "named"]

@@ -11,8 +11,10 @@ from typing import Any
 
 from ..core.derivatives import TABLE
 from ..core.numerics import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS
-from ..formulas.expressions import built, names_in, walk
-from ..formulas.python import MATH, NUMPY, Source, called, name_of
+from ..formulas.code import called, name_of
+from ..formulas.expressions import built
+from ..formulas.python import MATH, NUMPY, Source
+from ..formulas.symbols import names_in, walk
 from .statements import Line, Statements
 
 __all__ = ["Page", "WIDTH", "definitions"]

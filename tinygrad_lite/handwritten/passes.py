@@ -23,8 +23,9 @@ from ..core.shapes import Shape
 from ..core.table_source import compiled
 from ..core.value import Op, Value, describe
 from ..errors import ArgumentError, TinygradError
-from ..formulas.expressions import built, is_number, names_in, number, product, total
-from ..formulas.python import called, name_of
+from ..formulas.code import called, name_of
+from ..formulas.expressions import built, is_number, number, product, total
+from ..formulas.symbols import names_in
 from ..programs.tracing import Traced, Untraceable
 from .program import Readable
 from .pulls import Written

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..core.shapes import Shape
+from ..formulas.code import called, method, subscript
 from ..formulas.expressions import number, product
-from ..formulas.python import called, method, subscript
 from ..programs.calls import Call, Slot, mapped
 from ..programs.tracing import Traced, note, picked
 from .names import RESERVED

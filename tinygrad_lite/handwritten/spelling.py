@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..formulas.python import called, literal, method, subscript
+from ..formulas.code import called, literal, method, subscript
 from ..programs.calls import Slot
 
 __all__ = ["key_of", "operand", "spelled", "verb_of"]

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..formulas.expressions import BINARY, call, names_in, negative, total, walk
-from ..formulas.python import Source, identifier, literal, method, name_of
+from ..formulas.code import identifier, literal, method, name_of
+from ..formulas.expressions import BINARY, call, negative, total
+from ..formulas.python import Source
+from ..formulas.symbols import names_in, walk
 from ..programs.calls import Call, Program, Slot
 
 __all__ = ["Line", "Statements", "tidied"]

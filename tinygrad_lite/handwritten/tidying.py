@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 
-from ..formulas.expressions import walk
-from ..formulas.python import name_of
+from ..formulas.code import name_of
+from ..formulas.symbols import walk
 from ..programs.calls import Slot, needed, read_once
 from .names import named
 from .statements import Line, Statements, tidied

@@ -15,8 +15,8 @@ import numpy as np
 from tinygrad_lite.core.elementwise import Elementwise
 from tinygrad_lite.core.maps import Chain, edges
 from tinygrad_lite.core.value import Value
-from tinygrad_lite.formulas.expressions import symbols
 from tinygrad_lite.formulas.reader import TooLongError, Tracer
+from tinygrad_lite.formulas.symbols import symbols
 from tinygrad_lite.formulas.text import Text
 
 from .numbers import extent, number
