@@ -16,7 +16,7 @@ from ..core.value import Value, constant
 from ..errors import ArgumentError, DifferentGradientsError, NonFiniteError, ValueTypeError
 from ..transforms.jacobians import blocks
 from ..transforms.pytrees import filled, holds, is_module, leaves, mapped, number
-from ..transforms.transforms import Call, called, jvp, vjp
+from ..transforms.transforms import called, jvp, vjp
 from .complex_step import STEP_ERROR, NotAnalyticError, complex_columns
 from .differences import Allowed, Slope, check_tolerances, chosen, slope
 
@@ -135,16 +135,8 @@ def _random_like(tree: Any) -> Any:
 # ---- one function, its Jacobian in each mode
 
 
-@dataclass
-class _Wrong:
-    """An entry of the Jacobian that differs too much: result ``end[out]`` by argument leaf ``start[index]``."""
-
-    excess: float
-    text: str
-    start: int
-    index: Index
-    end: int
-    out: Index
+Entry = tuple[int, Index, int, Index]
+"""An entry of the Jacobian: the number of an argument leaf, its element, the number of a result, its element."""
 
 
 @dataclass
@@ -164,7 +156,12 @@ class _Check:
         live = tuple(k for k, arg in enumerate(self.args) if not _is_integers(arg))
         self.live = live
         self.call = called("check_grads", self.f, live, self.args, {}, False)
-        self._check_finite(self.call)
+        for path, end in self.call.ends:
+            if not np.isfinite(end.data).all():
+                raise NonFiniteError(
+                    f"check_grads: {self.order}{self.nesting}: {self._named(path)} is infinite or NaN at these "
+                    "arguments; check at a point inside the function's domain"
+                )
         precision = [np.finfo(x.dtype).eps for _, x in [*self.call.starts, *self.call.ends]]
         self.eps = float(max(precision, default=np.finfo(float).eps))
         allowed = Allowed.of(self.eps)
@@ -178,7 +175,8 @@ class _Check:
             for how, columns, relative in (("complex step", steps, exact), ("finite differences", self.slopes, rough)):
                 wrong = [w for k in starts for w in self._wrong(jacobian, k, columns[k], how, relative)]
                 if wrong:
-                    self._raise(mode, max(wrong, key=lambda w: w.excess), len(wrong))
+                    _, text, worst = max(wrong, key=lambda w: w[0])
+                    self._raise(mode, text, worst, len(wrong))
         if "reverse" in jacobians:
             self._check_backward(jacobians["reverse"], exact)
 
@@ -201,14 +199,6 @@ class _Check:
                         f"{start_path}{_shown(index)} {ours[index]:.10g}, where the Jacobian tells {right[index]:.10g};"
                         " an op's pull and its chain differ"
                     )
-
-    def _check_finite(self, call: Call) -> None:
-        for path, end in call.ends:
-            if not np.isfinite(end.data).all():
-                raise NonFiniteError(
-                    f"check_grads: {self.order}{self.nesting}: {self._named(path)} is infinite or NaN at these "
-                    "arguments; check at a point inside the function's domain"
-                )
 
     def _named(self, path: str) -> str:
         return f"{self.of} ({path})" if self.of else path
@@ -258,8 +248,8 @@ class _Check:
 
     def _wrong(
         self, jacobian: Any, k: int, found: Mapping[Index, list[Slope]], how: str, relative: float
-    ) -> list[_Wrong]:
-        """The entries in the columns of argument leaf ``k`` that differ too much, or lie at a kink."""
+    ) -> list[tuple[float, str, Entry]]:
+        """The entries by argument leaf ``k`` that differ too much, or lie at a kink: difference, text and entry."""
         wrong = []
         shape = self.call.starts[k][1].shape
         for index, columns in found.items():
@@ -282,16 +272,16 @@ class _Check:
                         f"is {a:.10g}, but {b:.10g} by {how} "
                         f"(relative difference {difference:.2g}, allowed {relative:.1g})"
                     )
-                    wrong.append(_Wrong(difference if difference == difference else math.inf, text, k, index, e, at))
+                    wrong.append((difference if difference == difference else math.inf, text, (k, index, e, at)))
         return wrong
 
-    def _raise(self, mode: str, worst: _Wrong, count: int) -> None:
-        result = self._named(self.call.ends[worst.end][0] + _shown(worst.out))
-        by = self.call.starts[worst.start][0] + _shown(worst.index)
+    def _raise(self, mode: str, text: str, worst: Entry, count: int) -> None:
+        k, index, e, out = worst
+        result = self._named(self.call.ends[e][0] + _shown(out))
         more = f" {count} entries of this Jacobian differ." if count > 1 else ""
         raise DifferentGradientsError(
-            f"check_grads: {self.order}, {mode}{self.nesting}: the derivative of {result} by {by} {worst.text}."
-            f"{more}{self._kink_or_jump(worst.start, worst.index, worst.end, worst.out)}"
+            f"check_grads: {self.order}, {mode}{self.nesting}: the derivative of {result} by "
+            f"{self.call.starts[k][0]}{_shown(index)} {text}.{more}{self._kink_or_jump(*worst)}"
         )
 
     def _kink_or_jump(self, k: int, index: Index, e: int, out: Index) -> str:
