@@ -97,7 +97,7 @@ class Buffers:
 
 
 def _layout(array: Any) -> Any:
-    """A key, equal for arrays of which one can be written in the place of the other."""
+    """A key, equal for arrays that can be written in each other's place."""
     return array.dtype, array.shape, array.strides
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -39,7 +39,7 @@ def _template(expression: str, names: tuple[str, ...]) -> Any:
     """An expression in operands of these names, as a tree that ``_Lowering.written`` walks.
 
     A tuple is arithmetic (ufunc, left, right), an int an operand's position, a float a number. A ``_Text`` is source
-    of the rest: calls, powers, quotients, and choices, of which only one side must be computed.
+    of anything else: calls, powers, quotients, and choices, where Python must compute one side only.
     """
 
     def built(e: ast.expr) -> Any:
@@ -58,10 +58,11 @@ def _template(expression: str, names: tuple[str, ...]) -> Any:
     return built(ast.parse(expression, mode="eval").body)
 
 
+@dataclass(frozen=True)
 class _Text:
-    def __init__(self, source: str, read: tuple[int, ...]) -> None:
-        self.source = source
-        self.read = read
+    source: str
+    read: tuple[int, ...]
+    """The operands that stand in the places {0}, {1}, …"""
 
 
 # ---- a whole graph ---------------------------------------------------------------------------------------------------

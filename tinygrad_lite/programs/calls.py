@@ -47,7 +47,7 @@ class Call:
     cast      ``args[0].astype(args[1])``
     fill      ``args[0]`` broadcast to the shape ``args[1]``
     put       ``args[0]`` with ``[args[1]] = args[2]``
-    at        ``args[0]`` after ``ufunc.at(args[0], args[1], …)``; ``function`` is the ufunc
+    at        ``args[0]`` after ``ufunc.at(args[0], args[1], …)`` with ``options["ufunc"]``
     view      a view of ``args[0]``
     fresh     new memory
     opaque    new memory, an argument, or a view of one

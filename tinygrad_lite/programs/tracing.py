@@ -178,7 +178,7 @@ class Traced(NDArrayOperatorsMixin):
 
 
 def note(program: Program, kind: str, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    """Note a call of which some arguments are traced, as ``program.rewritten`` wants it; return its traced result.
+    """Note a call with traced arguments, in the form that ``program.rewritten`` gives it; return its traced result.
 
     A tuple of results is one call and a "part" for each.
     """
