@@ -61,17 +61,18 @@ install(MOVED)
 
 def __getattr__(name: str) -> Any:
     """A public name or a module, imported at its first use."""
+    unknown = f"module {__name__!r} has no attribute {name!r}"
     if name in _ROOM_OF:
         found = getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    elif name.startswith("_"):
+        raise AttributeError(unknown)
     else:
         try:
-            if name.startswith("_"):
-                raise ModuleNotFoundError(name=f"{__name__}.{name}")
             found = import_module(f"{__name__}.{name}")
         except ModuleNotFoundError as error:
             if error.name != f"{__name__}.{name}":  # the module is there, and lacks something itself
                 raise
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+            raise AttributeError(unknown) from None
     globals()[name] = found
     return found
 
