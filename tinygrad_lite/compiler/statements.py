@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..core.derivatives import TABLE
-from ..programs.calls import Call, Slot, read_once
-from ..programs.tracing import picked
+from ..programs.calls import Call, Slot, read_once, slots_in
+from ..programs.tracing import is_basic, picked
 from .blocking import Chain, chain_at
 from .buffers import WRITING, Buffers
 from .capture import Guard
@@ -219,13 +219,26 @@ class Statements:
             if call.kind == "put":
                 self.line(f"{name}[{args[1]}] = {args[2]}")
             else:
-                self.line(f"{self.scope.expression(call.options['ufunc'])}.at({', '.join([name, *args[1:]])})")
+                self._at(call, name, args)
         elif call.kind == "where":
             if args[2] != name:
                 write(f"copyto({name}, {args[2]})")
             self.line(f"copyto({name}, {args[1]}, where={args[0]})")
         else:
             write(f"copyto({name}, {args[0]}{', ' + repr('unsafe') if call.kind == 'cast' else ''})")
+
+    def _at(self, call: Call, name: str, args: list[str]) -> None:
+        """An addition in place: to a view, which names no element twice, or to elements by their indices."""
+        ufunc, key, memory = self.scope.expression(call.options["ufunc"]), call.args[1], self.scope.things.get(name)
+        if not is_basic(key) or call.options["ufunc"] is not np.add:
+            self.line(f"{ufunc}.at({', '.join([name, *args[1:]])})")
+            return
+        if not isinstance(memory, np.ndarray) or any(slots_in([key])):
+            self.line(f"{name}[{args[1]}] += {args[2]}")
+            return
+        parts = key if isinstance(key, tuple) else (key,)  # with ... an element is a view, too
+        part = self.scope.constant(memory[parts if Ellipsis in parts else (*parts, ...)], self.scope.fresh("b"))
+        self.line(f"{ufunc}({part}, {args[2]}, {part})")
 
     def _reduced(self, call: Call, name: str) -> None:
         function = call.function

@@ -15,7 +15,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from .calls import Program, Slot, mapped
 
-__all__ = ["Traced", "Untraceable", "cast", "note", "picked", "put", "sampled", "slotted", "updated"]
+__all__ = ["Traced", "Untraceable", "cast", "is_basic", "note", "picked", "put", "sampled", "slotted", "updated"]
 
 
 class Untraceable(Exception):
@@ -163,15 +163,14 @@ class Traced(NDArrayOperatorsMixin):
         return Traced(self.program, self.slot)
 
     def __getitem__(self, key: Any) -> Any:
-        parts = key if isinstance(key, tuple) else (key,)
-        basic = all(p is None or p is Ellipsis or isinstance(p, slice | int | np.integer) for p in parts)
-        return self._noted("view" if basic else "fresh", picked, (self, key))
+        return self._noted("view" if is_basic(key) else "fresh", picked, (self, key))
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._change(self._noted("put", put, (self, key, value)).slot)
 
     def _change(self, slot: Slot) -> None:
-        shared = self.slot.call is not None and self.slot.call.kind in _SHARED
+        call = self.slot.call
+        shared = call is not None and call.kind in _SHARED and call.function is not picked  # x[key] += v puts it back
         if shared and not self.program.tells_numbers:
             raise Untraceable("it changes memory that other arrays share")
         self.slot = slot
@@ -199,6 +198,12 @@ def note(program: Program, kind: str, function: Any, args: tuple[Any, ...], opti
 
 
 # ---- functions that calls name ---------------------------------------------------------------------------------------
+
+
+def is_basic(key: Any) -> bool:
+    """Whether ``array[key]`` is a view, which holds no element twice."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return all(part is None or part is Ellipsis or isinstance(part, slice | int | np.integer) for part in parts)
 
 
 def picked(array: Any, key: Any) -> Any:
