@@ -50,7 +50,8 @@ FAMILIES: dict[str, Callable[[int], Problem]] = {
 
 def edges(problem: Problem) -> int:
     """The number of elementary edges of the graph of the loss, from the shapes alone."""
-    found = problem.samples * problem.dims[-1]  # the edges of the cross-entropy
+    # The cross-entropy: logsumexp and the product with the labels of each logit; a difference, a sum, a division.
+    found = problem.samples * (2 * problem.dims[-1] + 3) + (problem.samples > 1)
     layers = list(zip(problem.dims[:-1], problem.dims[1:], strict=True))
     for k, (inputs, outputs) in enumerate(layers):
         per_output = (2 if k else 1) * inputs + 1  # the weights, their factors (without the data), the bias
