@@ -132,9 +132,11 @@ def between(ends: Sequence[Value], starts: Sequence[Value], folded: bool = True)
     edges: dict[Value, list[Edge]] = {}
 
     def reads(node: Value) -> list[Value]:
-        made = node._made_by is not None and node.requires_grad
-        edges[node] = live(node if folded else unfolded(node)) if made else []
-        return [operand for _, operand in edges[node]]
+        if node._made_by is None or not node.requires_grad:
+            edges[node] = []
+            return []
+        found = edges[node] = live(node if folded else unfolded(node))
+        return [operand for _, operand in found]
 
     order = postorder(ends, reads, starts)
     reached = set(starts)

@@ -216,7 +216,7 @@ def pull_all(
         if keep:
             g = totals[node] = gates.gated(node, g, semiring)
         for _, operand, chain in edges(node):
-            if gates.opens(node, operand):
+            if gates is ALL_OPEN or gates.opens(node, operand):
                 pulled = semiring.pull(chain, g, node)
                 if pulled is not None:
                     _add(totals, operand, pulled, semiring)
@@ -330,23 +330,20 @@ class Numbers(Linear):
         super().__init__("numbers", lambda weight: weight)
 
     def fitted(self, a: Any, node: Value) -> Any:
-        if type(node._data) is float:
+        data = node._data
+        if type(data) is float:
             return a if type(a) is float else float(a)
-        return _cast(a, node)
+        return a if getattr(a, "dtype", data.dtype) is data.dtype else np.asarray(a, data.dtype)
 
 
 class Several(Numbers):
     """Numbers with one more axis in front: the sweep carries as many at a time as that axis is long."""
 
     def fitted(self, a: Any, node: Value) -> Any:
-        return _cast(a, node)
+        return a if type(node._data) is float else super().fitted(a, node)
 
 
 NUMBERS, SEVERAL = Numbers(), Several()
-
-
-def _cast(a: Any, node: Value) -> Any:
-    return a if not node.shape or getattr(a, "dtype", node.dtype) == node.dtype else np.asarray(a, node.dtype)
 
 
 class _Pull:
