@@ -33,6 +33,25 @@ def test_every_structured_op_as_eager(example: Case, ties: bool, rng: np.random.
     agree(loss, leaves)
 
 
+GATHERS = {
+    "slice": lambda x, k: x[1:] * x[:-1],
+    "element": lambda x, k: x[1, 2] * x[0],
+    "indices": lambda x, k: x[[0, 0, 2]] ** 2,
+    "an index from an argument": lambda x, k: x[k] ** 2,
+    "repeat": lambda x, k: np.repeat(x, 3, axis=0) ** 2,
+    "diag": lambda x, k: np.diag(x) ** 2,
+    "windows": lambda x, k: tg.functions.sliding_window_view(x, 2, 0) ** 2,
+}
+
+
+@pytest.mark.parametrize("name", GATHERS)
+def test_gathers_are_followed(name: str, rng: np.random.Generator) -> None:
+    """Their cotangents are written into memory of the step: no op is called as a whole."""
+    x = Value(rng.standard_normal((3, 4)), name="x")
+    step = agree(lambda k: tg.sum(GATHERS[name](x, k)), [x], np.array([2, 0, 2]))
+    assert "pull" not in step.source
+
+
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0,)], ids=str)
 @pytest.mark.parametrize("name", list(tg.core.derivatives.TABLE))
 def test_every_line_of_the_table_as_eager(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> None:
