@@ -36,6 +36,9 @@ class Op:
     of_one: str | None = None
     """How a listed op of one element is written: as a call of this name, or ``""`` for the element; by its own name."""
 
+    on_arrows: tuple[str, ...] = ()
+    """The text of a picture's arrow from each operand, where the weights are no expression: {0}, {1} name operands."""
+
     def forward(self, *data: Any) -> Any:
         """The result, from the operands' data."""
         raise NotImplementedError

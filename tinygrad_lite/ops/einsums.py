@@ -31,6 +31,7 @@ class Einsum(Op):
     out_labels: str
     name = "einsum"
     sign = "einsum"
+    on_arrows = ("· {1}", "· {0}")
 
     def _words(self, k: int) -> tuple[str, str]:
         """The labels of operand ``k``, each once, and those among them that also stand elsewhere."""

@@ -39,6 +39,7 @@ class MatMul(Op):
 
     name = "matmul"
     sign = "@"
+    on_arrows = ("· {1}ᵀ", "{0}ᵀ ·")
 
     def forward(self, *data: Any) -> Any:
         return _product(*data)
@@ -88,6 +89,7 @@ class LinearOp(Op):
 
     name = "linear"
     sign = "Σ"
+    on_arrows = ("· {1}ᵀ", "{0}ᵀ ·", "1")
 
     def forward(self, *data: Any) -> Any:
         x, weight, bias = data

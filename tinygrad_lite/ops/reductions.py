@@ -102,6 +102,7 @@ class Max(Extremum):
 
     name = "max"
     sign = "max"
+    on_arrows = ("1 at the max",)
 
     def forward(self, *data: Any) -> Any:
         return np.max(data[0], axis=self.axes, keepdims=self.keepdims)
@@ -112,6 +113,7 @@ class Min(Extremum):
 
     name = "min"
     sign = "min"
+    on_arrows = ("1 at the min",)
 
     def forward(self, *data: Any) -> Any:
         return np.min(data[0], axis=self.axes, keepdims=self.keepdims)
@@ -122,6 +124,7 @@ class Prod(_Reduction):
 
     name = "prod"
     sign = "Π"
+    on_arrows = ("Π of the others",)
     joint = "*"
 
     def forward(self, *data: Any) -> Any:

@@ -30,16 +30,6 @@ LONGEST = 24
 _PLAIN_NAME = re.compile(r"[^\W\d][\w.@\[\],]{0,11}")
 _LETTERS = "xyzuvw"
 
-# The text for a structured op whose weights are no expression: {0}, {1} are the names of the operands.
-_WORDS: dict[str, tuple[str, ...]] = {
-    "matmul": ("· {1}ᵀ", "{0}ᵀ ·"),
-    "linear": ("· {1}ᵀ", "{0}ᵀ ·", "1"),
-    "einsum": ("· {1}", "· {0}"),
-    "max": ("1 at the max",),
-    "min": ("1 at the min",),
-    "prod": ("Π of the others",),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Local:
@@ -86,7 +76,7 @@ def formula(node: Value, position: int) -> str:
     assert op is not None
     letters = op.rule.operands if isinstance(op, Elementwise) else _LETTERS
     names = [_own_name(value) or letter for value, letter in zip(node.parents, letters, strict=False)]
-    words = _WORDS.get(op.name, ())
+    words = op.on_arrows
     if words:
         return words[position].format(*names) if position < len(words) else ""
     named = zip(node.parents, names, strict=False)
