@@ -110,7 +110,7 @@ def postorder(
     stack: list[Any] = list(ends)
     while stack:
         node = stack.pop()
-        if node is None:  # all that the node below reads is in order
+        if node is None:  # the operands of the node below are in order
             order.append(stack.pop())
         elif node not in seen:
             seen.add(node)

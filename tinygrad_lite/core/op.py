@@ -64,7 +64,7 @@ class Op:
         return g
 
     def linear_in(self, n: int) -> Sequence[int]:
-        """The operands, of ``n``, in each of which the op is linear, and whose edges add up to its value; none else."""
+        """The operands, of ``n``, in each of which the op is linear, if their edges add up to its value; else none."""
         return ()
 
     def expressions(self, n: int) -> Rule | None:

@@ -5,7 +5,7 @@ x`` has two. Leaves have no op. This is the one mutable thing in the package.
 
 There are two kinds of interior node. At a *scalar node* (an elementwise op on floats) the local derivatives are
 computed at once and kept as floats: nine slots, and no other object, are what makes a node of a scalar network cheap.
-At an *array node* the operands' data are kept, and the op makes its chain of linear maps from them when it is asked.
+An *array node* keeps the operands' data; the op makes its chain of linear maps from them on demand.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Value(Methods):
     _b: Any  # the second operand
     _da: Any  # a scalar node's local derivatives (None for a constant operand); an array node's list of operand data
     _db: Any
-    _calls: Any  # at the result of a module, which calls made it of what (see calls.py); not set elsewhere
+    _calls: Any  # at the result of a module, which calls made it of what (see graph/scopes.py); not set elsewhere
     name: str | None
     requires_grad: bool
 
@@ -397,7 +397,7 @@ def cut(data: Any, by: str, name: str | None = None) -> Value:
     return node
 
 
-# ---- how a node is encoded (core/graph.py has what is read beyond this) --------------------------------------------
+# ---- how a node is encoded (core/graph.py reads orders and chains from it) ------------------------------------------
 
 
 def unfolded(node: Value) -> Value:
@@ -483,7 +483,7 @@ def elsewhere(op: Op, operands: tuple[Any, ...], out: Any) -> Value:
     return node
 
 
-# ---- what is read of Values, as far as somebody captures it (see compiler/capture.py) -------------------------------
+# ---- plain results computed from Values: an observer such as compiler/capture.py is told ----------------------------
 
 
 class Plain(Op):

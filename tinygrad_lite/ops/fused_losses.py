@@ -1,7 +1,7 @@
 """Losses that are one op each to ``backward`` and ``compile``: their derivative is the difference of output and target.
 
-A fused op is a fast path and no more: each records its composition of other ops for whoever reads the graph (paths,
-sweeps, derivations, pictures), so that no answer depends on how the loss was computed or its labels were given.
+A fused op is a fast path and no more: each can record its composition of other ops. Readers of the graph (paths, sweeps,
+derivations, pictures) see that, so no answer depends on how the loss was computed or its labels were given.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class FusedLoss(Folded):
         self.divisor = divisor
 
     def compose(self, node: Value) -> Value:
-        return Context().run(self._composed_of, *parents_of(node))  # recorded, whoever has switched recording off
+        return Context().run(self._composed_of, *parents_of(node))  # recorded inside no_grad too
 
     def _composed_of(self, outputs: Value, targets: Value) -> Value:
         terms = self.terms(outputs, targets)

@@ -35,8 +35,8 @@ Chain = Sequence[Map]
 class Semiring:
     """Sum and product over paths. A new one defines ``lift``, ``times``, ``sum`` and ``zero``, perhaps ``contract``.
 
-    ``linear`` says that elements are ordinary numbers with the ordinary sum and product, of which ``lift`` makes the
-    weights: then matrix products do the contractions.
+    ``linear`` says that elements are ordinary numbers with the ordinary sum and product, and that ``lift`` makes the
+    weights from local derivatives: then matrix products do the contractions.
     """
 
     name = "semiring"

@@ -1,7 +1,7 @@
 """``checkpoint``: a part of a network that is computed again in the backward pass, instead of kept.
 
 Forward, the function runs unrecorded, and only the Values that it read are remembered: its arguments, and parameters
-that it found elsewhere. Whoever asks for a derivative has it run once more, recorded, and the graph of that run is
+that it found elsewhere. A derivative runs it once more, recorded, and the graph of that run is
 forgotten again. Memory falls from the whole graph to one part of it, for the time of one more forward pass.
 
 Source: A. Griewank, *Achieving logarithmic growth of temporal and spatial complexity in reverse automatic
@@ -71,7 +71,7 @@ class _Watch(Observer):
 
 
 class _Checkpointed(Folded):
-    """What a function made of the Values that it read; how is computed again whenever it is asked."""
+    """The result of a checkpointed function. Its graph is recomputed whenever a derivative is needed."""
 
     name = "checkpoint"
     sign = "↻"
@@ -175,7 +175,7 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     is kept. Path queries, derivations and pictures have it run again too, and show the graph of that run, which then is
     kept. A compiled step and ``no_grad`` just call it: neither keeps a graph.
 
-    Raises ``ValueTypeError`` for what is no function. A backward pass raises ``GraphError`` where the function gives
+    Raises ``ValueTypeError`` unless ``function`` is callable. A backward pass raises ``GraphError`` where the function gives
     another result, or reads other Values, than it did at first; the call does where the function takes a
     derivative.
 

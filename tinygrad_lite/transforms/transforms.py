@@ -1,7 +1,7 @@
 """Derivatives of functions: gradients, Jacobians, products with vectors, of any order and in both modes.
 
 A transform calls the function on fresh Values, and then carries cotangents back, or tangents forward, over the graph
-that the call recorded. Inside another transform what is carried are Values, so the result can be differentiated again;
+that the call recorded. Inside another transform it carries Values, so that the result can be differentiated again;
 every call has Values of its own, so nested derivatives cannot be confused (J. M. Siskind and B. A. Pearlmutter,
 *Perturbation confusion and referential transparency*, 2005).
 
@@ -39,7 +39,7 @@ _depth: ContextVar[int] = ContextVar("tinygrad_lite_transforms_open", default=0)
 
 @contextmanager
 def _inside() -> Iterator[None]:
-    """What is recorded here is differentiated afterwards."""
+    """Record what is to be differentiated afterwards."""
     if paused() and (who := observer()) is not None:
         who.saw_derivative()
     token = _depth.set(_depth.get() + 1)
