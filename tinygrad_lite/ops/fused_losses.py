@@ -1,7 +1,7 @@
 """Losses that are one op each to ``backward`` and ``compile``: their derivative is the difference of output and target.
 
-A fused op is a fast path and no more: each can record its composition of other ops. Readers of the graph (paths, sweeps,
-derivations, pictures) see that, so no answer depends on how the loss was computed or its labels were given.
+A fused op is a fast path and no more: each can record its composition of other ops. Readers of the graph (paths,
+sweeps, derivations, pictures) see that, so no answer depends on how the loss was computed or its labels were given.
 """
 
 from __future__ import annotations

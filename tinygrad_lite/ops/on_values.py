@@ -1,7 +1,7 @@
 """Cotangents carried back and tangents carried forward between given Values of a graph, as numbers or as Values.
 
-The rules are those of every sweep: the chain of linear maps of each op. Carried as *Values*, the computation is recorded
-again, and so can be differentiated once more: chains are made of the operands themselves instead of their
+The rules are those of every sweep: the chain of linear maps of each op. Carried as *Values*, the computation is
+recorded again, and so can be differentiated once more: chains are made of the operands themselves instead of their
 data, and the maps are applied by recorded functions. What belongs to which derivative is told by the identity of the
 Values between which it is carried, so that nested derivatives cannot be confused.
 

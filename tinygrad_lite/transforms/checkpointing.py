@@ -175,8 +175,8 @@ def checkpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     is kept. Path queries, derivations and pictures have it run again too, and show the graph of that run, which then is
     kept. A compiled step and ``no_grad`` just call it: neither keeps a graph.
 
-    Raises ``ValueTypeError`` unless ``function`` is callable. A backward pass raises ``GraphError`` where the function gives
-    another result, or reads other Values, than it did at first; the call does where the function takes a
+    Raises ``ValueTypeError`` unless ``function`` is callable. A backward pass raises ``GraphError`` where the function
+    gives another result, or reads other Values, than it did at first; the call does where the function takes a
     derivative.
 
     >>> w = Value([1.0, 2.0], name="w")
