@@ -94,7 +94,8 @@ class Scale:
         weight = self.weight
         if not semiring.linear:  # a lifted weight has components in front: its own axes must line up
             shape = shape_of(weight)
-            weight = np.reshape(weight, (1,) * (self.ndim - len(shape)) + shape)
+            lined_up = (1,) * (self.ndim - len(shape)) + shape
+            weight = weight.reshape(lined_up) if shape else np.full(lined_up, weight)  # np.reshape is slow on a float
         return semiring.times(g, semiring.lift(weight))
 
     push = pull
