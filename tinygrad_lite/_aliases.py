@@ -54,7 +54,7 @@ MOVED = {
         "handwriting.layout": "handwritten.page",
         "handwriting.noted": "programs.tracing",
         "handwriting.program": "handwritten.passes",
-        "handwriting.pulling": "handwritten.pulls",
+        "handwriting.pulling": "handwritten.program",
         "handwriting.samples": "handwritten.loops",
         "handwriting.source": "formulas.python formulas.code formulas.symbols",
         "handwriting.statements": "handwritten.statements",

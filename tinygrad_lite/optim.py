@@ -47,7 +47,8 @@ class Optimizer:
     """The base of optimizers: checked parameters, saving and loading.
 
     ``params`` are leaf Values that require gradients, scalars or arrays of any shape. ``lr`` may be set at any time.
-    A subclass names its numbers in ``_settings`` and its lists in ``_memory``, and defines ``step`` and ``_checked``.
+    A subclass names its numbers in ``_settings`` and its lists in ``_memory``, and defines ``step`` and ``_checked``;
+    the settings that it passes on become attributes, as ``_checked`` returns them.
 
     Raises ``ArgumentError`` for no parameters or one given twice, ``ValueTypeError`` for anything but a leaf Value that
     requires a gradient.
@@ -59,10 +60,16 @@ class Optimizer:
     _memory: tuple[str, ...]
     """The attributes that are lists with one entry per parameter: ``None``, a number, or an array of its shape."""
 
-    def __init__(self, params: Iterable[Value]) -> None:
+    def __init__(self, params: Iterable[Value], **settings: Any) -> None:
         self.params = _checked_parameters(params, type(self).__name__)
         self._spares: list[list[Array | None]] = [[None] * len(self.params) for _ in range(2)]
         self._blocks: dict[tuple[int, np.dtype[Any]], Array] = {}
+        if settings:
+            self._set(self._checked(**settings))
+
+    def _set(self, settings: Mapping[str, Any]) -> None:
+        for name, value in settings.items():
+            setattr(self, name, value)
 
     def step(self) -> None:
         """Update every parameter that has a gradient."""
@@ -106,9 +113,8 @@ class Optimizer:
         """
         state: dict[str, Any] = {name: getattr(self, name) for name in self._settings}
         for name in self._memory:
-            state[name] = [
-                entry.copy() if isinstance(entry, np.ndarray) else entry for entry in getattr(self, f"_{name}")
-            ]
+            entries = getattr(self, f"_{name}")
+            state[name] = [entry.copy() if isinstance(entry, np.ndarray) else entry for entry in entries]
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -142,18 +148,9 @@ class Optimizer:
             raise ArgumentError(
                 f"load_state_dict: nothing was loaded into {type(self).__name__}:\n  " + "\n  ".join(problems)
             )
-        for name, value in settings.items():
-            setattr(self, name, value)
+        self._set(settings)
         for name in self._memory:
-            entries = [
-                entry
-                if entry is None
-                else np.array(entry, dtype=parameter.dtype)
-                if isinstance(entry, np.ndarray)
-                else _plain(entry)
-                for entry, parameter in zip(state[name], self.params, strict=True)
-            ]
-            setattr(self, f"_{name}", entries)
+            setattr(self, f"_{name}", [_own(entry, p) for entry, p in zip(state[name], self.params, strict=True)])
 
     def _misfits(self, name: str, entries: Any) -> list[str]:
         """The problems of a loaded list of memory, as messages."""
@@ -237,10 +234,7 @@ class SGD(Optimizer):
         weight_decay: float = 0.0,
         nesterov: bool = False,
     ) -> None:
-        super().__init__(params)
-        settings = self._checked(lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
-        for name, value in settings.items():
-            setattr(self, name, value)
+        super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
         self._velocity: list[Any] = [None] * len(self.params)
 
     def _checked(self, **settings: Any) -> dict[str, Any]:
@@ -371,9 +365,7 @@ class Adam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params)
-        for name, value in self._checked(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay).items():
-            setattr(self, name, value)
+        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
         self._mean: list[Any] = [None] * len(self.params)
         self._square: list[Any] = [None] * len(self.params)
         self._steps: list[int] = [0] * len(self.params)
@@ -385,22 +377,15 @@ class Adam(Optimizer):
         pair = tuple(_at_least_zero("Adam", "betas", beta) for beta in betas)
         if max(pair) >= 1.0:
             raise ArgumentError(f"Adam: betas are at least 0 and below 1, got {betas!r}; pass for example (0.9, 0.999)")
-        return {
-            "lr": _at_least_zero("Adam", "lr", settings["lr"]),
-            "betas": pair,
-            "eps": _at_least_zero("Adam", "eps", settings["eps"]),
-            "weight_decay": _at_least_zero("Adam", "weight_decay", settings["weight_decay"]),
-        }
+        numbers = {name: _at_least_zero("Adam", name, settings[name]) for name in ("lr", "eps", "weight_decay")}
+        return {"betas": pair, **numbers}
 
     def _misfits(self, name: str, entries: Any) -> list[str]:
         if name == "steps":
             good = isinstance(entries, list | tuple) and len(entries) == len(self.params)
             good = good and all(isinstance(n, int) and n >= 0 for n in entries)
-            return (
-                []
-                if good
-                else [f"steps: needs {len(self.params)} whole numbers, one for each parameter, got {entries!r}"]
-            )
+            misfit = f"steps: needs {len(self.params)} whole numbers, one for each parameter, got {entries!r}"
+            return [] if good else [misfit]
         return super()._misfits(name, entries)
 
     def step(self) -> None:
@@ -474,9 +459,11 @@ def _blocks(*arrays: Array) -> Iterator[Sequence[Array]]:
         yield [array[start : start + BLOCK] for array in flat]
 
 
-def _plain(number: Any) -> int | float:
-    """A Python number: a count stays an integer."""
-    return int(number) if isinstance(number, int | np.integer) else float(number)
+def _own(entry: Any, parameter: Value) -> Any:
+    """A loaded entry of memory: a copy of an array in the parameter's dtype, or a Python number (a count is an int)."""
+    if isinstance(entry, np.ndarray):
+        return np.array(entry, dtype=parameter.dtype)
+    return entry if entry is None else int(entry) if isinstance(entry, int | np.integer) else float(entry)
 
 
 def _checked_parameters(params: Any, who: str) -> list[Value]:

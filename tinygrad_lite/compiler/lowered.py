@@ -8,12 +8,9 @@ import numpy as np
 
 from ..core.value import Plain, Value
 from ..programs.calls import Program, Slot
-from ..programs.tracing import is_basic, note, picked, sampled, updated
+from ..programs.tracing import SIGNS, is_basic, note, picked, sampled, updated
 
-__all__ = ["SIGNS", "Lowered"]
-
-SIGNS: dict[Any, str] = {np.add: "+", np.subtract: "-", np.multiply: "*", np.true_divide: "/"}
-"""The operators of ``tracing.ARITHMETIC``."""
+__all__ = ["Lowered"]
 
 _BOOL = np.dtype(bool)
 _POWERS = {2.0: np.square, 1.0: np.positive, 0.5: np.sqrt, -1.0: np.reciprocal}  # as ndarray.__pow__ does

@@ -10,11 +10,10 @@ import numpy as np
 
 from ..core.derivatives import TABLE
 from ..programs.calls import Call, Slot, read_once, slots_in
-from ..programs.tracing import is_basic, picked
+from ..programs.tracing import SIGNS, is_basic, picked
 from .blocking import Chain, chain_at
 from .buffers import WRITING, Buffers
 from .capture import Guard
-from .lowered import SIGNS
 from .scope import Scope, comment
 
 __all__ = ["Statements"]

@@ -1,19 +1,22 @@
-"""A whole file: imports, helper functions, the signature, forward and backward."""
+"""A whole file: imports, helper functions, the signature, forward and backward, with comments on paths."""
 
 from __future__ import annotations
 
 import ast
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
+from ..core.sweeps import reverse
+from ..core.value import Value
 from ..formulas.code import quoted_string
+from ..formulas.printer import quoted
 from ..graph import naming
+from ..semirings import COUNT
 from .loops import Samples
 from .page import WIDTH, Page, definitions
 from .passes import Passes
-from .routes import Routes
 from .statements import Line
 from .tidying import tidy
 
@@ -27,7 +30,7 @@ def written(passes: Passes, alike: Samples | None) -> tuple[str, dict[str, Any]]
     gradients = [passes.forward(), *passes.backward().values()]
     lines, (end, *values) = tidy(program, gradients)
     loss = end.id if isinstance(end, ast.Name) else "loss"
-    routes = Routes(passes, {line.of for line in lines if line.of is not None})
+    routes = _Routes(passes, {line.of for line in lines if line.of is not None})
     page = Page(program, 4 if alike is None else 8)
     _put_lines(page, lines, loss, routes, alike is not None)
     put_gradients = _put_dict if alike is None else _add_to_dict
@@ -46,7 +49,7 @@ def written(passes: Passes, alike: Samples | None) -> tuple[str, dict[str, Any]]
     return f"{header}{_imports(defined + text, alike is not None)}{defined}\n\n{text}", arguments
 
 
-def _put_lines(page: Page, lines: Sequence[Line], loss: str, routes: Routes, loops: bool) -> None:
+def _put_lines(page: Page, lines: Sequence[Line], loss: str, routes: _Routes, loops: bool) -> None:
     """Forward and backward, with comments."""
     page.put("# forward")
     sections: dict[str, list[Line]] = {"forward": [], "backward": []}
@@ -143,3 +146,63 @@ def _signature(groups: Sequence[Sequence[str]]) -> Iterator[str]:
     for group in groups:
         yield from _wrapped(", ".join(group) + ",", 4)
     yield "):  # fmt: skip"
+
+
+class _Routes:
+    """The paths from the end of a program through its Values; the ``lines`` are Values whose derivative has a line."""
+
+    def __init__(self, passes: Passes, lines: Container[Value]) -> None:
+        self.end, self.names, self.readers = passes.end, passes.names, passes.readers
+        self.lines = lines
+        self.counts: Mapping[Value, Any] = reverse(self.end, COUNT) if passes.program.scalar else {}
+
+    def comment(self, value: Value) -> str:
+        """The paths that the line of a derivative carries, and how many of them; nothing for the end itself."""
+        if value not in self.readers:
+            return ""
+        n, route = self.counts.get(value, 0), self._route(value)
+        return route + (f", {n:,} paths" if n > 1 else "") if "←" in route else ""
+
+    def _route(self, value: Value) -> str:
+        """The paths from the end to a Value: ``C ← (n30 ← z30 | n31 ← z31) ← n20``.
+
+        Several paths behind a derivative with a line of its own are ``…``.
+        """
+        tail: list[str] = []
+        shown = value
+        while True:
+            name = self.names[shown]
+            tail = [quoted(name), *tail] if name is not None else tail
+            readers = self.readers[shown]
+            if len(readers) != 1:
+                break
+            shown = readers[0]
+            if shown is self.end:
+                return " ← ".join([self.start, *tail])
+            if shown in self.lines:
+                return " ← ".join([*self._head(shown), *tail])
+        heads = [self._head(reader) for reader in dict.fromkeys(readers)]
+        common = 2 if all(head[1:2] == ["…"] for head in heads) else 1
+        parts = list(dict.fromkeys(" ← ".join(head[common:]) for head in heads if len(head) > common))
+        if len(parts) > 4:
+            parts = [*parts[:2], "…", parts[-1]]
+        group = [f"({' | '.join(parts)})"] if len(parts) > 1 else parts
+        return " ← ".join([*(heads[0][:common] if heads else [self.start]), *group, *tail])
+
+    def _head(self, value: Value) -> list[str]:
+        """The one path from the end to a Value, or ``C ← … ← z20``."""
+        names: list[str] = []
+        shown = value
+        while shown is not self.end:
+            name = self.names[shown]
+            names = [quoted(name), *names] if name is not None else names
+            readers = self.readers[shown]
+            if len(readers) != 1 or len(names) > 6:
+                return [self.start, "…", *names[-1:]]
+            shown = readers[0]
+        return [self.start, *names]
+
+    @property
+    def start(self) -> str:
+        """The name of the end in comments."""
+        return quoted(self.names[self.end] or "loss")

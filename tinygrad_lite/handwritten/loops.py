@@ -29,10 +29,6 @@ class Samples:
     leaves: list[list[Value]]
     families: dict[Value, tuple[Value, ...]]
 
-    def twins(self, value: Value) -> tuple[Value, ...]:
-        """The Values of all samples that one line computes."""
-        return self.families.get(value, (value,))
-
 
 _SHARED, _MIXED = -1, -2
 

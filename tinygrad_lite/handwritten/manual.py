@@ -134,7 +134,7 @@ def manual_backprop(loss: Value, wrt: Any = None) -> ManualBackprop:
             "arrays (nn.MLP), or ask tg.derive for one weight"
         )
     names = {value: value.name for value in ancestors(end)} if alike is None else alike.names
-    passes = Passes(end, parameters, names, (lambda value: (value,)) if alike is None else alike.twins)
+    passes = Passes(end, parameters, names, {} if alike is None else alike.families)
     return ManualBackprop(*written(passes, alike))
 
 

@@ -73,8 +73,9 @@ class Page:
     def _change(self, line: Line, comment: str) -> None:
         assert line.key is not None
         text = self._changed(line, line.key, line.value)
-        if not self._fits(text) and names_in([line.value]):
-            line.value = self.part(line.value)
+        fits = self._fits(text) or self._fits(f"part[...] = {self.source.write(line.value)}")
+        if not fits and names_in([line.value]) and not isinstance(line.value, ast.Name):
+            line.value = self._named("part", line.value)
             text = self._changed(line, line.key, line.value)
         if not self._fits(text) and isinstance(line.key, ast.Tuple):
             simple = ast.Name | ast.Constant | ast.Slice
@@ -93,12 +94,6 @@ class Page:
 
     def _fits(self, text: str) -> bool:
         return self.indent + len(text) <= WIDTH
-
-    def part(self, value: ast.expr) -> ast.expr:
-        """A variable for a part of a line that is too long; a variable or a number stands for itself."""
-        if isinstance(value, ast.Name | ast.Constant) or self._fits(f"part[...] = {self.source.write(value)}"):
-            return value
-        return self._named("part", value)
 
     def _named(self, name: str, value: ast.expr) -> ast.expr:
         target = self.program.named(name)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -27,8 +27,7 @@ from ..formulas.code import called, name_of
 from ..formulas.expressions import built, is_number, number, product, total
 from ..formulas.symbols import names_in
 from ..programs.tracing import Traced, Untraceable
-from .program import Readable
-from .pulls import Written
+from .program import Readable, Written
 from .statements import tidied
 
 __all__ = ["HELPED", "Passes"]
@@ -47,8 +46,8 @@ _CLOSE = 1e-13
 class Passes:
     """The program of one graph.
 
-    ``twins`` gives the Values of other samples that the same line computes. After ``backward``, ``readers`` holds for
-    each Value the Values through which its cotangent came.
+    ``families`` holds, for each Value that stands for those of several samples, all of these. After ``backward``,
+    ``readers`` holds for each Value the Values through which its cotangent came.
     """
 
     def __init__(
@@ -56,12 +55,12 @@ class Passes:
         end: Value,
         wrt: Mapping[str, Value],
         names: Mapping[Value, str | None],
-        twins: Callable[[Value], Iterable[Value]] = lambda value: (value,),
+        families: Mapping[Value, Sequence[Value]],
     ) -> None:
         self.end = end
         self.wrt = wrt
         self.names = names
-        self.twins = twins
+        self.families = families
         self.values = ancestors(end)
         self.order = topological(end)
         self.program = Readable(scalar=all(not value.shape and _is_expression(value) for value in self.values))
@@ -239,7 +238,7 @@ class Passes:
         text, written = rule.derivatives[k], rule.written[k]
         if text is None:
             return number(0), ()
-        if written not in (None, text) and all(_is_exact(twin, rule, k) for twin in self.twins(value)):
+        if written not in (None, text) and all(_is_exact(twin, rule, k) for twin in self.families.get(value, (value,))):
             text = written or text
         letters = self._operands(value, rule)
         reads = [letters[letter] for letter in names_in([ast.parse(text, mode="eval").body]) if letter in letters]

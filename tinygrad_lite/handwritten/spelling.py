@@ -18,7 +18,6 @@ _OPERATORS: dict[str, type[ast.operator]] = {
     "subtract": ast.Sub,
     "multiply": ast.Mult,
     "divide": ast.Div,
-    "true_divide": ast.Div,
     "power": ast.Pow,
     "matmul": ast.MatMult,
     "dot": ast.MatMult,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.derivatives import TABLE
 from ..formulas.code import identifier, literal, method, name_of
 from ..formulas.expressions import BINARY, call, negative, total
 from ..formulas.python import Source
@@ -15,6 +16,10 @@ from ..formulas.symbols import names_in, walk
 from ..programs.calls import Call, Program, Slot
 
 __all__ = ["Line", "Statements", "tidied"]
+
+RESERVED = {"l", "O", "I", "backprop", "defaultdict", "gradients", "sample", "samples"}
+RESERVED |= {name + ending for name in TABLE for ending in ("", "_slope", "_slope1", "_slope2")}
+"""Names that no variable gets: they mean something else in the source, or linters refuse them."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -27,8 +32,8 @@ class Line(Call):
     target: str
     value: ast.expr
     section: str
-    variables: Mapping[str, Slot]
-    """The slots of the program's variables."""
+    variables: Mapping[str, Line]
+    """The lines that made the program's variables."""
     verb: str = ""
     """What makes the value, in one word."""
     kept: bool = True
@@ -41,7 +46,7 @@ class Line(Call):
     def slots(self) -> Iterator[Slot]:
         """The slots of the variables that it reads, as often as it does."""
         names = names_in([self.value] if self.key is None else [self.value, self.key])
-        return (self.variables[name] for name in names if name in self.variables)
+        return (self.variables[name].out for name in names if name in self.variables)
 
     @property
     def size(self) -> int:
@@ -50,12 +55,9 @@ class Line(Call):
 
 
 class Statements(Program):
-    """Lines, in order. ``scalar`` says that all numbers are floats, so that ``math`` will do.
+    """Lines, in order. ``scalar`` says that all numbers are floats, so that ``math`` will do."""
 
-    ``reserved`` are names that no variable gets.
-    """
-
-    def __init__(self, scalar: bool, reserved: Iterable[str] = ()) -> None:
+    def __init__(self, scalar: bool) -> None:
         super().__init__()
         self.scalar = scalar
         self.section = "forward"
@@ -63,8 +65,7 @@ class Statements(Program):
         """Arrays too large to be written, by the name of their argument."""
         self.aliases: dict[str, str] = {}
         """The names of variables that had none at first."""
-        self._taken = set(reserved)
-        self._variables: dict[str, Slot] = {}
+        self._taken = set(RESERVED)
         self._defined: dict[str, Line] = {}
         self._number = itertools.count()
         self._shared: set[str] = set()  # bound, and found again
@@ -91,7 +92,7 @@ class Statements(Program):
         out = Slot(None, note=target) if out is None else out
         section = section or self.section
         return Line(
-            "line", None, (), {}, out, target=target, value=value, section=section, variables=self._variables, **more
+            "line", None, (), {}, out, target=target, value=value, section=section, variables=self._defined, **more
         )
 
     def bind(self, value: ast.expr, verb: str = "") -> ast.expr:
@@ -117,7 +118,7 @@ class Statements(Program):
             self.aliases[made.target] = target
             made.kept = kept or made.target in self._filled
             made.target, made.of, made.verb = target, of, verb or made.verb
-            self._defined[target], self._variables[target] = made, made.out
+            self._defined[target] = made
         else:
             self._enter(self.line(target, value, verb=verb, kept=kept, of=of))
         return name_of(target)
@@ -139,7 +140,7 @@ class Statements(Program):
 
     def extend(self, target: str, value: ast.expr) -> None:
         """``target = target + value``: the rest of a sum too long for one line."""
-        self._change(self.line(target, tidied(value), self._variables[target], how="+"))
+        self._change(self.line(target, tidied(value), self._defined[target].out, how="+"))
 
     def update(self, target: ast.expr, key: ast.expr, value: ast.expr, how: str) -> ast.expr:
         """Change an array in place, or a copy of it where other lines may read it. Returns the variable."""
@@ -182,7 +183,7 @@ class Statements(Program):
 
     def _enter(self, line: Line, key: Any = None) -> None:
         self.enter(line, key)
-        self._defined[line.target], self._variables[line.target] = line, line.out
+        self._defined[line.target] = line
 
     def _change(self, line: Line) -> None:
         """Enter a line after which its variable has another value."""

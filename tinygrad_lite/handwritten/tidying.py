@@ -1,24 +1,41 @@
 """Tidying up a program of one operation a line, as a person would.
 
 Lines that nothing reads go. A line that is read once moves into its reader, unless it has a name of its own or the
-reader would become long.
+reader would become long. A variable that is left without a name is named after what made it.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from ..core.derivatives import TABLE
 from ..formulas.code import name_of
-from ..formulas.symbols import walk
+from ..formulas.symbols import names_in, walk
 from ..programs.calls import Slot, needed, read_once
-from .names import named
 from .statements import Line, Statements, tidied
 
 __all__ = ["tidy"]
 
 LONGEST = 48
 """Variables, numbers and operations in one line."""
+
+_MADE_BY = {
+    "back": "bincount zeros",
+    "chosen": "where",
+    "diff": "sub subtract",
+    "e": "exp",
+    "product": "matmul mul multiply prod",
+    "s": "sigmoid",
+    "shaped": "reshape",
+    "share": "div divide",
+    "squared": "square",
+    "ties": "equal",
+    "top": "max",
+    "total": "add sum",
+}
+"""The names of nameless results: the ops and functions that make them. Other results take the name of theirs."""
+_WORDS = {verb: word for word, verbs in _MADE_BY.items() for verb in verbs.split()}
 
 
 def tidy(program: Statements, outputs: Sequence[ast.expr]) -> tuple[list[Line], list[ast.expr]]:
@@ -28,7 +45,7 @@ def tidy(program: Statements, outputs: Sequence[ast.expr]) -> tuple[list[Line], 
     _rename(lines, program.aliases)
     for step in (lambda lines: lines, lambda lines: _inlined(lines, program.scalar)):
         lines = [line for line in needed(step(lines), {end.out for end in ends}) if isinstance(line, Line)]
-    _rename(lines, named(lines, program.named))
+    _rename(lines, _named(lines, program.named))
     return [line for line in lines if line.section != "output"], [end.value for end in ends]
 
 
@@ -87,3 +104,18 @@ def _is_cheap(e: ast.expr, scalar: bool) -> bool:
         return isinstance(e, ast.Attribute) and isinstance(e.value, ast.Name)
     parts = [part for part in ast.walk(e) if isinstance(part, ast.expr)]
     return len(parts) <= 3 and not any(isinstance(part, ast.Call) for part in parts)  # a - b
+
+
+def _named(lines: Iterable[Line], new_name: Callable[[str], str]) -> dict[str, str]:
+    """A name for each target without one, after the op or function that made it; ``new_name`` makes a word unique."""
+    names: dict[str, str] = {}
+    for line in lines:
+        if line.target.startswith("%") and line.target not in names:
+            word = line.verb
+            if word.startswith("d_"):
+                word = f"d_{names[word[2:]]}" if word[2:] in names else "delta"
+            elif word in TABLE and word not in _WORDS:  # tanh_x
+                read = names_in(line.value.args) if isinstance(line.value, ast.Call) else []
+                word = f"{word}_{names.get(read[0], read[0])}" if len(read) == 1 else "h"
+            names[line.target] = new_name(_WORDS.get(word, word) or "h")
+    return names

@@ -26,8 +26,8 @@ WRITES_OUT = {np.max, np.min, np.amax, np.amin, np.mean, np.sum, np.prod, np.cum
 """Functions that are no ufuncs and take ``out=``."""
 MOVES = {np.reshape, np.transpose, np.broadcast_to, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.ravel}
 """Functions that return a view where they can."""
-ARITHMETIC = {np.add, np.subtract, np.multiply, np.true_divide}
-"""Ufuncs that are operators of Python's, whose result for floats is a float."""
+SIGNS: dict[Any, str] = {np.add: "+", np.subtract: "-", np.multiply: "*", np.true_divide: "/"}
+"""The ufuncs that are operators of Python's, whose result for floats is a float."""
 STATIC = {np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj}
 """Functions of shape and dtype alone."""
 _SHARED = ("view", "opaque", "part")
@@ -131,7 +131,7 @@ class Traced(NDArrayOperatorsMixin):
         if options.get("out") is not None:
             raise Untraceable("its result goes elsewhere")
         if function in STATIC:
-            return function(*mapped(args, Traced, _sample_of), **mapped(options, Traced, _sample_of))
+            return function(*sampled(slotted(args)), **sampled(slotted(options)))
         if function in MOVES:
             return self._noted("view", function, args, **options)
         if function is np.where and len(args) == 3 and not options:
@@ -188,7 +188,7 @@ def note(program: Program, kind: str, function: Any, args: tuple[Any, ...], opti
     sample = function(*sampled(args), **sampled(options))
     if sample is None:
         raise Untraceable("no result")
-    if kind == "ufunc" and function in ARITHMETIC and all(type(x) is float for x in sampled(args)):
+    if kind == "ufunc" and function in SIGNS and all(type(x) is float for x in sampled(args)):
         sample = float(sample)
     slot = program.call(kind, function, args, options, sample)
     if not isinstance(sample, tuple | list):
@@ -231,10 +231,6 @@ def cast(array: Any, dtype: Any) -> Any:
 
 
 # ---- traced arrays, slots and samples --------------------------------------------------------------------------------
-
-
-def _sample_of(traced: Traced) -> Any:
-    return traced.slot.sample
 
 
 def sampled(item: Any) -> Any:
