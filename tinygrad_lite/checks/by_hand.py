@@ -6,7 +6,6 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,26 +15,20 @@ from ..core.value import Value, raw
 from ..errors import ArgumentError, ShapeError, ValueTypeError
 from ..graph import naming
 
-__all__ = ["ByHand", "gradients_by_hand"]
+__all__ = ["gradients_by_hand"]
 
 _DELTA = re.compile(r"(?:delta|δ|d_?)z?(?P<place>\d.*)")
 
 
-@dataclass(frozen=True)
-class ByHand:
-    """Manual gradients by name. ``between`` has the Values of those that belong to no parameter."""
-
-    gradients: dict[str, Any]
-    between: dict[str, Value]
-
-
-def gradients_by_hand(manual: Any, parameters: Mapping[str, Value], loss: Value) -> ByHand:
-    """The manual gradients of all parameters, and of Values between, as arrays of float64.
+def gradients_by_hand(
+    manual: Any, parameters: Mapping[str, Value], loss: Value
+) -> tuple[dict[str, Any], dict[str, Value]]:
+    """The manual gradients by name, as arrays of float64, and the Values of those that belong to no parameter.
 
     Raises ``ArgumentError`` for gradients that are missing or belong to nothing, ``ShapeError`` for another shape.
     """
     if manual is None:
-        return ByHand({}, {})
+        return {}, {}
     places = naming.Places({name: value.shape for name, value in parameters.items()})
     gradients = {name: np.full(value.shape, math.nan) for name, value in parameters.items()}
     given: set[str] = set()
@@ -64,7 +57,7 @@ def gradients_by_hand(manual: Any, parameters: Mapping[str, Value], loss: Value)
         else:
             between[name], gradients[name] = value, gradient
     _check_names(parameters, [name for name in parameters if name not in given], unknown)
-    return ByHand(gradients, between)
+    return gradients, between
 
 
 def _by_name(manual: Any, parameters: Mapping[str, Value]) -> Mapping[Any, Any]:

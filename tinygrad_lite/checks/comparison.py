@@ -125,12 +125,8 @@ class Comparison:
         if any(cell.endswith("✗") for line in table for cell in line):  # keep the digits below one another
             table = [[line[0], *(cell if cell.endswith("✗") else f"{cell}  " for cell in line[1:])] for line in table]
         widths = [max(len(line[k]) for line in table) for k in range(len(table[0]))]
-        lines = [
-            "  ".join(
-                text.ljust(widths[0]) if k == 0 else text.rjust(widths[k]) for k, text in enumerate(line)
-            ).rstrip()
-            for line in table
-        ]
+        padded = [[line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in table]
+        lines = ["  ".join(line).rstrip() for line in padded]
         rule = "─" * len(max(lines, key=len))
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *self._remarks()])
 
@@ -216,7 +212,7 @@ def _compared(
     loss: Value, manual: Any, wrt: Any, tolerance: float | None, difference_tolerance: float | None
 ) -> Comparison:
     parameters = parameters_of(loss, wrt, "compare")
-    by_hand = gradients_by_hand(manual, parameters, loss)
+    by_hand, between = gradients_by_hand(manual, parameters, loss)
     if not np.array_equal(replay(loss), loss.data, equal_nan=True):
         raise GraphError(
             f"compare: a leaf of {describe(loss)} was changed after it was recorded; "
@@ -226,12 +222,9 @@ def _compared(
     allowed = Allowed.of(eps)
     exact = allowed.exact if tolerance is None else tolerance
     rough = allowed.difference if difference_tolerance is None else difference_tolerance
-    values = parameters | by_hand.between
+    values = parameters | between
     ways = Ways(loss, list(values.values()), eps, rough)
-    rows = [
-        ways.row(name, value, by_hand.gradients.get(name), numerically=name in parameters)
-        for name, value in values.items()
-    ]
+    rows = [ways.row(name, value, by_hand.get(name), name in parameters) for name, value in values.items()]
     tolerances = {"paths": exact, "manual": exact, "difference": rough, "complex_step": exact}
-    known = {value: by_hand.gradients[name] for name, value in values.items() if name in by_hand.gradients}
+    known = {value: by_hand[name] for name, value in values.items() if name in by_hand}
     return Comparison(rows, tolerances, ways.notes, lambda: diagnosed(loss, known, exact))

@@ -302,18 +302,13 @@ class _Check:
         first = sum(end.size for _, end in self.call.ends[:e])
         position = first + (int(np.ravel_multi_index(out, shape)) if shape else 0)
         point = float(np.asarray(self.call.starts[k][1].data)[index])
-        here, *beside = (float(self._moved(k, index, point + t)[position]) for t in _beside_a_jump(point))
+        h = 1e-5 * max(1.0, abs(point))  # a jump is told from a slope by distances of h and of a thousandth of it
+        here, *beside = (float(self._moved(k, index, point + t)[position]) for t in (0.0, -h, h, -1e-3 * h, 1e-3 * h))
         far, near = (max(abs(x - here) for x in two) for two in (beside[:2], beside[2:]))
         largest = max(map(abs, [here, *beside]))
         if near > 0.5 * far and near > 1e-8 * largest:  # without a jump it moves a thousandth as far
             return " The function jumps there; check it at another point."
         return ""
-
-
-def _beside_a_jump(point: float) -> tuple[float, ...]:
-    """The distances that tell a jump from a slope: 0, then far and near."""
-    h = 1e-5 * max(1.0, abs(point))
-    return 0.0, -h, h, -1e-3 * h, 1e-3 * h
 
 
 def _shown(index: Index) -> str:

@@ -73,9 +73,7 @@ class Ways:
     """The gradients of one loss with respect to some values. ``notes`` says what was left out."""
 
     def __init__(self, loss: Value, values: Sequence[Value], eps: float, difference_tolerance: float) -> None:
-        self._loss = loss
-        self._eps = eps
-        self._rough = difference_tolerance
+        self._loss, self._eps, self._rough = loss, eps, difference_tolerance
         self._swept = reverse(loss, GRADIENT)  # also reaches Values inside a fused loss or a checkpoint
         self._gradients = {value: GRADIENT.result(g) for value, g in self._swept.items()} | gradients(loss)
         self._counts = reverse(loss, COUNT)

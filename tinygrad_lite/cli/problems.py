@@ -34,10 +34,7 @@ class _Problem:
     scalar: bool
 
 
-PROBLEMS = {
-    "half-adder": _Problem(datasets.half_adder, (2, 2), True),
-    "xor": _Problem(datasets.xor, (10,), False),
-}
+PROBLEMS = {"half-adder": _Problem(datasets.half_adder, (2, 2), True), "xor": _Problem(datasets.xor, (10,), False)}
 
 
 @dataclass

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -309,12 +309,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {}
 """The recording function of every op, by name."""
 
 
-def _comparison(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *operands: plain(function, *operands)
-
-
 VALUE_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    name: _comparison(getattr(np, name)) for name in ("greater", "greater_equal", "less", "less_equal", "equal")
+    name: partial(plain, getattr(np, name)) for name in ("greater", "greater_equal", "less", "less_equal", "equal")
 }
 """The functions that expressions on Values call: comparisons, whose results are constants, and every op."""
 

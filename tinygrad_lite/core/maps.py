@@ -87,8 +87,7 @@ class Scale:
     __slots__ = ("ndim", "weight")
 
     def __init__(self, weight: Any, ndim: int) -> None:
-        self.weight = weight
-        self.ndim = ndim
+        self.weight, self.ndim = weight, ndim
 
     def pull(self, g: Any, semiring: Semiring) -> Any:
         weight = self.weight
@@ -128,10 +127,7 @@ class SumOver:
     __slots__ = ("axes", "in_shape", "keepdims", "weight")
 
     def __init__(self, in_shape: Shape, axes: Shape, keepdims: bool, weight: Any = 1.0) -> None:
-        self.in_shape = in_shape
-        self.axes = axes
-        self.keepdims = keepdims
-        self.weight = weight
+        self.in_shape, self.axes, self.keepdims, self.weight = in_shape, axes, keepdims, weight
 
     @property
     def _kept(self) -> Shape:
@@ -191,8 +187,7 @@ class Broadcast:
     __slots__ = ("in_shape", "out_shape")
 
     def __init__(self, in_shape: Shape, out_shape: Shape) -> None:
-        self.in_shape = in_shape
-        self.out_shape = out_shape
+        self.in_shape, self.out_shape = in_shape, out_shape
 
     def pull(self, g: Any, semiring: Semiring) -> Any:
         lead = _lead(g, len(self.out_shape))
@@ -224,8 +219,7 @@ class Reshape:
     __slots__ = ("in_shape", "out_shape")
 
     def __init__(self, in_shape: Shape, out_shape: Shape) -> None:
-        self.in_shape = in_shape
-        self.out_shape = out_shape
+        self.in_shape, self.out_shape = in_shape, out_shape
 
     def pull(self, g: Any, semiring: Semiring) -> Any:
         return _reshaped(g, _lead(g, len(self.out_shape)) + self.in_shape)
@@ -312,11 +306,8 @@ class Gather:
         back: Callable[[Any, Callable[[], Any]], Any] | None = None,
         repeats: bool = False,
     ) -> None:
-        self.in_shape = in_shape
-        self.out_shape = out_shape
-        self.move = move
-        self.back = back
-        self.repeats = repeats
+        self.in_shape, self.out_shape = in_shape, out_shape
+        self.move, self.back, self.repeats = move, back, repeats
 
     @cached_property
     def source(self) -> np.ndarray[Any, Any]:
@@ -385,10 +376,8 @@ class Contract:
     __slots__ = ("in_labels", "operand", "operand_labels", "out_labels")
 
     def __init__(self, out_labels: str, in_labels: str, operand_labels: str, operand: Any) -> None:
-        self.out_labels = out_labels
-        self.in_labels = in_labels
-        self.operand_labels = operand_labels
-        self.operand = operand
+        self.out_labels, self.in_labels = out_labels, in_labels
+        self.operand_labels, self.operand = operand_labels, operand
 
     def pull(self, g: Any, semiring: Semiring) -> Any:
         return _contracted(self.out_labels, self.operand_labels, self.in_labels, g, self.operand, semiring)
@@ -492,8 +481,7 @@ class Scan:
     __slots__ = ("axis", "shape")
 
     def __init__(self, shape: Shape, axis: int) -> None:
-        self.shape = shape
-        self.axis = axis
+        self.shape, self.axis = shape, axis
 
     def pull(self, g: Any, semiring: Semiring) -> Any:
         backwards = (..., slice(None, None, -1), *(slice(None),) * (-self.axis - 1))

@@ -116,9 +116,8 @@ def compiled(rule: Rule, source: str, functions: dict[str, Any]) -> Callable[...
     0.25
     """
     arguments = ", ".join((*rule.operands, "out=None"))
-    function: Callable[..., Any] = eval(
-        f"lambda {arguments}: {source}", functions
-    )  # the table's text, nothing of a user's
+    # The source is the table's text, nothing of a user's.
+    function: Callable[..., Any] = eval(f"lambda {arguments}: {source}", functions)
     function.__name__ = rule.name
     return function
 

@@ -87,9 +87,7 @@ def parse(name: str) -> Element | None:
     prefix, kind, sample = found["prefix"], found["kind"], found["sample"]
     layered = kind not in "xt"
     parts = _numbers(found["numbers"], _RANK[kind] + layered)
-    if parts is None:
-        return None
-    if layered and not parts:
+    if parts is None or (layered and not parts):
         return None
     layer = parts[0] if layered else None
     index = tuple(parts[1:] if layered else parts)

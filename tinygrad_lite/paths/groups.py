@@ -87,8 +87,7 @@ class _TakingSamples(Gates):
     """Gates that give each sample what arrives at its elements in a reverse sweep, and let only the rest pass on."""
 
     def __init__(self, paths: PathStatistics, samples: dict[Value, Any]) -> None:
-        self._paths = paths
-        self._samples = samples
+        self._paths, self._samples = paths, samples
         self._counts = paths.cotangents(COUNT)
         self.found: dict[int | None, float] = {}
 

@@ -104,9 +104,7 @@ class _Search:
     """The edges that lead on from each state, in order, and the candidates made of them."""
 
     def __init__(self, goal: Value, edges: Edges, tails: dict[Value, Any]) -> None:
-        self._goal = goal
-        self._edges = edges
-        self._tails = tails
+        self._goal, self._edges, self._tails = goal, edges, tails
         self._onward: dict[_State, list[_Onward]] = {}
 
     def onward(self, state: _State) -> list[_Onward]:

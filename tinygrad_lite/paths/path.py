@@ -59,9 +59,7 @@ class Path:
     __slots__ = ("__dict__", "indices", "locals", "nodes")
 
     def __init__(self, nodes: tuple[Value, ...], indices: tuple[Index, ...], locals_: tuple[float, ...]) -> None:
-        self.nodes = nodes
-        self.indices = indices
-        self.locals = locals_
+        self.nodes, self.indices, self.locals = nodes, indices, locals_
 
     @property
     def length(self) -> int:

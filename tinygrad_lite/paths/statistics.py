@@ -30,10 +30,8 @@ class PathStatistics:
     """
 
     def __init__(self, end: Value, wrt: Value, at: Index, end_at: Index, gates: Gates = ALL_OPEN) -> None:
-        self.end = end
-        self.wrt = wrt
-        self.at = at
-        self.end_at = end_at
+        self.end, self.end_at = end, end_at
+        self.wrt, self.at = wrt, at
         self.gates = gates
         self._tangents: dict[Semiring, dict[Value, Any]] = {}
         self._cotangents: dict[Semiring, dict[Value, Any]] = {}

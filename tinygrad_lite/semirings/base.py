@@ -196,8 +196,7 @@ class Linear(Semiring):
     linear = True
 
     def __init__(self, name: str, lift: Callable[[Any], Any]) -> None:
-        self.name = name
-        self._lift = lift
+        self.name, self._lift = name, lift
 
     def lift(self, weight: Any) -> Any:
         return self._lift(weight)

@@ -22,8 +22,7 @@ class Count(Semiring):
     reads_weights = False
 
     def __init__(self, name: str, structural: bool) -> None:
-        self.name = name
-        self.structural = structural
+        self.name, self.structural = name, structural
 
     def lift(self, weight: Any) -> Any:
         if np.ndim(weight) == 0:

@@ -48,12 +48,9 @@ class Grouped(Semiring):
         at_most: int = 1_000_000,
         instead: str = "",
     ) -> None:
-        self.name = name
-        self.semirings = tuple(semirings)
-        self.start = start
-        self.extended = extended
-        self.at_most = at_most
-        self.instead = instead
+        self.name, self.semirings = name, tuple(semirings)
+        self.start, self.extended = start, extended
+        self.at_most, self.instead = at_most, instead
 
     def pull(self, chain: Chain, g: Groups, node: Node) -> Groups:
         return self._carried(g, node, [s.pull(chain, a, node) for s, a in zip(self.semirings, g.sums, strict=True)])
@@ -75,24 +72,20 @@ class Grouped(Semiring):
         return whole
 
     def add(self, a: Groups, b: Groups) -> Groups:
-        if a.keys == b.keys:
-            return Groups(a.keys, tuple(s.add(x, y) for s, x, y in zip(self.semirings, a.sums, b.sums, strict=True)))
-        keys = tuple(dict.fromkeys(a.keys + b.keys))
-        if len(keys) > self.at_most:
-            raise ArgumentError(
-                f"{self.name}: more than {self.at_most} groups of paths; {self.instead or 'ask for coarser ones'}"
-            )
-        place: dict[Any, int] = {key: k for k, key in enumerate(keys)}
-        return Groups(
-            keys,
-            tuple(
-                s.add(
-                    _spread(s, x, [place[key] for key in a.keys], len(keys)),
-                    _spread(s, y, [place[key] for key in b.keys], len(keys)),
+        if a.keys != b.keys:
+            place = {key: k for k, key in enumerate(dict.fromkeys(a.keys + b.keys))}
+            if len(place) > self.at_most:
+                raise ArgumentError(
+                    f"{self.name}: more than {self.at_most} groups of paths; {self.instead or 'ask for coarser ones'}"
                 )
-                for s, x, y in zip(self.semirings, a.sums, b.sums, strict=True)
-            ),
-        )
+            a, b = (self._placed(groups, place) for groups in (a, b))
+        return Groups(a.keys, tuple(s.add(x, y) for s, x, y in zip(self.semirings, a.sums, b.sums, strict=True)))
+
+    def _placed(self, groups: Groups, place: dict[Any, int]) -> Groups:
+        """The groups at their places among others."""
+        places = [place[key] for key in groups.keys]
+        sums = (_spread(s, x, places, len(place)) for s, x in zip(self.semirings, groups.sums, strict=True))
+        return Groups(tuple(place), tuple(sums))
 
     def one(self, shape: tuple[int, ...]) -> Groups:
         return Groups((self.start,), tuple(np.asarray(s.one(shape))[None] for s in self.semirings))
@@ -113,13 +106,8 @@ class Grouped(Semiring):
 
     def masked(self, a: Groups, mask: Any, shape: tuple[int, ...]) -> Groups:
         stacked = (len(a.keys), *shape)
-        return Groups(
-            a.keys,
-            tuple(
-                s.masked(x, np.broadcast_to(mask, stacked), stacked)
-                for s, x in zip(self.semirings, a.sums, strict=True)
-            ),
-        )
+        mask = np.broadcast_to(mask, stacked)
+        return Groups(a.keys, tuple(s.masked(x, mask, stacked) for s, x in zip(self.semirings, a.sums, strict=True)))
 
     def result(self, a: Groups) -> dict[Any, Any]:
         """``{key: (one statistic, …)}``, in the order of the keys if they have one."""

@@ -72,9 +72,7 @@ class Ranged(Semiring):
     """A statistic in both forms. What ``lift``, ``times``, ``sum``, ``zero`` and ``contract`` take is logarithms."""
 
     def __init__(self, name: str, numbers: Numbers, logs: Logarithms) -> None:
-        self.name = name
-        self._numbers = numbers
-        self._logs = logs
+        self.name, self._numbers, self._logs = name, numbers, logs
 
     def lift(self, weight: Any) -> Any:
         return self._logs.lift(weight)

@@ -77,10 +77,8 @@ class _Checkpointed(Folded):
     sign = "↻"
 
     def __init__(self, who: str, run: Callable[[], Value], operands: tuple[Value, ...], noises: Noises) -> None:
-        self.who = who
-        self.run = run
-        self.operands = operands
-        self.noises = noises
+        self.who, self.run = who, run
+        self.operands, self.noises = operands, noises
         self._pulled: tuple[Any, dict[int, Any]] | None = None
 
     def again(self, out: Any = None) -> Value:
@@ -126,12 +124,9 @@ class _Checkpointed(Folded):
 
     def pushed(self, k: int, t: Any, out: Any, several: bool) -> Any:
         """The tangent of the result for one of operand ``k`` alone."""
-        lead = shape_of(t)[: len(shape_of(t)) - self.operands[k].ndim]
-
-        tangents = [
-            t if j == k else _zero(lead + x.shape, x.dtype, type(t) is Value) for j, x in enumerate(self.operands)
-        ]
-        return carry_forward([self.again(out)], self.operands, tangents, arithmetic(type(t) is Value, several))[0]
+        lead, valued = shape_of(t)[: len(shape_of(t)) - self.operands[k].ndim], type(t) is Value
+        tangents = [t if j == k else _zero(lead + x.shape, x.dtype, valued) for j, x in enumerate(self.operands)]
+        return carry_forward([self.again(out)], self.operands, tangents, arithmetic(valued, several))[0]
 
     def compose(self, node: Value) -> Value:
         end = self.again(node._data)

@@ -45,10 +45,7 @@ def _like(tree: Any, parts: Sequence[Any]) -> Any:
 
 
 def mapped(
-    function: Callable[[Any, str], Any],
-    tree: Any,
-    path: str = "",
-    module: Callable[[Any, str], Any] | None = None,
+    function: Callable[[Any, str], Any], tree: Any, path: str = "", module: Callable[[Any, str], Any] | None = None
 ) -> Any:
     """The same containers, with ``function(leaf, path)`` in the place of each leaf, or ``module(…)`` in a module's.
 

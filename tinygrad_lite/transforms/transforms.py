@@ -125,6 +125,17 @@ class Call:
             raise ShapeError(f"{self.who}: needs a function with a scalar result, got shape {end.shape}; {hint}")
         return end
 
+    def elementwise(self) -> None:
+        """Raise unless there is one end, of the shape of every start."""
+        shape = self.ends[0][1].shape if len(self.ends) == 1 else None
+        for path, start in self.starts:
+            if start.shape != shape:
+                got = f"{len(self.ends)} results" if shape is None else f"shape {shape}"
+                raise ShapeError(
+                    f"{self.who}: needs a result of the shape of {path}, which has {start.shape}, got {got}; "
+                    "use jacobian, or grad of its sum"
+                )
+
     def back(self, cotangents: Sequence[Any]) -> Any:
         """The cotangents of the arguments, in their containers."""
         ends, starts = ([value for _, value in pairs] for pairs in (self.ends, self.starts))
@@ -133,11 +144,8 @@ class Call:
 
     def ones(self) -> list[Any]:
         """The cotangents that sum the gradients of all elements of all ends."""
-        return [
-            constant(one) if self.recorded else one
-            for _, end in self.ends
-            for one in [np.ones(end.shape, end.dtype) if end.shape else 1.0]
-        ]
+        ones = (np.ones(end.shape, end.dtype) if end.shape else 1.0 for _, end in self.ends)
+        return [constant(one) if self.recorded else one for one in ones]
 
 
 def _itself(x: Any, path: str) -> Any:
@@ -270,11 +278,22 @@ def grad(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> Call
     return _gradient("grad", f, argnums, has_aux)
 
 
-def _gradient(who: str, f: Callable[..., Any], argnums: Any, has_aux: bool) -> Callable[..., Any]:
+def _gradient(
+    who: str,
+    f: Callable[..., Any],
+    argnums: Any,
+    has_aux: bool,
+    check: Callable[[Call], Any] = Call.scalar,
+    valued: bool = False,
+) -> Callable[..., Any]:
+    """The function that checks the call of ``f`` and returns its gradient, after its value if ``valued``."""
+
     def gradient(*args: Any, **kwargs: Any) -> Any:
         call = called(who, f, argnums, args, kwargs, has_aux)
-        call.scalar()
+        check(call)
         found = call.back(call.ones())
+        if valued:
+            return ((call.output(), call.auxiliary()) if has_aux else call.output()), found
         return (found, call.auxiliary()) if has_aux else found
 
     return _named(who, f, gradient)
@@ -288,14 +307,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = Fals
     >>> value_and_grad(lambda x: (x * x).sum())(np.array([1.0, 2.0]))
     (5.0, array([2., 4.]))
     """
-
-    def valued(*args: Any, **kwargs: Any) -> Any:
-        call = called("value_and_grad", f, argnums, args, kwargs, has_aux)
-        call.scalar()
-        found = call.back(call.ones())
-        return ((call.output(), call.auxiliary()) if has_aux else call.output()), found
-
-    return _named("value_and_grad", f, valued)
+    return _gradient("value_and_grad", f, argnums, has_aux, valued=True)
 
 
 def elementwise_grad(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -309,21 +321,7 @@ def elementwise_grad(f: Callable[..., Any], argnums: Any = 0, has_aux: bool = Fa
     >>> elementwise_grad(np.square)(np.array([0.0, 20.0]))
     array([ 0., 40.])
     """
-
-    def derivative(*args: Any, **kwargs: Any) -> Any:
-        call = called("elementwise_grad", f, argnums, args, kwargs, has_aux)
-        shape = call.ends[0][1].shape if len(call.ends) == 1 else None
-        for path, start in call.starts:
-            if start.shape != shape:
-                got = f"{len(call.ends)} results" if shape is None else f"shape {shape}"
-                raise ShapeError(
-                    f"elementwise_grad: needs a result of the shape of {path}, which has {start.shape}, got {got}; "
-                    "use jacobian, or grad of its sum"
-                )
-        found = call.back(call.ones())
-        return (found, call.auxiliary()) if has_aux else found
-
-    return _named("elementwise_grad", f, derivative)
+    return _gradient("elementwise_grad", f, argnums, has_aux, Call.elementwise)
 
 
 # ---- products with vectors -------------------------------------------------------------------------------------------

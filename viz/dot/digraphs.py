@@ -41,16 +41,9 @@ def new_digraph(caption: str = "", **attributes: Any) -> graphviz.Digraph:
     >>> "Helvetica" in new_digraph("8 paths", rankdir="LR").source
     True
     """
-    graph = {
-        "bgcolor": WHITE,
-        "charset": "UTF-8",
-        "fontcolor": FAINT,
-        "fontname": FONT,
-        "fontsize": "11",
-        "outputorder": "edgesfirst",
-        "pad": "0.2",
-        "tooltip": " ",
-    } | {name: str(value) for name, value in attributes.items()}
+    graph = {"bgcolor": WHITE, "charset": "UTF-8", "fontcolor": FAINT, "fontname": FONT, "fontsize": "11"}
+    graph |= {"outputorder": "edgesfirst", "pad": "0.2", "tooltip": " "}
+    graph |= {name: str(value) for name, value in attributes.items()}
     if caption:
         graph["label"] = escape_label(caption, limit=None)
     font = {"fontname": FONT, "fontcolor": INK}

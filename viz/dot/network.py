@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import graphviz
 
@@ -84,12 +85,9 @@ def _layout(scene: NetworkScene, radius: float) -> Layout:
         if before is not None and neuron.index != before + 1 and None not in column:
             column.append(None)  # one mark for a layer, at its first gap
         column.append(neuron.index)
-    names = {}
-    for k in range(1, len(scene.dims)):
-        lines = [c for c in scene.connections if c.layer == k]
-        for c in lines:
-            if len(lines) <= NAMED or c.chosen:
-                names[k - 1, c.source, c.target] = c.name[:NAME]
+    lines = Counter(c.layer for c in scene.connections)
+    named = (c for c in scene.connections if lines[c.layer] <= NAMED or c.chosen)
+    names = {(c.layer - 1, c.source, c.target): c.name[:NAME] for c in named}
     return lay_out(columns, names, radius)
 
 

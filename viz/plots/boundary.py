@@ -96,31 +96,16 @@ def _draw_regions(axes: Axes, across: Array, up: Array, regions: Classes, n_clas
 
     if n_classes > len(TOP):
         raise ShapeError(f"decision_boundary: at most {len(TOP)} classes can be told apart, the model has {n_classes}")
-    axes.pcolormesh(
-        across,
-        up,
-        regions,
-        cmap=ListedColormap(TOP[:n_classes]),
-        vmin=0,
-        vmax=n_classes - 1 or 1,
-        alpha=0.22,
-        rasterized=True,
-        linewidth=0,
-    )
+    looks: dict[str, Any] = {"alpha": 0.22, "rasterized": True, "linewidth": 0}
+    colours = ListedColormap(TOP[:n_classes])
+    axes.pcolormesh(across, up, regions, cmap=colours, vmin=0, vmax=n_classes - 1 or 1, **looks)
     for k in range(n_classes - 1):
         axes.contour(across, up, regions > k, levels=[0.5], colors=INK, linewidths=1.0)
 
 
 def _draw_points(axes: Axes, x: npt.NDArray[Any], t: npt.NDArray[Any], wrong: npt.NDArray[Any], n_classes: int) -> None:
+    looks: dict[str, Any] = {"markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.5}
     for k in range(n_classes):
-        axes.plot(
-            *x[t == k].T,
-            MARKERS[k],
-            color=TOP[k],
-            markersize=4.5,
-            markeredgecolor="white",
-            markeredgewidth=0.5,
-            label=f"class {k}",
-        )
+        axes.plot(*x[t == k].T, MARKERS[k], color=TOP[k], label=f"class {k}", **looks)
     label = "wrong" if wrong.any() else None
     axes.plot(*x[wrong].T, "o", color="none", markeredgecolor=INK, markersize=10, label=label)

@@ -104,18 +104,9 @@ def _draw_bars(axes: Axes, lengths: Any, counts: list[int], flows: Array, left: 
             axes.bar(lengths[own], left[own], 0.4 * step, label=label, **looks)
     upright = len(lengths) <= 8
     every = -(-len(lengths) // 40)  # numbers on more bars than these would overlap
+    looks = {"ha": "center", "va": "bottom", "fontsize": 8.5, "rotation": 0 if upright else 90, "color": INK}
     for length, count, height in list(zip(lengths, counts, flows, strict=True))[::every]:
-        axes.annotate(
-            _count(count),
-            (length, height),
-            (0, 3),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=8.5,
-            rotation=0 if upright else 90,
-            color=INK,
-        )
+        axes.annotate(_count(count), (length, height), (0, 3), textcoords="offset points", **looks)
     axes.axhline(0, color=INK, linewidth=0.8)
     low, high = min(left.min(), 0.0), flows.max()
     axes.set_ylim(1.12 * low, high + (high - low) * (0.12 if upright else 0.25))
@@ -193,18 +184,11 @@ def _draw_steps(axes: Axes, ends: Array) -> None:
 
 def _write_amounts(axes: Axes, amounts: list[float]) -> None:
     """Each contribution to the right of its bar, the total in bold."""
+    looks: dict[str, Any] = {"va": "center", "ha": "left", "fontsize": 9, "color": INK}
     for row, amount in enumerate(amounts):
-        axes.text(
-            1.02,
-            row,
-            f"{amount:+.4g}",
-            transform=axes.get_yaxis_transform(),
-            va="center",
-            ha="left",
-            fontsize=9,
-            fontweight="bold" if row == len(amounts) - 1 else "normal",
-            color=INK,
-        )
+        weight = "bold" if row == len(amounts) - 1 else "normal"
+        place = axes.get_yaxis_transform()
+        axes.text(1.02, row, f"{amount:+.4g}", transform=place, fontweight=weight, **looks)
 
 
 def _parts(paths: Any, top: int) -> tuple[list[str], list[float], float, str]:

@@ -7,7 +7,7 @@ their ops counted. Every group is convex, so the picture of an acyclic graph is 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tinygrad_lite.core.value import Value
@@ -74,20 +74,13 @@ def collapsed(order: list[Value], regions: Regions, depth: int | None, fold: boo
                 what = f"modules are boxes from level {open_levels + 1} on"
             note = "" if modules is attempts[0][1] else f"too large for {limit:,} nodes: {what}"
             return View(order, groups, gone, open_levels, note)
-    for keep in _halves(limit // 3):
+    keep, early = limit // 3, groups | _start_folded(order, limit // 3)
+    while keep > 1 and not _fits(order, early, _hidden(order, early), limit):
+        keep //= 2
         early = groups | _start_folded(order, keep)
-        gone = _hidden(order, early)
-        if keep <= 1 or _fits(order, early, gone, limit):
-            break
     count = sum(2 - node.is_leaf for node in order)
     note = f"{count:,} nodes, at most {limit:,} are drawn: the {keep:,} last results one by one"
-    return View(order, early, gone, 0, note)
-
-
-def _halves(n: int) -> Iterator[int]:
-    while n >= 1:
-        yield n
-        n //= 2
+    return View(order, early, _hidden(order, early), 0, note)
 
 
 def _modules_collapsed(regions: Regions, depth: int) -> dict[Value, Group]:
@@ -180,12 +173,6 @@ def _fits(order: Sequence[Value], groups: Groups, gone: set[Value], limit: int) 
     nodes = sum(node not in gone for node in order)
     nodes += sum(not node.is_leaf and node not in groups for node in order) + len({*groups.values()})
     arrows = sum(len(node.parents) for node in order if node not in groups)
-    arrows += len(
-        {
-            (parent, groups[node])
-            for node in groups
-            for parent in node.parents
-            if parent not in gone and groups.get(parent) is not groups[node]
-        }
-    )
+    read = {(parent, group) for node, group in groups.items() for parent in node.parents if parent not in gone}
+    arrows += sum(groups.get(parent) is not group for parent, group in read)
     return nodes <= limit and arrows <= 2 * limit

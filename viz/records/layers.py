@@ -23,27 +23,6 @@ Array = npt.NDArray[Any]
 Shown = Literal["value", "gradient"]
 
 
-class Layer:
-    """A fully connected layer with ``n_in`` inputs and ``n_out`` neurons. Layers are numbered from 1."""
-
-    n_in: int
-    n_out: int
-
-    def weight_name(self, k: int, source: int, target: int, joint: str) -> str:
-        raise NotImplementedError
-
-    def bias_name(self, k: int, target: int, joint: str) -> str:
-        raise NotImplementedError
-
-    def numbers(self, shows: Shown) -> tuple[Array, Array | None]:
-        """The weights, of shape (from, to), and the biases; or their gradients."""
-        raise NotImplementedError
-
-    def find(self, value: Value, index: Index) -> tuple[int | None, int] | None:
-        """Source and target of a weight; ``None`` and the target of a bias; ``None`` for a Value of another layer."""
-        raise NotImplementedError
-
-
 def _shown(value: Value, shows: Shown) -> Any:
     if shows == "value":
         return value.data
@@ -54,7 +33,7 @@ def _shown(value: Value, shows: Shown) -> Any:
     return value.grad
 
 
-class ArrayLayer(Layer):
+class ArrayLayer:
     """A layer whose weights are one array of shape (from, to), with an array of biases or none."""
 
     def __init__(self, w: Value, b: Value | None) -> None:
@@ -71,15 +50,17 @@ class ArrayLayer(Layer):
         return naming.bias(k, target, joint) if self.b.name == f"b{k}" else f"{self.b.name or f'b{k}'}[{target}]"
 
     def numbers(self, shows: Shown) -> tuple[Array, Array | None]:
+        """The weights, of shape (from, to), and the biases; or their gradients."""
         return _shown(self.w, shows), None if self.b is None else _shown(self.b, shows)
 
     def find(self, value: Value, index: Index) -> tuple[int | None, int] | None:
+        """Source and target of a weight; ``None`` and the target of a bias; ``None`` for a Value of another layer."""
         if value is self.w:
             return index[0], index[1]
         return (None, index[0]) if value is self.b else None
 
 
-class ScalarLayer(Layer):
+class ScalarLayer:
     """A layer of neurons, each with a list of weights and a bias."""
 
     def __init__(self, neurons: list[Any]) -> None:
@@ -102,6 +83,10 @@ class ScalarLayer(Layer):
 
     def find(self, value: Value, index: Index) -> tuple[int | None, int] | None:
         return self.places.get(value)
+
+
+Layer = ArrayLayer | ScalarLayer
+"""A fully connected layer with ``n_in`` inputs and ``n_out`` neurons. Layers are numbered from 1."""
 
 
 def layers_of(module: Any) -> Iterator[Layer]:

@@ -194,9 +194,6 @@ class _Drawn:
         ends = f"e{len(self.edges)}", self.ids[operand], self.ids[node]
         self.edges.append(PathEdge(*ends, local.text, local.formula, local.value, share))
 
-    def place(self, value: Value, index: Index) -> Place:
-        raise NotImplementedError
-
 
 class _Elements(_Drawn):
     """One place for each element, one arrow for each elementary edge."""
@@ -223,9 +220,6 @@ class _Elements(_Drawn):
                         local = Local(number(weight), scalar.formula, weight + 0.0)
                         share = self.flow.edge(node, index, operand, inner, weight)
                         self.add_edge((node, index), (operand, inner), local, share)
-
-    def place(self, value: Value, index: Index) -> Place:
-        return value, index
 
 
 def _indices(counts: Sums, value: Value) -> Iterator[Index]:
@@ -255,9 +249,6 @@ class _Values(_Drawn):
                         local = local_derivative(node, position, operand, chain)
                         self.add_edge((node, None), (operand, None), local, self.flow.along(node, operand, chain))
 
-    def place(self, value: Value, index: Index) -> Place:
-        return value, None
-
 
 def _with_ranks(drawn: _Drawn, ranked: Sequence[Path]) -> list[PathEdge]:
     """The edges, each with the ranks of the paths that use it.
@@ -268,7 +259,8 @@ def _with_ranks(drawn: _Drawn, ranked: Sequence[Path]) -> list[PathEdge]:
     ranks: defaultdict[int, list[int]] = defaultdict(list)
     met: Counter[tuple[tuple[Place, ...], tuple[float, ...]]] = Counter()
     for rank, path in enumerate(ranked):
-        places = tuple(itertools.starmap(drawn.place, zip(path.nodes, path.indices, strict=True)))
+        indices = path.indices if drawn.level == "elements" else (None,) * len(path.nodes)
+        places: tuple[Place, ...] = tuple(zip(path.nodes, indices, strict=True))
         turn = met[places, path.locals]
         met[places, path.locals] += 1
         steps = list(zip(itertools.pairwise(places), path.locals, strict=True))
