@@ -181,7 +181,7 @@ class _Group:
         return lines
 
     def _live(self, part: int, places: Places) -> Any:
-        """To which places of a grid's weights, inputs or biases (part 0, 1, 2) gradients flow."""
+        """The places of a grid's weights, inputs or biases (part 0, 1, 2) to which gradients flow."""
         n = self.places.shape[1] // 2
         columns = (slice(0, n), slice(n, 2 * n), slice(2 * n, None))[part]
         alive = np.unique(self.places[:, columns][self.live[:, columns]])

@@ -1,4 +1,4 @@
-"""What the code of a replay calls while it runs, and what it raises."""
+"""The functions that a replay's code calls while it runs, and the exceptions that it raises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a notebook shows of the things here: small tables in HTML, of bounded size, with every text escaped."""
+"""The small tables that a notebook shows: HTML of bounded size, with every text escaped."""
 
 from __future__ import annotations
 

@@ -34,11 +34,11 @@ _REDUCED = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"
 _METHODS = {"sum", "prod", "max", "min", "mean", "cumsum", "reshape", "transpose", "squeeze", "trace"}
 
 Constant = Callable[[Any], ast.expr]
-"""What makes an expression of a constant array."""
+"""The calls that write an expression of a constant array."""
 
 
 def verb_of(kind: str, function: Any) -> str:
-    """What a call does, in one word, by which a nameless result is named."""
+    """One word for each call: a nameless result is named after it."""
     owner = getattr(function, "__self__", None)
     if kind == "reduce" and isinstance(owner, np.ufunc):
         return _REDUCED.get(owner.__name__, owner.__name__)

@@ -1,4 +1,4 @@
-"""Losses: one scalar Value from a network's outputs and what they should have been.
+"""Losses: one scalar Value from a network's outputs and their targets.
 
 Each takes outputs as a Value of any shape, as a list of scalar Values (the outputs of a network of scalars for one
 sample), or as a list of such lists (for many). A shape with two axes is (samples, outputs); with one it is the outputs

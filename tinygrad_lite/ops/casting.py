@@ -20,7 +20,7 @@ __all__ = ["argument", "astype", "cast"]
 
 
 class _Argument(Op):
-    """The value itself, as the argument of one call: what the call differentiates by, and nobody else does."""
+    """The value itself, as the argument of one call: only that call differentiates with respect to it."""
 
     name = "argument"
     sign = "="
@@ -51,7 +51,7 @@ class _Cast(Op):
 
 
 def argument(x: Value) -> Value:
-    """``x`` under another identity, to which a gradient flows even if ``x`` is a constant; integers become floats."""
+    """``x`` under another identity: gradients flow to it even if ``x`` is a constant; integers become floats."""
     node: Value = record(_ARGUMENT if x.dtype.kind == "f" else _Cast(np.dtype(np.float64)), (x,))
     node.requires_grad = True
     return node

@@ -71,10 +71,10 @@ for_numpy(np.where)(FUNCTIONS["where"])
 for_numpy(np.sinc)(FUNCTIONS["sinc"])
 
 UFUNCS = {f: call for f, call in NUMPY.items() if isinstance(f, np.ufunc)}
-"""What is called for a ufunc of NumPy's."""
+"""The function called for each ufunc of NumPy's."""
 
 NUMPY_FUNCTIONS = {f: call for f, call in NUMPY.items() if f not in UFUNCS and not isinstance(f, BuiltinMethodType)}
-"""What is called for another function of NumPy's; the rest of the register are methods of ufuncs."""
+"""The function called for each other function of NumPy's; the register's other keys are methods of ufuncs."""
 
 # These read the data only: their results are plain arrays.
 ON_DATA: set[Any] = {

@@ -31,8 +31,8 @@ class Entropy(Ranged):
     """How spread out the contributions are: the entropy of |contribution| / magnitude, in nats.
 
     It is the expectation semiring of J. Eisner, *Parameter estimation for probabilistic finite-state transducers*,
-    2002: an element has two components, the magnitude m = Σ |c| and t = Σ |c| ln |c|, of which the entropy is
-    ln m - t / m, whatever the scale of the contributions c. 0 · ln 0 is 0.
+    2002: an element has two components, the magnitude m = Σ |c| and t = Σ |c| ln |c|. The entropy is
+    ln m - t / m, at any scale of the contributions c. 0 · ln 0 is 0.
     """
 
     def __init__(self) -> None:
@@ -92,7 +92,10 @@ class _Expectations(Numbers):
         return a
 
     def statistic(self, a: Any, exponent: int) -> Any:
-        m, t = np.maximum(a[0, None], _TINY), a[1, None]  # where nothing flows t is 0, and what is found is negative
+        m, t = (
+            np.maximum(a[0, None], _TINY),
+            a[1, None],
+        )  # where nothing flows, t is 0 and the formula gives a negative number
         found = np.log(m)
         found -= np.divide(t, m, out=m)
         np.copyto(found, 0.0, where=found < _NOTHING)
@@ -191,7 +194,7 @@ class _LogExpectations(Logarithms):
 
 
 def _kept(total: Any, shape: tuple[int, ...], axis: tuple[int, ...]) -> Any:
-    """A sum over ``axis``, with those axes kept; 0 in the place of -inf, from which nothing can be subtracted."""
+    """A sum over ``axis``, with those axes kept, and -inf replaced by 0, which can be subtracted."""
     kept = np.reshape(total, [1 if k - len(shape) in axis else n for k, n in enumerate(shape)])
     return np.where(np.isneginf(kept), 0.0, kept)
 
@@ -228,7 +231,7 @@ class _Scaled:
             self.lost &= np.matmul(np.isfinite(a).astype(float), np.isfinite(w).astype(float)) > 0
 
     def again(self, of_terms: Callable[[Any, Any], None]) -> None:
-        """Call ``of_terms(where, logarithms of the terms)`` for what was lost, in pieces of bounded size."""
+        """Call ``of_terms(where, logarithms of the terms)`` for the lost elements, in pieces of bounded size."""
         where = np.nonzero(self.lost)
         batch = self.sum.shape[:-2]
         left = np.broadcast_to(self.a, (*batch, *self.a.shape[-2:]))

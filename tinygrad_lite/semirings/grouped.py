@@ -1,6 +1,6 @@
-"""Paths told apart while they are summed: a statistic for each group, by what the paths went through.
+"""Statistics of groups of paths: the sweep keeps one sum for each key, such as the length of a path.
 
-An element maps keys to elements of other semirings: for each group of paths, what they sum to. An edge changes the key.
+An element maps each key to the sum of its group of paths, an element of another semiring. An edge changes the key.
 The spectrum's key is the length of the path, so that its elements are polynomials in the length.
 """
 
@@ -22,9 +22,9 @@ Extended = Callable[[Any, Node], Any]
 
 
 class Groups(NamedTuple):
-    """For each key, and each of the semirings, what the paths of the group sum to.
+    """The sum of each group of paths, in each of the semirings.
 
-    ``sums`` has an array for each semiring, in which the keys are the first axis.
+    ``sums`` has one array for each semiring; its first axis is that of the keys.
     """
 
     keys: tuple[Any, ...]

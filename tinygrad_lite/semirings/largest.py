@@ -13,10 +13,10 @@ __all__ = ["Largest", "MostExtreme"]
 
 
 _BLOCK = 1 << 16
-"""So many products at most are in memory at once, and no more than the result has elements: they stay in the cache."""
+"""The most products in memory at once, and at most as many as the result has elements: they stay in the cache."""
 
 _TOGETHER = 1 << 13
-"""Rows of fewer products go together. Alone, what is 0 in one can be left out."""
+"""Rows of fewer products are computed together. A row alone can leave out its zeros."""
 
 
 class Largest(Ranged):
@@ -29,8 +29,7 @@ class Largest(Ranged):
 class MostExtreme(Ranged):
     """The most positive contribution of one path (``sign`` 1), or the most negative one (``sign`` -1).
 
-    An element has the magnitudes of both, as its two components: a negative factor exchanges them. ``logarithms`` of
-    it gives the logarithms of both.
+    An element has two components, the magnitudes of both; a negative factor exchanges them.
     """
 
     def __init__(self, name: str, sign: int) -> None:
@@ -118,16 +117,17 @@ def _product_shape(a: Any, weight: Any) -> tuple[int, ...]:
 
 
 def _at(a: Any, one: tuple[int, ...]) -> Any:
-    """The matrix of a batch at ``one``, a place in the batch that it is broadcast to."""
+    """The matrix of a batch at the index ``one`` of the batch that it is broadcast to."""
     n = a.ndim - 2
     return a[tuple(0 if size == 1 else k for k, size in zip(one[len(one) - n :], a.shape, strict=False))] if n else a
 
 
 def _extremes(parts: Sequence[Any], w: Any, outs: Sequence[tuple[Any, Any]]) -> None:
-    """For each ``(ufunc, out)`` the largest (or smallest) product of an element of a row of the ``parts``, matrices of
-    shape (m, k), with its partner in a column of ``w``, shape (k, n). In ``out`` are zeros.
+    """Write the largest (or smallest) products of rows of ``parts`` and columns of ``w`` into each ``out`` of zeros.
 
-    In blocks of rows and of inner indices, without those that are 0 in all rows of a block: after relu they are half.
+    ``parts`` are matrices of shape (m, k), ``w`` has shape (k, n); the ufunc beside each ``out`` compares products. The
+    work is done in blocks of rows and of inner indices, without indices that are 0 in all rows of a block (after relu
+    half of them are).
     """
     a = np.stack(parts, axis=1)
     (m, c, k), n = a.shape, w.shape[1]
@@ -136,7 +136,7 @@ def _extremes(parts: Sequence[Any], w: Any, outs: Sequence[tuple[Any, Any]]) -> 
     w = np.ascontiguousarray(w if across else w.T)
     height = min(m, max(1, _TOGETHER // (c * k * n)))
     width = min(k, max(1, min(_BLOCK, max(m * n, _TOGETHER)) // (height * c * n)))
-    # Once for all blocks: fresh pages cost more than what is done with them.
+    # Allocated once for all blocks: a fresh page costs more than the work on it.
     taken, products = np.empty(width * n), np.empty(height * c * width * n)
     starts = range(0, m, height)
     used = np.logical_or.reduceat((a != 0.0).any(axis=1), starts, axis=0)

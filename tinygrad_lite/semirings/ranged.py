@@ -1,9 +1,9 @@
-"""Statistics on ordinary numbers as long as all of them are of usual size, and on logarithms beyond.
+"""Statistics on ordinary numbers while all of them are in range, and on logarithms beyond it.
 
-Ordinary numbers are several times as fast, and exact where logarithms round. But a path through a thousand sigmoids
-ends below what a float holds, and may have to be told from nothing next to a path of usual size. So an element is
-``Floating``, numbers with one power of two for all of them, as long as they are within 2**990 of one another, and else
-an array of logarithms.
+Ordinary numbers are several times as fast, and exact where logarithms round. But the contribution of a path through a
+thousand sigmoids is smaller than any float, and must not become 0 beside one of usual size. So an element is a
+``Floating`` (numbers that share one power of two) while its numbers are within 2**990 of one another, and an array of
+logarithms otherwise.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _LN2 = math.log(2.0)
 
 
 class OutOfRange(ArithmeticError):
-    """Ordinary numbers cannot hold this. Logarithms can."""
+    """Ordinary numbers cannot hold a result that logarithms can."""
 
 
 class Numbers(Semiring):
-    """A statistic on ordinary numbers. ``lift`` raises ``OutOfRange`` for weights that are not of usual size."""
+    """A statistic on ordinary numbers. ``lift`` raises ``OutOfRange`` for a weight that is out of range."""
 
     def sizes(self, a: Any) -> Any:
-        """The magnitudes that have to be in range: none is negative."""
+        """The magnitudes that must be in range; none is negative."""
         return a
 
     def shifted(self, a: Any, by: int) -> Any:
@@ -41,7 +41,7 @@ class Numbers(Semiring):
         return np.ldexp(a, by) if by else a
 
     def statistic(self, a: Any, exponent: int) -> Any:
-        """What users get for ``a`` with every path multiplied by ``2**exponent``."""
+        """The statistic, as users get it, of ``a`` with every path multiplied by ``2**exponent``."""
         return self.shifted(a, exponent)
 
     def logarithms(self, a: Any) -> Any:
@@ -69,7 +69,7 @@ class Logarithms(Semiring):
 
 
 class Ranged(Semiring):
-    """A statistic in both forms. What ``lift``, ``times``, ``sum``, ``zero`` and ``contract`` take is logarithms."""
+    """A statistic in both forms. ``lift``, ``times``, ``sum``, ``zero`` and ``contract`` work on logarithms."""
 
     def __init__(self, name: str, numbers: Numbers, logs: Logarithms) -> None:
         self.name, self._numbers, self._logs = name, numbers, logs
@@ -103,7 +103,7 @@ class Ranged(Semiring):
         return t
 
     def _carried(self, along: Callable[[Any, Semiring], Any], a: Any) -> Any:
-        """An element carried along one map, with all that is not 0 in range before and after it."""
+        """An element carried along one map; every number other than 0 is in range before and after it."""
         if type(a) is Floating:
             try:
                 return self._in_range(along(a.mantissa, self._numbers), a.exponent)
@@ -184,7 +184,7 @@ class Ranged(Semiring):
 
 
 def checked(sizes: Any) -> Any:
-    """Magnitudes of weights, none of which is of unusual size. Raises ``OutOfRange`` where one is."""
+    """The magnitudes of weights. Raises ``OutOfRange`` where one is out of range."""
     low, high = _bounds(sizes)
     if not _usual(low, high):
         raise OutOfRange

@@ -18,7 +18,7 @@ __all__ = ["Element", "asked_elements"]
 Element = tuple[Value, Index]
 
 _RANKED = 64
-"""The largest number of elements of one array that are asked for one by one."""
+"""The most elements of one array that may be asked for one by one."""
 
 
 def asked_elements(end: Value, wrt: Any, order: Sequence[Value], gradients: Mapping[Value, Any]) -> list[Element]:

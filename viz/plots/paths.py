@@ -36,7 +36,7 @@ def spectrum(
     title: str = "Paths by length",
     ax: Axes | None = None,
 ) -> Figure:
-    """How much of a gradient comes by paths of each length: a wide bar for what flows, a narrow one for what is left.
+    """The gradient by the length of its paths: a wide bar for the magnitude, a narrow one for the sum.
 
     ``paths`` is the result of ``gradient_paths``, or its ``spectrum`` {length: (count, total, magnitude)}. All bars are
     shares of the magnitude of all paths. Where the paths of one length agree, both bars are equally high; where they
