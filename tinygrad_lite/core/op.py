@@ -29,6 +29,8 @@ class Op:
     line: str | None = None
     """The line of the user's code that made its node, if ``detect_anomaly`` noted it."""
 
+    linear = False
+    """Whether it is linear in every operand, and the edges add up to its value."""
     listed = False
     """Whether a derivation writes one element of it as its name and the elements that it reads: ``max(x0, x1)``."""
     joint = ""
@@ -65,7 +67,7 @@ class Op:
 
     def linear_in(self, n: int) -> Sequence[int]:
         """The operands, of ``n``, in each of which the op is linear, if their edges add up to its value; else none."""
-        return ()
+        return range(n) if self.linear else ()
 
     def expressions(self, n: int) -> Rule | None:
         """The value and the local derivatives of ``n`` operands as expressions; ``None`` for an op that has none."""

@@ -60,9 +60,8 @@ class _Arrays:
         values = self._values()
         gradients = [values[line] for line in self.gradients]
         value = dict(zip(self._keys(), gradients, strict=True)) if len(gradients) > 1 else gradients[0]
-        return Derivation(
-            self._text(values, False), self._text(values, True), self._latex(), python, self._terms(), value, symbols
-        )
+        texts = self._text(values, False), self._text(values, True)
+        return Derivation(*texts, self._latex(), python, tuple(self._terms()), value, symbols)
 
     # ---- source
 

@@ -22,12 +22,7 @@ __all__ = ["derive"]
 
 
 def derive(
-    loss: Value,
-    wrt: Any,
-    at: int | Index | None = None,
-    *,
-    end_at: int | Index | None = None,
-    form: Form = "grouped",
+    loss: Value, wrt: Any, at: int | Index | None = None, *, end_at: int | Index | None = None, form: Form = "grouped"
 ) -> Derivation:
     """The gradient of ``loss`` with respect to ``wrt``, written out with the names of the Values.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ class Term:
         return self.text
 
 
+@dataclass(eq=False, repr=False)
 class Derivation:
     """The chain rule written out for one gradient. Made by ``derive``.
 
@@ -39,23 +40,13 @@ class Derivation:
     ``symbols``, with their numbers; ``terms`` are the summands, and ``value`` is the gradient.
     """
 
-    def __init__(
-        self,
-        text: str,
-        numbers: str,
-        latex: str,
-        python: str,
-        terms: Sequence[Term],
-        value: Any,
-        symbols: Mapping[str, Any],
-    ) -> None:
-        self.text = text
-        self.numbers = numbers
-        self.latex = latex
-        self.python = python
-        self.terms = tuple(terms)
-        self.value = value
-        self._symbols = dict(symbols)
+    text: str
+    numbers: str
+    latex: str
+    python: str
+    terms: tuple[Term, ...]
+    value: Any
+    _symbols: Mapping[str, Any]
 
     @property
     def symbols(self) -> dict[str, Any]:

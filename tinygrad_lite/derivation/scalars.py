@@ -161,7 +161,7 @@ class _Numbers:
     def derivation(self) -> Derivation:
         shown = self.main or self.final
         assert shown is not None
-        python, terms = self._python(), self._terms(shown.tree)
+        python, terms = self._python(), tuple(self._terms(shown.tree))
         texts = self._text(False), self._text(True)
         return Derivation(*texts, self._latex(), python, terms, self.paths.total, self.sources.symbols)
 

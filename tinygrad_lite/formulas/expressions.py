@@ -21,22 +21,9 @@ from ..errors import ArgumentError
 from .symbols import key
 
 __all__ = [
-    "PRIME",
-    "add",
-    "built",
-    "call",
-    "is_number",
-    "negative",
-    "number",
-    "parts",
-    "power",
-    "product",
-    "quotient",
-    "ratio",
-    "subtract",
-    "sum_of_multiples",
-    "total",
-]
+    "PRIME", "add", "built", "call", "is_number", "negative", "number", "parts", "power", "product", "quotient",
+    "ratio", "subtract", "sum_of_multiples", "total",
+]  # fmt: skip
 
 
 PRIME = "′"

@@ -22,8 +22,8 @@ from ..errors import ArgumentError
 from . import elementary
 from .dense import Dense
 from .joining import concatenate
-from .linalg import inv, matrices, numerically, real, transposed
-from .manipulation import expand_dims, reshape
+from .linalg import inv, matrices, numerically, real
+from .manipulation import expand_dims, reshape, transposed
 from .products import matmul
 from .rearrangement import tril, triu
 from .registry import function

@@ -3,26 +3,10 @@
 A function whose first argument is a Value is also a method. The type stub beside is generated from the register.
 """
 
-from . import (  # noqa: F401  (each enters its functions)
-    activations,
-    calculus,
-    casting,
-    decompositions,
-    einsums,
-    fused_losses,
-    joining,
-    linalg,
-    manipulation,
-    norms,
-    products,
-    rearrangement,
-    reductions,
-    scans,
-    selection,
-    sorting,
-    statistics,
-    windows,
-)
+from . import (  # noqa: F401, I001  (each enters its functions)
+    activations, calculus, casting, decompositions, einsums, fused_losses, joining, linalg, manipulation, norms,
+    products, rearrangement, reductions, scans, selection, sorting, statistics, windows,
+)  # fmt: skip
 from .registry import STRUCTURED
 
 __all__ = sorted(STRUCTURED)

@@ -26,48 +26,17 @@ __all__ = [
 
 
 @dataclass(slots=True)
-class Concatenate(Op):
-    """Arrays one after the other along an axis."""
+class _Join(Op):
+    """Arrays joined along an axis of the result. ``part`` is the place of operand ``k`` on that axis."""
 
     axis: int  # negative
-    name = "concatenate"
-    sign = "concat"
+    linear = True
 
-    def forward(self, *data: Any) -> Any:
-        return np.concatenate(data, axis=self.axis)
-
-    def linear_in(self, n: int) -> Sequence[int]:
-        return range(n)
+    def part(self, k: int, operands: Sequence[Any]) -> int | slice:
+        raise NotImplementedError
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
-        before = builtins.sum(shape_of(x)[self.axis] for x in operands[:k])
-        own = shape_of(operands[k])
-        part: Any = (..., slice(before, before + own[self.axis]), *(slice(None),) * (-self.axis - 1))
-
-        def placed(positions: Any) -> Any:
-            whole = np.zeros(shape_of(out), dtype=np.int64)
-            whole[part] = positions
-            return whole
-
-        return (Gather(own, shape_of(out), placed, lambda g, zeros: g[part]),)
-
-
-@dataclass(slots=True)
-class Stack(Op):
-    """Arrays side by side along a new axis."""
-
-    axis: int  # negative, of the result
-    name = "stack"
-    sign = "stack"
-
-    def forward(self, *data: Any) -> Any:
-        return np.stack(data, axis=self.axis)
-
-    def linear_in(self, n: int) -> Sequence[int]:
-        return range(n)
-
-    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
-        part: Any = (..., k, *(slice(None),) * (-self.axis - 1))
+        part: Any = (..., self.part(k, operands), *(slice(None),) * (-self.axis - 1))
 
         def placed(positions: Any) -> Any:
             whole = np.zeros(shape_of(out), dtype=np.int64)
@@ -75,6 +44,33 @@ class Stack(Op):
             return whole
 
         return (Gather(shape_of(operands[k]), shape_of(out), placed, lambda g, zeros: g[part]),)
+
+
+class Concatenate(_Join):
+    """Arrays one after the other along an axis."""
+
+    name = "concatenate"
+    sign = "concat"
+
+    def forward(self, *data: Any) -> Any:
+        return np.concatenate(data, axis=self.axis)
+
+    def part(self, k: int, operands: Sequence[Any]) -> int | slice:
+        before = builtins.sum(shape_of(x)[self.axis] for x in operands[:k])
+        return slice(before, before + shape_of(operands[k])[self.axis])
+
+
+class Stack(_Join):
+    """Arrays side by side along a new axis."""
+
+    name = "stack"
+    sign = "stack"
+
+    def forward(self, *data: Any) -> Any:
+        return np.stack(data, axis=self.axis)
+
+    def part(self, k: int, operands: Sequence[Any]) -> int | slice:
+        return k
 
 
 # ---- joining
@@ -113,10 +109,6 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     if not xs:
         raise ArgumentError("stack: needs at least one array, got none")
     return record(Stack(one_axis(xs[0], axis, ndim_of(xs[0]) + 1, "stack")), xs)
-
-
-def _each(xs: Sequence[Any], at_least: Any) -> list[Any]:
-    return [at_least(x) for x in xs]
 
 
 def _one_or_all(made: list[Any]) -> Any:
@@ -164,7 +156,7 @@ def vstack(xs: Sequence[Any]) -> Any:
     >>> vstack([np.array([1.0, 2.0]), np.array([3.0, 4.0])]).shape
     (2, 2)
     """
-    return concatenate(_each(xs, atleast_2d), axis=0)
+    return concatenate([atleast_2d(x) for x in xs], axis=0)
 
 
 @function(numpy=np.hstack, method=False)
@@ -174,7 +166,7 @@ def hstack(xs: Sequence[Any]) -> Any:
     >>> hstack([np.array([1.0, 2.0]), np.array([3.0])]).shape
     (3,)
     """
-    xs = _each(xs, atleast_1d)
+    xs = [atleast_1d(x) for x in xs]
     return concatenate(xs, axis=0 if xs and ndim_of(xs[0]) == 1 else 1)
 
 
@@ -185,7 +177,7 @@ def dstack(xs: Sequence[Any]) -> Any:
     >>> dstack([np.array([1.0, 2.0]), np.array([3.0, 4.0])]).shape
     (1, 2, 2)
     """
-    return concatenate(_each(xs, atleast_3d), axis=2)
+    return concatenate([atleast_3d(x) for x in xs], axis=2)
 
 
 @function(numpy=np.column_stack, method=False)
@@ -247,9 +239,7 @@ def array_split(x: Any, sections: int | Sequence[int], axis: int = 0) -> list[An
     if sections < 1:
         raise ArgumentError(f"array_split: needs at least one part, got {sections} for {describe(x)}")
     size, longer = divmod(n, int(sections))
-    starts = [k * size + min(k, longer) for k in range(int(sections) + 1)]
-    k = one_axis(x, axis, ndim_of(x), "array_split")
-    return [getitem(x, (..., slice(a, b), *(slice(None),) * (-k - 1))) for a, b in pairwise(starts)]
+    return split(x, [k * size + min(k, longer) for k in range(1, int(sections))], axis)
 
 
 @function(numpy=np.vsplit, returns="list[Value]")

@@ -18,17 +18,14 @@ from ..core.value import Op, Value, describe, on_constants, raw, record
 from ..errors import ArgumentError, ShapeError, ValueTypeError
 from . import elementary
 from .axes import LETTERS
-from .manipulation import broadcast_to, expand_dims, reshape, swapaxes
+from .manipulation import broadcast_to, expand_dims, reshape, transposed
 from .products import matmul
 from .registry import function
 
 __all__ = [
     "Det", "Inv", "LogAbsDet", "SlogdetResult", "Solve", "det", "inv", "matrices", "matrix_power", "multi_dot",
-    "numerically", "real", "slogdet", "solve", "transposed",
+    "numerically", "real", "slogdet", "solve",
 ]  # fmt: skip
-
-
-Shape = tuple[int, ...]
 
 
 class SlogdetResult(NamedTuple):
@@ -36,11 +33,6 @@ class SlogdetResult(NamedTuple):
 
     sign: Any
     logabsdet: Any
-
-
-def transposed(x: Any) -> Any:
-    """The transposes of a stack of matrices."""
-    return swapaxes(x, -1, -2)
 
 
 def matrices(x: Any, who: str, square: bool = True) -> Any:
@@ -167,12 +159,8 @@ def solve(a: Any, b: Any) -> Any:
     if shape_of(a)[-1] != shape_of(matrices(b, "solve", square=False))[-2]:
         raise ShapeError(f"solve: {describe(a)} and {describe(b)} have different numbers of rows")
     stack = np.broadcast_shapes(shape_of(a)[:-2], shape_of(b)[:-2])
-    a, b = (_spread(x, stack + shape_of(x)[-2:]) for x in (a, b))
+    a, b = (x if shape_of(x)[:-2] == stack else broadcast_to(x, stack + shape_of(x)[-2:]) for x in (a, b))
     return record(Solve(), (a, b))
-
-
-def _spread(x: Any, shape: Shape) -> Any:
-    return x if shape_of(x) == shape else broadcast_to(x, shape)
 
 
 @function(numpy=np.linalg.det, orders="all; at singular matrices order 1")

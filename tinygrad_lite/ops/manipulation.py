@@ -22,7 +22,7 @@ from .registry import for_numpy, function
 
 __all__ = [
     "BroadcastTo", "ReshapeOp", "TransposeOp", "broadcast_to", "expand_dims", "moveaxis", "ravel", "reshape",
-    "rollaxis", "squeeze", "swapaxes", "transpose",
+    "rollaxis", "squeeze", "swapaxes", "transpose", "transposed",
 ]  # fmt: skip
 
 
@@ -36,12 +36,10 @@ class ReshapeOp(Op):
     shape: Shape
     name = "reshape"
     sign = "reshape"
+    linear = True
 
     def forward(self, *data: Any) -> Any:
         return np.reshape(data[0], self.shape)
-
-    def linear_in(self, n: int) -> Sequence[int]:
-        return range(n)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         return (Reshape(shape_of(operands[0]), shape_of(out)),)
@@ -54,12 +52,10 @@ class TransposeOp(Op):
     axes: Shape  # negative
     name = "transpose"
     sign = "ᵀ"
+    linear = True
 
     def forward(self, *data: Any) -> Any:
         return np.transpose(data[0], self.axes)
-
-    def linear_in(self, n: int) -> Sequence[int]:
-        return range(n)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         return (Transpose(self.axes),)
@@ -72,12 +68,10 @@ class BroadcastTo(Op):
     shape: Shape
     name = "broadcast_to"
     sign = "broadcast"
+    linear = True
 
     def forward(self, *data: Any) -> Any:
         return np.broadcast_to(data[0], self.shape)
-
-    def linear_in(self, n: int) -> Sequence[int]:
-        return range(n)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         return (Broadcast(shape_of(operands[0]), self.shape),)
@@ -192,7 +186,8 @@ def _transpose(x: Any, axes: Any = None) -> Any:
 
 
 @for_numpy(np.matrix_transpose, np.linalg.matrix_transpose)
-def _matrix_transpose(x: Any) -> Any:
+def transposed(x: Any) -> Any:
+    """The transposes of a stack of matrices."""
     return swapaxes(x, -1, -2)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import BuiltinMethodType
 from typing import Any
@@ -105,17 +105,28 @@ _NO_EFFECT: dict[str, tuple[Any, ...]] = {
 """Arguments that have no effect on Values, with the values that are accepted."""
 
 
+def _refuse_out(name: str, kwargs: Mapping[str, Any]) -> None:
+    if kwargs.get("out") is not None:
+        raise ValueTypeError(
+            f"{name}: out= would take the result of a Value out of its graph; use the result, join several with "
+            "tinygrad_lite.stack([…]), or compute on .data"
+        )
+
+
+def _unknown(name: str) -> ValueTypeError:
+    return ValueTypeError(
+        f"{name}: no derivative is known for it, so it does not take a Value; compose it of ops in "
+        "tinygrad_lite.functions, or compute on .data for a constant"
+    )
+
+
 def _array_ufunc(self: Value, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     if any(isinstance(out, Value) for out in kwargs.get("out", ())):
         raise ValueTypeError(
             f"{ufunc.__name__}: out= cannot be a Value, whose data belong to a graph; "
             "use the result, or join with tinygrad_lite.stack([…])"
         )
-    if kwargs.get("out") is not None:
-        raise ValueTypeError(
-            f"{ufunc.__name__}: out= would take the result of a Value out of its graph; use the result, join several "
-            "with tinygrad_lite.stack([…]), or compute on .data"
-        )
+    _refuse_out(ufunc.__name__, kwargs)
     if method == "__call__" and ufunc in ON_DATA:
         return on_data(ufunc, *inputs, **kwargs)
     if method == "__call__" and ufunc in CONSTANTS:
@@ -124,15 +135,10 @@ def _array_ufunc(self: Value, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
         return _called(function, ufunc.__name__, inputs, {"axis": 0} | kwargs)
     if method == "outer" and ufunc in UFUNCS and ufunc.signature is None:
         a, b = inputs
-        return _called(
-            UFUNCS[ufunc], ufunc.__name__, (functions.reshape(a, shape_of(a) + (1,) * ndim_of(b)), b), kwargs
-        )
+        a = functions.reshape(a, shape_of(a) + (1,) * ndim_of(b))
+        return _called(UFUNCS[ufunc], ufunc.__name__, (a, b), kwargs)
     if method != "__call__" or ufunc not in UFUNCS:
-        called = ufunc.__name__ + ("" if method == "__call__" else f".{method}")
-        raise ValueTypeError(
-            f"{called}: no derivative is known for it, so it does not take a Value; compose it of ops in "
-            "tinygrad_lite.functions, or compute on .data for a constant"
-        )
+        raise _unknown(ufunc.__name__ + ("" if method == "__call__" else f".{method}"))
     return _called(UFUNCS[ufunc], ufunc.__name__, inputs, kwargs)
 
 
@@ -141,19 +147,12 @@ def _array_function(
 ) -> Any:
     name = getattr(func, "__name__", str(func))
     args, kwargs = _bound(func, args, kwargs)
-    if kwargs.get("out") is not None:
-        raise ValueTypeError(
-            f"{name}: out= would take the result of a Value out of its graph; use the result, join several with "
-            "tinygrad_lite.stack([…]), or compute on .data"
-        )
+    _refuse_out(name, kwargs)
     if func in ON_DATA:
         return on_data(func, *args, **{key: raw(x) for key, x in kwargs.items()})
     function = NUMPY_FUNCTIONS.get(func) or CONSTANTS.get(func)
     if function is None:
-        raise ValueTypeError(
-            f"{name}: no derivative is known for it, so it does not take a Value; compose it of ops in "
-            "tinygrad_lite.functions, or compute on .data for a constant"
-        )
+        raise _unknown(name)
     return _called(function, name, args, kwargs)
 
 

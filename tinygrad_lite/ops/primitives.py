@@ -45,13 +45,16 @@ class Primitive(Op):
             raise
         except ValueError as error:  # the recorder would report it as shapes that do not fit
             raise ArgumentError(f"{self.name}: its function raised {type(error).__name__}: {error}") from error
-        if isinstance(out, Value) or not isinstance(out, (float, int, np.ndarray, np.generic)):
-            raise ValueTypeError(
-                f"{self.name}: its function must return a number or an array, got {type(out).__name__}; it is called "
-                "with data, and computes with NumPy or plain Python"
-            )
-        out = as_data(out, keep_integers=False, copy=False)
+        more = "; it is called with data, and computes with NumPy or plain Python"
+        out = _checked(out, f"{self.name}: its function", more)
         return out.copy() if type(out) is np.ndarray and not out.flags.writeable else out
+
+
+def _checked(made: Any, who: str, more: str = "") -> Any:
+    """What a user's function made of data, as data."""
+    if isinstance(made, Value) or not isinstance(made, (float, int, np.ndarray, np.generic)):
+        raise ValueTypeError(f"{who} must return a number or an array, got {type(made).__name__}{more}")
+    return as_data(made, keep_integers=False, copy=False)
 
 
 def _first_order(name: str, what: str, error: object) -> ValueTypeError:
@@ -89,14 +92,16 @@ class _ByExpressions(Primitive, Elementwise):
         return out
 
 
-class _ByChain(Primitive):
-    """An op whose local derivatives are chains of linear maps."""
+class _ByRule(Primitive):
+    """An op whose local derivatives the user's ``rule`` computes."""
 
-    def __init__(
-        self, name: str, sign: str, function: Callable[..., Any], rule: Callable[..., Any], options: dict[str, Any]
-    ) -> None:
+    def __init__(self, name: str, sign: str, function: Callable[..., Any], rule: Any, options: dict[str, Any]) -> None:
         self.name, self.sign = name, sign
         self.function, self.rule, self.options = function, rule, options
+
+
+class _ByChain(_ByRule):
+    """An op whose local derivatives are chains of linear maps."""
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
         try:
@@ -133,12 +138,8 @@ class _Pullback(Dense):
         return super().push(t, semiring) if type(t) is Value else self.contract.push(t, semiring)
 
 
-class _ByVjp(Primitive):
+class _ByVjp(_ByRule):
     """An op whose rule is a vjp: the product of a cotangent with its Jacobian."""
-
-    def __init__(self, name: str, sign: str, function: Callable[..., Any], rule: Any, options: dict[str, Any]) -> None:
-        self.name, self.sign = name, sign
-        self.function, self.rule, self.options = function, rule, options
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
         if isinstance(self.rule, tuple) and self.rule[k] is None:
@@ -184,11 +185,7 @@ class _ByVjp(Primitive):
         if on_values and not isinstance(pulled, Value):
             raise _first_order(self.name, "vjp", f"it made a {type(pulled).__name__} of them")
         if not on_values:
-            if isinstance(pulled, Value) or not isinstance(pulled, (float, int, np.ndarray, np.generic)):
-                raise ValueTypeError(
-                    f"{self.name}: its vjp must return a number or an array, got {type(pulled).__name__}"
-                )
-            pulled = as_data(pulled, keep_integers=False, copy=False)
+            pulled = _checked(pulled, f"{self.name}: its vjp")
         _check_shape(self.name, f"the vjp of operand {k}", pulled, operands[k])
         return pulled
 
@@ -257,31 +254,25 @@ def primitive(
             raise ArgumentError(f"primitive: it decorates a function, got {type(function).__name__}")
         op_name = _checked_name(getattr(function, "__name__", "") if name is None else name)
         op_sign = op_name if sign is None else str(sign)
-        if derivatives is not None:
-            return _by_expressions(function, op_name, op_sign, derivatives)
-        return _by_rule(function, op_name, op_sign, given[0], rules[given[0]])
+        return _recording(function, op_name, op_sign, given[0], rules[given[0]])
 
     return decorated
 
 
-def _by_expressions(
-    function: Callable[..., Any], name: str, sign: str, derivatives: str | Sequence[str | None]
-) -> Callable[..., Any]:
-    """The function that records an op given by ``derivatives=``."""
-    signature, operands = _operands(function, name)
-    if len(operands) < len(signature.parameters):
-        raise ArgumentError(
-            f"primitive: {name} has keyword-only parameters, which expressions cannot read; make them "
-            "operands with None for a derivative, or give chain= or vjp="
-        )
-    op = _ByExpressions(line_of(name, sign, operands, derivatives), function)
-    return _recording(function, signature, len(operands), lambda args, options: apply(op, args))
-
-
-def _by_rule(function: Callable[..., Any], name: str, sign: str, what: str, rule: Any) -> Callable[..., Any]:
-    """The function that records an op given by ``chain=`` or ``vjp=``."""
-    signature, operands = _operands(function, name)
-    kind: Any = _ByChain if what == "chain" else _ByVjp
+def _recorder(
+    function: Callable[..., Any], name: str, sign: str, signature: inspect.Signature, what: str, rule: Any
+) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
+    """The function of operands and options that records the op given by ``what=rule``."""
+    operands = _operands(signature)
+    if what == "derivatives":
+        if len(operands) < len(signature.parameters):
+            raise ArgumentError(
+                f"primitive: {name} has keyword-only parameters, which expressions cannot read; make them "
+                "operands with None for a derivative, or give chain= or vjp="
+            )
+        op = _ByExpressions(line_of(name, sign, operands, rule), function)
+        return lambda args, options: apply(op, args)
+    kind = _ByChain if what == "chain" else _ByVjp
     if isinstance(rule, Sequence):
         rule = tuple(rule)
         if len(rule) != len(operands):
@@ -292,21 +283,14 @@ def _by_rule(function: Callable[..., Any], name: str, sign: str, what: str, rule
     if not all(map(callable, filter(None, rule if isinstance(rule, tuple) else (rule,)))):
         raise ArgumentError(f"primitive: {what}= of {name} must be a function, got {rule!r}")
     plain = kind(name, sign, function, rule, {})
-    return _recording(
-        function,
-        signature,
-        len(operands),
-        lambda args, options: record(kind(name, sign, function, rule, options) if options else plain, args),
-    )
+    return lambda args, options: record(kind(name, sign, function, rule, options) if options else plain, args)
 
 
-def _recording(
-    function: Callable[..., Any],
-    signature: inspect.Signature,
-    count: int,
-    called: Callable[[tuple[Any, ...], dict[str, Any]], Any],
-) -> Callable[..., Any]:
+def _recording(function: Callable[..., Any], name: str, sign: str, what: str, rule: Any) -> Callable[..., Any]:
     """The function that records the op."""
+    signature = _signature(function, name)
+    count = len(_operands(signature))
+    called = _recorder(function, name, sign, signature, what, rule)
 
     @functools.wraps(function)
     def recorded(*args: Any, **options: Any) -> Any:
@@ -334,8 +318,13 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _operands(function: Callable[..., Any], name: str) -> tuple[inspect.Signature, tuple[str, ...]]:
-    """The signature of a primitive's function, and the names of its operands: the positional parameters."""
+def _operands(signature: inspect.Signature) -> tuple[str, ...]:
+    """The names of a primitive's operands: the positional parameters of its function."""
+    return tuple(p.name for p in signature.parameters.values() if p.kind is not p.KEYWORD_ONLY)
+
+
+def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
+    """The signature of a primitive's function, checked."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -347,4 +336,4 @@ def _operands(function: Callable[..., Any], name: str) -> tuple[inspect.Signatur
         raise ArgumentError(f"primitive: {name} takes any number of arguments; name each operand, as in (x, y)")
     if not any(kind is not inspect.Parameter.KEYWORD_ONLY for kind in kinds):
         raise ArgumentError(f"primitive: {name} has no operand; a primitive is a function of one at least")
-    return signature, tuple(p.name for p in signature.parameters.values() if p.kind is not p.KEYWORD_ONLY)
+    return signature

@@ -37,15 +37,13 @@ class Move(Op):
     sign: str
     function: Callable[[Any], Any]
     back: Callable[[Any, Callable[[], Any]], Any] | None = None
+    linear = True
 
     def forward(self, *data: Any) -> Any:
         return self.function(data[0] if ndim_of(data[0]) else np.asarray(data[0]))
 
     def written(self, *data: Any) -> Any:
         return self.function(data[0])
-
-    def linear_in(self, n: int) -> Sequence[int]:
-        return range(n)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         return (Gather(shape_of(operands[0]), shape_of(out), self.function, self.back),)

@@ -53,12 +53,10 @@ class Sum(_Reduction):
     name = "sum"
     sign = "Σ"
     joint = "+"
+    linear = True
 
     def forward(self, *data: Any) -> Any:
         return np.add.reduce(data[0], axis=self.axes, keepdims=self.keepdims)  # type: ignore[call-overload]
-
-    def linear_in(self, n: int) -> Sequence[int]:
-        return range(n)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         return (self.sum_over(operands[0]),)
@@ -69,12 +67,10 @@ class Mean(_Reduction):
 
     name = "mean"
     sign = "mean"
+    linear = True
 
     def forward(self, *data: Any) -> Any:
         return np.mean(data[0], axis=self.axes, keepdims=self.keepdims)
-
-    def linear_in(self, n: int) -> Sequence[int]:
-        return range(n)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         shape = shape_of(operands[0])
@@ -183,9 +179,7 @@ class LogSumExp(_Reduction):
         shift = np.where(np.isfinite(top), top, 0.0).astype(x.dtype, copy=False)
         with np.errstate(divide="ignore"):  # the log of 0, if all are -inf
             total = np.log(np.add.reduce(np.exp(x - shift), axis=self.axes, keepdims=True)) + shift
-        return (
-            total if self.keepdims else total.reshape([n for k, n in enumerate(x.shape) if k - x.ndim not in self.axes])
-        )
+        return total if self.keepdims else total.squeeze(self.axes)
 
     def written(self, *data: Any) -> Any:
         options: dict[str, Any] = {"axis": self.axes, "keepdims": self.keepdims}
@@ -210,9 +204,7 @@ class Norm(_Reduction):
         top = np.max(np.abs(x), axis=self.axes, keepdims=True, initial=0.0)
         scale = np.where((top > 0) & np.isfinite(top), top, 1.0).astype(x.dtype, copy=False)  # squares may overflow
         total = np.sqrt(np.add.reduce(np.square(x / scale), axis=self.axes, keepdims=True)) * scale
-        return (
-            total if self.keepdims else total.reshape([n for k, n in enumerate(x.shape) if k - x.ndim not in self.axes])
-        )
+        return total if self.keepdims else total.squeeze(self.axes)
 
     def written(self, *data: Any) -> Any:
         x = data[0]
@@ -221,13 +213,8 @@ class Norm(_Reduction):
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         x = operands[0]
         length = self.spread(out, shape_of(x))
-        if isinstance(length, Value):
-            return (self.sum_over(x, x / elementary.where(plain(_is_zero, length), 1.0, length)),)
-        return (self.sum_over(x, x / elementary.where(_is_zero(length), 1.0, length)),)
-
-
-def _is_zero(x: Any) -> Any:
-    return x == 0
+        zero = on_constants(lambda data: data == 0, length)
+        return (self.sum_over(x, x / elementary.where(zero, 1.0, length)),)
 
 
 @dataclass(slots=True)
@@ -237,12 +224,10 @@ class Trace(Op):
     offset: int
     name = "trace"
     sign = "tr"
+    linear = True
 
     def forward(self, *data: Any) -> Any:
         return np.trace(data[0], self.offset)
-
-    def linear_in(self, n: int) -> Sequence[int]:
-        return range(n)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         shape = shape_of(operands[0])

@@ -28,12 +28,10 @@ class GetItem(Op):
     key: Any
     name = "getitem"
     sign = "[ ]"
+    linear = True
 
     def forward(self, *data: Any) -> Any:
         return data[0][self.key] if ndim_of(data[0]) else data[0]  # a scalar takes no key but () and ...
-
-    def linear_in(self, n: int) -> Sequence[int]:
-        return range(n)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         basic = _is_basic(self.key)
@@ -74,10 +72,7 @@ def getitem(x: Any, key: Any) -> Any:
     >>> x.grad
     array([2., 0., 1.])
     """
-    if isinstance(key, tuple):
-        key = tuple(raw(part) for part in key)
-    else:
-        key = raw(key)
+    key = tuple(raw(part) for part in key) if isinstance(key, tuple) else raw(key)
     if not ndim_of(x) and not (key is Ellipsis or (isinstance(key, tuple) and not key)):
         raise IndexRangeError(f"getitem: {describe(x)} is a scalar and takes no index, got {key!r}")
     try:
