@@ -28,10 +28,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..core.value import Value
-from ..errors import ArgumentError
+from ..errors import ArgumentError, MissingExtraError
 from . import tape
 from .capture import Capture
-from .codegen import Replay, emitted
+from .codegen import Emitter, Replay
 from .flat import Flat, Loops, flat_replay, flattened
 from .levels import by_level, levels
 from .lowering import lowered
@@ -73,7 +73,7 @@ class Plan:
         """The replay. The capture must be gone: what nobody else holds by now becomes a constant."""
         if self._low is not None:
             machine_code = tape.straight if self.backend == "numba" else None
-            return emitted(self._low, _held(self._low.leaves, self._low.gradients), optimizer, machine_code)
+            return Emitter(self._low, _held(self._low.leaves, self._low.gradients), optimizer).replay(machine_code)
         assert self._flat is not None
         held = _held(self._flat.leaves, [(leaf,) for leaf in self._flat.gradients])
         loops = LOOPS[self.backend](self._flat)
@@ -88,8 +88,10 @@ def _chosen(flat: Flat | None, asked: str | None) -> str:
                 'compile: backend="numba" is for graphs of scalars without noise or branches; leave backend out'
             )
         return "python"
-    if asked == "numba":
-        tape.check_installed()
+    if asked == "numba" and not tape.available():
+        raise MissingExtraError(
+            'compile: backend="numba" needs numba, which is not installed; pip install "tinygrad_lite[numba]"'
+        )
     if asked is not None:
         return asked
     if len(flat.nodes) > WIDE * len(levels(flat)):

@@ -22,7 +22,7 @@ from .runtime import OverflowedError, all_floats, check, fitting, real, referenc
 from .scope import Scope, comment
 from .statements import Statements
 
-__all__ = ["Replay", "emitted", "managed_by"]
+__all__ = ["Emitter", "Replay", "UpdateText", "managed_by"]
 
 
 class Replay(NamedTuple):
@@ -36,21 +36,17 @@ class Replay(NamedTuple):
 MachineCode = Callable[[str, str], Callable[..., Any]]
 
 
-def emitted(low: Lowered, held: Sequence[bool], optimizer: Any, machine_code: MachineCode | None = None) -> Replay:
-    """The program as a replay.
-
-    ``held`` says which leaves somebody holds: their data are read at each call, the others are constants.
-    ``machine_code`` compiles the source of a function of floats that returns a tuple of floats, given its name.
-    """
-    return _Emitter(low, held, optimizer).replay(machine_code)
-
-
 def managed_by(optimizer: Any) -> list[Value]:
     """The parameters whose gradients the optimizer forgets before each step."""
     return list(optimizer.params) if isinstance(optimizer, Optimizer) else []
 
 
-class _Emitter:
+class Emitter:
+    """Writes a program as a replay.
+
+    ``held`` says which leaves somebody holds: their data are read at each call, the others are constants.
+    """
+
     def __init__(self, low: Lowered, held: Sequence[bool], optimizer: Any) -> None:
         self.low = low
         self.optimizer = optimizer
@@ -92,7 +88,11 @@ class _Emitter:
 
     # ---- the function
 
-    def replay(self, machine_code: MachineCode | None) -> Replay:
+    def replay(self, machine_code: MachineCode | None = None) -> Replay:
+        """The whole. ``machine_code`` compiles the source of a function of floats, given its name.
+
+        That function returns a tuple of floats.
+        """
         text, names = self.text, self.scope.names
         arguments = [f"a{k}" for k in range(len(self.low.arguments))] + [f"r{k}" for k in range(len(self.low.noise))]
         slots = [*self.low.arguments, *(slot for _, slot in self.low.noise)]
@@ -190,12 +190,10 @@ class _Emitter:
         if lines is None:
             self.text.line("step(optimizer)")
             return
-        unless = self.optimizer.update_unless
-        if unless:
-            self.text.line(f"if {unless}: step(optimizer)")
-            self.text.line("else:")
+        if unless := self.optimizer.update_unless:
+            lines = [f"if {unless}: step(optimizer)", "else:", *(f"    {line}" for line in lines)]
         for line in lines:
-            self.text.line(f"    {line}" if unless else line)
+            self.text.line(line)
 
     def _update_lines(self) -> list[str] | None:
         """The lines in which the optimizer writes its step; ``None`` if it has none for a parameter."""
@@ -210,7 +208,7 @@ class _Emitter:
         for leaf, g in self.gradients:
             if leaf not in managed:
                 continue
-            update = _Update(leaf, data[leaf], self.scope.expression(g), g, self.scope, self.buffers, settings)
+            update = UpdateText(leaf, data[leaf], self.scope.expression(g), settings, self if _is_array(g) else None, g)
             text = self.optimizer.update_source(update)
             if text is None:
                 return None
@@ -223,36 +221,33 @@ class _Emitter:
         return [*settings.values(), *lines]
 
 
-class _Update(Update):
-    """What an optimizer asks when it writes the update of one parameter."""
+class UpdateText(Update):
+    """What an optimizer asks when it writes the update of one parameter.
+
+    The ``lines`` that read its settings are collected by name. An array ``g`` has an ``owner``, its program's emitter.
+    """
 
     def __init__(
-        self,
-        parameter: Value,
-        data: str,
-        gradient: str,
-        g: Any,
-        scope: Scope,
-        buffers: Buffers,
-        settings: dict[str, str],
+        self, leaf: Value, data: str, gradient: str, lines: dict[str, str], owner: Emitter | None = None, g: Any = None
     ) -> None:
-        super().__init__(parameter, data, gradient)
-        self._sample = g.sample if _is_array(g) else None
-        self._scope, self._buffers, self._settings = scope, buffers, settings
+        super().__init__(leaf, data, gradient)
+        self._lines, self._owner, self._g = lines, owner, g
 
     def setting(self, name: str) -> str:
-        if self._sample is None:
-            self._settings[name] = f"{name} = optimizer.{name}"
+        if self._owner is None:
+            self._lines[name] = f"{name} = optimizer.{name}"
             return name
-        found = f"{name}_{self._sample.dtype}"  # an array: a number takes twice as long to read
-        self._scope.things.setdefault(found, np.empty((), self._sample.dtype))
-        self._settings[found] = f"{found}.fill(optimizer.{name})"
+        dtype = self._g.sample.dtype
+        found = f"{name}_{dtype}"  # an array: a number takes twice as long to read
+        self._owner.scope.things.setdefault(found, np.empty((), dtype))
+        self._lines[found] = f"{found}.fill(optimizer.{name})"
         return found
 
     def spare(self, elements: int | None = None) -> str:
-        assert self._sample is not None
-        like = self._buffers.spare(self._sample) if elements is None else np.empty(elements, self._sample.dtype)
-        return self._scope.constant(like, self._scope.fresh("b"))
+        assert self._owner is not None
+        sample, scope = self._g.sample, self._owner.scope
+        like = self._owner.buffers.spare(sample) if elements is None else np.empty(elements, sample.dtype)
+        return scope.constant(like, scope.fresh("b"))
 
 
 _THINGS: dict[str, Any] = {

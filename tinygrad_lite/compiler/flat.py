@@ -17,9 +17,8 @@ import numpy.typing as npt
 from ..core.elementwise import Elementwise
 from ..core.graph import saved_operands
 from ..core.value import Op, Plain, Value, as_data
-from ..optim import Update
 from .capture import Capture
-from .codegen import managed_by
+from .codegen import UpdateText, managed_by
 from .runtime import all_floats, stepped
 
 __all__ = ["Flat", "FlatNode", "Loops", "flat_replay", "flattened"]
@@ -53,7 +52,7 @@ class Flat:
     start: dict[int, float] = field(default_factory=dict)
     leaves: list[tuple[Value, int]] = field(default_factory=list)
     nodes: list[FlatNode] = field(default_factory=list)
-    moves: list[tuple[Op, tuple[Any, ...], int]] = field(default_factory=list)
+    moves: list[tuple[Op, tuple[Any, ...]]] = field(default_factory=list)
     """Ops on arguments, each with its operands: data, or ``At`` a place among arguments and moves."""
     entries: list[tuple[int, int]] = field(default_factory=list)
     gradients: list[Value] = field(default_factory=list)
@@ -137,7 +136,7 @@ class _Flattening:
     def _move(self, op: Op, operands: tuple[Any, ...], value: Value, arguments: int) -> None:
         """An op through which no gradient flows: it is computed again in each replay."""
         args = tuple(self.moved.get(id(x), x) if isinstance(x, Value) else as_data(x, True, True) for x in operands)
-        self.flat.moves.append((op, args, id(value)))
+        self.flat.moves.append((op, args))
         self.moved[id(value)] = At(arguments + len(self.flat.moves) - 1)
 
 
@@ -162,7 +161,7 @@ def _chained(capture: Capture) -> set[int]:
 def run_moves(flat: Flat, data: Sequence[Any]) -> list[Any]:
     """The arguments' data, then the results of the moves."""
     known = list(data)
-    for op, args, _ in flat.moves:
+    for op, args in flat.moves:
         out = op.forward(
             *(known[x.number] if isinstance(x, At) else x._data if isinstance(x, Value) else x for x in args)
         )
@@ -230,13 +229,13 @@ def _update(optimizer: Any, updated: Sequence[tuple[Value, int]]) -> tuple[Any, 
     source.
     """
     write = getattr(optimizer, "update_source", None)
-    settings: dict[str, None] = {}
-    texts: set[str | None] = set() if write is None else {write(_Float(leaf, settings)) for leaf, _ in updated}
+    settings: dict[str, str] = {}
+    texts = set() if write is None else {write(UpdateText(leaf, "x", "g", settings)) for leaf, _ in updated}
     if len(texts) != 1 or None in texts:
         return None, None
     scope: dict[str, Any] = {"updated": updated, **optimizer.update_scope}
     source = f"""def update(optimizer, gradients):
-    {"; ".join(f"{name} = optimizer.{name}" for name in settings) or "pass"}
+    {"; ".join(settings.values()) or "pass"}
     for leaf, k in updated:
         g, x = gradients[k], leaf._data
         leaf._data = {texts.pop()}
@@ -246,15 +245,3 @@ def unless(optimizer):
 """
     exec(compile(source, "<compiled step, update>", "exec"), scope)
     return scope["update"], scope["unless"]
-
-
-class _Float(Update):
-    """The update of a number ``x`` by its gradient ``g``."""
-
-    def __init__(self, parameter: Value, settings: dict[str, None]) -> None:
-        super().__init__(parameter, "x", "g")
-        self._settings = settings
-
-    def setting(self, name: str) -> str:
-        self._settings[name] = None
-        return name

@@ -78,9 +78,8 @@ class _Group:
         return f"{name}{self.number}"
 
     def _read(self, places: Places, name: str, of: str = "v") -> str:
-        flat = places.reshape(-1)
-        if len(flat) > 1 and (np.diff(flat) == 1).all():
-            view = f"{of}[{flat[0]}:{flat[-1] + 1}]"
+        if span := _span(places):
+            view = f"{of}[{span}]"
             return view if places.ndim == 1 else f"{view}.reshape({places.shape})"
         return f"{of}[{self._name(places, name)}]"
 
@@ -90,10 +89,9 @@ class _Group:
         if not keep.any():
             return []
         if keep.all():
-            unique = len(np.unique(flat)) == len(flat)
-            if unique and len(flat) > 1 and (np.diff(flat) == 1).all():
-                return [f"d[{flat[0]}:{flat[-1] + 1}] += {f'({term}).reshape(-1)' if places.ndim > 1 else term}"]
-            if unique:
+            if span := _span(places):
+                return [f"d[{span}] += {f'({term}).reshape(-1)' if places.ndim > 1 else term}"]
+            if len(np.unique(flat)) == len(flat):
                 return [f"d[{self._name(places, name)}] += {term}"]
             if (flat == flat[0]).all():
                 return [f"d[{flat[0]}] += add_reduce({term}, axis=None)"]
@@ -103,11 +101,8 @@ class _Group:
         order = chosen[np.argsort(flat[chosen], kind="stable")]
         targets, starts = np.unique(flat[order], return_index=True)
         term = f"({term}).reshape(-1)" if places.ndim > 1 else f"({term})"
-        into, by, at = (
-            self._name(targets, f"{name}_to"),
-            self._name(order, f"{name}_by"),
-            self._name(starts, f"{name}_at"),
-        )
+        kept = {"to": targets, "by": order, "at": starts}
+        into, by, at = (self._name(thing, f"{name}_{use}") for use, thing in kept.items())
         return [f"d[{into}] += reduceat({term}[{by}], {at})"]
 
     # ---- a layer on a batch
@@ -133,18 +128,16 @@ class _Group:
             line = f"z = dot({self._read(rows, 'x')}, {self._read(weights, 'w')}.T) + {self._read(biases, 'b')}"
             return [f"{line}  # {self.out.shape[0]} by {self.out.shape[1]} weighted sums", self._put("z")]
         if self.kind == "weighted":
-            n = self.places.shape[1] // 2
-            x, w = self._read(self.places[:, n : 2 * n], "x"), self._read(self.places[:, :n], "w")
-            return [f"v[{self.own}] = add_reduce({w} * {x}, axis=1) + {self._read(self.places[:, -1], 'b')}"]
+            w, x, b = (self._read(part, name) for part, name in zip(_parts(self.places), "wxb", strict=True))
+            return [f"v[{self.own}] = add_reduce({w} * {x}, axis=1) + {b}"]
         if self.kind == "sum":
             return [f"v[{self.own}] = add_reduce({self._read(self.places, 'x')}, axis=1)"]
         self.scope[f"{self.kind.name}_{k}"] = self.kind._arrays
         return [f"v[{self.own}] = {self.kind.name}_{k}({', '.join(self._operands())})"]
 
     def _put(self, name: str) -> str:
-        flat = self.out.reshape(-1)
-        if (np.diff(flat) == 1).all():
-            return f"v[{flat[0]}:{flat[-1] + 1}] = {name}.reshape(-1)"
+        if span := _span(self.out):
+            return f"v[{span}] = {name}.reshape(-1)"
         return f"v[{self._name(self.out, 'o')}] = {name}"
 
     def _operands(self) -> list[str]:
@@ -152,22 +145,17 @@ class _Group:
 
     def backward(self) -> list[str]:
         if self.grid is not None:
-            rows, weights, biases = self.grid
-            n = weights.shape[1]
-            live_w, live_x = self.live[:, :n].any(), self.live[:, n : 2 * n].any()
+            x, w, b = self.grid
             lines = [f"g = {self._read(self.out, 'o', 'd')}"]
-            if live_w:
-                lines += self._add_to(weights, self._live(0, weights), f"dot(g.T, {self._read(rows, 'x')})", "dw")
-            if live_x:
-                lines += self._add_to(rows, self._live(1, rows), f"dot(g, {self._read(weights, 'w')})", "dx")
-            return lines + self._add_to(biases, self._live(2, biases), "add_reduce(g, axis=0)", "db")
+            lines += self._add_to(w, self._live(w), f"dot(g.T, {self._read(x, 'x')})", "dw")
+            lines += self._add_to(x, self._live(x), f"dot(g, {self._read(w, 'w')})", "dx")
+            return lines + self._add_to(b, self._live(b), "add_reduce(g, axis=0)", "db")
         lines = [f"g = d[{self.own}]"]
         if self.kind == "weighted":
-            n = self.places.shape[1] // 2
-            w, x = self.places[:, :n], self.places[:, n : 2 * n]
-            lines += self._add_to(w, self.live[:, :n], f"g[:, None] * {self._read(x, 'x')}", "dw")
-            lines += self._add_to(x, self.live[:, n : 2 * n], f"g[:, None] * {self._read(w, 'w')}", "dx")
-            return lines + self._add_to(self.places[:, -1], self.live[:, -1], "g", "db")
+            (w, x, b), live = _parts(self.places), _parts(self.live)
+            lines += self._add_to(w, live[0], f"g[:, None] * {self._read(x, 'x')}", "dw")
+            lines += self._add_to(x, live[1], f"g[:, None] * {self._read(w, 'w')}", "dx")
+            return lines + self._add_to(b, live[2], "g", "db")
         if self.kind == "sum":
             self.scope["broadcast_to"] = np.broadcast_to
             return lines + self._add_to(self.places, self.live, f"broadcast_to(g[:, None], {self.places.shape})", "dx")
@@ -180,9 +168,18 @@ class _Group:
                 lines += self._add_to(self.places[:, j], self.live[:, j], term, f"d{j}_")
         return lines
 
-    def _live(self, part: int, places: Places) -> Any:
-        """The places of a grid's weights, inputs or biases (part 0, 1, 2) to which gradients flow."""
-        n = self.places.shape[1] // 2
-        columns = (slice(0, n), slice(n, 2 * n), slice(2 * n, None))[part]
-        alive = np.unique(self.places[:, columns][self.live[:, columns]])
-        return np.isin(places, alive)
+    def _live(self, places: Places) -> Any:
+        """The places of a grid to which gradients flow: to a Value from all its readers alike."""
+        return np.isin(places, self.places[self.live])
+
+
+def _span(places: Places) -> str:
+    """The slice of several places in a row, as source; empty for others."""
+    flat = places.reshape(-1)
+    return f"{flat[0]}:{flat[-1] + 1}" if len(flat) > 1 and (np.diff(flat) == 1).all() else ""
+
+
+def _parts(table: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+    """The columns of weights, inputs and biases."""
+    n = table.shape[1] // 2
+    return table[:, :n], table[:, n : 2 * n], table[:, 2 * n]

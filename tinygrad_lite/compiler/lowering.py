@@ -121,13 +121,17 @@ class _Lowering:
         if type(value._data) is float and saved_operands(value) is None and rule is not None:
             slot = self._on_floats(rule, args, value._data)
         elif node.keys:
-            key = tuple(self.at[id(node.keys[k])] if k in node.keys else part for k, part in enumerate(op.key))  # type: ignore[attr-defined]
-            slot = self.low.call("fresh", picked, (*args, key), {}, value._data)
+            slot = self.low.call("fresh", picked, (*args, self._key(node)), {}, value._data)
         else:
             slot = self._followed(op, args, value)
         if isinstance(slot, Slot) and len(self.low.calls) > start:
             slot.note = f"{value.name} = {op.name}" if value.name else op.name
         self.at[id(value)] = slot
+
+    def _key(self, node: Node) -> tuple[Any, ...]:
+        """An index that has Values in it, with their slots in their places."""
+        parts = enumerate(node.op.key)  # type: ignore[attr-defined]
+        return tuple(self.at[id(node.keys[k])] if k in node.keys else part for k, part in parts)
 
     def _argument(self, x: Any) -> Any:
         """An operand: a slot, or a copy of a constant, as the user may write into the original later."""
@@ -200,18 +204,11 @@ class _Lowering:
                 continue
             g = cotangents.pop(node)
             start = len(self.low.calls)
-            operands = operands_of(node)
-            for k, operand in enumerate(operands):
-                if not isinstance(operand, Value) or not operand.requires_grad:
-                    continue
-                if saved_operands(node) is not None:
-                    pulled = self._pulled(node, k, g)
-                else:
-                    pulled = self._scaled(node, k, g)
-                if pulled is None:
-                    continue
-                before = cotangents.get(operand)
-                cotangents[operand] = pulled if before is None else self._sum(before, pulled, operand)
+            pull = self._scaled if saved_operands(node) is None else self._pulled
+            for k, operand in enumerate(operands_of(node)):
+                if isinstance(operand, Value) and operand.requires_grad and (pulled := pull(node, k, g)) is not None:
+                    before = cotangents.get(operand)
+                    cotangents[operand] = pulled if before is None else self._sum(before, pulled, operand)
             if len(self.low.calls) > start:
                 assert node._made_by is not None
                 self.low.calls[start].out.note = f"back through {node.name or node._made_by.name}"
@@ -249,9 +246,8 @@ class _Lowering:
         expected = local_pull(node, k, sampled(g))
         if expected is None:
             return None
-        found, key = self.capture.keyed.get(id(node)), None
-        if found is not None:
-            key = tuple(self.at[id(found.keys[j])] if j in found.keys else p for j, p in enumerate(found.op.key))  # type: ignore[attr-defined]
+        keyed = self.capture.keyed.get(id(node))
+        key = None if keyed is None else self._key(keyed)
         slot = self._followed_back(op, node, k, g, args, out, expected, key)
         if type(data) is float:
             return self.low.call("text", "float({0})", (slot,), {}, float(sampled(slot)))

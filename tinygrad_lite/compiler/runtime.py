@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.value import Value
-from .capture import Guard
+from .capture import Guard, same
 
 __all__ = ["Missed", "OptimizerFailedError", "OverflowedError", "all_floats", "check", "fitting", "real", "references"]
 __all__ += ["stepped"]
@@ -69,5 +69,5 @@ def real(x: Any) -> float:
 
 def check(guard: Guard, *data: Any) -> None:
     """``Missed`` unless the guard holds."""
-    if not guard.holds(*data):
+    if not same(guard.function(*data), guard.found):
         raise Missed(guard.what)

@@ -28,8 +28,7 @@ class Scope:
         self.things: dict[str, Any] = {"inf": np.inf, "nan": np.nan, **things, **FLOAT_FUNCTIONS}
         self.names: dict[Slot, str] = {}
         self.fixed = fixed
-        self._constants: dict[int, str] = {}
-        self._kept: list[Any] = []  # the things that names stand for, so that no id is used twice
+        self._constants: dict[int, tuple[str, Any]] = {}  # by id, with the thing itself, so that no id is used twice
         self._numbers = count()
         self._arrays_of: dict[Any, str] = {}  # of one number
         self._methods: dict[Any, Any] = {}  # np.add.reduce is another object each time
@@ -51,10 +50,9 @@ class Scope:
                 name = f"array_{name}"
             while name in self.things:
                 name = self.fresh(name.rstrip("0123456789"))
-            self._constants[id(thing)] = name
+            self._constants[id(thing)] = name, thing
             self.things[name] = thing
-            self._kept.append(thing)
-        return self._constants[id(thing)]
+        return self._constants[id(thing)][0]
 
     def expression(self, x: Any) -> str:
         """An argument as source."""

@@ -21,9 +21,8 @@ from ..core.recording import blocks_open, captures_open, mode_changes, observer,
 from ..core.value import Value, as_data
 from ..errors import ArgumentError, GraphError, ValueTypeError
 from ..optim import Optimizer
-from .arguments import as_values, kind_of, signature
 from .backends import BACKENDS, Plan
-from .capture import Capture, captured, same_call
+from .capture import Capture, as_values, captured, kind_of, same_call, signature
 from .codegen import Replay
 from .runtime import Missed, OptimizerFailedError, OverflowedError
 from .verify import State, check_same
@@ -107,12 +106,14 @@ class CompiledStep:
         lock = self._lock
         lock.acquire()  # which `with` takes half as long again to do
         try:
+            watched = False
             if self._running or blocks_open[0] or captures_open[0]:
                 self._check_place()
-                if watching() is not None:
-                    return self._watched(arguments, named)
+                watched = watching() is not None
             self._running = True
             try:
+                if watched:  # by detect_anomaly: a replay has no ops to look at
+                    return self._eager(self._captured(arguments, named, ())[0])
                 last = self._last
                 if (
                     last is not None
@@ -125,26 +126,15 @@ class CompiledStep:
                         if last.calls_numpy:
                             return self._quiet.run(last.replay, *arguments)
                         return last.replay(*arguments)
-                    except Missed:
-                        pass
-                    except _TRIED_AGAIN:
+                    except (Missed, *_TRIED_AGAIN):
                         pass
                 return self._found(arguments, named)
             except OptimizerFailedError as failed:
-                error = failed.error
-                raise error from None
+                raise failed.error from None
             finally:
                 self._running = False
         finally:
             lock.release()
-
-    def _watched(self, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> float:
-        """One eager step, inside ``detect_anomaly``: a replay has no ops to look at."""
-        self._running = True
-        try:
-            return self._eager(self._captured(arguments, named, ())[0])
-        finally:
-            self._running = False
 
     @property
     def source(self) -> str:

@@ -16,10 +16,9 @@ import numpy as np
 from ..core.elementwise import OPS
 from ..core.numerics import FLOAT_FUNCTIONS
 from ..core.table_source import float_source
-from ..errors import MissingExtraError
 from .flat import Flat, Loops
 
-__all__ = ["available", "check_installed", "straight", "taped"]
+__all__ = ["available", "straight", "taped"]
 
 
 _WEIGHTED = """\
@@ -56,14 +55,6 @@ def available() -> bool:
     except ImportError:
         return False
     return True
-
-
-def check_installed() -> None:
-    """``MissingExtraError`` unless numba is installed."""
-    if not available():
-        raise MissingExtraError(
-            'compile: backend="numba" needs numba, which is not installed; pip install "tinygrad_lite[numba]"'
-        )
 
 
 def straight(source: str, name: str) -> Callable[..., Any]:
