@@ -85,7 +85,8 @@ def methods_stub() -> str:
     lines += ["    @property", "    def T(self) -> Value: ..."]
     lines += ["    def backward(self, grad: Any = ..., keep: str | None = ...) -> None: ..."]
     lines += [_method(name, function) for name, function in METHODS.items()]
-    return _HEAD.format(more="", value=".value") + "\n" + "\n".join(lines) + "\n"
+    axis = "Axis = int | Sequence[int] | None\n\n"
+    return _HEAD.format(more="", value=".value") + axis + "\n".join(lines) + "\n"
 
 
 def _method(name: str, function: Callable[..., Any]) -> str:

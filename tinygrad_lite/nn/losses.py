@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..core.elementwise import weighted_sum
+from ..core.shapes import Shape
 from ..core.value import Value, as_data, constant, plain, record
 from ..errors import ArgumentError, ShapeError, ValueTypeError
 from ..ops import elementary as E
@@ -26,7 +27,6 @@ __all__ = ["binary_cross_entropy", "cross_entropy", "half_squared_error", "hinge
 
 
 Reduction = Literal["mean", "sum"]
-Shape = tuple[int, ...]
 
 
 def half_squared_error(outputs: Any, targets: Any, reduction: Reduction = "mean") -> Value:

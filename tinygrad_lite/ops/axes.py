@@ -9,14 +9,15 @@ from typing import Any
 
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ..core.shapes import ndim_of
+from ..core.shapes import Shape, ndim_of
 from ..core.value import describe
 from ..errors import ArgumentError, ShapeError
 
-__all__ = ["LETTERS", "all_axes", "axes_of", "deep", "one_axis"]
+__all__ = ["Axis", "LETTERS", "all_axes", "axes_of", "deep", "one_axis"]
 
 
-Shape = tuple[int, ...]
+Axis = int | Sequence[int] | None
+"""The axes that a user names: one, several, or ``None`` for all."""
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Labels of axes, for contractions."""
@@ -28,7 +29,7 @@ def all_axes(ndim: int) -> Shape:
     return tuple(range(-ndim, 0))
 
 
-def axes_of(x: Any, axis: int | Sequence[int] | None, who: str) -> Shape:
+def axes_of(x: Any, axis: Axis, who: str) -> Shape:
     """The axes as negative numbers, each once."""
     ndim = ndim_of(x)
     if axis is None:

@@ -20,9 +20,6 @@ from .registry import for_numpy, function
 __all__ = ["Einsum", "einsum"]
 
 
-Shape = tuple[int, ...]
-
-
 @dataclass(slots=True)
 class Einsum(Op):
     """The einsum of one or two operands, with explicit labels of each operand and of the result."""

@@ -5,7 +5,7 @@ A function whose first argument is a Value is also a method. The type stub besid
 
 from . import (  # noqa: F401, I001  (each enters its functions)
     activations, calculus, casting, decompositions, einsums, fused_losses, joining, linalg, manipulation, norms,
-    products, rearrangement, reductions, scans, selection, sorting, statistics, windows,
+    products, rearrangement, reductions, selection, statistics, windows,
 )  # fmt: skip
 from .registry import STRUCTURED
 

@@ -2,6 +2,8 @@
 from .activations import gelu as gelu
 from .activations import log_softmax as log_softmax
 from .activations import softmax as softmax
+from .calculus import cumprod as cumprod
+from .calculus import cumsum as cumsum
 from .calculus import diff as diff
 from .calculus import gradient as gradient
 from .calculus import interp as interp
@@ -81,15 +83,13 @@ from .reductions import prod as prod
 from .reductions import ptp as ptp
 from .reductions import sum as sum
 from .reductions import trace as trace
-from .scans import cumprod as cumprod
-from .scans import cumsum as cumsum
 from .selection import getitem as getitem
 from .selection import nan_to_num as nan_to_num
+from .selection import partition as partition
 from .selection import select as select
+from .selection import sort as sort
 from .selection import take as take
 from .selection import take_along_axis as take_along_axis
-from .sorting import partition as partition
-from .sorting import sort as sort
 from .statistics import median as median
 from .statistics import nancumsum as nancumsum
 from .statistics import nanmax as nanmax

@@ -14,19 +14,16 @@ from typing import Any
 import numpy as np
 
 from ..core.maps import Broadcast, Chain, Reshape, Transpose
-from ..core.shapes import ndim_of, shape_of
+from ..core.shapes import Shape, ndim_of, shape_of
 from ..core.value import Op, describe, record
 from ..errors import ArgumentError, ShapeError
-from .axes import axes_of, one_axis
+from .axes import Axis, axes_of, one_axis
 from .registry import for_numpy, function
 
 __all__ = [
     "BroadcastTo", "ReshapeOp", "TransposeOp", "broadcast_to", "expand_dims", "moveaxis", "ravel", "reshape",
     "rollaxis", "squeeze", "swapaxes", "transpose", "transposed",
 ]  # fmt: skip
-
-
-Shape = tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -145,7 +142,7 @@ def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
 
 
 @function(numpy=np.squeeze)
-def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
+def squeeze(x: Any, axis: Axis = None) -> Any:
     """``x`` without its axes of length one: all of them, or those in ``axis``.
 
     Raises ``ShapeError`` if an axis in ``axis`` is longer.

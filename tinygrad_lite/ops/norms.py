@@ -12,7 +12,7 @@ from ..core.shapes import ndim_of
 from ..core.value import describe, on_constants
 from ..errors import ArgumentError
 from . import elementary, reductions
-from .axes import one_axis
+from .axes import Axis, one_axis
 from .casting import cast
 from .decompositions import svdvals
 from .manipulation import expand_dims, moveaxis
@@ -22,7 +22,7 @@ __all__ = ["matrix_norm", "vector_norm"]
 
 
 @function(numpy=np.linalg.vector_norm, note="at 0 the derivative is 0")
-def vector_norm(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, ord: Any = 2) -> Any:
+def vector_norm(x: Any, axis: Axis = None, keepdims: bool = False, ord: Any = 2) -> Any:
     """``(Σ |x|**ord)**(1 / ord)`` along ``axis``; the largest or smallest size for ±inf, the number of nonzeros for 0.
 
     Its derivative at 0 is 0.

@@ -22,7 +22,7 @@ from ..core.recording import observer
 from ..core.sweeps import NUMBERS, SEVERAL, Numbers
 from ..core.value import Op, Value, constant, describe, record
 from ..errors import GraphError
-from . import manipulation, products, reductions, scans
+from . import calculus, manipulation, products, reductions
 from .casting import cast
 
 
@@ -62,7 +62,7 @@ class _Values(Numbers):
         return products.matmul(a, b)
 
     def cumsum(self, a: Any, axis: int) -> Any:
-        return scans.cumsum(a, axis)
+        return calculus.cumsum(a, axis)
 
     def move(self, map: Gather | Adjoint, a: Any) -> Any:
         if isinstance(map, Adjoint):

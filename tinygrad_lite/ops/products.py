@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.maps import Broadcast, Chain, Contract, Reshape
-from ..core.shapes import ndim_of, shape_of
+from ..core.shapes import Shape, ndim_of, shape_of
 from ..core.value import Op, describe, record
 from ..errors import ArgumentError, ShapeError
 from . import elementary
@@ -22,9 +22,6 @@ from .registry import for_numpy, function
 __all__ = [
     "LinearOp", "MatMul", "cross", "dot", "inner", "kron", "linear", "matmul", "outer", "tensordot", "vdot", "vecdot",
 ]  # fmt: skip
-
-
-Shape = tuple[int, ...]
 
 
 def _product(a: Any, b: Any) -> Any:

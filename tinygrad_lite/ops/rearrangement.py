@@ -17,7 +17,7 @@ from ..core.shapes import ndim_of, shape_of
 from ..core.value import Op, Value, as_data, describe, raw, record
 from ..errors import ArgumentError, ShapeError, ValueTypeError
 from . import elementary
-from .axes import axes_of, deep, one_axis
+from .axes import Axis, axes_of, deep, one_axis
 from .manipulation import flattened, ravel, reshape, swapaxes
 from .registry import for_numpy, function
 
@@ -91,7 +91,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any 
 
 
 @function(numpy=np.flip)
-def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
+def flip(x: Any, axis: Axis = None) -> Any:
     """The elements in reverse order along ``axis`` (all axes by default).
 
     >>> flip(np.array([1.0, 2.0, 3.0])).tolist()
@@ -103,7 +103,7 @@ def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
 
 
 @function(numpy=np.roll)
-def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Any:
+def roll(x: Any, shift: int | Sequence[int], axis: Axis = None) -> Any:
     """The elements moved on by ``shift`` places along ``axis``; those that leave at the end come back at the start.
 
     >>> roll(np.array([1.0, 2.0, 3.0]), 1).tolist()

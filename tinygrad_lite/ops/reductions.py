@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..core.maps import Chain, Gather, SumOver
-from ..core.shapes import ndim_of, shape_of
+from ..core.shapes import Shape, ndim_of, shape_of
 from ..core.value import Op, Value, describe, on_constants, plain, raw, record
 from ..errors import ArgumentError, ShapeError
 from . import elementary
-from .axes import axes_of
+from .axes import Axis, axes_of
 from .joining import concatenate
 from .manipulation import reshape, transpose
 from .rearrangement import diagonal
@@ -24,9 +24,6 @@ __all__ = [
     "Extremum", "LogSumExp", "Max", "Mean", "Min", "Norm", "Prod", "Sum", "Trace", "logsumexp", "masked", "max", "mean",
     "min", "nonempty", "norm", "prod", "ptp", "sum", "trace",
 ]  # fmt: skip
-
-
-Shape = tuple[int, ...]
 
 
 @dataclass(slots=True)
@@ -273,9 +270,7 @@ def _extreme(op: type[Extremum], x: Any, axis: Any, keepdims: bool, initial: Any
 
 
 @function(numpy=(np.sum, np.add.reduce))
-def sum(
-    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
-) -> Any:
+def sum(x: Any, axis: Axis = None, keepdims: bool = False, *, initial: Any = None, where: Any = None) -> Any:
     """The sum along ``axis`` (all axes by default) of the elements that the mask ``where`` keeps, plus ``initial``.
 
     >>> sum(Value([[1.0, 2.0], [3.0, 4.0]]), axis=0).data
@@ -286,7 +281,7 @@ def sum(
 
 
 @function(numpy=np.mean)
-def mean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, where: Any = None) -> Any:
+def mean(x: Any, axis: Axis = None, keepdims: bool = False, *, where: Any = None) -> Any:
     """The mean along ``axis`` (all axes by default) of the elements that the mask ``where`` keeps.
 
     Raises ``ShapeError`` if there are none along ``axis``.
@@ -308,9 +303,7 @@ def _kept(mask: Any, x: Any, axes: Shape, keepdims: bool) -> Any:
 
 
 @function(numpy=(np.max, np.amax, np.maximum.reduce), note="k equal ones share the derivative")
-def max(
-    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
-) -> Any:
+def max(x: Any, axis: Axis = None, keepdims: bool = False, *, initial: Any = None, where: Any = None) -> Any:
     """The largest element along ``axis``, at least ``initial``; k equal ones share the gradient, 1/k each.
 
     Raises ``ShapeError`` if there are none along ``axis``, ``ArgumentError`` for ``where`` without ``initial``.
@@ -324,9 +317,7 @@ def max(
 
 
 @function(numpy=(np.min, np.amin, np.minimum.reduce), note="k equal ones share the derivative")
-def min(
-    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
-) -> Any:
+def min(x: Any, axis: Axis = None, keepdims: bool = False, *, initial: Any = None, where: Any = None) -> Any:
     """The smallest element along ``axis``, at most ``initial``; k equal ones share the gradient, 1/k each.
 
     Raises ``ShapeError`` if there are none along ``axis``, ``ArgumentError`` for ``where`` without ``initial``.
@@ -338,7 +329,7 @@ def min(
 
 
 @function(numpy=np.ptp)
-def ptp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+def ptp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The largest element minus the smallest along ``axis``.
 
     >>> ptp(Value([1.0, 5.0, 2.0])).data
@@ -348,9 +339,7 @@ def ptp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False)
 
 
 @function(numpy=(np.prod, np.multiply.reduce))
-def prod(
-    x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, initial: Any = None, where: Any = None
-) -> Any:
+def prod(x: Any, axis: Axis = None, keepdims: bool = False, *, initial: Any = None, where: Any = None) -> Any:
     """The product along ``axis`` (all axes by default) of the elements that ``where`` keeps and of ``initial``.
 
     Its gradient is right at zeros.
@@ -363,7 +352,7 @@ def prod(
 
 
 @function(numpy=np.logaddexp.reduce)
-def logsumexp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """``log Σ exp(x)`` along ``axis``, without overflow.
 
     Raises ``ShapeError`` if there are no elements along ``axis``.
@@ -377,7 +366,7 @@ def logsumexp(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = 
 
 
 @function(note="at 0 the derivative is 0; the orders 'nuc' and ±2 of a matrix are of `svd`")
-def norm(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+def norm(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The Euclidean norm along ``axis`` (of all elements by default). Its derivative at 0 is 0.
 
     >>> norm(Value([3.0, 4.0])).data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,12 @@ from ..core.shapes import ndim_of, shape_of
 from ..core.value import Value, describe, on_constants, on_data, raw, record
 from ..errors import ArgumentError, ShapeError, ValueTypeError
 from . import elementary
-from .axes import axes_of
+from .axes import Axis, axes_of
+from .calculus import cumsum
 from .manipulation import expand_dims, moveaxis, reshape
 from .reductions import Extremum, Max, Min, _kept, _mask, masked, mean, nonempty, prod, sum
 from .registry import function
-from .scans import cumsum
-from .sorting import sort
+from .selection import sort
 
 __all__ = [
     "median", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "percentile",
@@ -31,7 +31,7 @@ def _numbers(x: Any) -> Any:
 
 
 @function(numpy=np.nansum)
-def nansum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+def nansum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The sum of the elements that are not NaN.
 
     >>> x = Value([1.0, float("nan"), 3.0])
@@ -44,7 +44,7 @@ def nansum(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = Fal
 
 
 @function(numpy=np.nanprod)
-def nanprod(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+def nanprod(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The product of the elements that are not NaN.
 
     >>> float(nanprod(np.array([1.0, np.nan, 3.0])))
@@ -54,7 +54,7 @@ def nanprod(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = Fa
 
 
 @function(numpy=np.nanmean)
-def nanmean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+def nanmean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The mean of the elements that are not NaN.
 
     >>> float(nanmean(np.array([1.0, np.nan, 3.0])))
@@ -65,12 +65,7 @@ def nanmean(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = Fa
 
 @function(numpy=np.nanvar)
 def nanvar(
-    x: Any,
-    axis: int | Sequence[int] | None = None,
-    keepdims: bool = False,
-    ddof: float = 0,
-    *,
-    correction: float | None = None,
+    x: Any, axis: Axis = None, keepdims: bool = False, ddof: float = 0, *, correction: float | None = None
 ) -> Any:
     """The variance of the elements that are not NaN.
 
@@ -82,12 +77,7 @@ def nanvar(
 
 @function(numpy=np.nanstd)
 def nanstd(
-    x: Any,
-    axis: int | Sequence[int] | None = None,
-    keepdims: bool = False,
-    ddof: float = 0,
-    *,
-    correction: float | None = None,
+    x: Any, axis: Axis = None, keepdims: bool = False, ddof: float = 0, *, correction: float | None = None
 ) -> Any:
     """The standard deviation of the elements that are not NaN.
 
@@ -98,7 +88,7 @@ def nanstd(
 
 
 @function(numpy=np.nanmax)
-def nanmax(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+def nanmax(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The largest element that is not NaN; NaN if there is none.
 
     >>> float(nanmax(np.array([1.0, np.nan, 3.0])))
@@ -108,7 +98,7 @@ def nanmax(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = Fal
 
 
 @function(numpy=np.nanmin)
-def nanmin(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+def nanmin(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The smallest element that is not NaN; NaN if there is none.
 
     >>> float(nanmin(np.array([1.0, np.nan, 3.0])))
@@ -150,9 +140,7 @@ _PLACES: dict[str, Callable[[Any], Any]] = {
 
 
 @function(numpy=np.quantile, note="q is a constant; methods linear, lower, higher, nearest, midpoint")
-def quantile(
-    x: Any, q: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, method: str = "linear"
-) -> Any:
+def quantile(x: Any, q: Any, axis: Axis = None, keepdims: bool = False, *, method: str = "linear") -> Any:
     """The value below which a share ``q`` of the elements along ``axis`` lies, interpolated by ``method``.
 
     ``q`` is a number from 0 to 1 or an array of them, whose axes come first in the result. ``method`` is "linear",
@@ -170,9 +158,7 @@ def quantile(
 
 
 @function(numpy=np.percentile, note="as `quantile`")
-def percentile(
-    x: Any, q: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False, *, method: str = "linear"
-) -> Any:
+def percentile(x: Any, q: Any, axis: Axis = None, keepdims: bool = False, *, method: str = "linear") -> Any:
     """``quantile`` of ``q / 100``.
 
     >>> percentile(Value([4.0, 1.0, 3.0, 2.0]), 25).data
@@ -182,7 +168,7 @@ def percentile(
 
 
 @function(numpy=np.median)
-def median(x: Any, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Any:
+def median(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The element in the middle; the mean of the two in the middle if their number is even.
 
     >>> median(Value([4.0, 1.0, 3.0])).data
@@ -231,7 +217,7 @@ def _quantile(x: Any, q: Any, axis: Any, keepdims: bool, method: str, who: str) 
 @function(numpy=np.var)
 def var(
     x: Any,
-    axis: int | Sequence[int] | None = None,
+    axis: Axis = None,
     keepdims: bool = False,
     ddof: float = 0,
     *,
@@ -264,7 +250,7 @@ def var(
 @function(numpy=np.std, note="at deviation 0 it is not differentiable, as √")
 def std(
     x: Any,
-    axis: int | Sequence[int] | None = None,
+    axis: Axis = None,
     keepdims: bool = False,
     ddof: float = 0,
     *,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.maps import Chain, Gather
-from ..core.shapes import ndim_of, shape_of
+from ..core.shapes import Shape, ndim_of, shape_of
 from ..core.value import Op, describe, record
 from ..errors import ArgumentError, ShapeError
 from .axes import one_axis
@@ -21,9 +21,6 @@ from .rearrangement import flip, pad
 from .registry import function
 
 __all__ = ["Windows", "convolve", "correlate", "sliding_window_view"]
-
-
-Shape = tuple[int, ...]
 
 
 @dataclass(slots=True)
