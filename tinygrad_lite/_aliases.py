@@ -79,7 +79,7 @@ MOVED = {
         "rehearsing": "core.sweeps",
         "routes": "paths.gates",
         "samples": "graph.batches",
-        "sampling": "paths.sampling",
+        "sampling": "paths.listing",
         "semirings.logarithms": "semirings.entropy",
         "showing": "core.display",
         "slips": "checks.diagnosis",

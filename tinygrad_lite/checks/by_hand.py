@@ -98,11 +98,8 @@ def _check_names(parameters: Mapping[str, Value], missing: Iterable[str], unknow
 def _called(manual: Callable[..., Any], parameters: Mapping[str, Value]) -> Any:
     """The gradients that a function returns, given the parameters' data by name or in one dict."""
     data = {name: value.data for name, value in parameters.items()}
-    asked = [
-        p
-        for p in inspect.signature(manual).parameters.values()
-        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    ]
+    taken = inspect.signature(manual).parameters.values()
+    asked = [p for p in taken if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     unknown = [p.name for p in asked if p.name not in data]
     if not unknown:
         return manual(**{p.name: data[p.name] for p in asked})

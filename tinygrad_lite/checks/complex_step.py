@@ -126,10 +126,7 @@ def _on_complex(node: Value, results: dict[Value, Any]) -> Any:
     assert op is not None
     if isinstance(op, Primitive):  # it may take complex numbers without being analytic
         raise NotAnalyticError(f"complex step: {op.name!r} is a primitive, known for real numbers only")
-    data = [
-        results.get(x, x.data) if isinstance(x, Value) else as_data(x, keep_integers=True, copy=False)
-        for x in node.operands
-    ]
+    data = [results.get(x, x.data) if isinstance(x, Value) else as_data(x, True, False) for x in node.operands]
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("error", np.exceptions.ComplexWarning)  # a cast that drops the imaginary part

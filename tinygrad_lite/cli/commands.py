@@ -94,10 +94,8 @@ def _paths(arguments: Any) -> int:
     found = gradient_paths(loss, arguments.wrt)
     listed = found.top(arguments.top, sign=arguments.sign)
     if arguments.json:
-        numbers = {
-            name: getattr(found, name)
-            for name in ("count", "active_count", "total", "magnitude", "cancellation", "entropy")
-        }
+        names = ("count", "active_count", "total", "magnitude", "cancellation", "entropy")
+        numbers = {name: getattr(found, name) for name in names}
         paths = [
             {"path": str(path), "locals": list(path.locals), "contribution": path.contribution, "length": path.length}
             for path in listed

@@ -73,24 +73,14 @@ def line(
         raise ArgumentError(f"derivatives: the table already has an op named {name!r}; choose another name")
     if len(derivatives) != len(names):
         raise ArgumentError(f"derivatives: {name} has operands {names}, but {len(derivatives)} derivatives")
+    domain, written = domain or (REAL,) * len(names), written or derivatives
     TABLE[name] = Rule(
-        name,
-        names,
-        forward,
-        derivatives,
-        sign or name,
-        domain or (REAL,) * len(names),
-        written or derivatives,
-        ufunc,
-        defaults,
-        doc,
-        mirrored=mirrored,
+        name, names, forward, derivatives, sign or name, domain, written, ufunc, defaults, doc, mirrored=mirrored
     )
 
 
-_SQUARE = (
-    "(3.141592653589793 * where(abs(x) < 0.3, x, 0))**2"  # of πx near 0; further out it is not read, nor overflows
-)
+# The square of πx near 0; further out it is not read, nor overflows.
+_SQUARE = "(3.141592653589793 * where(abs(x) < 0.3, x, 0))**2"
 
 # fmt: off
 #    op         operands  value            derivative with respect to each operand

@@ -82,8 +82,6 @@ def _recomputed(node: Value, results: Mapping[Value, Any]) -> Any:
     op = node._made_by
     if op is None:
         return node.data
-    data = [
-        results[x] if isinstance(x, Value) else as_data(x, keep_integers=True, copy=False) for x in operands_of(node)
-    ]
+    data = [results[x] if isinstance(x, Value) else as_data(x, True, False) for x in operands_of(node)]
     out = op.forward(*data)
     return float(out) if type(out) is not float and np.ndim(out) == 0 else out

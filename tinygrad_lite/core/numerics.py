@@ -72,29 +72,15 @@ def _float_logaddexp2(x: float, y: float) -> float:
     return y + 1.4426950408889634 * math.log1p(2.0 ** (x - y))
 
 
+_MATH = "cos cosh erf erfc exp expm1 hypot log log10 log1p log2 sin sinh sqrt tan tanh"
+_MATH_INVERSE = "cos cosh sin sinh tan tan2 tanh"  # acos there, arccos here
 FLOAT_FUNCTIONS: dict[str, Callable[..., float]] = {
+    **{name: getattr(math, name) for name in _MATH.split()},
+    **{f"arc{name}": getattr(math, f"a{name}") for name in _MATH_INVERSE.split()},
     "abs": abs,
-    "arccos": math.acos,
-    "arccosh": math.acosh,
-    "arcsin": math.asin,
-    "arcsinh": math.asinh,
-    "arctan": math.atan,
-    "arctan2": math.atan2,
-    "arctanh": math.atanh,
     "cbrt": _float_cbrt,
-    "cos": math.cos,
-    "cosh": math.cosh,
-    "erf": math.erf,
-    "erfc": math.erfc,
-    "exp": math.exp,
-    "expm1": math.expm1,
     "fmax": _float_fmax,
     "fmin": _float_fmin,
-    "hypot": math.hypot,
-    "log": math.log,
-    "log10": math.log10,
-    "log1p": math.log1p,
-    "log2": math.log2,
     "logaddexp": _float_logaddexp,
     "logaddexp2": _float_logaddexp2,
     "maximum": _float_maximum,
@@ -102,11 +88,6 @@ FLOAT_FUNCTIONS: dict[str, Callable[..., float]] = {
     "mod": _float_mod,
     "sigmoid": _float_sigmoid,
     "sign": _float_sign,
-    "sin": math.sin,
-    "sinh": math.sinh,
-    "sqrt": math.sqrt,
-    "tan": math.tan,
-    "tanh": math.tanh,
 }
 
 

@@ -1,11 +1,18 @@
 """Paths listed one by one: the largest first, those that carry nothing, and random ones.
 
 Listing asks for the elementary edges at one element at a time, so nothing is materialised but the paths themselves.
+
+A random path is drawn with a probability proportional to the size of its contribution. The LOG_MAGNITUDE sweep knows,
+for every element, the magnitude of all paths that lead on from it. So a path is drawn edge by edge: the probability of
+an edge is its share of |local derivative · magnitude behind it|.
 """
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -15,12 +22,11 @@ from ..core.maps import Chain, edges
 from ..core.shapes import Index
 from ..core.value import Value
 from ..semirings import ACTIVE_COUNT, COUNT, LOG_MAGNITUDE, MOST_POSITIVE
-from .k_best import Step, largest_first
+from .k_best import Edges, Step, largest_first
 from .path import Path
-from .sampling import drawn
 from .statistics import PathStatistics
 
-__all__ = ["Listing"]
+__all__ = ["Listing", "drawn"]
 
 
 class Listing:
@@ -102,3 +108,36 @@ class Listing:
             for inner, weight in edges(chain, index):
                 if leading_on[inner] if inner else leading_on:
                     yield operand, inner, weight
+
+
+State = tuple[Value, Index]
+
+
+def drawn(
+    start: State, goal: Value, edges: Edges, tails: dict[Value, Any], rng: np.random.Generator
+) -> Iterator[list[Step]]:
+    """Independent draws without end. ``tails`` are results of the LOG_MAGNITUDE sweep, not -inf at ``start``."""
+    known: dict[State, tuple[list[Step], list[float]]] = {}
+
+    def onward(state: State) -> tuple[list[Step], list[float]]:
+        """The edges at a state whose local derivative is not zero, and their cumulative shares."""
+        if state not in known:
+            found = [Step(node, index, weight, k) for k, (node, index, weight) in enumerate(edges(*state)) if weight]
+            logs = [
+                math.log(abs(weight)) + (tails[node][element] if element else tails[node])
+                for node, element, weight, _ in found
+            ]
+            top = max(logs)
+            known[state] = found, list(accumulate(math.exp(log - top) for log in logs))
+        return known[state]
+
+    while True:
+        steps: list[Step] = []
+        state = start
+        while state[0] is not goal:
+            found, shares = onward(state)
+            chosen = bisect_right(shares, rng.random() * shares[-1])
+            step = found[min(chosen, len(found) - 1)]
+            steps.append(step)
+            state = (step.node, step.element)
+        yield steps

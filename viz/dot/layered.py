@@ -97,10 +97,8 @@ def _pitches(sizes: Sequence[int], radius: float) -> list[float]:
     least = 2 * radius + _BELOW
     pitches = [max(least, min(_WIDE_PITCH, _TALL / size)) for size in sizes]
     for left in range(len(sizes) - 1):
-        needed = {
-            left: sizes[left + 1] * (LABEL_HEIGHT + 1) / (1 - _FAN),
-            left + 1: sizes[left] * (LABEL_HEIGHT + 1) / (1 - _FAN),
-        }
+        pair = (left, left + 1), (left + 1, left)
+        needed = {k: sizes[other] * (LABEL_HEIGHT + 1) / (1 - _FAN) for k, other in pair}
         if all(pitches[k] < room for k, room in needed.items()):
             k = min(needed, key=lambda k: (sizes[k] - 1) * needed[k])
             pitches[k] = max(pitches[k], min(needed[k], _TALLEST / max(1, sizes[k] - 1)))

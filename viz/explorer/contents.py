@@ -17,11 +17,9 @@ from tinygrad_lite.errors import GraphError, ShapeError, ValueTypeError
 from ..dot.escape import visible
 from ..records.graph import GraphScene, graph_records
 from ..records.numbers import summary
-from .asked import Element, asked_elements
 from .derivations import NAME, derivations
-from .listing import SHOWN_PATHS, ArrowEdges, all_edges, edges_of_largest, flat
-from .statistics import Statistics, path_lengths, plain
-from .steps import arrivals
+from .listing import SHOWN_PATHS, ArrowEdges, Element, all_edges, asked_elements, edges_of_largest, flat
+from .statistics import Statistics, arrivals, path_lengths, plain
 
 __all__ = ["Contents"]
 
@@ -30,6 +28,9 @@ EDGES = 60_000
 
 ASKED = 5_000
 """The largest number of elements in wrt= that are on the page even if their value is not drawn."""
+
+
+_OF_ARROW = ("id", "op", "value", "text", "formula", "live")
 
 
 class Contents:
@@ -83,15 +84,7 @@ class Contents:
                 for box in self.scene.boxes
             ],
             "arrows": [
-                {
-                    "id": edge.id,
-                    "op": edge.op,
-                    "value": edge.value,
-                    "made": made.get(edge.op, ""),
-                    "text": edge.text,
-                    "formula": edge.formula,
-                    "live": edge.live,
-                }
+                {"made": made.get(edge.op, "")} | {field: getattr(edge, field) for field in _OF_ARROW}
                 for edge in self.scene.edges
             ],
             "edges": [self._edges(arrow) for arrow in edges],

@@ -14,8 +14,7 @@ from tinygrad_lite.core.value import Value
 from tinygrad_lite.derivation.derivation import derive
 from tinygrad_lite.errors import ArgumentError
 
-from .asked import Element
-from .listing import flat
+from .listing import Element, flat
 from .statistics import Lengths
 
 __all__ = ["derivations"]

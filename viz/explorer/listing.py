@@ -1,10 +1,10 @@
-"""The elementary edges from which the page lists paths: all edges of the graph, or those of the largest paths."""
+"""The elements that ``wrt=`` of ``explore`` names, and the elementary edges from which the page lists paths."""
 
 from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,16 +13,63 @@ import numpy as np
 from tinygrad_lite.core.graph import chains, topological
 from tinygrad_lite.core.maps import edges
 from tinygrad_lite.core.shapes import Index
-from tinygrad_lite.core.value import Value
+from tinygrad_lite.core.value import Value, describe
+from tinygrad_lite.errors import GraphError
+from tinygrad_lite.graph.lookup import place
 from tinygrad_lite.paths.queries import gradient_paths
 
-from .asked import Element
+__all__ = ["ArrowEdges", "Element", "SHOWN_PATHS", "all_edges", "asked_elements", "edges_of_largest", "flat"]
 
-__all__ = ["ArrowEdges", "SHOWN_PATHS", "all_edges", "edges_of_largest", "flat"]
+Element = tuple[Value, Index]
+
+_RANKED = 64
+"""The most elements of one array that may be asked for one by one."""
 
 
 SHOWN_PATHS = 10
 """The number of paths of an element that the page lists."""
+
+
+def asked_elements(end: Value, wrt: Any, order: Sequence[Value], gradients: Mapping[Value, Any]) -> list[Element]:
+    """The elements in ``wrt``: single ones first, then those of the arrays in turn, the largest gradients first.
+
+    ``wrt`` is one or several Values, names or elements, a module, or ``None`` for every leaf. ``order`` holds every
+    Value of the graph. Raises ``GraphError`` for a Value that ``end`` was not computed from.
+
+    >>> x = Value([1.0, 2.0, 3.0], name="x")
+    >>> y = x.square().sum()
+    >>> [index for _, index in asked_elements(y, None, [x, y], {x: [2.0, 4.0, 6.0]})]
+    [(2,), (1,), (0,)]
+    """
+    single: list[Element] = []
+    arrays: list[list[Element]] = []
+    for value, index in _asked(end, wrt, order):
+        if len(index) == value.ndim:
+            single.append((value, index))
+        else:
+            sizes = np.abs(np.ravel(gradients.get(value, np.zeros(value.shape))))
+            largest = np.argsort(-sizes, kind="stable")[:_RANKED]
+            arrays.append([(value, tuple(map(int, np.unravel_index(k, value.shape)))) for k in largest])
+    turns = itertools.chain.from_iterable(itertools.zip_longest(*arrays))
+    return list(dict.fromkeys([*single, *(element for element in turns if element is not None)]))
+
+
+def _asked(end: Value, wrt: Any, order: Sequence[Value]) -> Iterable[tuple[Value, Index]]:
+    """The Values in ``wrt``, each with the index of an element, or with ``()`` for the whole Value."""
+    if wrt is None:
+        return [(node, ()) for node in order if node.is_leaf and node.requires_grad]
+    if hasattr(wrt, "parameters"):
+        wrt = wrt.parameters()
+    elif isinstance(wrt, Mapping):
+        wrt = wrt.values()
+    elif isinstance(wrt, Value | str) or (isinstance(wrt, tuple) and len(wrt) == 2 and isinstance(wrt[1], int | tuple)):
+        wrt = [wrt]
+    found = [place(end, one, "explore") for one in wrt]
+    known = set(order)
+    for value, _ in found:
+        if value not in known:
+            raise GraphError(f"explore: {describe(end)} was not computed from {describe(value)}")
+    return found
 
 
 @dataclass(slots=True)
@@ -92,12 +139,12 @@ def _edges_at(
     with np.errstate(all="ignore"):  # as in a sweep
         arrows = [(ArrowEdges(node, *arrow[:2]), arrow[2]) for arrow in chains(node)]
     for head in heads:
-        place = flat(head, node.shape)
+        at = flat(head, node.shape)
         for arrow, chain in arrows:
             operand = arrow.operand
             for tail, weight in edges(chain, head):
                 if kept is None or (head, operand, tail) in kept:
-                    arrow.heads.append(place)
+                    arrow.heads.append(at)
                     arrow.tails.append(flat(tail, operand.shape))
                     arrow.locals.append(weight + 0.0)
     return [arrow for arrow, _ in arrows]
@@ -109,7 +156,7 @@ def flat(index: Index, shape: tuple[int, ...]) -> int:
     >>> flat((1, 2), (2, 3))
     5
     """
-    place = 0
+    position = 0
     for i, n in zip(index, shape, strict=True):
-        place = place * n + i
-    return place
+        position = position * n + i
+    return position

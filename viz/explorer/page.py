@@ -28,20 +28,7 @@ from .picture import for_page
 __all__ = ["explore"]
 
 
-_SCRIPTS = (
-    "text",
-    "listing",
-    "lighting",
-    "selection",
-    "paths",
-    "cells",
-    "welcome",
-    "view",
-    "keyboard",
-    "search",
-    "steps",
-    "theme",
-)
+_SCRIPTS = "text listing lighting selection paths cells welcome view keyboard search steps theme"
 """The files of the page's script, in the order in which they are concatenated."""
 
 
@@ -120,7 +107,7 @@ def _labels(records: Mapping[str, Any]) -> dict[str, str]:
 def _page(title: str, picture: str, records: Mapping[str, Any]) -> str:
     files = resources.files("viz.explorer")
     style = files.joinpath("page.css").read_text("utf-8")
-    script = "".join(files.joinpath("script", f"{name}.js").read_text("utf-8") for name in _SCRIPTS)
+    script = "".join(files.joinpath("script", f"{name}.js").read_text("utf-8") for name in _SCRIPTS.split())
     script = f'"use strict";\n(() => {{\n{script}}})();\n'
     fields = {
         "title": html.escape(title),

@@ -1,13 +1,14 @@
 """The statistics on a page: gradients, numbers of paths, magnitudes, entropies and spectra of every element.
 
 One reverse sweep per statistic gives it for all elements of all values. Where the page would become too large, the
-values that were asked for last go without, and a note says so.
+values that were asked for last go without, and a note says so. ``arrivals`` are the terms of the gradient one by one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from tinygrad_lite.paths.path import count_text
 from tinygrad_lite.semirings import ACTIVE_COUNT, COUNT, ENTROPY, GRADIENT, MAGNITUDE, SPECTRUM
 
 from ..dot.escape import visible
+from ..records.numbers import summary
 
-__all__ = ["Lengths", "Statistics", "path_lengths", "plain"]
+__all__ = ["Lengths", "Statistics", "arrivals", "path_lengths", "plain"]
 
 ELEMENTS = 20_000
 """The largest number of elements with statistics on the page: 2 MB."""
@@ -119,6 +121,42 @@ def path_lengths(end: Value) -> Lengths:
             before = lengths.get(operand, (least, longest))
             lengths[operand] = min(before[0], least), max(before[1], longest)
     return lengths
+
+
+def arrivals(
+    end: Value,
+    cotangents: Mapping[Value, Any],
+    drawn: Callable[[Value], bool],
+    arrow: Callable[[Value, int, Value], int],
+) -> Iterator[tuple[Value, list[list[Any]]]]:
+    """Backwards, for each value that is drawn: [arrow, its term, the sum so far] for each of its arrows.
+
+    ``cotangents`` are the gradients of ``end``; ``arrow`` is the number of the arrow from a node to its operand at a
+    position. A leaf comes as soon as its last term has arrived.
+    """
+    nodes = [node for node in reversed(topological(end)) if node in cotangents]
+    arrived: defaultdict[Value, dict[int, Any]] = defaultdict(dict)
+    with np.errstate(all="ignore"):
+        expected = Counter(operand for node in nodes for _, operand, _ in chains(node))
+        for node in nodes:
+            if drawn(node):
+                yield node, list(_running(arrived.pop(node, {})))
+            for position, operand, chain in chains(node):
+                expected[operand] -= 1
+                if not drawn(operand):
+                    continue
+                part = GRADIENT.result(GRADIENT.pull(chain, cotangents[node], node))
+                number, parts = arrow(node, position, operand), arrived[operand]
+                parts[number] = parts[number] + part if number in parts else part
+                if operand.is_leaf and not expected[operand]:
+                    yield operand, list(_running(arrived.pop(operand)))
+
+
+def _running(parts: Mapping[int, Any]) -> Iterator[list[Any]]:
+    total: Any = 0.0
+    for arrow, part in parts.items():
+        total = total + part
+        yield [arrow, summary(part), summary(total)]
 
 
 def _some(values: Sequence[Value]) -> str:

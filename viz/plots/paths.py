@@ -60,11 +60,8 @@ def spectrum(
     _draw_bars(axes, lengths, counts, magnitudes / everything, totals / everything)
     axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g} %")
     noun = "path" if sum(counts) == 1 else "paths"
-    axes.set(
-        xlabel="length of the path (ops)",
-        ylabel="share of the magnitude",
-        title=f"{title}: {_count(sum(counts))} {noun}",
-    )
+    title = f"{title}: {_count(sum(counts))} {noun}"
+    axes.set(xlabel="length of the path (ops)", ylabel="share of the magnitude", title=title)
     axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3, columnspacing=1.2)
     return finished(page, axes)
 

@@ -1,19 +1,20 @@
 """A large graph made small enough to read: a module, a long chain, or the early part of the graph becomes one box.
 
 A group of Values is drawn as one box. Its operands and its readers stay outside; the Values inside are left out, and
-their ops counted. Every group is convex, so the picture of an acyclic graph is acyclic.
+their ops counted. Every group is convex, so the picture of an acyclic graph is acyclic. A module that stays open has a
+frame around the Values that it computed.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tinygrad_lite.core.value import Value
 from tinygrad_lite.graph.scopes import Region
 
-__all__ = ["CHAIN", "LIMIT", "Group", "Regions", "View", "collapsed"]
+__all__ = ["CHAIN", "LIMIT", "Frame", "Frames", "Group", "Regions", "View", "collapsed", "frames_of"]
 
 LIMIT = 2_000
 """The largest number of nodes in a picture, ops among them. Laid out in layers, as many are 4.5 m wide on paper."""
@@ -176,3 +177,58 @@ def _fits(order: Sequence[Value], groups: Groups, gone: set[Value], limit: int) 
     read = {(parent, group) for node, group in groups.items() for parent in node.parents if parent not in gone}
     arrows += sum(groups.get(parent) is not group for parent, group in read)
     return nodes <= limit and arrows <= 2 * limit
+
+
+# ---- frames around the modules that are open
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The frame around the Values that one call of a module computed.
+
+    ``parent`` is the id of the frame around it, or empty; the ``label`` is the module's ``name`` without the part that
+    the parent's name repeats.
+    """
+
+    id: str
+    label: str
+    parent: str
+    name: str
+
+
+@dataclass
+class Frames:
+    """Frames, a parent before those inside it, and the id of the innermost frame of each Value that stands in one."""
+
+    of_region: dict[Region, Frame] = field(default_factory=dict)
+    of_value: dict[Value, str] = field(default_factory=dict)
+
+    def innermost(self, around: Sequence[Region]) -> str:
+        """The id of the innermost frame; those around it are made where they are missing."""
+        parent: Frame | None = None
+        for region in around:
+            if region not in self.of_region:
+                label = region.name.removeprefix(f"{parent.name}.") if parent else region.name
+                id = f"cluster_{len(self.of_region)}"
+                self.of_region[region] = Frame(id, label, parent.id if parent else "", region.name)
+            parent = self.of_region[region]
+        return parent.id if parent else ""
+
+
+def frames_of(view: View, regions: Regions) -> Frames:
+    """The frames of the modules that are open. A parameter stands with its readers, if one frame has them all."""
+    frames = Frames()
+    readers: defaultdict[Value, list[tuple[Region, ...]]] = defaultdict(list)
+    for node in view.order:
+        around = tuple(regions.get(node, ()))[: view.depth]
+        for parent in node.parents:
+            readers[parent].append(around)
+        if around and (node in view.groups or node not in view.gone):
+            frames.of_value[node] = frames.innermost(around)
+    for node in view.order:
+        within = {*readers[node]}
+        if node.is_leaf and node.requires_grad and node not in view.gone and len(within) == 1:
+            (around,) = within
+            if around:
+                frames.of_value[node] = frames.innermost(around)
+    return frames

@@ -17,9 +17,8 @@ from tinygrad_lite.errors import ArgumentError, ValueTypeError
 from tinygrad_lite.graph.scopes import regions_of
 from tinygrad_lite.semirings import GRADIENT
 
-from .collapsing import LIMIT, Group, Regions, View, collapsed
-from .frames import Frame, frames_of
-from .local import local_derivative
+from .collapsing import LIMIT, Frame, Group, Regions, View, collapsed, frames_of
+from .local import Local, local_derivative
 from .numbers import extent, summary
 
 __all__ = ["GraphScene", "LocalEdge", "OpNode", "ValueNode", "graph_records"]
@@ -213,11 +212,9 @@ class _Scene:
                 live = {position: (operand, chain) for position, operand, chain in chains(node)}
                 for position, parent in enumerate(node.parents):
                     ends = self.values[parent], self.ops[node], position
-                    if position in live:
-                        local = local_derivative(node, position, *live[position])
-                        yield LocalEdge(next(ids), *ends, local.text, local.formula, local.value, True)
-                    else:
-                        yield LocalEdge(next(ids), *ends, "", "", None, False)
+                    flows = position in live
+                    local = local_derivative(node, position, *live[position]) if flows else Local("", "", None)
+                    yield LocalEdge(next(ids), *ends, local.text, local.formula, local.value, flows)
 
     def framed(self) -> dict[str, str]:
         """The innermost frame of each node that stands in one, by id."""
