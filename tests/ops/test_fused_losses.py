@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +13,11 @@ from numpy.testing import assert_allclose
 import tinygrad_lite as tg
 import viz
 from tinygrad_lite import Value, nn
+from tinygrad_lite.core.evaluation import check_recorded
 from tinygrad_lite.core.graph import topological
+from tinygrad_lite.core.sweeps import gradients
 from tinygrad_lite.core.value import Folded
+from tinygrad_lite.errors import GraphError
 from tinygrad_lite.ops import fused_losses
 from tinygrad_lite.semirings import GRADIENT
 
@@ -156,3 +160,46 @@ def test_a_planted_fault_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     end.backward()
     with pytest.raises(AssertionError, match="Mismatched elements"):
         assert_allclose(net.named_parameters()["w1"].grad, composed, rtol=1e-12)
+
+
+HARD = [[0], np.array([1])]
+SOFT = [[[0.5, 0.5, 0.0]]]
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels"),
+    [
+        *((np.float32([[0.1, 0.7, 0.2]]), labels) for labels in HARD + SOFT),
+        *(([[40.0, 4.0, 4.0]], labels) for labels in HARD + SOFT),  # the loss is 5e-16: all of it is rounding
+        *(([[1.0, 2.0, -np.inf]], labels) for labels in HARD),
+    ],
+    ids=str,
+)
+def test_a_graph_is_current_though_its_composition_rounds_differently(logits: Any, labels: Any) -> None:
+    z = Value(logits, name="z")
+    end = nn.losses.cross_entropy(z, labels)
+    check_recorded(end)
+    viz.graph(end)
+    assert_allclose(tg.sweep(end, GRADIENT, wrt=z), gradients(end)[z], rtol=1e-5, atol=1e-12)
+    z.data = z.data + 1.0
+    with pytest.raises(GraphError, match=r"the data of 'z' .* was replaced after it was recorded"):
+        check_recorded(end)
+
+
+def test_other_data_of_scalars_is_noticed() -> None:
+    y = Value(2.0, name="y")
+    end = fused_losses.half_squared_error(y, 1.0)
+    check_recorded(end)
+    y.data = 3.0
+    with pytest.raises(GraphError, match="'y'"):
+        check_recorded(end)
+
+
+def test_class_numbers_take_no_more_than_the_logits() -> None:
+    """``np.eye(classes)`` would be 800 MB here."""
+    logits = Value(np.zeros((2, 10_000)))
+    tracemalloc.start()
+    fused_losses.one_hot(np.array([3, 9_999]), logits)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000

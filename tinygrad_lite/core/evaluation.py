@@ -31,13 +31,14 @@ def check_recorded(end: Value) -> None:
         leaves = [operand for operand in node.parents if operand._made_by is None]
         if not leaves:
             continue
+        live(node)  # raises for arrays, and for the operands of a folded op
         made = unfolded(node)
         if saved_operands(made) is not None:
-            live(made)  # raises
-        elif type(node._data) is float and all(not operand.shape for operand in node.parents):
+            live(made)
+        elif type(made._data) is float and all(not operand.shape for operand in node.parents):
             with np.errstate(all="ignore"):
                 now = _recomputed(made, {operand: operand._data for operand in node.parents})
-            if not np.isclose(now, node._data, rtol=1e-9, atol=1e-300, equal_nan=True):
+            if not np.isclose(now, made._data, rtol=1e-9, atol=1e-300, equal_nan=True):
                 some = ", ".join(map(describe, leaves[:6])) + (", …" if len(leaves) > 6 else "")
                 raise GraphError(
                     f"graph: {describe(node)} was computed from other data than its operands have now "

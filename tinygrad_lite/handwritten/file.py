@@ -41,7 +41,7 @@ def written(passes: Passes, alike: Samples | None) -> tuple[str, dict[str, Any]]
     if alike is not None:
         arguments["samples"] = [tuple(leaf.data for leaf in sample) for sample in alike.leaves]
         groups.append(["samples"])
-    body = [*_signature(groups), *_opening(alike, loss, varying), *page.lines]
+    body = [*_signature(groups), *_opening(alike, loss, varying, passes.arguments), *page.lines]
     body.append(f"    return {page.source.write(end)}, {'gradients' if alike is None else 'dict(gradients)'}")
     text = "\n".join(body) + "\n"
     defined = definitions(program, passes.helpers, text)
@@ -99,12 +99,14 @@ def _imports(text: str, loops: bool) -> str:
     return "\n" + "\n".join(imports) + "\n" if imports else ""
 
 
-def _opening(alike: Samples | None, loss: str, varying: Sequence[str]) -> list[str]:
+def _opening(alike: Samples | None, loss: str, varying: Sequence[str], leaves: Mapping[Value, str]) -> list[str]:
+    first = f'    """Return {loss}, and its derivative with respect to each parameter by name.'
     if alike is None:
-        return [f'    """Return {loss}, and its derivative with respect to each parameter by name."""']
+        shapes = ", ".join(f"{name} {x.shape}" for x, name in leaves.items() if x.shape and not x.requires_grad)
+        return [first, "", *_wrapped(f"Shapes of the data: {shapes}.", 4), '    """'] if shapes else [f'{first}"""']
     each = f"({', '.join(varying)}{',' if len(varying) == 1 else ''})"
     return [
-        f'    """Return {loss}, and its derivative with respect to each parameter by name.',
+        first,
         "",
         *_wrapped(f"Each of the samples is a tuple {each}.", 4),
         '    """',

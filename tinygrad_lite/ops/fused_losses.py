@@ -159,10 +159,11 @@ class _Expected(Op):
     """``Σ_classes z p``, the expected logit, as one op: paths by way of it are as long as those by ``logsumexp``."""
 
     name = "expected"
-    sign = "Σzp"
+    sign = "Σt·z"
 
     def forward(self, *data: Any) -> Any:
-        return np.add.reduce(data[0] * data[1], axis=-1)
+        with np.errstate(invalid="ignore"):  # a logit of -inf, whose class has no probability
+            return np.add.reduce(np.where(data[1] == 0.0, 0.0, data[0] * data[1]), axis=-1)
 
     def written(self, *data: Any) -> Any:
         return (data[0] * data[1]).sum(axis=-1)
@@ -184,7 +185,9 @@ def one_hot(numbers: Any, logits: Value) -> Any:
     array([[0., 1.],
            [1., 0.]])
     """
-    return np.eye(logits.shape[-1], dtype=logits.dtype)[np.asarray(numbers).astype(np.intp)]
+    found = np.zeros((*np.shape(numbers), logits.shape[-1]), logits.dtype)
+    np.put_along_axis(found, np.asarray(numbers).astype(np.intp)[..., None], 1.0, axis=-1)
+    return found
 
 
 @function(method=False)

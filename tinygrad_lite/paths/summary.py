@@ -22,7 +22,9 @@ def text(paths: PathStatistics, largest: Sequence[Path]) -> str:
         *(f"  {path}" for path in largest),
     ]
     if paths.count > len(largest):
-        rest = paths.total - math.fsum(path.contribution for path in largest)
+        rest = math.fsum([paths.total, *(-path.contribution for path in largest)])
+        if abs(rest) < 1e-14 * paths.magnitude:  # rounding
+            rest = 0.0
         lines.append(f"  and {count_text(paths.count - len(largest))} more, together {rest:.6g}")
     return "\n".join(lines)
 
