@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import UnknownNameError, ValueTypeError
-from ..graph import naming
 from ..ops import elementary as E
 from ..ops import functions as F
+from .dims import named
 
 __all__ = ["ACTIVATIONS", "ActivationFunction", "activation_function", "activation_name", "is_linear"]
 
@@ -41,20 +40,7 @@ def activation_function(activation: str | ActivationFunction, who: str) -> Activ
 
     Raises ``UnknownNameError`` for an unknown name, with the nearest and all known ones.
     """
-    if isinstance(activation, str):
-        if activation in ACTIVATIONS:
-            return ACTIVATIONS[activation]
-        near = naming.closest(activation, ACTIVATIONS)
-        raise UnknownNameError(
-            f"{who}: no activation is called {activation!r}; {f'did you mean {near[0]!r}? ' if near else ''}"
-            f"there are {', '.join(ACTIVATIONS)}, or pass a function of a Value"
-        )
-    if not callable(activation):
-        raise ValueTypeError(
-            f"{who}: an activation is a name or a function of a Value, got {type(activation).__name__}; "
-            f"the names are {', '.join(ACTIVATIONS)}"
-        )
-    return activation
+    return named(activation, ACTIVATIONS, f"{who}: no activation is", f"{who}: an activation is", "a Value")
 
 
 def activation_name(activation: str | ActivationFunction) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..core.value import Value, as_data, constant, describe, plain
+from ..core.value import Value, describe
 from ..errors import ArgumentError, ShapeError
 from ..ops import functions
 from .dims import checked_width
 from .initialisers import Initialiser, Seed, draw, generator, initialiser
+from .layers import as_floats, as_value
 from .modules import Module
 
 __all__ = ["Conv"]
@@ -66,10 +67,9 @@ class Conv(Module):
 
     def _for_each(self, steps: int | Sequence[int], what: str) -> tuple[int, ...]:
         each = [steps] * len(self.kernel) if isinstance(steps, int | np.integer) else list(steps)
-        if len(each) != len(self.kernel):
-            raise ArgumentError(
-                f"Conv: {what} is one number, or one for each of {len(self.kernel)} axes; got {steps!r}"
-            )
+        axes = len(self.kernel)
+        if len(each) != axes:
+            raise ArgumentError(f"Conv: {what} is one number, or one for each of {axes} axes; got {steps!r}")
         return tuple(checked_width(n, "Conv", what) for n in each)
 
     def _padding(self, padding: Any) -> str | list[tuple[int, int]]:
@@ -109,10 +109,7 @@ class Conv(Module):
         return widths
 
     def _input(self, x: Any) -> Value:
-        value = x if isinstance(x, Value) else constant(as_data(x, keep_integers=True, copy=False), "x")
-        if value.dtype.kind != "f":
-            dtype = self.w.dtype
-            value = plain(lambda data: np.asarray(data, dtype), value, name=value.name)
+        value = as_floats(as_value(x), self.w.dtype)
         if value.ndim <= len(self.kernel) or value.shape[-1] != self.n_in:
             raise ShapeError(
                 f"Conv: {self.w.name!r} needs inputs of {len(self.kernel)} axes of places and {self.n_in} channels on "

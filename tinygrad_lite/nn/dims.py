@@ -1,15 +1,38 @@
-"""The widths of a network's layers, checked."""
+"""The arguments of layers, checked: widths, and functions given by name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, UnknownNameError, ValueTypeError
+from ..graph import naming
 
-__all__ = ["checked_dims", "checked_width"]
+__all__ = ["checked_dims", "checked_width", "named"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def named(given: str | F, known: Mapping[str, F], none: str, needs: str, operands: str) -> F:
+    """The function that a name stands for among the ``known`` ones; a function stands for itself.
+
+    ``none`` and ``needs`` start the messages; ``operands`` says what the function is of.
+
+    Raises ``UnknownNameError`` for an unknown name, ``ValueTypeError`` for anything but a name or a function.
+    """
+    names = ", ".join(known)
+    if not isinstance(given, str):
+        if not callable(given):
+            got = type(given).__name__
+            raise ValueTypeError(f"{needs} a name or a function of {operands}, got {got}; the names are {names}")
+        return given
+    if given not in known:
+        near = naming.closest(given, known)
+        perhaps = f"did you mean {near[0]!r}? " if near else ""
+        raise UnknownNameError(f"{none} called {given!r}; {perhaps}there are {names}, or pass a function of {operands}")
+    return known[given]
 
 
 def checked_width(width: Any, who: str, what: str) -> int:
@@ -18,14 +41,12 @@ def checked_width(width: Any, who: str, what: str) -> int:
     >>> checked_width(3, "Linear", "n_in")
     3
     """
-    if not isinstance(width, int | np.integer) or isinstance(width, bool):
-        raise ArgumentError(f"{who}: {what} is a whole number of at least 1, got {width!r}; pass an int")
-    number = int(width)
-    if number < 1:
-        raise ArgumentError(
-            f"{who}: {what} is a whole number of at least 1, got {number}; leave out what has no neurons"
-        )
-    return number
+    whole = isinstance(width, int | np.integer) and not isinstance(width, bool)
+    if not whole or width < 1:
+        advice = "leave out what has no neurons" if whole else "pass an int"
+        got = int(width) if whole else repr(width)
+        raise ArgumentError(f"{who}: {what} is a whole number of at least 1, got {got}; {advice}")
+    return int(width)
 
 
 def checked_dims(n_in: Any, n_out: Any, who: str) -> list[int]:
@@ -36,23 +57,12 @@ def checked_dims(n_in: Any, n_out: Any, who: str) -> list[int]:
     >>> checked_dims(2, [10, 2], "MLP"), checked_dims([2, 10, 2], None, "MLP")
     ([2, 10, 2], [2, 10, 2])
     """
-    if n_out is None:
-        if isinstance(n_in, str) or not _is_list(n_in):
-            raise ArgumentError(
-                f"{who}: needs the number of inputs and a list of layer widths, got {n_in!r} alone; "
-                f"for example {who}(2, [10, 2])"
-            )
-        dims = list(n_in)
-    else:
-        if isinstance(n_out, str) or not _is_list(n_out):
-            raise ArgumentError(f"{who}: needs a list of layer widths, got {n_out!r}; for example {who}(2, [10, 2])")
-        dims = [n_in, *n_out]
+    example = f"for example {who}(2, [10, 2])"
+    widths = n_in if n_out is None else n_out
+    if isinstance(widths, str) or not (isinstance(widths, Sequence) or (hasattr(widths, "ndim") and widths.ndim == 1)):
+        needs, alone = ("the number of inputs and ", " alone") if n_out is None else ("", "")
+        raise ArgumentError(f"{who}: needs {needs}a list of layer widths, got {widths!r}{alone}; {example}")
+    dims = list(widths) if n_out is None else [n_in, *widths]
     if len(dims) < 2:
-        raise ArgumentError(
-            f"{who}: needs at least one layer after the inputs, got the dims {dims}; for example {who}(2, [10, 2])"
-        )
+        raise ArgumentError(f"{who}: needs at least one layer after the inputs, got the dims {dims}; {example}")
     return [checked_width(width, who, f"width {k} of the dims {dims}") for k, width in enumerate(dims)]
-
-
-def _is_list(x: Any) -> bool:
-    return isinstance(x, Sequence) or (hasattr(x, "ndim") and x.ndim == 1)

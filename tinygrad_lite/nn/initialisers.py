@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ArgumentError, ShapeError, UnknownNameError, ValueTypeError
-from ..graph import naming
+from ..errors import ArgumentError, ShapeError
+from .dims import named
 
 __all__ = ["INITIALISERS", "Initialiser", "Seed", "draw", "generator", "glorot", "he", "initialiser", "uniform"]
 
@@ -98,20 +98,7 @@ def initialiser(init: str | Initialiser | None, activation: Any = "linear") -> I
     """
     if init is None:
         return he if isinstance(activation, str) and activation in _RECTIFIERS else glorot
-    if isinstance(init, str):
-        if init in INITIALISERS:
-            return INITIALISERS[init]
-        near = naming.closest(init, INITIALISERS)
-        raise UnknownNameError(
-            f"init: no initialiser is called {init!r}; {f'did you mean {near[0]!r}? ' if near else ''}"
-            f"there are {', '.join(INITIALISERS)}, or pass a function of (n_in, n_out, rng)"
-        )
-    if not callable(init):
-        raise ValueTypeError(
-            f"init: needs a name or a function of (n_in, n_out, rng), got {type(init).__name__}; "
-            f"the names are {', '.join(INITIALISERS)}"
-        )
-    return init
+    return named(init, INITIALISERS, "init: no initialiser is", "init: needs", "(n_in, n_out, rng)")
 
 
 def draw(init: Initialiser, n_in: int, n_out: int, rng: np.random.Generator) -> tuple[Array, Array]:

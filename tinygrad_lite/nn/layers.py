@@ -21,6 +21,16 @@ from .modules import Module
 __all__ = ["Activation", "Dropout", "Linear", "MLP", "Sequential"]
 
 
+def as_value(x: Any) -> Value:
+    """``x``, or its numbers as a constant named x."""
+    return x if isinstance(x, Value) else constant(as_data(x, keep_integers=True, copy=False), "x")
+
+
+def as_floats(value: Value, dtype: np.dtype[Any]) -> Value:
+    """A Value of floats as it is, one of integers as a constant of ``dtype``."""
+    return value if value.dtype.kind == "f" else plain(lambda data: np.asarray(data, dtype), value, name=value.name)
+
+
 class Linear(Module):
     """``x @ w + b``: every output is a weighted sum of all inputs, plus its bias.
 
@@ -62,13 +72,11 @@ class Linear(Module):
 
     def _input(self, x: Any) -> Value:
         """``x`` as a Value whose last axis has the right width."""
-        value = x if isinstance(x, Value) else constant(as_data(x, keep_integers=True, copy=False), "x")
+        value = as_value(x)
         data = value._data  # .data is for those who read numbers
         if type(data) is np.ndarray and data.shape[-1] == self.n_in and data.dtype.kind == "f":
             return value
-        if value.dtype.kind != "f":
-            dtype = self.w.dtype
-            value = plain(lambda data: np.asarray(data, dtype), value, name=value.name)
+        value = as_floats(value, self.w.dtype)
         if not value.shape or value.shape[-1] != self.n_in:
             raise ShapeError(
                 f"Linear: {self.w.name!r} needs inputs of width {self.n_in} on the last axis, got {describe(value)}; "

@@ -295,9 +295,8 @@ def _classes(z: Value, labels: Any) -> Value:
         _require("cross_entropy", data, data >= 0, "a probability is at least 0")
         sums = data.sum(axis=-1)
         _require("cross_entropy", sums, np.abs(sums - 1.0) <= 1e-6, "the probabilities of one sample sum to 1")
-        return (
-            labels if isinstance(labels, Value) else Value(data.astype(z.dtype, copy=False), "t", requires_grad=False)
-        )
+        given = isinstance(labels, Value)
+        return labels if given else Value(data.astype(z.dtype, copy=False), "t", requires_grad=False)
     if data.shape != z.shape[:-1]:
         raise ShapeError(
             f"cross_entropy: for logits of shape {z.shape} needs class numbers of shape {z.shape[:-1]} "
@@ -308,12 +307,8 @@ def _classes(z: Value, labels: Any) -> Value:
             f"cross_entropy: class numbers are whole, got {data[data != np.floor(data)].flat[0]:g}; "
             f"for probabilities pass shape {z.shape}"
         )
-    _require(
-        "cross_entropy",
-        data,
-        (data >= 0) & (data < classes),
-        f"a class is a number from 0 to {classes - 1} ({classes} logits)",
-    )
+    rule = f"a class is a number from 0 to {classes - 1} ({classes} logits)"
+    _require("cross_entropy", data, (data >= 0) & (data < classes), rule)
 
     def converted(numbers: Any) -> Any:
         return np.asarray(numbers).astype(np.intp) if z.ndim == 2 else one_hot(numbers, z)

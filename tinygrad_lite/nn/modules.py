@@ -198,15 +198,10 @@ class Module:
 
     def _repr_html_(self) -> str:
         parameters = self.named_parameters()
-        rows: list[list[Cell]] = [
-            [
-                name,
-                str(p.shape) if p.shape else "scalar",
-                p.size,
-                f"|grad| {np.linalg.norm(p.grad):.4g}" if p.has_grad else "–",
-            ]
-            for name, p in list(parameters.items())[:_LISTED]
-        ]
+        rows: list[list[Cell]] = []
+        for name, p in list(parameters.items())[:_LISTED]:
+            gradient = f"|grad| {np.linalg.norm(p.grad):.4g}" if p.has_grad else "–"
+            rows.append([name, str(p.shape) if p.shape else "scalar", p.size, gradient])
         count = sum(p.size for p in parameters.values())
         more = len(parameters) - len(rows)
         note = f"and {more} more parameters" if more > 0 else ""
@@ -246,11 +241,8 @@ def _members(attributes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if isinstance(member, Value | Module):
             yield path, member
             continue
-        inner: list[tuple[Any, Any]] = []
-        if isinstance(member, list | tuple):
-            inner = list(enumerate(member))
-        elif isinstance(member, dict):
-            inner = list(member.items())
+        items: Any = member.items() if isinstance(member, dict) else ()
+        inner = list(enumerate(member) if isinstance(member, list | tuple) else items)
         if inner and id(member) not in open_containers:  # a list may contain itself
             open_containers.add(id(member))
             waiting += [(f"{path}.{key}", value) for key, value in reversed(inner)]
@@ -261,10 +253,8 @@ def _joined(path: str, name: str) -> str:
 
 
 def _some(names: Mapping[str, Any]) -> str:
-    listed = list(names)
-    return (
-        ", ".join(listed[:8]) + (f" and {len(listed) - 8} more" if len(listed) > 8 else "") if listed else "none at all"
-    )
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return (", ".join(list(names)[:8]) or "none at all") + more
 
 
 def _filled(parameters: Mapping[str, Value], state: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -215,12 +215,9 @@ class MLP(Module):
     def batch(self, rows: Any) -> list[Any]:
         """The outputs for each row, in a list. With several rows the names end in the row's number."""
         if not _is_rows(rows):
-            raise ShapeError(
-                f"MLP: batch needs rows of {self.dims[0]} inputs, got {_described(rows)}; pass a list of rows"
-            )
-        if len(rows) == 1:
-            return [self(rows[0])]
-        return [self(row, sample) for sample, row in enumerate(rows)]
+            width = self.dims[0]
+            raise ShapeError(f"MLP: batch needs rows of {width} inputs, got {_described(rows)}; pass a list of rows")
+        return [self(row, sample if len(rows) > 1 else None) for sample, row in enumerate(rows)]
 
     def parameters(self) -> list[Value]:
         """The weights and the bias of one neuron after the other, layer by layer."""
@@ -250,11 +247,8 @@ def _one_or_all(values: list[Value]) -> Any:
 
 def _is_rows(x: Any) -> bool:
     """Whether ``x`` holds several samples rather than the inputs of one."""
-    if isinstance(x, list | tuple):
-        if not x:
-            return False
-        first = x[0]
-        return isinstance(first, list | tuple) or (isinstance(first, Value | np.ndarray) and first.ndim > 0)
+    if isinstance(x, list | tuple) and x:
+        return isinstance(x[0], list | tuple) or (isinstance(x[0], Value | np.ndarray) and x[0].ndim > 0)
     return isinstance(x, Value | np.ndarray) and x.ndim > 1
 
 
@@ -267,10 +261,11 @@ def _inputs(x: Any, module: Module, width: int, sample: int | None) -> list[Valu
             f"{type(module).__name__}: needs a list of {width} inputs, got {_described(x)}; "
             "put the numbers or scalar Values of one sample in a list"
         )
+    who = type(module).__name__
     if len(x) != width:
+        first = module.parameters()[0].name
         raise ShapeError(
-            f"{type(module).__name__}: {_first_name(module)!r} and its layer need {width} inputs, got {len(x)}; "
-            f"pass {width} numbers or scalar Values"
+            f"{who}: {first!r} and its layer need {width} inputs, got {len(x)}; pass {width} numbers or scalar Values"
         )
     ending = "" if sample is None else f"@{sample}"
     values = []
@@ -280,15 +275,9 @@ def _inputs(x: Any, module: Module, width: int, sample: int | None) -> list[Valu
         elif not isinstance(item, Value):
             item = Value(item, name=f"x{k}{ending}", requires_grad=False)
         if item.shape:
-            raise ShapeError(
-                f"{type(module).__name__}: input {k} is one number, got {describe(item)}; MLP.batch takes samples"
-            )
+            raise ShapeError(f"{who}: input {k} is one number, got {describe(item)}; MLP.batch takes samples")
         values.append(item)
     return values
-
-
-def _first_name(module: Module) -> str | None:
-    return module.parameters()[0].name
 
 
 def _described(x: Any) -> str:
