@@ -104,7 +104,7 @@ class Moved:
         return ModuleSpec(name, self, is_package=True) if name in self.moved else None  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """A plain module."""
+        """Return ``None``: Python makes a plain module."""
 
     def exec_module(self, module: ModuleType) -> None:
         places = [import_module(place) for place in self.moved[module.__name__]]
@@ -119,6 +119,6 @@ class Moved:
 def install(moved: Mapping[str, tuple[str, ...]]) -> None:
     """Let ``import`` find the old modules in ``moved``.
 
-    They come first: the files of a room that an old package now is would be found again, under the old path.
+    The finder comes first: otherwise Python would load a room's files a second time, under the old package's name.
     """
     sys.meta_path.insert(0, Moved(moved))

@@ -48,5 +48,5 @@ class _Finder:
 
 
 def install() -> None:
-    """Let ``import`` find the old modules, after all that exist."""
+    """Let ``import`` find the old modules; existing ones take precedence."""
     sys.meta_path.append(_Finder())

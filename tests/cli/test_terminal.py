@@ -173,7 +173,7 @@ def test_a_goal_that_is_missed_is_status_one(capsys: Any) -> None:
             "--wrt w2[-1,0]: w2 has shape (10, 2); give each axis a number",
         ),
         (["paths", "xor", "--wrt", "w2[0]"], "--wrt w2[0]: w2 has shape (10, 2); give each axis a number"),
-        (["derive", "xor", "--wrt", "x"], "--wrt x: it is data, of which no gradient is taken; name a weight"),
+        (["derive", "xor", "--wrt", "x"], "--wrt x: it is data and has no gradient; name a weight"),
         (["paths", "half-adder", "--sample", "1", "--wrt", "x0"], "--wrt x0: it is data"),
         (["compare", "half-adder", "--targets", "2"], "--targets 2: goes with --data"),
         (["explore"], "invalid choice: 'explore'"),

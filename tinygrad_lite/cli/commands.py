@@ -36,7 +36,7 @@ def _check_weight(loss: Value, wrt: str) -> None:
             raise InputError(f"--wrt {wrt}: {name} has shape {value.shape}; give each axis a number from 0")
     if find(loss, wrt, "--wrt")[0].requires_grad:
         return
-    raise InputError(f"--wrt {wrt}: it is data, of which no gradient is taken; name a weight, as w1[0,0] or w100")
+    raise InputError(f"--wrt {wrt}: it is data and has no gradient; name a weight, as w1[0,0] or w100")
 
 
 def _derive(arguments: Any) -> int:

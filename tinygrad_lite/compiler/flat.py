@@ -178,7 +178,7 @@ class Loops(NamedTuple):
     """Adds up the cotangents, its second argument, from that of the end."""
     source: str
     at: Mapping[int, int]
-    """Where the place of each number went."""
+    """The new place of each number."""
 
 
 def flat_replay(flat: Flat, loops: Loops, held: Sequence[bool], optimizer: Any) -> Callable[..., float]:

@@ -31,9 +31,9 @@ __all__ = ["CompiledStep", "compile"]
 
 
 MOST_PROGRAMS = 16
-"""For arguments of the same shapes: with more, the function reads something that never repeats."""
+"""The most programs for arguments of the same shapes: a function that needs more reads data that never repeat."""
 MOST_SHAPES = 64
-"""Of arguments, each with programs of its own."""
+"""The most combinations of the arguments' shapes, each with programs of its own."""
 
 _TRIED_AGAIN = (ArithmeticError, ValueError, IndexError)
 """Errors of a replay where eager computes NumPy's inf or nan, or raises a message of its own."""
@@ -104,7 +104,7 @@ class CompiledStep:
     def __call__(self, *arguments: Any, **named: Any) -> float:
         """One step: the loss, as a float. The gradients are where ``backward`` leaves them."""
         lock = self._lock
-        lock.acquire()  # which `with` takes half as long again to do
+        lock.acquire()  # a with statement takes 1.5 times as long
         try:
             watched = False
             if self._running or blocks_open[0] or captures_open[0]:

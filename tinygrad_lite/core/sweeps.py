@@ -57,9 +57,9 @@ def backward(self: Value, grad: Any = None, keep: str | None = None) -> None:
 
 @np.errstate(all="ignore")
 def gradients(end: Value, grad: Any = None) -> dict[Value, Any]:
-    """The gradient that ``end.backward(grad)`` gives every Value it reaches, of leaves that had none before.
+    """The gradients that ``end.backward(grad)`` adds to the Values that it reaches, starting from none.
 
-    Nothing is written into a Value. The very code runs that trains: ``Op.pull`` of arrays and the saved derivatives of
+    Nothing is written into a Value. It runs the code that trains: ``Op.pull`` of arrays and the saved derivatives of
     scalars, which the other sweeps do not use. Arrays may be shared between Values.
 
     >>> a = Value(3.0)
@@ -390,7 +390,7 @@ def carry_back(
 def carry_forward(
     ends: Sequence[Value], starts: Sequence[Value], tangents: Sequence[Any], semiring: Numbers
 ) -> list[Any]:
-    """The tangent of each of ``ends``; ``None`` for one that depends on no start. As ``carry_back``, the other way."""
+    """The tangent of each of ``ends``; ``None`` for one that depends on no start. As ``carry_back``, forward."""
     graph = dict(between(ends, starts))
 
     def edges(node: Value) -> Iterable[tuple[int, Value, Chain]]:

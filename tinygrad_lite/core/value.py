@@ -106,7 +106,7 @@ class Value(Methods):
             tell_of_data(self)
         data = self._data
         if self._made_by is not None and type(data) is np.ndarray:
-            data.flags.writeable = False  # here, and not when it is made, where it would cost every op
+            data.flags.writeable = False  # on first access: when the Value is made it would slow every op
         return data
 
     @data.setter

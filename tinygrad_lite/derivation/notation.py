@@ -99,7 +99,7 @@ class Cotangent:
         return self if piece.shape == self.shape else self._as(called("np.broadcast_to", piece.code, self.shape))
 
     def _as(self, code: ast.expr, shape: Shape | None = None) -> Cotangent:
-        """The same numbers computed in another way, perhaps in another shape: a reader need not know."""
+        """The same cotangent after a reshape or a cast, which the notation does not show."""
         piece = self.piece()
         shape = self.shape if shape is None else shape
         return Cotangent((Piece(piece.text, piece.latex, code, piece.level, shape),), shape)

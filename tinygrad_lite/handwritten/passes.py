@@ -34,7 +34,7 @@ __all__ = ["HELPED", "Passes"]
 
 
 HELPED = 40
-"""Characters of the table's text from which on an op is a function of its own, defined above."""
+"""An op whose text in the table is longer than this becomes a function of its own, defined above."""
 
 TERMS = 12
 """Terms of a sum in one line."""

@@ -41,7 +41,7 @@ class Line(Call):
     key: ast.expr | None = None
     how: str = "="
     of: Any = None
-    """The Value whose derivative it is."""
+    """The Value whose cotangent the line computes."""
 
     def slots(self) -> Iterator[Slot]:
         """The slots of the variables that it reads, as often as it does."""
@@ -88,7 +88,7 @@ class Statements(Program):
         return f"%{next(self._number)}"
 
     def line(self, target: str, value: ast.expr, out: Slot | None = None, section: str = "", **more: Any) -> Line:
-        """A line of this program that is not in it yet."""
+        """Make a line without adding it to the program."""
         out = Slot(None, note=target) if out is None else out
         section = section or self.section
         return Line(

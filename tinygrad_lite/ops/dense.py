@@ -75,9 +75,9 @@ class Dense:
         m, n = math.prod(out), math.prod(own)
         if math.prod(batch) * m * n > AT_MOST:
             raise ArgumentError(
-                f"{self.who}: what is asked of paths needs the derivative of each of {m} elements by each of {n}, "
-                f"{math.prod(batch) * m * n:,} numbers, and at most {AT_MOST:,} are computed; ask of smaller matrices, "
-                "or for gradients, which do without"
+                f"{self.who}: path queries need the full Jacobian of {m} × {n} elements, "
+                f"{math.prod(batch) * m * n:,} numbers, and at most {AT_MOST:,} are computed; query smaller matrices, "
+                "or take gradients, which do without it"
             )
         units = np.zeros((m, *batch, m))
         units[np.arange(m), ..., np.arange(m)] = 1.0

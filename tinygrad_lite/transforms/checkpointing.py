@@ -65,7 +65,7 @@ class _Watch(Observer):
 
     def saw_derivative(self) -> None:
         raise GraphError(
-            f"checkpoint: {self.who} takes a derivative inside, of which nothing would be recorded; take the "
+            f"checkpoint: {self.who} takes a derivative inside, which checkpoint cannot record; take the "
             "derivative of the checkpointed function, or call it without checkpoint"
         )
 

@@ -21,7 +21,7 @@ __all__ = ["blocks", "hessian", "jacobian"]
 
 
 _BLOCK = 1 << 22
-"""Numbers that the rows of a Jacobian may take together at the largest Value between: more are done in turns."""
+"""The most numbers that one batch of rows may take at the largest Value between; more rows make several batches."""
 
 
 # ---- matrices of derivatives -----------------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ def jacobian(
 def _matrix(
     who: str, f: Callable[..., Any], of: Callable[..., Any], argnums: Any, has_aux: bool, mode: str | None
 ) -> Callable[..., Any]:
-    """The Jacobian of ``of``, which is ``f`` or was made of it."""
+    """The Jacobian of ``of``: ``f`` itself, or a transform of it."""
 
     def matrix(*args: Any, **kwargs: Any) -> Any:
         call = called(who, of, argnums, args, kwargs, has_aux)
@@ -94,7 +94,7 @@ def blocks(call: Call, mode: str | None) -> list[list[Any]]:
 
 
 def _carried(call: Call, rows: Sequence[Value], columns: Sequence[Value], forward: bool) -> list[Any]:
-    """What arrives at each column from every element of the rows, one after the other along the first axis."""
+    """The cotangents (or tangents) of each column, one slice of the first axis for each element of the rows."""
     total = sum(row.size for row in rows)
     ends, starts = (columns, rows) if forward else (rows, columns)
     largest = max((node.size for node, _ in between(ends, starts)), default=1)
@@ -114,7 +114,7 @@ def _carried(call: Call, rows: Sequence[Value], columns: Sequence[Value], forwar
 
 
 def _unit_rows(values: Sequence[Value], first: int, n: int, recorded: bool) -> list[Any]:
-    """For each Value ``n`` arrays of its shape: of the unit vectors over all of them the ``first`` one and so on."""
+    """``n`` consecutive unit vectors over all Values together, from the one numbered ``first``, split by Value."""
     found = []
     offset = 0
     for value in values:

@@ -55,7 +55,7 @@ def _inside() -> Iterator[None]:
 
 @dataclass
 class Call:
-    """One call of a function, recorded: from ``starts``, what it is differentiated by, to ``ends``, what it returned.
+    """A recorded call of a function: ``starts`` are the Values to differentiate by, ``ends`` the results.
 
     ``wrt`` and ``result`` are the containers that they came in. ``valued`` says that results are Values, and
     ``recorded`` that they can be differentiated again.
@@ -84,7 +84,7 @@ class Call:
         return filled(self.result, [self.given(end) for _, end in self.ends])
 
     def auxiliary(self) -> Any:
-        """What the function returned beside it."""
+        """The function's auxiliary result."""
         return mapped(
             lambda x, _: x if self.valued or not isinstance(x, Value) else self.given(x), self.aux, "", _itself
         )
@@ -230,7 +230,7 @@ def _parameters(f: Callable[..., Any]) -> list[str]:
 
 
 def _opened(tree: Any, path: str, who: str, starts: list[tuple[str, Value]]) -> Any:
-    """What the function gets: fresh Values in the same containers. A module stays itself: its parameters are it."""
+    """The argument with a fresh Value for each leaf. A module is passed as it is: its parameters are the Values."""
 
     def leaf(x: Any, path: str) -> Value:
         starts.append((path, argument(number(x, path, who, "leave it out of argnums, or pass it as another argument"))))
@@ -244,7 +244,7 @@ def _opened(tree: Any, path: str, who: str, starts: list[tuple[str, Value]]) -> 
 
 
 def _named(who: str, f: Any, transform: Callable[..., Any]) -> Callable[..., Any]:
-    """The transformed function, called after its own, whose signature it has."""
+    """Give the transformed function a name, and the signature of the original."""
     if not callable(f):
         raise ValueTypeError(f"{who}: needs a function, got {type(f).__name__}; pass for example lambda x: x * x")
     name = getattr(f, "__name__", type(f).__name__)

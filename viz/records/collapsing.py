@@ -17,7 +17,7 @@ from tinygrad_lite.graph.scopes import Region
 __all__ = ["CHAIN", "LIMIT", "Frame", "Frames", "Group", "Regions", "View", "collapsed", "frames_of"]
 
 LIMIT = 2_000
-"""The largest number of nodes in a picture, ops among them. Laid out in layers, as many are 4.5 m wide on paper."""
+"""The largest number of nodes in a picture, ops among them. A layered picture of as many is 4.5 m wide on paper."""
 
 CHAIN = 24
 """The least number of ops in a row that become one box."""
