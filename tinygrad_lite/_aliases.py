@@ -42,7 +42,7 @@ MOVED = {
         "einsums": "ops.einsums",
         "elementary": "ops.elementary",
         "elementwise": "core.elementwise",
-        "emitting": "compiler.codegen compiler.runtime",
+        "emitting": "compiler.codegen compiler.scope",
         "expressions": "formulas.expressions formulas.symbols",
         "finding": "graph.lookup",
         "flattening": "compiler.flat",

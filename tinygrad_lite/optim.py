@@ -30,9 +30,7 @@ class Update:
     """
 
     def __init__(self, parameter: Value, data: str, gradient: str) -> None:
-        self.parameter = parameter
-        self.data = data
-        self.gradient = gradient
+        self.parameter, self.data, self.gradient = parameter, data, gradient
 
     def setting(self, name: str) -> str:
         """The expression of a setting of the optimizer, for example of ``lr``."""

@@ -6,7 +6,6 @@ stores gradients. Gradients belong to the caller: their arrays are used again on
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -18,7 +17,6 @@ from ..programs.calls import Call, Slot, needed
 from ..programs.folding import folded
 from .buffers import WRITING, Buffers, masks_first
 from .lowered import Lowered
-from .runtime import OverflowedError, all_floats, check, fitting, real, references, stepped
 from .scope import Scope, comment
 from .statements import Statements
 
@@ -48,9 +46,7 @@ class Emitter:
     """
 
     def __init__(self, low: Lowered, held: Sequence[bool], optimizer: Any) -> None:
-        self.low = low
-        self.optimizer = optimizer
-        self.managed = managed_by(optimizer)
+        self.low, self.optimizer, self.managed = low, optimizer, managed_by(optimizer)
         self.leaves = [(leaf, slot) for (leaf, slot), there in zip(low.leaves, held, strict=True) if there]
         fixed = {slot: slot.sample for (_, slot), there in zip(low.leaves, held, strict=True) if not there}
         live = {leaf for leaf, _ in self.leaves}
@@ -65,7 +61,7 @@ class Emitter:
         self.gradients = self._own_arrays(zip(reached, ends[1:], strict=True))
         ends = [x for x in (*(g for _, g in self.gradients), self.loss, *self.finite) if isinstance(x, Slot)]
         calls = masks_first(needed(low.calls, ends, _has_effect))
-        self.scope = Scope(_THINGS, fixed)
+        self.scope = Scope(fixed)
         self.buffers = Buffers(calls, ends)
         self.text = Statements(calls, ends, self.scope, self.buffers)
         self.parameters: dict[Value, str] = {}
@@ -248,13 +244,6 @@ class UpdateText(Update):
         sample, scope = self._g.sample, self._owner.scope
         like = self._owner.buffers.spare(sample) if elements is None else np.empty(elements, sample.dtype)
         return scope.constant(like, scope.fresh("b"))
-
-
-_THINGS: dict[str, Any] = {
-    "refs": sys.getrefcount, "BASE": references(), "empty_like": np.empty_like, "check": check, "fitting": fitting,
-    "all_floats": all_floats, "copyto": np.copyto, "real": real, "step": stepped, "Overflowed": OverflowedError,
-    "vdot": np.vdot,
-}  # fmt: skip
 
 
 def _is_array(x: Any) -> bool:

@@ -19,7 +19,7 @@ from ..core.graph import saved_operands
 from ..core.value import Op, Plain, Value, as_data
 from .capture import Capture
 from .codegen import UpdateText, managed_by
-from .runtime import all_floats, stepped
+from .scope import all_floats, stepped
 
 __all__ = ["Flat", "FlatNode", "Loops", "flat_replay", "flattened"]
 

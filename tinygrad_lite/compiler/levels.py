@@ -64,9 +64,7 @@ class _Group:
     """The source of one group: ``v`` are the numbers, ``d`` the cotangents."""
 
     def __init__(self, number: int, nodes: list[FlatNode], scope: dict[str, Any]) -> None:
-        self.number = number
-        self.nodes = nodes
-        self.scope = scope
+        self.number, self.nodes, self.scope = number, nodes, scope
         self.own = f"{nodes[0].out}:{nodes[-1].out + 1}"
         self.kind = nodes[0].kind
         self.places: Places = np.array([node.operands for node in nodes], np.intp)

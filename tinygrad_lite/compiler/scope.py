@@ -1,21 +1,94 @@
-"""Names in the code of a replay, and the things that they stand for."""
+"""Names in the code of a replay, and the things that they stand for: what the code calls, and what it raises."""
 
 from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 
 import numpy as np
 
 from ..core.numerics import FLOAT_FUNCTIONS
+from ..core.value import Value
 from ..programs.calls import Call, Slot
+from .capture import Guard, same
 
-__all__ = ["Scope", "comment"]
+__all__ = ["Missed", "OptimizerFailedError", "OverflowedError", "Scope", "all_floats", "comment", "stepped"]
 
 LONGEST_NOTE = 80
+
+
+# ---- what the code calls and raises ----------------------------------------------------------------------------------
+
+
+class Missed(Exception):
+    """The replay does not fit the data it was given; ``str`` says what changed."""
+
+
+class OverflowedError(ArithmeticError):
+    """A sigmoid's exponential overflowed, which only careful code gets right."""
+
+
+class OptimizerFailedError(Exception):
+    """The optimizer raised ``error`` after the gradients were stored: nothing may be done again."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def fitting(seen: Any, data: Any, value: Value) -> Any:
+    """New data of a leaf, if its shape and dtype are those that the code was made for."""
+    if type(data) is not type(seen) or data.shape != seen.shape or data.dtype != seen.dtype:
+        now = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else "a float"
+        raise Missed(f"the data of {value.name or 'a parameter'!r} became {now}")
+    return data
+
+
+def all_floats(data: Sequence[Any]) -> Sequence[Any]:
+    """The data, if all of them are floats."""
+    if {*map(type, data)} != {float}:
+        raise Missed("a parameter that was one number became an array")
+    return data
+
+
+def references() -> int:
+    """The answer of ``getrefcount`` for a buffer that only the list of buffers and a local variable hold."""
+    buffers = [np.empty(1)]
+    buffer = buffers[0]
+    return sys.getrefcount(buffer)
+
+
+def stepped(optimizer: Any) -> None:
+    """The optimizer's own step."""
+    try:
+        optimizer.step()
+    except Exception as error:
+        raise OptimizerFailedError(error) from None
+
+
+def real(x: Any) -> float:
+    """A power, unless it is complex, where eager has nan."""
+    if type(x) is not float:
+        raise OverflowedError("complex")
+    return x
+
+
+def check(guard: Guard, *data: Any) -> None:
+    """``Missed`` unless the guard holds."""
+    if not same(guard.function(*data), guard.found):
+        raise Missed(guard.what)
+
+
+_THINGS: dict[str, Any] = {
+    "refs": sys.getrefcount, "BASE": references(), "empty_like": np.empty_like, "check": check, "fitting": fitting,
+    "all_floats": all_floats, "copyto": np.copyto, "real": real, "step": stepped, "Overflowed": OverflowedError,
+    "vdot": np.vdot,
+}  # fmt: skip
+
+# ---- names -----------------------------------------------------------------------------------------------------------
 
 
 class Scope:
@@ -24,8 +97,8 @@ class Scope:
     ``fixed`` are slots whose data never change: they are constants.
     """
 
-    def __init__(self, things: Mapping[str, Any], fixed: Mapping[Slot, Any]) -> None:
-        self.things: dict[str, Any] = {"inf": np.inf, "nan": np.nan, **things, **FLOAT_FUNCTIONS}
+    def __init__(self, fixed: Mapping[Slot, Any]) -> None:
+        self.things: dict[str, Any] = {"inf": np.inf, "nan": np.nan, **_THINGS, **FLOAT_FUNCTIONS}
         self.names: dict[Slot, str] = {}
         self.fixed = fixed
         self._constants: dict[int, tuple[str, Any]] = {}  # by id, with the thing itself, so that no id is used twice

@@ -30,9 +30,7 @@ class Statements:
     """Writes ``calls`` as lines of a function body, in order."""
 
     def __init__(self, calls: Sequence[Call], ends: Iterable[Slot], scope: Scope, buffers: Buffers) -> None:
-        self.calls = calls
-        self.scope = scope
-        self.buffers = buffers
+        self.calls, self.scope, self.buffers = calls, scope, buffers
         self.lines: list[str] = []
         self._once = read_once(calls, ends)
         self._readers = Counter(x for call in calls for x in {*call.slots()})

@@ -24,7 +24,7 @@ from ..optim import Optimizer
 from .backends import BACKENDS, Plan
 from .capture import Capture, as_values, captured, kind_of, same_call, signature
 from .codegen import Replay
-from .runtime import Missed, OptimizerFailedError, OverflowedError
+from .scope import Missed, OptimizerFailedError, OverflowedError
 from .verify import State, check_same
 
 __all__ = ["CompiledStep", "compile"]
@@ -45,12 +45,8 @@ class Program:
     """One way through the function: its replay, and the conditions under which it holds."""
 
     def __init__(self, replay: Replay, noise: list[Any], modes: list[tuple[Any, bool]], backend: str) -> None:
-        self.replay = replay.function
-        self.source = replay.source
-        self.calls_numpy = replay.calls_numpy
-        self.noise = noise
-        self.modes = modes
-        self.backend = backend
+        self.replay, self.source, self.calls_numpy = replay
+        self.noise, self.modes, self.backend = noise, modes, backend
         self.changes = mode_changes[0]
 
     def run_with(self, data: list[Any], drawn: Noise) -> float:
@@ -86,8 +82,7 @@ class CompiledStep:
     """
 
     def __init__(self, function: Callable[..., Any], optimizer: Any, backend: str | None) -> None:
-        self.function = function
-        self.optimizer = optimizer
+        self.function, self.optimizer = function, optimizer
         self.captures = 0
         self._backend = backend
         self._shapes: OrderedDict[Any, list[Program]] = OrderedDict()

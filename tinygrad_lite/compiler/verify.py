@@ -20,8 +20,7 @@ class State:
     """Parameters, their gradients and the optimizer's memory, to be put back."""
 
     def __init__(self, leaves: Sequence[Value], optimizer: Any) -> None:
-        self.leaves = leaves
-        self.optimizer = optimizer
+        self.leaves, self.optimizer = leaves, optimizer
         self.gradients = [leaf._grad for leaf in leaves]
         self.data = [_copied(leaf._data) for leaf in leaves]
         self.memory = optimizer.state_dict() if hasattr(optimizer, "state_dict") else None

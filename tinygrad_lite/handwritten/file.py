@@ -90,10 +90,8 @@ def _add_to_dict(page: Page, gradients: Mapping[str, ast.expr], comments: Sequen
 
 
 def _imports(text: str, loops: bool) -> str:
-    imports = [
-        *(["import math"] if re.search(r"\bmath\.", text) else []),
-        *(["from collections import defaultdict"] if loops else []),
-    ]
+    imports = ["import math"] if re.search(r"\bmath\.", text) else []
+    imports += ["from collections import defaultdict"] if loops else []
     if re.search(r"\bnp\.", text):
         imports += [*([""] if imports else []), "import numpy as np"]
     return "\n" + "\n".join(imports) + "\n" if imports else ""
@@ -155,6 +153,7 @@ class _Routes:
 
     def __init__(self, passes: Passes, lines: Container[Value]) -> None:
         self.end, self.names, self.readers = passes.end, passes.names, passes.readers
+        self.start = quoted(self.names[self.end] or "loss")
         self.lines = lines
         self.counts: Mapping[Value, Any] = reverse(self.end, COUNT) if passes.program.scalar else {}
 
@@ -203,8 +202,3 @@ class _Routes:
                 return [self.start, "…", *names[-1:]]
             shown = readers[0]
         return [self.start, *names]
-
-    @property
-    def start(self) -> str:
-        """The name of the end in comments."""
-        return quoted(self.names[self.end] or "loss")

@@ -45,8 +45,7 @@ class Page:
     """Text, line by line, at an indentation."""
 
     def __init__(self, program: Statements, indent: int) -> None:
-        self.program = program
-        self.indent = indent
+        self.program, self.indent = program, indent
         self.source = Source(MATH if program.scalar else NUMPY)
         self.lines: list[str] = []
 

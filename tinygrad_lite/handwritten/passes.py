@@ -57,10 +57,7 @@ class Passes:
         names: Mapping[Value, str | None],
         families: Mapping[Value, Sequence[Value]],
     ) -> None:
-        self.end = end
-        self.wrt = wrt
-        self.names = names
-        self.families = families
+        self.end, self.wrt, self.names, self.families = end, wrt, names, families
         self.values = ancestors(end)
         self.order = topological(end)
         self.program = Readable(scalar=all(not value.shape and _is_expression(value) for value in self.values))

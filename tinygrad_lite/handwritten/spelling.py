@@ -81,27 +81,23 @@ def operand(x: Any, constant: Constant) -> ast.expr:
 
 def _argument(x: Any, constant: Constant) -> ast.expr:
     """An argument of a function: short arrays of whole numbers are lists."""
-    if isinstance(x, Slot):
-        return x.expr  # type: ignore[attr-defined, no-any-return]
     if isinstance(x, tuple | list):
         items = [_argument(item, constant) for item in x]
         return ast.Tuple(items, ast.Load()) if isinstance(x, tuple) else ast.List(items, ast.Load())
     if isinstance(x, np.ndarray) and x.dtype.kind == "i" and 0 < x.size <= 16:
         return literal(x.tolist())
-    return operand(x, constant) if isinstance(x, np.ndarray) else literal(x)
+    return operand(x, constant) if isinstance(x, Slot | np.ndarray) else literal(x)
 
 
 def key_of(key: Any, constant: Constant) -> ast.expr:
     """An index as NumPy takes it, with arrays and slots in it."""
-    if isinstance(key, Slot):
-        return key.expr  # type: ignore[attr-defined, no-any-return]
     if isinstance(key, tuple):
         return ast.Tuple([key_of(part, constant) for part in key], ast.Load())
     if isinstance(key, list):
         if key and all(type(item) in (int, bool) for item in key):
             return literal(key)
         return constant(np.asarray(key) if key else np.zeros(0, dtype=np.intp))
-    return constant(key) if isinstance(key, np.ndarray) and key.ndim else literal(key)
+    return operand(key, constant) if isinstance(key, Slot | np.ndarray) else literal(key)
 
 
 def _of_ufunc(name: str, operands: list[ast.expr]) -> ast.expr:

@@ -72,11 +72,6 @@ class Statements(Program):
         self._filled: set[str] = set()  # changed in place
         self._constant_names: dict[int, str] = {}
 
-    @property
-    def lines(self) -> list[Line]:
-        """All lines, in order."""
-        return [line for line in self.calls if isinstance(line, Line)]
-
     def named(self, name: str | None) -> str:
         """A new variable name, made of this one."""
         found = identifier((name or "")[:32], self._taken)
@@ -135,12 +130,9 @@ class Statements(Program):
         """Lines for a variable that is a sum, with ``most`` terms in each."""
         found = self.define(target, total(terms[:most]), verb, kept or len(terms) > most, of)
         for start in range(most, len(terms), most):
-            self.extend(target, total(terms[start : start + most]))
+            rest = tidied(total(terms[start : start + most]))
+            self._change(self.line(target, rest, self._defined[target].out, how="+"))
         return found
-
-    def extend(self, target: str, value: ast.expr) -> None:
-        """``target = target + value``: the rest of a sum too long for one line."""
-        self._change(self.line(target, tidied(value), self._defined[target].out, how="+"))
 
     def update(self, target: ast.expr, key: ast.expr, value: ast.expr, how: str) -> ast.expr:
         """Change an array in place, or a copy of it where other lines may read it. Returns the variable."""

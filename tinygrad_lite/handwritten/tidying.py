@@ -41,7 +41,7 @@ _WORDS = {verb: word for word, verbs in _MADE_BY.items() for verb in verbs.split
 def tidy(program: Statements, outputs: Sequence[ast.expr]) -> tuple[list[Line], list[ast.expr]]:
     """Drop, inline and name. Returns the lines that are left, and the expressions of the ``outputs`` in their names."""
     ends = [program.line("", value, section="output") for value in outputs]
-    lines = [*program.lines, *ends]
+    lines = [line for line in [*program.calls, *ends] if isinstance(line, Line)]
     _rename(lines, program.aliases)
     for step in (lambda lines: lines, lambda lines: _inlined(lines, program.scalar)):
         lines = [line for line in needed(step(lines), {end.out for end in ends}) if isinstance(line, Line)]

@@ -44,8 +44,7 @@ class Traced(NDArrayOperatorsMixin):
     """Ops take it where they take arrays."""
 
     def __init__(self, program: Program, slot: Slot) -> None:
-        self.program = program
-        self.slot = slot
+        self.program, self.slot = program, slot
 
     # ---- shape and dtype
 
