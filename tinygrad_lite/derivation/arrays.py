@@ -76,10 +76,8 @@ class _Arrays:
 
     def _python(self) -> str:
         sources = [self.source(line.whole) for line in self.gradients]
-        if len(sources) == 1:
-            return self._after_deltas(sources[0])
-        pairs = zip(self._keys(), sources, strict=True)
-        return self._after_deltas(f"{{{', '.join(f'{name!a}: {source}' for name, source in pairs)}}}")
+        pairs = [f"{name!a}: {source}" for name, source in zip(self._keys(), sources, strict=True)]
+        return self._after_deltas(sources[0] if len(sources) == 1 else f"{{{', '.join(pairs)}}}")
 
     def _after_deltas(self, last: str) -> str:
         """The source of an expression that reads the δs, with the δs computed first."""
@@ -102,11 +100,10 @@ class _Arrays:
     def _terms(self) -> list[Term]:
         """The summands of the gradient, or of all gradients."""
         found = []
-        for line in self.gradients:
-            for term in line.terms:
-                python = self._after_deltas(self.source(term))
-                value = self._evaluated(python, dict(self.matrices.sources.symbols))
-                found.append(Term(term.text, term.latex, python, value))
+        for term in (term for line in self.gradients for term in line.terms):
+            python = self._after_deltas(self.source(term))
+            value = self._evaluated(python, dict(self.matrices.sources.symbols))
+            found.append(Term(term.text, term.latex, python, value))
         return found
 
     # ---- text and LaTeX

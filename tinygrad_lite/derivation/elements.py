@@ -25,7 +25,7 @@ from ..graph.batches import samples_of
 from ..paths.queries import GradientPaths
 from ..semirings import COUNT, GRADIENT
 from .factoring import Edge, Graph, Place, Product, Samples, Sum, grouped
-from .names import Delta, Sampled, inside_losses, suffixes
+from .names import Delta, Sampled, inside_losses, parameters_read, suffixes
 
 __all__ = ["Elements"]
 
@@ -163,9 +163,8 @@ class Elements:
         groups: list[Samples] = grouped(each, self.generic) if each else []
         if not groups or len(groups) == len(each):
             return whole()
-        if len(groups) == 1:
-            return Product((groups[0],))
-        return Product((Sum(tuple(Product((group,)) for group in groups)),))
+        terms = tuple(Product((group,)) for group in groups)
+        return terms[0] if len(terms) == 1 else Product((Sum(terms),))
 
     def generic(self, symbol: Symbol, sample: int) -> Symbol:
         """The symbol that stands for this one in every sample."""
@@ -200,7 +199,7 @@ class Elements:
             for edge in self.graph.edges.get(place, ()):
                 readers[edge.to].append((place, edge))
         between = [place for place in reached if place != self.target and (sample < 0 or self.sample(place) == sample)]
-        sums = {place for place in between if _reads_parameters(place.value)}
+        sums = {place for place in between if parameters_read(place.value)}
         if not sums or shared:
             sums |= {place for place in between if len({reader for reader, _ in readers[place]}) > 1}
         kept = []
@@ -219,9 +218,7 @@ class Elements:
 
     def in_terms_of(self, deltas: Mapping[Place, Delta], first: Sequence[Edge], target: Place) -> Product | None:
         """The sum over the paths to an element, each up to the first δ."""
-        sources: dict[Place, list[Edge]] = {}
-        for place in self.graph.reached(first):
-            sources[place] = list(self.graph.edges.get(place, ()))
+        sources = {place: list(self.graph.edges.get(place, ())) for place in self.graph.reached(first)}
         inner = {target}
         for place in reversed(list(sources)):  # those that lead to the target without passing a δ
             if place != target and place not in deltas and any(edge.to in inner for edge in sources[place]):
@@ -229,9 +226,10 @@ class Elements:
         within = {place: [edge for edge in sources[place] if edge.to in inner] for place in sources if place in inner}
         start = [edge for edge in first if edge.to in inner]
         for place, delta in deltas.items():
-            if place in sources and place != target and any(edge.to in inner for edge in sources[place]):
+            onward = [edge for edge in sources.get(place, ()) if edge.to in inner]
+            if onward and place != target:
                 start.append(Edge(place, delta, self.cotangent(place)))
-                within[place] = [edge for edge in sources[place] if edge.to in inner]
+                within[place] = onward
         within[target] = []
 
         def merges(place: Place) -> bool:
@@ -249,7 +247,3 @@ class Elements:
         value, index = place
         found = self._cotangents[value]
         return float(found[index] if index else found)
-
-
-def _reads_parameters(value: Value) -> bool:
-    return value.op is not None and any(parent.is_leaf and parent.requires_grad for parent in value.parents)

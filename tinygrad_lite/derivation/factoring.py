@@ -12,7 +12,6 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from functools import partial
 from typing import NamedTuple
 
 from ..core.shapes import Index
@@ -263,13 +262,9 @@ def grouped(samples: Mapping[int, Product], generic: Callable[[Symbol, int], Sym
     """The trees of the samples, grouped by form. ``generic`` makes the symbol that stands for one in every sample."""
     alike: defaultdict[str, list[tuple[int, Product]]] = defaultdict(list)
     for sample, tree in samples.items():
-        of_any = _substituted(tree, partial(_generic, generic, sample))
+        of_any = _substituted(tree, lambda symbol, sample=sample: generic(symbol, sample))  # type: ignore[misc]
         alike[_shape(of_any)].append((sample, of_any))
     return [Samples(*zip(*group, strict=True)) for group in alike.values()]
-
-
-def _generic(generic: Callable[[Symbol, int], Symbol], sample: int, symbol: Symbol) -> Symbol:
-    return generic(symbol, sample)
 
 
 def _substituted(tree: Product, change: Callable[[Symbol], Symbol]) -> Product:

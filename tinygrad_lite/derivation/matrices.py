@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from ..formulas.python import Python
 from ..formulas.reader import TooLongError, Tracer, with_weight
 from ..formulas.symbols import Block, Symbol, names_in, substituted, symbols
 from ..ops.reductions import LogSumExp
-from .names import Sources, inside_losses, suffixes
+from .names import Sources, inside_losses, parameters_read, suffixes
 from .notation import LATEX, TEXT, Cotangent, Notation, Piece, added, multiplied, shape_of_expression
 
 __all__ = ["Matrices", "MatrixLine"]
@@ -77,7 +78,8 @@ class Matrices:
             self.edges = {node: [(k, x) for k, x, _ in chains(node) if x in leading] for node in order}
         self.inside = {value: None for value in reversed(order) if value in inside_losses(self.end) - {*self.targets}}
         shown = [node for node in reversed(order) if node in leading and node not in self.inside]
-        suffix = suffixes([node for node in shown if node is not self.end and _summing(node, self.edges[node])])
+        summing = [node for node in shown if len(self.edges[node]) > 1 or parameters_read(node)]
+        suffix = suffixes([node for node in summing if node is not self.end])  # backpropagation would save these
         arriving: defaultdict[Value, list[Cotangent]] = defaultdict(list, {self.end: [self._seed()]})
         for node in shown:
             if node in arriving:
@@ -144,10 +146,7 @@ class Matrices:
     def _constant(self, data: Any, name: str) -> Symbol:
         value = constant(np.asarray(data))
         taken = {*self.constants.values(), *(v.name for v in ancestors(self.end))}
-        shown, k = name, 1
-        while shown in taken:
-            k += 1
-            shown = f"{name}{k}"
+        shown = next(one for k in count(1) if (one := name if k == 1 else f"{name}{k}") not in taken)
         self.constants[value] = shown
         return Symbol(value, None, shown)
 
@@ -188,11 +187,9 @@ class Matrices:
             return symbol
         if value in self.names:
             return Symbol(value, symbol.index, self.names[value])
-        if not value.shape:
-            return symbol
         if value in self.constants:
             return Symbol(value, None, self.constants[value])
-        return self._constant(value.data, "c")
+        return self._constant(value.data, "c") if value.shape else symbol
 
     # ---- definitions
 
@@ -232,11 +229,6 @@ def _worked_out(tracer: Tracer, value: Value) -> ast.expr:
         return tracer.element(value, None)
     except TooLongError:
         return Block("…", r"\dots", number(0.0), ATOM)
-
-
-def _summing(node: Value, onward: Sequence[Any]) -> bool:
-    """Whether backpropagation would save the derivative at a node: it reads a parameter, or has several operands."""
-    return len(onward) > 1 or any(parent.is_leaf and parent.requires_grad for parent in node.parents)
 
 
 def _is_python(call: ast.Call) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from ..formulas.symbols import Symbol
 from ..ops.fused_losses import FusedLoss
 from .factoring import Place
 
-__all__ = ["Delta", "Sampled", "Sources", "auto_names", "inside_losses", "partial_name", "suffixes"]
+__all__ = ["Delta", "Sampled", "Sources", "auto_names", "inside_losses", "parameters_read", "partial_name", "suffixes"]
 
 
 class Sampled(Symbol):
@@ -63,17 +64,16 @@ def auto_names(end: Value) -> dict[Value, str]:
     values = [value for value in ancestors(end) if value not in inside]
     taken = {value.name for value in values}
     found: dict[Value, str] = {}
-    numbers = {"h": 0, "v": 0}
+    free = {letter: (name for k in count(1) if (name := f"{letter}{k}") not in taken) for letter in "hv"}
     for value in values:
         if value.name is None and (value.requires_grad or not value.is_leaf):
-            letter = "v" if value.is_leaf else "h"
-            while True:
-                numbers[letter] += 1
-                name = f"{letter}{numbers[letter]}"
-                if name not in taken:
-                    break
-            found[value] = name
+            found[value] = next(free["v" if value.is_leaf else "h"])
     return found
+
+
+def parameters_read(value: Value) -> list[Value]:
+    """The parameters among the operands of a Value."""
+    return [parent for parent in value.parents if parent.is_leaf and parent.requires_grad]
 
 
 def suffixes(values: Sequence[Value]) -> dict[Value, str]:
@@ -87,7 +87,7 @@ def suffixes(values: Sequence[Value]) -> dict[Value, str]:
     def digits(value: Value) -> str | None:
         found = re.fullmatch(r"(?:.*\.)?[^\W\d]+?_?(\d[\d_]*)(?:@\d+)?", value.name or "")
         if found is None:
-            parameters = [p for p in (value.parents if value.op else ()) if p.is_leaf and p.requires_grad and p.name]
+            parameters = [p for p in parameters_read(value) if p.name]
             found = re.fullmatch(r"(?:.*\.)?[^\W\d]+?_?(\d[\d_]*)", parameters[0].name or "") if parameters else None
         return found[1] if found else None
 
@@ -103,8 +103,9 @@ def partial_name(
     """∂C/∂w200 as text and as LaTeX. ``shown`` is the text and the LaTeX of another name for the Value."""
 
     def in_latex(one: Value, element: Index, other: str) -> str:
-        name = latex_name(one.name) if one.name is not None else rf"\mathrm{{{other}}}"
-        return name + (f"[{','.join(map(str, element))}]" if element and one.name is not None else "")
+        if one.name is None:
+            return rf"\mathrm{{{other}}}"
+        return latex_name(one.name) + (f"[{','.join(map(str, element))}]" if element else "")
 
     above = element_text(end, end_at) or "end"
     below, latex = shown or (element_text(value, index) or "value", in_latex(value, index, "value"))

@@ -16,11 +16,11 @@ from ..formulas.reader import TooLongError
 from ..formulas.symbols import Symbol
 from ..paths.queries import GradientPaths
 from .elements import Elements
-from .factoring import Edge, Factor, Place, Product, Samples
+from .factoring import Edge, Factor, Place, Product
 from .layout import Layout
 from .names import Sampled, Sources, auto_names, partial_name
 from .result import Derivation, Term
-from .trees import inline, is_samples, latex_tree, put, python_tree, range_python, range_text, summands
+from .trees import inline, is_samples, latex_tree, put, python_tree, range_python, range_text, samples_in, summands
 
 __all__ = ["FORMS", "Form", "derive_number"]
 
@@ -150,18 +150,17 @@ class _Numbers:
         return (merged, Line((name,), final)) if is_samples(final) else ([], None)
 
     def _generic_name(self, place: Place, sample: int) -> tuple[str, str] | None:
-        symbol = Symbol(*place)
-        generic = self.elements.generic(symbol, sample)
-        if isinstance(generic, Sampled):
-            return generic.shown or "", latex_name(generic.full or "")
-        return None
+        generic = self.elements.generic(Symbol(*place), sample)
+        return (generic.shown or "", latex_name(generic.full or "")) if isinstance(generic, Sampled) else None
 
     # ---- the three dialects
 
     def derivation(self) -> Derivation:
         shown = self.main or self.final
         assert shown is not None
-        python, terms = self._python(), tuple(self._terms(shown.tree))
+        python = self._python(shown.tree)
+        trees = summands(shown.tree)
+        terms = tuple(Term(inline(one), latex_tree(one, False), self._python(one), one.number) for one in trees)
         texts = self._text(False), self._text(True)
         return Derivation(*texts, self._latex(), python, terms, self.paths.total, self.sources.symbols)
 
@@ -186,61 +185,43 @@ class _Numbers:
 
     def _line_text(self, head: str, line: Line, numbers: bool, note: bool) -> str:
         """One line, broken if it is too long. A δ belongs to each sample, so its line has no Σ."""
-        each = line.tree.factors[0] if is_samples(line.tree) else None
-        which = each.which if isinstance(each, Samples) else ()
+        each = samples_in(line.tree)
+        which = each.which if each else ()
         bare = line.python is not None
         rows = (min(len(which), _ROWS) if which else 1) if numbers else 0
         layout = Layout(rows)
         layout.head(head)
-        trees: list[Product] = [line.tree]
-        if isinstance(each, Samples):
+        if each:
             layout.put("" if bare else "Σₛ ", [f"s={k}: " for k in which[:rows]])
-            trees = list(each.bodies[: max(1, rows)])
-        put(layout, trees, rows, top=bare or not which)
+        put(layout, each.bodies[: max(1, rows)] if each else [line.tree], rows, top=bare or not which)
         if which and note:
             layout.put(f"   (s: {range_text(which)})")
         return str(layout)
 
     def _latex(self) -> str:
+        value = f"&= {Latex().number(self.paths.total)}"
         rows = []
         if self.main is not None:
-            rows += [
-                rf"{self.main.names[-1][1]} &= {latex_tree(self.main.tree, True)}",
-                f"&= {Latex().number(self.paths.total)}",
-            ]
+            rows += [rf"{self.main.names[-1][1]} &= {latex_tree(self.main.tree, True)}", value]
         if self.final is not None and self.lines:
             for line in [*self.lines, self.final]:
-                tree = line.tree
-                if line is not self.final and is_samples(tree) and isinstance(tree.factors[0], Samples):
-                    tree = tree.factors[0].bodies[0]
+                each = samples_in(line.tree) if line is not self.final else None
+                tree = each.bodies[0] if each else line.tree
                 rows.append(" = ".join(latex for _, latex in line.names) + f" &= {latex_tree(tree, True)}")
             if self.main is None:
-                rows.append(f"&= {Latex().number(self.paths.total)}")
+                rows.append(value)
         return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
-    def _python(self) -> str:
+    def _python(self, tree: Product) -> str:
+        """The source of the gradient or of a term of it, as the sum over paths if that is written, else by δs."""
         if self.main is not None:
-            return python_tree(self.main.tree, self.python_writer)[0]
-        assert self.final is not None
-        return self._python_by_deltas(self.final.tree)
-
-    def _python_by_deltas(self, tree: Product) -> str:
-        which = tree.factors[0].which if is_samples(tree) and isinstance(tree.factors[0], Samples) else ()
+            return python_tree(tree, self.python_writer)[0]
+        whole = samples_in(tree)
 
         def body(tree: Product) -> str:
-            one = tree.factors[0] if which else tree
-            one = one.bodies[0] if isinstance(one, Samples) else one
-            assert isinstance(one, Product)
-            return python_tree(one, self.python_writer)[0]
+            each = samples_in(tree) if whole else None
+            return python_tree(each.bodies[0] if each else tree, self.python_writer)[0]
 
         steps = [f"{line.python} := {body(line.tree)}" for line in self.lines] + [body(tree)]
         joined = f"({', '.join(steps)})[-1]"
-        return f"sum({joined} for s in {range_python(which)})" if which else joined
-
-    def _terms(self, tree: Product) -> list[Term]:
-        by_deltas = self.main is None
-
-        def python(term: Product) -> str:
-            return self._python_by_deltas(term) if by_deltas else python_tree(term, self.python_writer)[0]
-
-        return [Term(inline(term), latex_tree(term, False), python(term), term.number) for term in summands(tree)]
+        return f"sum({joined} for s in {range_python(whole.which)})" if whole else joined

@@ -12,7 +12,9 @@ from ..formulas.text import Text
 from .factoring import Factor, Product, Samples, Sum
 from .layout import WIDTH, Layout
 
-__all__ = ["inline", "is_samples", "latex_tree", "put", "python_tree", "range_python", "range_text", "summands"]
+__all__ = [
+    "inline", "is_samples", "latex_tree", "put", "python_tree", "range_python", "range_text", "samples_in", "summands",
+]  # fmt: skip
 
 
 def summands(tree: Product, at_most: int = 1_000) -> list[Product]:
@@ -42,9 +44,15 @@ def _multiplied_out(tree: Product) -> list[Product]:
     return [tree]
 
 
+def samples_in(tree: Product) -> Samples | None:
+    """The sum over samples that a tree is; ``None`` for another tree."""
+    one = tree.factors[0] if len(tree.factors) == 1 else None
+    return one if isinstance(one, Samples) else None
+
+
 def is_samples(tree: Product) -> bool:
     """Whether a tree is one sum over samples."""
-    return len(tree.factors) == 1 and isinstance(tree.factors[0], Samples)
+    return samples_in(tree) is not None
 
 
 def range_text(which: Sequence[int]) -> str:
