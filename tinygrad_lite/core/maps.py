@@ -127,7 +127,8 @@ class SumOver:
     __slots__ = ("axes", "in_shape", "keepdims", "weight")
 
     def __init__(self, in_shape: Shape, axes: Shape, keepdims: bool, weight: Any = 1.0) -> None:
-        self.in_shape, self.axes, self.keepdims, self.weight = in_shape, axes, keepdims, weight
+        self.in_shape, self.axes = in_shape, axes
+        self.keepdims, self.weight = keepdims, weight
 
     @property
     def _kept(self) -> Shape:

@@ -60,7 +60,7 @@ def samples_of(end: Value, data: Iterable[Value] | None) -> dict[Value, Any]:
         parsed = naming.parse(value.name) if value.is_leaf and value.name is not None and not value.shape else None
         if parsed is not None and parsed.sample is not None:
             read[value] = np.full((2,), float(parsed.sample))
-    for value in _data(values, end) if data is None and not read else data or ():
+    for value in _data(values) if data is None and not read else data or ():
         if not isinstance(value, Value) or not value.shape:
             raise ArgumentError(f"by: data= holds Values whose first axis is the samples, got {value!r}")
         if value not in known:
@@ -75,7 +75,7 @@ def samples_of(end: Value, data: Iterable[Value] | None) -> dict[Value, Any]:
     return {value: _tags(*found) for value, found in read.items()}
 
 
-def _data(values: list[Value], end: Value) -> list[Value]:
+def _data(values: list[Value]) -> list[Value]:
     constants = [value for value in values if value.is_leaf and not value.requires_grad and value.shape]
     lengths = {value.shape[0] for value in constants if value.ndim > 1} or {value.shape[0] for value in constants}
     if len(lengths) != 1:
