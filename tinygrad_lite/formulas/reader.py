@@ -25,6 +25,7 @@ from ..ops.dense import Dense
 from ..ops.manipulation import ReshapeOp
 from ..ops.primitives import Primitive
 from ..ops.reductions import LogSumExp
+from .code import called, name_of
 from .expressions import PRIME, built, call, number, product, total
 from .symbols import Symbol
 
@@ -144,10 +145,9 @@ class Tracer:
             def __missing__(operands, letter: str) -> ast.expr:
                 if letter == "out":
                     return self._element(node, index)
-                operand = parents[letter]
-                if index is None:
-                    return self._element(operand, None)
-                ((inner, _),) = Broadcast(operand.shape, node.shape).edges(index)
+                operand, inner = parents[letter], index
+                if index is not None:
+                    ((inner, _),) = Broadcast(operand.shape, node.shape).edges(index)
                 return self._element(operand, inner)
 
         return built(text, Operands())
@@ -273,8 +273,7 @@ def _derivative(op: Elementwise, position: int) -> str | ast.expr | None:
     written = op.rule.written[position]
     if written is None or len(written) <= LIMIT or isinstance(op, Primitive):
         return written
-    letters: list[ast.expr] = [ast.Name(letter, ast.Load()) for letter in op.rule.operands]
-    return ast.Call(ast.Name(f"{op.name}{PRIME * (position + 1)}", ast.Load()), letters, [])
+    return called(f"{op.name}{PRIME * (position + 1)}", *map(name_of, op.rule.operands))
 
 
 def _worked_out(op: Elementwise) -> ast.expr:
@@ -282,8 +281,7 @@ def _worked_out(op: Elementwise) -> ast.expr:
     rule = op.rule
     if "(" not in rule.forward:
         return ast.parse(rule.forward, mode="eval").body
-    letters: list[ast.expr] = [ast.Name(letter, ast.Load()) for letter in rule.operands]
-    return ast.Call(ast.Name(rule.name, ast.Load()), letters, [])
+    return called(rule.name, *map(name_of, rule.operands))
 
 
 def _reduced(op: Op, elements: list[ast.expr]) -> ast.expr:

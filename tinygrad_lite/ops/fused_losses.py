@@ -33,6 +33,9 @@ _UNSIGNED = {np.dtype(f"{order}{kind}"): np.dtype(f"{order}u{kind[1]}") for orde
 class FusedLoss(Folded):
     """A loss of outputs and targets that is summed over all elements and divided by ``divisor``."""
 
+    factor = 1.0
+    """What the sum of ``terms`` is divided by besides ``divisor``."""
+
     def __init__(self, divisor: float = 1.0) -> None:
         self.divisor = divisor
 
@@ -41,13 +44,8 @@ class FusedLoss(Folded):
 
     def _composed_of(self, outputs: Value, targets: Value) -> Value:
         terms = self.terms(outputs, targets)
-        total = sum(terms) if terms.shape else terms
-        return total if self.whole_divisor == 1.0 else total / self.whole_divisor
-
-    @property
-    def whole_divisor(self) -> float:
-        """What the sum of ``terms`` is divided by."""
-        return self.divisor
+        total, divisor = sum(terms) if terms.shape else terms, self.factor * self.divisor
+        return total if divisor == 1.0 else total / divisor
 
     def terms(self, outputs: Value, targets: Value) -> Value:
         """The terms that the loss sums."""
@@ -72,10 +70,7 @@ class HalfSquaredError(FusedLoss):
 
     name = "half_squared_error"
     sign = "½Σ(y-t)²"
-
-    @property
-    def whole_divisor(self) -> float:
-        return 2.0 * self.divisor
+    factor = 2.0
 
     def terms(self, outputs: Value, targets: Value) -> Value:
         return FUNCTIONS["square"](outputs - targets)  # type: ignore[no-any-return]

@@ -65,20 +65,15 @@ class MatMul(Op):
             labels = [label for label, n in zip(own, shape, strict=False) if n == sizes[label]]
             return "".join(labels) + core, (*(sizes[label] for label in labels), *shape[len(shape) - len(core) :])
 
-        labels_a, shape_a = kept(a, core_a)
-        labels_b, shape_b = kept(b, core_b)
-        if k == 0:
-            contract, own, shape = Contract(out_labels, labels_a, labels_b, _to_shape(b, shape_b)), shape_of(a), shape_a
-        else:
-            contract, own, shape = Contract(out_labels, labels_b, labels_a, _to_shape(a, shape_a)), shape_of(b), shape_b
+        sides = (shape_of(a), *kept(a, core_a)), (shape_of(b), *kept(b, core_b))
+        (own, labels, shape), (_, other_labels, other_shape) = sides if k == 0 else sides[::-1]
+        other = b if k == 0 else a
+        weight = other if shape_of(other) == other_shape else reshape(other, other_shape)
+        contract = Contract(out_labels, labels, other_labels, weight)
         return (contract,) if own == shape else (contract, Reshape(own, shape))
 
 
 MATMUL = MatMul()
-
-
-def _to_shape(x: Any, shape: Shape) -> Any:
-    return x if shape_of(x) == shape else reshape(x, shape)
 
 
 class LinearOp(Op):
