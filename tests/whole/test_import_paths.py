@@ -13,6 +13,7 @@ PATHS = Path(__file__).with_name("import_paths.txt")
 
 INTERNAL = {
     "tinygrad_lite.deriving.factoring.factors_of",
+    "tinygrad_lite.emitting.emitted",
     "tinygrad_lite.handwriting.noted.Notebook",
     "tinygrad_lite.handwriting.noted.Noted",
     "tinygrad_lite.handwriting.noted.noted",
@@ -25,6 +26,7 @@ INTERNAL = {
     "tinygrad_lite.rehearsing.backward_gradients",
     "tinygrad_lite.routes.Restricted",
     "tinygrad_lite.sweeping.push",
+    "tinygrad_lite.taping.check_installed",
     "tinygrad_lite.transforms.Call",
     "tinygrad_lite.transforms.blocks",
     "tinygrad_lite.transforms.called",
