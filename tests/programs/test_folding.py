@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_lite.programs.calls import Program, Slot, needed
-from tinygrad_lite.programs.folding import folded
+from tinygrad_lite.programs.calls import Program, Slot, folded, needed
 
 
 def noted(program: Program, ufunc: Any, a: Any, b: Any) -> Slot:

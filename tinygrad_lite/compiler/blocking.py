@@ -42,11 +42,6 @@ class Chain:
         starts = range(0, length, self.rows)
         return [(slice(start, min(start + self.rows, length)), min(self.rows, length - start)) for start in starts]
 
-    @property
-    def block_shape(self) -> tuple[int, ...]:
-        """The shape of a block."""
-        return (self.rows, *self.shape[1:])
-
     def has_rows(self, x: Any) -> bool:
         """Whether a block reads its own rows of an operand; else it reads the whole."""
         array = x.sample if isinstance(x, Slot) else x

@@ -59,7 +59,7 @@ class Buffers:
         """Memory for the result of call ``k``. If only ``chain`` reads it, it is as large as one of its blocks."""
         sample = call.out.sample
         if chain is not None and self.last.get(call.out, k) < chain.stop:
-            sample = np.empty(chain.block_shape, sample.dtype)
+            sample = np.empty((chain.rows, *chain.shape[1:]), sample.dtype)
         found = self._overwritten(call, k, sample)
         if found is None:
             free = self.free[_exchange(sample)]

@@ -13,8 +13,7 @@ import numpy as np
 
 from ..core.value import Value
 from ..optim import Optimizer, Update
-from ..programs.calls import Call, Slot, needed
-from ..programs.folding import folded
+from ..programs.calls import Call, Slot, folded, needed
 from .buffers import WRITING, Buffers, masks_first
 from .lowered import Lowered
 from .scope import Scope, comment

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.value import Plain, Value
 from ..programs.calls import Program, Slot
-from ..programs.tracing import SIGNS, is_basic, note, picked, sampled, updated
+from ..programs.tracing import SIGNS, change_of, is_basic, note, sampled, updated
 
 __all__ = ["Lowered"]
 
@@ -49,8 +49,8 @@ class Lowered(Program):
         """Faster calls with the same bits."""
         if kind == "reduce" and isinstance(getattr(function, "__self__", None), np.ufunc):
             return kind, function, args, {"axis": 0, **options}
-        if kind == "put":
-            return self._added(*args) or (kind, function, args, options)
+        if kind == "put" and is_basic(args[1]) and change_of(*args)[:1] == (np.add,):
+            return "at", updated, (*args[:2], change_of(*args)[1]), {"ufunc": np.add}  # in place
         if kind == "where":
             return kind, function, (self._condition(args[0]), *args[1:]), options
         if kind != "ufunc" or not isinstance(function, np.ufunc):
@@ -67,20 +67,6 @@ class Lowered(Program):
         elif function is np.multiply and any(type(x) in (int, float) and x == 1 for x in args):
             return next(x for x in args if isinstance(x, Slot))  # x · 1 is x, to the bit
         return kind, function, args, options
-
-    def _added(self, target: Slot, key: Any, value: Any) -> Any:
-        """``target[key] = target[key] + x`` as an addition in place."""
-        call = value.call if isinstance(value, Slot) else None
-        part = call.args[0].call if call and call.function is np.add and isinstance(call.args[0], Slot) else None
-        if (
-            call is None
-            or part is None
-            or part.function is not picked
-            or not is_basic(key)
-            or part.args != (target, key)
-        ):
-            return None
-        return "at", updated, (target, key, call.args[1]), {"ufunc": np.add}
 
     def _condition(self, x: Any) -> Any:
         """A mask for ``np.where``, which takes numbers for conditions too."""

@@ -14,7 +14,7 @@ from ..core.shapes import Shape, shape_of
 from ..formulas.code import called, method, subscript
 from ..formulas.expressions import number, product
 from ..programs.calls import Call, Program, Slot, mapped
-from ..programs.tracing import Traced, note, picked
+from ..programs.tracing import Traced, change_of, note
 from ..semirings.base import Linear
 from .spelling import key_of, operand, spelled, verb_of
 from .statements import Statements, tidied
@@ -159,21 +159,13 @@ class Readable(Statements):
         """``target[key] = value``, ``+=``, or ``np.add.at(target, key, value)``."""
         target, key, value = args
         how, where = "=", key_of(key, self.array)
-        made = value.call if isinstance(value, Variable) else None
+        function, *rest = change_of(*args) or (None,)
         if kind == "at":
             how = f"np.{options['ufunc'].__name__}.at"
-        elif made is not None and made.function in (np.add, np.subtract) and self._is_part(made.args[0], target, where):
-            how, value = "+=" if made.function is np.add else "-=", made.args[1]
+        elif function in (np.add, np.subtract):
+            how, value = "+=" if function is np.add else "-=", rest[0]
         expr = self.update(target.expr, where, operand(value, self.array), how)
         return Variable(sample, expr=expr, own=np.shape(sample))
-
-    def _is_part(self, x: Any, target: Variable, where: ast.expr) -> bool:
-        """Whether a slot is ``target[where]``."""
-        call = x.call if isinstance(x, Variable) else None
-        if call is None or call.function is not picked:
-            return False
-        array, key = call.args
-        return ast.dump(array.expr) == ast.dump(target.expr) and ast.dump(key_of(key, self.array)) == ast.dump(where)
 
 
 def _from_the_front(axes: Shape, ndim: int) -> Shape:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from .calls import Program, Slot, mapped
+from .calls import Program, Slot, argument_key, mapped
 
-__all__ = ["Traced", "Untraceable", "cast", "is_basic", "note", "picked", "put", "sampled", "slotted", "updated"]
+__all__ = ["SIGNS", "Traced", "Untraceable", "change_of", "is_basic", "note", "picked", "sampled", "slotted", "updated"]
 
 
 class Untraceable(Exception):
@@ -208,6 +208,14 @@ def is_basic(key: Any) -> bool:
 def picked(array: Any, key: Any) -> Any:
     """``array[key]``."""
     return array[key]
+
+
+def change_of(target: Slot, key: Any, value: Any) -> tuple[Any, ...]:
+    """The function and the x of ``target[key] = function(target[key], x)``; nothing for another value."""
+    call = value.call if isinstance(value, Slot) else None
+    part = call.args[0].call if call is not None and call.args and isinstance(call.args[0], Slot) else None
+    is_own = part is not None and part.function is picked and argument_key(part.args) == argument_key((target, key))
+    return (call.function, *call.args[1:]) if call is not None and is_own else ()
 
 
 def put(array: Any, key: Any, value: Any) -> Any:
