@@ -17,7 +17,7 @@ from ..graph.lookup import parameters_of
 from .by_hand import gradients_by_hand
 from .diagnosis import diagnosed
 from .differences import Allowed, check_tolerances
-from .ways import Row, Ways, negligible
+from .gradients import Row, Ways, negligible
 
 __all__ = ["Comparison", "DifferentGradientsError", "Row", "compare"]
 
