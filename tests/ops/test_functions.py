@@ -141,6 +141,8 @@ def caught(name: str, k: int, rng: np.random.Generator, match: str) -> list[str]
 
 
 EVERY_OPERAND = pytest.mark.parametrize(("name", "k"), PLANTED)
+COMPOSED = {"expected"}
+"""Ops that stand only in the composition of a fused loss: readers go by their chains, ``backward`` does not pull them."""
 
 
 @EVERY_OPERAND
@@ -158,10 +160,11 @@ def test_a_wrong_order_is_caught(name: str, k: int, monkeypatch: pytest.MonkeyPa
         "trace",
         "det",
         "logabsdet",
-    }  # of one element
+        "expected",
+    }  # of one element, or of cotangents that are all equal
 
 
-@EVERY_OPERAND
+@pytest.mark.parametrize(("name", "k"), [entry for entry in PLANTED if entry[0] not in COMPOSED])
 def test_a_wrong_pull_is_caught(name: str, k: int, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> None:
     plant_in_pulls(monkeypatch, name, k)
     assert caught(name, k, rng, "gradient")

@@ -125,7 +125,8 @@ class CompiledStep:
                         pass
                 return self._found(arguments, named)
             except OptimizerFailedError as failed:
-                raise failed.error from None
+                error = failed.error
+                raise error from None
             finally:
                 self._running = False
         finally:
