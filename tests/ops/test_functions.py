@@ -142,7 +142,7 @@ def caught(name: str, k: int, rng: np.random.Generator, match: str) -> list[str]
 
 EVERY_OPERAND = pytest.mark.parametrize(("name", "k"), PLANTED)
 COMPOSED = {"expected"}
-"""Ops that stand only in the composition of a fused loss: readers go by their chains, ``backward`` does not pull them."""
+"""Ops that stand only in the composition of a fused loss: readers use their chains, ``backward`` never pulls them."""
 
 
 @EVERY_OPERAND
