@@ -43,7 +43,7 @@ bench: $(VENV)/.benchmarks  ## speed and memory against hand-written code and th
 oracles: $(VENV)/.oracles  ## install JAX, PyTorch and numba too, for the tests (hundreds of MB)
 
 notebooks: $(VENV)/.test  ## run the tutorial notebooks, and keep what comes out
-	@$(python) -m tests.notebooks
+	@$(python) -m tools.notebooks
 
 clean:  ## remove all that make and the tools made, the environment included
 	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
