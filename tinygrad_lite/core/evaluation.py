@@ -33,9 +33,9 @@ def check_recorded(end: Value) -> None:
             continue
         live(node)  # raises for arrays, and for the operands of a folded op
         made = unfolded(node)
-        if saved_operands(made) is not None:
+        if made is not node:
             live(made)
-        elif type(made._data) is float and all(not operand.shape for operand in node.parents):
+        if saved_operands(made) is None and all(not operand.shape for operand in node.parents):
             with np.errstate(all="ignore"):
                 now = _recomputed(made, {operand: operand._data for operand in node.parents})
             if not np.isclose(now, made._data, rtol=1e-9, atol=1e-300, equal_nan=True):
