@@ -284,9 +284,11 @@ def test_a_mean_of_the_loss_that_was_forgotten(rng: np.random.Generator, factor:
     w = Value(rng.normal(size=(2, 3)), name="W")
     loss = ((rng.normal(size=(4, 2)) @ w - rng.normal(size=(4, 3))) ** 2).mean()
     loss.backward()
-    assert told(loss, {"W": factor * w.grad})[1] == (
+    found = compare(loss, manual={"W": factor * w.grad}, difference_tolerance=0.1)
+    assert found.diagnosis[1] == (
         f"the likely slip: every gradient is {factor} times too large: was the mean over {what} forgotten?"
     )
+    assert str(found).splitlines()[-1] == found.diagnosis[1]  # a question has its mark, and no full stop after it
 
 
 @pytest.mark.parametrize(

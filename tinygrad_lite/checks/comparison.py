@@ -118,7 +118,8 @@ class Comparison:
         remarks = ["Of each array the element with the largest difference is shown."] if arrays else []
         wrong = [self.columns[column] for column, worst in self.worst.items() if worst > self.tolerances[column]]
         verdict = f"THEY DIFFER: {', '.join(wrong)} (✗)." if wrong else "All agree."
-        return [*remarks, *self.notes, verdict, *(f"{line}." for line in self.diagnosis)]
+        ended = (line if line.endswith("?") else f"{line}." for line in self.diagnosis)
+        return [*remarks, *self.notes, verdict, *ended]
 
     def __str__(self) -> str:
         table = self._table()
