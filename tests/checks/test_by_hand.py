@@ -14,19 +14,6 @@ from tinygrad_lite.checks.comparison import DifferentGradientsError
 from tinygrad_lite.errors import ArgumentError
 
 
-@pytest.fixture
-def problem() -> tuple[Value, nn.MLP, dict[str, Any]]:
-    net = nn.MLP(3, [4, 2], activation="tanh", output="linear", rng=0)
-    rng = np.random.default_rng(1)
-    x, t = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
-    w = net.state_dict()
-    a = np.tanh(x @ w["w1"] + w["b1"])
-    delta2 = (a @ w["w2"] + w["b2"] - t) / 5
-    delta1 = delta2 @ w["w2"].T * (1 - a * a)
-    manual = {"w1": x.T @ delta1, "b1": delta1.sum(axis=0), "w2": a.T @ delta2, "b2": delta2.sum(axis=0)}
-    return nn.losses.half_squared_error(net(x), t), net, manual
-
-
 def layer_by_layer(net: nn.MLP, x: Any, t: Any, slip: str = "") -> dict[str, Any]:
     w = net.state_dict()
     a = np.tanh(x @ w["w1"] + w["b1"])
@@ -86,8 +73,10 @@ def test_names_of_either_form_and_functions_of_the_parameters() -> None:
         tg.compare(a * b, manual=lambda a, z: {})
 
 
-def test_a_backprop_that_returns_its_loss_too(problem: Any) -> None:
-    loss, net, manual = problem
+def test_a_backprop_that_returns_its_loss_too(layers: Any) -> None:
+    loss, net, x, t = layers
+    by_layer = layer_by_layer(net, x, t)
+    manual = {name: by_layer[name] for name in net.named_parameters()}
     assert tg.compare(loss, manual=lambda: (loss.item(), manual), wrt=net)
     assert tg.compare(loss, manual=tg.manual_backprop(loss, wrt=net).run, wrt=net)
     a = Value(np.ones((1, 2)), name="A")
