@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value
@@ -489,6 +490,17 @@ DENSE = {"eigh", "svd", "qr", "pinv", "cholesky"}
 
 LABELS = [example.label for example in CASES]
 assert len(set(LABELS)) == len(LABELS), "two cases have one label"
+
+EACH_WITH_TIES = pytest.mark.parametrize(
+    ("example", "ties"),
+    [
+        pytest.param(example, ties, id=f"{example.label}-{'ties' if ties else 'smooth'}")
+        for ties in (False, True)
+        for example in CASES
+        if not (ties and example.name in SMOOTH)
+    ],
+)
+"""Every case, and those that are not smooth on operands full of ties too."""
 
 
 def recorded(example: Case, rng: np.random.Generator, ties: bool = False) -> tuple[list[Value], Value]:

@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_lite as tg
-from tests.cases import CASES, LABELS, SMOOTH, Case, recorded
+from tests.cases import CASES, EACH_WITH_TIES, LABELS, Case, recorded
 from tests.chains import GENERIC, all_chains, pull, push, random
 from tests.oracles.brute_force import elementary
 from tinygrad_lite import Value
@@ -67,11 +67,8 @@ def assert_edges(node: Value, operand: Value, chain: Chain, rows: list[list[tupl
         assert_allclose([found[i] for i in expected], list(expected.values()), rtol=1e-8, atol=1e-8)
 
 
-@pytest.mark.parametrize("ties", [False, True], ids=["smooth", "ties"])
-@EACH
+@EACH_WITH_TIES
 def test_edges_are_the_structural_entries_of_the_jacobian(example: Case, ties: bool, rng: np.random.Generator) -> None:
-    if ties and example.name in SMOOTH:
-        return
     _, end = recorded(example, rng, ties)
     for node in ancestors(end):
         oracle = {k: rows for k, _, rows in elementary(node)} if node.op is not None else {}

@@ -9,22 +9,16 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import tinygrad_lite as tg
-from tests.cases import CASES, DENSE, LABELS, SMOOTH, Case, recorded
+from tests.cases import DENSE, EACH_WITH_TIES, Case, recorded
 from tests.path_checks import MaxTimes, assert_statistics
 from tinygrad_lite import Value
 from tinygrad_lite.semirings import ACTIVE_COUNT, COUNT, GRADIENT, MAGNITUDE, Semiring
 
-EACH = pytest.mark.parametrize("example", CASES, ids=LABELS)
-
-
 WEIGHTS = np.array([1.0, -0.5, 0.0, 2.0, -1.5])
 
 
-@pytest.mark.parametrize("ties", [False, True], ids=["smooth", "ties"])
-@EACH
+@EACH_WITH_TIES
 def test_every_op_against_every_path(example: Case, ties: bool, rng: np.random.Generator) -> None:
-    if ties and example.name in SMOOTH:
-        return
     _, out = recorded(example, rng, ties)
     if out.shape:
         out = (out * np.resize(WEIGHTS, out.shape)).sum()
