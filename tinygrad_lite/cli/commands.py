@@ -12,6 +12,7 @@ import numpy as np
 
 from ..checks.comparison import compare
 from ..core.graph import ancestors
+from ..core.shapes import Index
 from ..core.value import Value
 from ..derivation.derivation import derive
 from ..errors import TinygradError
@@ -25,8 +26,8 @@ __all__ = ["COMMANDS", "DIFFERENT", "OK"]
 OK, DIFFERENT = 0, 1
 
 
-def _check_weight(loss: Value, wrt: str) -> None:
-    """Raise unless ``wrt`` is a weight, or an element of one."""
+def _weight(loss: Value, wrt: str) -> tuple[Value, Index]:
+    """The weight named ``wrt``, and the element that the name means. Raises ``InputError`` for anything else."""
     name, bracket, inside = wrt.partition("[")
     value = {value.name: value for value in ancestors(loss)}.get(name)
     if bracket and value is not None:
@@ -34,14 +35,15 @@ def _check_weight(loss: Value, wrt: str) -> None:
         inner = [int(text) if text.strip().isdecimal() else -1 for text in numbers]
         if len(inner) != value.ndim or any(not 0 <= k < n for k, n in zip(inner, value.shape, strict=True)):
             raise InputError(f"--wrt {wrt}: {name} has shape {value.shape}; give each axis a number from 0")
-    if find(loss, wrt, "--wrt")[0].requires_grad:
-        return
-    raise InputError(f"--wrt {wrt}: it is data and has no gradient; name a weight, as w1[0,0] or w100")
+    weight, index = find(loss, wrt, "--wrt")
+    if not weight.requires_grad:
+        raise InputError(f"--wrt {wrt}: it is data and has no gradient; name a weight, as w1[0,0] or w100")
+    return weight, index
 
 
 def _derive(arguments: Any) -> int:
     loss = task(arguments).loss()
-    _check_weight(loss, arguments.wrt)
+    _weight(loss, arguments.wrt)  # which says why, in the words of the command line
     derivation = derive(loss, arguments.wrt)
     if arguments.json:
         found = {"wrt": arguments.wrt, "text": derivation.text, "latex": derivation.latex, "python": derivation.python}
@@ -86,8 +88,7 @@ def _json(found: Any) -> str:
 
 def _paths(arguments: Any) -> int:
     loss = task(arguments).loss()
-    _check_weight(loss, arguments.wrt)
-    value, index = find(loss, arguments.wrt, "paths")
+    value, index = _weight(loss, arguments.wrt)
     if not index and value.size > 1:
         one = f"{arguments.wrt}[{','.join('0' * value.ndim)}]"
         raise InputError(f"--wrt {arguments.wrt}: it has shape {value.shape}; name one element, as --wrt {one!r}")
