@@ -305,18 +305,15 @@ def scalar_node(op: Elementwise | WeightedSum, operands: tuple[Any, ...], data: 
     return node
 
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {}
-"""The recording function of every op, by name."""
+OPS: dict[str, Elementwise] = {name: Elementwise(rule) for name, rule in TABLE.items()}
 
+FUNCTIONS: dict[str, Callable[..., Any]] = {name: _generated(op) for name, op in OPS.items()}
+"""The recording function of every op, by name."""
 
 VALUE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     name: partial(plain, getattr(np, name)) for name in ("greater", "greater_equal", "less", "less_equal", "equal")
-}
+} | FUNCTIONS
 """The functions that expressions on Values call: comparisons, whose results are constants, and every op."""
-
-OPS: dict[str, Elementwise] = {name: Elementwise(rule) for name, rule in TABLE.items()}
-FUNCTIONS.update({name: _generated(op) for name, op in OPS.items()})
-VALUE_FUNCTIONS.update(FUNCTIONS)
 
 
 class WeightedSum(Op):
