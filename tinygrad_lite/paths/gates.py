@@ -36,8 +36,8 @@ def gates_of(end: Value, given: Any, who: str) -> list[Gate]:
         gates = [given] if pair or isinstance(given, str | Value) else list(given)
     except TypeError:
         raise ValueTypeError(f"{who}: via and without are lists of Values or names, got {given!r}") from None
-    known = set(ancestors(end))
     found = [place(end, gate, who) for gate in gates]
+    known = set(ancestors(end)) if found else set()
     for value, _ in found:
         if value not in known:
             raise GraphError(f"{who}: {describe(end)} was not computed from {describe(value)}, so no path goes there")
