@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ def replay(end: Value | Sequence[Value], leaves: Mapping[Value, Any] | None = No
     >>> replay(b, {a: 5.0}), b.data
     (25.0, 9.0)
     """
-    ends: Iterable[Value] = [end] if isinstance(end, Value) else list(end)
+    ends = [end] if isinstance(end, Value) else list(end)
     results: dict[Value, Any] = {}
     for leaf, given in (leaves or {}).items():
         if not isinstance(leaf, Value):
@@ -73,7 +73,7 @@ def replay(end: Value | Sequence[Value], leaves: Mapping[Value, Any] | None = No
     def reads(node: Value) -> list[Value]:
         return [x for x in operands_of(node) if isinstance(x, Value)]
 
-    for node in postorder(reversed(list(ends)), reads, results):
+    for node in postorder(reversed(ends), reads, results):
         results[node] = _recomputed(node, results)
     found = [results[one] for one in ends]
     return found[0] if isinstance(end, Value) else found

@@ -92,10 +92,8 @@ class _Expectations(Numbers):
         return a
 
     def statistic(self, a: Any, exponent: int) -> Any:
-        m, t = (
-            np.maximum(a[0, None], _TINY),
-            a[1, None],
-        )  # where nothing flows, t is 0 and the formula gives a negative number
+        # Where nothing flows, t is 0 and the formula gives a negative number.
+        m, t = np.maximum(a[0, None], _TINY), a[1, None]
         found = np.log(m)
         found -= np.divide(t, m, out=m)
         np.copyto(found, 0.0, where=found < _NOTHING)

@@ -24,9 +24,6 @@ _BLOCK = 1 << 22
 """The most numbers that one batch of rows may take at the largest Value between; more rows make several batches."""
 
 
-# ---- matrices of derivatives -----------------------------------------------------------------------------------------
-
-
 def jacobian(
     f: Callable[..., Any], argnums: Any = 0, has_aux: bool = False, mode: str | None = None
 ) -> Callable[..., Any]:
