@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose
 
 import tinygrad_lite as tg
 from tests.oracles.differences import complex_step, slope, unbroadcast
 from tests.oracles.formulas import FORMULAS, NEEDS_SCIPY, NOT_DIFFERENTIABLE, special
 from tinygrad_lite import Value
+from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import Elementwise, _generated
 from tinygrad_lite.core.sweeps import reverse
 from tinygrad_lite.semirings import GRADIENT
@@ -81,6 +83,14 @@ def sampled(op: Elementwise, shapes: Sequence[tuple[int, ...]], dtype: type, rng
         else:
             operands.append(x.astype(dtype) if shape else float(x))
     return operands
+
+
+def at_a_point(name: str, form: str) -> list[Any]:
+    """Operands in the domain of a line: floats, or in the form ``array`` arrays of two. It skips without SciPy."""
+    if form == "array" and name in NEEDS_SCIPY:
+        pytest.importorskip("scipy")
+    point = [low + 0.3 * (high - low) for low, high in TABLE[name].domain]
+    return point if form == "float" else [np.full(2, x) for x in point]
 
 
 def differentiable(op: Elementwise) -> list[int]:

@@ -13,6 +13,7 @@ from numpy.testing import assert_array_equal
 
 import tinygrad_lite as tg
 from tests.cases import CASES, LABELS, Case
+from tests.checkers import at_a_point
 from tinygrad_lite import Value, nn
 from tinygrad_lite.checks import anomalies
 from tinygrad_lite.core.derivatives import TABLE
@@ -231,12 +232,10 @@ def test_a_replaced_array_is_found_without_the_block_too() -> None:
 @pytest.mark.parametrize("name", TABLE)
 @pytest.mark.parametrize("form", ["float", "array"])
 def test_gradients_of_the_table_are_the_same(name: str, form: str) -> None:
-    if form == "array" and "erf" in name:
-        pytest.importorskip("scipy")
-    at = [low + 0.3 * (high - low) for low, high in TABLE[name].domain]
+    at = at_a_point(name, form)
 
     def gradients(watched: bool) -> list[Any]:
-        operands = [Value(x if form == "float" else np.full(2, x)) for x in at]
+        operands = [Value(x) for x in at]
         if watched:
             with tg.detect_anomaly():
                 out = FUNCTIONS[name](*operands)
