@@ -14,6 +14,7 @@ from ..core.shapes import shape_of
 from ..core.value import Value, describe
 from ..errors import DifferentGradientsError, GraphError, ShapeError, ValueTypeError
 from ..graph.lookup import parameters_of
+from ..graph.naming import indexed
 from .by_hand import gradients_by_hand
 from .diagnosis import diagnosed
 from .differences import Allowed, check_tolerances
@@ -82,9 +83,8 @@ class Comparison:
                 continue
             row = max(self.rows, key=lambda row: self._worst(row, column)[0])
             _, index = self._worst(row, column)
-            name = row.name + (f"[{','.join(map(str, index))}]" if index else "")
             complaints.append(
-                f"{name}: autodiff {_at(row.autodiff, index):.10g}, {self.columns[column]} "
+                f"{indexed(row.name, index)}: autodiff {_at(row.autodiff, index):.10g}, {self.columns[column]} "
                 f"{_at(getattr(row, column), index):.10g} "
                 f"(relative difference {worst:.2g}, allowed {self.tolerances[column]:.2g})"
             )
@@ -100,8 +100,7 @@ class Comparison:
         for row in self._not_empty[:most]:
             index = max((self._worst(row, column) for column in used), default=(0.0, ()))[1]
             index = index or (0,) * len(shape_of(row.autodiff))
-            name = row.name + (f"[{','.join(map(str, index))}]" if index else "")
-            line = [name, _shown(row.autodiff, index)]
+            line = [indexed(row.name, index), _shown(row.autodiff, index)]
             for column in used:
                 differs = self._worst(row, column)[0] > self.tolerances[column]
                 line.append(_shown(getattr(row, column), index) + (" ✗" if differs else ""))

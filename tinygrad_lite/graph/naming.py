@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Element", "Places", "bias", "closest", "neuron", "parse", "resolve", "separator", "weight"]
+__all__ = ["Element", "Places", "bias", "closest", "indexed", "neuron", "parse", "resolve", "separator", "weight"]
 
 
 _RANK = {"w": 2, "b": 1, "z": 1, "n": 1, "x": 1, "t": 1}
@@ -177,6 +177,15 @@ def neuron(kind: str, layer: int, index: int, joint: str = "") -> str:
     ('z20', 'n20')
     """
     return f"{kind}{layer}{joint}{index}"
+
+
+def indexed(name: str, index: Sequence[int]) -> str:
+    """The name of one element of an array; of all of it where the index is empty.
+
+    >>> indexed("w2", (0, 1)), indexed("w2", ())
+    ('w2[0,1]', 'w2')
+    """
+    return f"{name}[{','.join(map(str, index))}]" if index else name
 
 
 def closest(name: str, names: Iterable[str]) -> list[str]:

@@ -277,7 +277,7 @@ def _filled(parameters: Mapping[str, Value], state: Mapping[str, Any]) -> tuple[
             continue
         for own, index, source in moves:
             if np.any(filled[own][index]):
-                problems.append(f"{name}: sets {_indexed(own, index)}, which another entry sets too")
+                problems.append(f"{name}: sets {naming.indexed(own, index)}, which another entry sets too")
             loaded[own][index] = data[source]
             filled[own][index] = True
     for own, done in filled.items():
@@ -289,12 +289,8 @@ def _filled(parameters: Mapping[str, Value], state: Mapping[str, Any]) -> tuple[
                 continue
             problems.append(f"{own}: missing (shape {done.shape})")
         else:
-            problems += [f"{_indexed(own, tuple(map(int, index)))}: missing" for index in np.argwhere(~done)]
+            problems += [f"{naming.indexed(own, tuple(map(int, index)))}: missing" for index in np.argwhere(~done)]
     return loaded, problems
-
-
-def _indexed(name: str, index: tuple[int, ...]) -> str:
-    return f"{name}[{','.join(map(str, index))}]" if index else name
 
 
 def _numbers(entry: Any) -> np.ndarray[Any, np.dtype[Any]] | None:

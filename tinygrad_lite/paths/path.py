@@ -21,6 +21,7 @@ from ..formulas.expressions import is_number, number, product
 from ..formulas.printer import PRODUCT, SUM, element_text
 from ..formulas.reader import TooLongError, Tracer
 from ..formulas.text import Text
+from ..graph.naming import indexed
 
 __all__ = ["Line", "Path", "SHOWN", "count_text", "element_name", "product_text"]
 
@@ -235,9 +236,7 @@ def _is_negative(factor: ast.expr) -> bool:
 
 def element_name(node: Value, index: Index) -> str | None:
     """The name of one element of a Value, ``w2[0,1]``; ``None`` where the Value has none."""
-    if node.name is None or not index:
-        return node.name
-    return f"{node.name}[{','.join(map(str, index))}]"
+    return None if node.name is None else indexed(node.name, index)
 
 
 def count_text(count: int) -> str:
