@@ -23,7 +23,6 @@ from ..core.shapes import Index, shape_of
 from ..core.value import Op, Value, constant
 from ..ops.dense import Dense
 from ..ops.manipulation import ReshapeOp
-from ..ops.primitives import Primitive
 from ..ops.reductions import LogSumExp
 from .code import called, name_of
 from .expressions import PRIME, built, call, number, product, total
@@ -120,7 +119,7 @@ class Tracer:
         if op is None:
             alike = index is not None or not value.shape or _alike(value.data)
             return self._weight(value.data, index) if alike else Symbol(value, None)
-        if isinstance(op, Primitive):  # its function has no formula
+        if op.opaque:  # its function has no formula
             return Symbol(value, index)
         if isinstance(op, Elementwise):
             return self._line(value, _worked_out(op), index)
@@ -271,7 +270,7 @@ def _chain_of_values(node: Value, position: int) -> Chain:
 def _derivative(op: Elementwise, position: int) -> str | ast.expr | None:
     """The local derivative of an op in its printed form; a long one by the op's name, ``gelu′(x)``."""
     written = op.rule.written[position]
-    if written is None or len(written) <= LIMIT or isinstance(op, Primitive):
+    if written is None or len(written) <= LIMIT or op.opaque:
         return written
     return called(f"{op.name}{PRIME * (position + 1)}", *map(name_of, op.rule.operands))
 
