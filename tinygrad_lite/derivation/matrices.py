@@ -56,11 +56,12 @@ class Matrices:
 
     def __init__(self, end: Value, targets: Sequence[Value], end_at: Shape, names: Mapping[Value, str]) -> None:
         self.end = end
-        self.targets = targets
+        self.targets = dict.fromkeys(targets)  # a set that keeps order
         self.end_at = end_at
         self.names = names
         self.lines: list[MatrixLine] = []
         self.constants: dict[Value, str] = {}
+        self.taken = {value.name for value in ancestors(end)}
         shown = {value: name for value, name in names.items() if not isinstance(value.op, LogSumExp)}
         self.tracer = Tracer(limit=1000, shown=shown)
         self.short = Tracer(limit=INLINE)
@@ -76,7 +77,8 @@ class Matrices:
         leading = self._leading(order)
         with np.errstate(all="ignore"):
             self.edges = {node: [(k, x) for k, x, _ in chains(node) if x in leading] for node in order}
-        self.inside = {value: None for value in reversed(order) if value in inside_losses(self.end) - {*self.targets}}
+        inside = inside_losses(self.end) - self.targets.keys()
+        self.inside = {value: None for value in reversed(order) if value in inside}
         shown = [node for node in reversed(order) if node in leading and node not in self.inside]
         summing = [node for node in shown if len(self.edges[node]) > 1 or parameters_read(node)]
         suffix = suffixes([node for node in summing if node is not self.end])  # backpropagation would save these
@@ -133,7 +135,7 @@ class Matrices:
     def _named(self, node: Value, terms: list[Cotangent], suffix: str | None) -> Cotangent:
         """The cotangent of a node; a node with a ``suffix`` gets a δ, and readers see its name."""
         g = added(terms)
-        if node in set(self.targets):
+        if node in self.targets:
             self._enter(node, None, g.full(), terms)
         plain = all(is_number(e) or (isinstance(e, Symbol) and getattr(e, "level", ATOM) == ATOM) for e in g.factors)
         if suffix is None or plain:
@@ -145,8 +147,8 @@ class Matrices:
 
     def _constant(self, data: Any, name: str) -> Symbol:
         value = constant(np.asarray(data))
-        taken = {*self.constants.values(), *(v.name for v in ancestors(self.end))}
-        shown = next(one for k in count(1) if (one := name if k == 1 else f"{name}{k}") not in taken)
+        shown = next(one for k in count(1) if (one := name if k == 1 else f"{name}{k}") not in self.taken)
+        self.taken.add(shown)
         self.constants[value] = shown
         return Symbol(value, None, shown)
 
