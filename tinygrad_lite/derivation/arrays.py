@@ -53,6 +53,9 @@ class _Arrays:
         ]
         self.source = self.matrices.python.write
         self.steps = {self.source(line.delta): self.source(line.whole) for line in self.deltas if line.delta}
+        self.numbers: dict[str, Any] = {}  # of the δs
+        for name, source in self.steps.items():
+            self.numbers[name] = self._evaluated(source)
 
     def derivation(self) -> Derivation:
         python = self._python()
@@ -86,24 +89,21 @@ class _Arrays:
 
     # ---- numbers
 
-    def _evaluated(self, source: str, scope: dict[str, Any]) -> Any:
-        with np.errstate(all="ignore"):
-            return eval(source, scope)  # our own source: names of the graph never get into it
+    def _evaluated(self, source: str) -> Any:
+        """The number of an expression that may read the δs before it."""
+        with np.errstate(all="ignore"):  # our own source: names of the graph never get into it
+            return eval(source, {**self.matrices.sources.symbols, **self.numbers})
 
     def _values(self) -> dict[MatrixLine, Any]:
-        scope = dict(self.matrices.sources.symbols)
-        for name, source in self.steps.items():
-            scope[name] = self._evaluated(source, scope)
-        found = {line: scope[name] for line, name in zip(self.deltas, self.steps, strict=True)}
-        return found | {line: self._evaluated(self.source(line.whole), scope) for line in self.gradients}
+        found = dict(zip(self.deltas, self.numbers.values(), strict=True))
+        return found | {line: self._evaluated(self.source(line.whole)) for line in self.gradients}
 
     def _terms(self) -> list[Term]:
         """The summands of the gradient, or of all gradients."""
         found = []
         for term in (term for line in self.gradients for term in line.terms):
-            python = self._after_deltas(self.source(term))
-            value = self._evaluated(python, dict(self.matrices.sources.symbols))
-            found.append(Term(term.text, term.latex, python, value))
+            source = self.source(term)
+            found.append(Term(term.text, term.latex, self._after_deltas(source), self._evaluated(source)))
         return found
 
     # ---- text and LaTeX
