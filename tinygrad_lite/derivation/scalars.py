@@ -215,12 +215,12 @@ class _Numbers:
     def _python(self, tree: Product) -> str:
         """The source of the gradient or of a term of it, as the sum over paths if that is written, else by δs."""
         if self.main is not None:
-            return python_tree(tree, self.python_writer)[0]
+            return python_tree(tree, self.python_writer)
         whole = samples_in(tree)
 
         def body(tree: Product) -> str:
             each = samples_in(tree) if whole else None
-            return python_tree(each.bodies[0] if each else tree, self.python_writer)[0]
+            return python_tree(each.bodies[0] if each else tree, self.python_writer)
 
         steps = [f"{line.python} := {body(line.tree)}" for line in self.lines] + [body(tree)]
         joined = f"({', '.join(steps)})[-1]"

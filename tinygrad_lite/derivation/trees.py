@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from ..formulas.latex import Latex
-from ..formulas.printer import ATOM, POWER, PRODUCT, SUM, number_text
+from ..formulas.printer import POWER, PRODUCT, SUM, Writer, number_text
 from ..formulas.python import Python
 from ..formulas.text import Text
 from .factoring import Factor, Product, Samples, Sum
@@ -55,16 +55,20 @@ def is_samples(tree: Product) -> bool:
     return samples_in(tree) is not None
 
 
+def _in_a_row(which: Sequence[int]) -> bool:
+    return list(which) == list(range(which[0], which[-1] + 1))
+
+
 def range_text(which: Sequence[int]) -> str:
     """The samples in words."""
-    if list(which) == list(range(which[0], which[-1] + 1)) and len(which) > 2:
+    if _in_a_row(which) and len(which) > 2:
         return f"samples {which[0]} … {which[-1]}"
     return f"samples {', '.join(map(str, which))}" if len(which) <= 12 else f"{len(which)} samples"
 
 
 def range_python(which: Sequence[int]) -> str:
     """The samples as Python source."""
-    if list(which) == list(range(which[0], which[-1] + 1)):
+    if _in_a_row(which):
         return f"range({which[0]}, {which[-1] + 1})" if which[0] else f"range({which[-1] + 1})"
     return f"({', '.join(map(str, which))})"
 
@@ -74,8 +78,8 @@ def range_python(which: Sequence[int]) -> str:
 _TEXT = Text()
 
 
-def _factor_text(e: ast.expr, first: bool, alone: bool) -> str:
-    return _TEXT.within(e, SUM if alone or (first and isinstance(e, ast.UnaryOp | ast.Constant)) else PRODUCT)
+def _factor(writer: Writer, e: ast.expr, first: bool, alone: bool) -> str:
+    return writer.within(e, SUM if alone or (first and isinstance(e, ast.UnaryOp | ast.Constant)) else PRODUCT)
 
 
 def inline(tree: Product) -> str:
@@ -83,7 +87,7 @@ def inline(tree: Product) -> str:
     shown = []
     for k, part in enumerate(tree.factors):
         if isinstance(part, Factor):
-            shown.append(_factor_text(part.e, k == 0, len(tree.factors) == 1))
+            shown.append(_factor(_TEXT, part.e, k == 0, len(tree.factors) == 1))
         elif isinstance(part, Sum):
             shown.append(f"({_joined_terms([inline(term) for term in part.terms])})")
         else:
@@ -116,7 +120,7 @@ def put(layout: Layout, trees: Sequence[Product], rows: int, top: bool = False, 
             alone = len(tree.factors) == 1
             numbers = [number_text(one.number) for one in parts[:rows]]
             numbers = [f"({n})" if n.startswith("-") and (k or signed) else n for n in numbers]
-            layout.put(_factor_text(part.e, k == 0, alone and top), numbers)
+            layout.put(_factor(_TEXT, part.e, k == 0, alone and top), numbers)
         elif isinstance(part, Sum):
             _put_sum(layout, [one for one in parts if isinstance(one, Sum)], rows, top and len(tree.factors) == 1)
         elif isinstance(part, Samples):
@@ -157,8 +161,7 @@ def latex_tree(tree: Product, top: bool) -> str:
     shown = []
     for k, part in enumerate(tree.factors):
         if isinstance(part, Factor):
-            loose = len(tree.factors) == 1 or (k == 0 and isinstance(part.e, ast.UnaryOp | ast.Constant))
-            shown.append(_LATEX.within(part.e, SUM if loose else PRODUCT))
+            shown.append(_factor(_LATEX, part.e, k == 0, len(tree.factors) == 1))
         elif isinstance(part, Sum):
             terms = [latex_tree(term, False) for term in part.terms]
             if top and sum(map(len, terms)) > _LATEX_LINE:  # \Bigl needs no \Bigr on the same line
@@ -168,7 +171,7 @@ def latex_tree(tree: Product, top: bool) -> str:
                 shown.append(rf"\bigl( {' + '.join(terms)} \bigr)")
         else:
             which = part.which
-            whole = list(which) == list(range(which[0], which[-1] + 1)) and len(which) > 1
+            whole = _in_a_row(which) and len(which) > 1
             limits = (
                 rf"_{{s={which[0]}}}^{{{which[-1]}}}" if whole else rf"_{{s \in \{{{', '.join(map(str, which))}\}}}}"
             )
@@ -183,20 +186,19 @@ def _binds(e: ast.expr) -> bool:
     return not isinstance(e, ast.BinOp) or not isinstance(e.op, ast.Add | ast.Sub)
 
 
-def python_tree(tree: Product, writer: Python) -> tuple[str, int]:
-    """A tree as Python source, and its precedence."""
-    shown: list[tuple[str, int]] = []
+def python_tree(tree: Product, writer: Python) -> str:
+    """A tree as Python source."""
+    shown = []
     for k, part in enumerate(tree.factors):
         if isinstance(part, Factor):
             if len(tree.factors) == 1:
-                return writer.write(part.e), SUM
-            shown.append((writer.within(part.e, POWER if k else PRODUCT), ATOM))
+                return writer.write(part.e)
+            shown.append(writer.within(part.e, POWER if k else PRODUCT))
         elif isinstance(part, Sum):
-            terms = [python_tree(term, writer)[0] for term in part.terms]
-            joined = " + ".join(terms)
+            joined = " + ".join(python_tree(term, writer) for term in part.terms)
             if len(tree.factors) == 1:
-                return joined, SUM
-            shown.append((f"({joined})", ATOM))
+                return joined
+            shown.append(f"({joined})")
         else:
-            shown.append((f"sum({python_tree(part.bodies[0], writer)[0]} for s in {range_python(part.which)})", ATOM))
-    return " * ".join(text for text, _ in shown) or "1", PRODUCT
+            shown.append(f"sum({python_tree(part.bodies[0], writer)} for s in {range_python(part.which)})")
+    return " * ".join(shown) or "1"
