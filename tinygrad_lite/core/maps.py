@@ -399,10 +399,10 @@ class Contract:
 def _contracted(labels: str, operand_labels: str, made: str, a: Any, operand: Any, semiring: Semiring) -> Any:
     if semiring.einsum is not None:
         return semiring.einsum(f"{labels},{operand_labels}->{made}", a, operand)
-    return _plan(labels, operand_labels, made).run(a, operand, semiring)
+    return contraction(labels, operand_labels, made).run(a, operand, semiring)
 
 
-class _Plan:
+class _Contraction:
     """A contraction ``a[labels] * w[labels] -> out[labels]`` as one matrix product, or a stack of them.
 
     Axes are transposed into the groups batch, rows, summed and columns, which are then merged to an axis each.
@@ -423,15 +423,23 @@ class _Plan:
         self.out_axes = _axes(made, out)
         self.made = made
         self.plain = not batch and len(rows) == len(inner) == len(columns) == 1
-        # A product of two matrices, the commonest of all: which of them is turned.
-        self.turns = (a[0] != rows, w[0] != inner) if self.plain else (False, False)
+        # One matrix product, of vectors or of stacks too: whether its left and its right operand are turned.
+        first, second, left, right = (columns, rows, w, a) if self.exchanged else (rows, columns, a, w)
+        in_front = a.startswith(batch) and w.startswith(batch) and out.startswith(batch)
+        self.is_product = in_front and len(inner) == 1 and len(rows) <= 1 and len(columns) <= 1
+        turns = bool(first) and left[-1] != inner, bool(second) and right[len(batch)] != inner
+        self.turns = turns if self.is_product else (False, False)
+
+    def factors(self, a: Any, w: Any, turned: Callable[[Any], Any]) -> tuple[Any, Any]:
+        """The operands from left to right, ``turned`` where the matrix product needs their axes exchanged."""
+        left, right = (w, a) if self.exchanged else (a, w)
+        return turned(left) if self.turns[0] else left, turned(right) if self.turns[1] else right
 
     def run(self, a: Any, w: Any, semiring: Semiring) -> Any:
         if self.plain and semiring.linear and a.ndim == 2:
             w = semiring.lift(w)
-            if self.exchanged:
-                return (w if self.turns[1] else w.T).dot(a if self.turns[0] else a.T)
-            return (a.T if self.turns[0] else a).dot(w.T if self.turns[1] else w)
+            left, right = (w, a) if self.exchanged else (a, w)
+            return (left.T if self.turns[0] else left).dot(right.T if self.turns[1] else right)
         lead = _lead(a, len(self.a))
         sizes = dict(zip(self.a, shape_of(a)[len(lead) :], strict=True)) | dict(zip(self.w, shape_of(w), strict=True))
         a = _transposed(a, self.a_axes) if self.a else a
@@ -467,8 +475,9 @@ def _swapped(a: Any) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _plan(a: str, w: str, out: str) -> _Plan:
-    return _Plan(a, w, out)
+def contraction(a: str, w: str, out: str) -> _Contraction:
+    """The way to compute a contraction, given the labels of its operands and of its result."""
+    return _Contraction(a, w, out)
 
 
 class Scan:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.maps import Broadcast, Contract, Gather, Reshape, Scale, Scan, SumOver, Transpose
+from ..core.maps import Broadcast, Contract, Gather, Reshape, Scale, Scan, SumOver, Transpose, contraction
 from ..core.shapes import Shape
 from ..errors import ArgumentError
 from ..formulas.code import called, subscript
@@ -210,20 +210,15 @@ class Notation(Semiring):
         sizes = dict(zip(out, g.shape, strict=True)) | dict(zip(own, weight.shape, strict=True))
         shape = tuple(sizes[label] for label in into)
         a, b = g.full().piece(), weight.piece()
-        inner, outer = set(out) & set(own), set(out) ^ set(own)
-        if len(inner) == 1 and set(into) == outer and max(len(out), len(own), len(into)) <= 2 and outer:
-            (k,) = inner
-            if len(out) == 1:  # a row times a matrix
-                found = a.times_matrix(b if own[0] == k else b.transposed(), shape)
-            else:
-                left = len(own) == 1 or into[0] in out  # g W, or W g
-                (first, one), (second, other) = ((out, a), (own, b)) if left else ((own, b), (out, a))
-                one = one if first[-1] == k else one.transposed()
-                found = one.times_matrix(other if second[0] == k else other.transposed(), shape)
+        plan = contraction(out, own, into)
+        left, right = plan.factors(a, b, Piece.transposed)
+        batch, rows, _, columns = plan.groups
+        if plan.is_product and not batch and (rows or columns):
+            found = left.times_matrix(right, shape)
         elif len(out) == len(own) == 1 and len(into) == 2 and out != own:
-            a, b = (a, b) if into[0] == out else (b, a)
-            code = called("np.outer", a.code, b.code)
-            found = Piece(f"{a.bracketed()[0]} ⊗ {b.bracketed()[0]}", rf"{a.latex} \otimes {b.latex}", code, SUM, shape)
+            code = called("np.outer", left.code, right.code)
+            text, latex = f"{left.bracketed()[0]} ⊗ {right.bracketed()[0]}", rf"{left.latex} \otimes {right.latex}"
+            found = Piece(text, latex, code, SUM, shape)
         else:
             text = f"einsum({out},{own}→{into}; {a.text}, {b.text})"
             latex = rf"\operatorname{{einsum}}_{{{out},{own}\to {into}}}\left({a.latex}, {b.latex}\right)"

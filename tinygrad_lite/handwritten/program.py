@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.maps import Gather
+from ..core.maps import Gather, contraction
 from ..core.shapes import Shape, shape_of
 from ..formulas.code import called, method, subscript
 from ..formulas.expressions import number, product
@@ -207,37 +207,19 @@ class Written(Linear):
 
     def einsum(self, words: str, g: Any, w: Any) -> Any:
         """A matrix product where the sum is one, ``g @ w.T``; else ``np.einsum``."""
-        labels, inner = words.split("->")
+        labels, into = words.split("->")
         out, own = labels.split(",")
-        summed = [label for label in out if label not in inner]
-        if not summed and (out == inner == own or (not out and inner == own) or (not own and inner == out)):
+        plan = contraction(out, own, into)
+        batch, rows, inner, columns = plan.groups
+        if not inner and (out == into == own or (not out and into == own) or (not own and into == out)):
             return g * w
-        if len(out) == len(own) == 1 and inner in (out + own, own + out):
-            return np.outer(g, w) if inner == out + own else np.outer(w, g)
-        if len(summed) == 1 and summed[0] in own:
-            (k,) = summed
-            batch = "".join(label for label in out if label in own and label in inner)
-            a, b, c = (word.removeprefix(batch) for word in (out, own, inner))
-            stacked = all(word.startswith(batch) for word in (out, own, inner)) and len(a) == len(b) == len(c) == 2
-            if stacked or (not batch and max(len(a), len(b)) <= 2 and len(c) == len(a) + len(b) - 2):
-                return _matrix_product(g, w, a, b, c, k, bool(batch))
+        if not batch and not inner and len(rows) == len(columns) == 1:
+            return np.outer(*plan.factors(g, w, np.transpose))
+        if plan.is_product and (not batch or (rows and columns)):
+            if not rows and plan.turns[1]:
+                return np.matmul(w, g)  # for g @ w.T
+            return np.matmul(*plan.factors(g, w, lambda x: np.swapaxes(x, -1, -2) if batch else x.T))
         sizes = dict(zip(out, shape_of(g), strict=True)) | dict(zip(own, shape_of(w), strict=True))
         if math.prod(sizes.values()) > _SLOW:
             return np.einsum(words, g, w, optimize=True)
         return np.einsum(words, g, w)
-
-
-def _matrix_product(g: Any, w: Any, out: str, own: str, inner: str, k: str, stacked: bool) -> Any:
-    """``inner[a, b] = Σ_k out * own``, transposed so that ``@`` computes it."""
-    left, left_labels, right, right_labels = g, out, w, own
-    if (len(inner) == 2 and inner[0] in own) or (len(inner) == 1 and inner in own and own[-1] == k):
-        left, left_labels, right, right_labels = w, own, g, out
-
-    def turned(x: Any) -> Any:
-        return np.swapaxes(x, -1, -2) if stacked else x.T
-
-    if len(left_labels) == 2 and left_labels[1] != k:
-        left = turned(left)
-    if len(right_labels) == 2 and right_labels[0] != k:
-        right = turned(right)
-    return np.matmul(left, right)
