@@ -263,6 +263,17 @@ def test_derivatives_of_nameless_values_are_deltas(rng: np.random.Generator) -> 
     assert "(delta @ w_2.T) * (1 - h**2)" in source
 
 
+def test_no_comment_where_all_on_the_paths_is_nameless(rng: np.random.Generator) -> None:
+    w, v = Value(rng.normal(size=3), name="w"), Value(rng.normal(size=3), name="v")
+    product = w * v
+    loss = (product * product.exp() + product.exp().sin() * w + v * product).sum()
+    source = manual_backprop(loss)
+    agrees(source, loss, {"w": w, "v": v})
+    (line,) = re.findall(r"^ +d_product = .*$", source, re.M)
+    assert "#" not in line
+    assert "# loss ← … ← w" in source
+
+
 @pytest.mark.parametrize(
     "labels", [np.array([0, 2, 1, 1]), np.array([[1.0, 0, 0], [0, 0, 1], [0, 1, 0], [0.5, 0.5, 0]])]
 )

@@ -162,7 +162,9 @@ class _Routes:
         if value not in self.readers:
             return ""
         n, route = self.counts.get(value, 0), self._route(value)
-        return route + (f", {n:,} paths" if n > 1 else "") if "←" in route else ""
+        counted = f", {n:,} paths" if n > 1 else ""
+        says = "←" in route and (counted or not route.endswith("…"))  # ``C ← …`` names none of the paths
+        return route + counted if says else ""
 
     def _route(self, value: Value) -> str:
         """The paths from the end to a Value: ``C ← (n30 ← z30 | n31 ← z31) ← n20``.
