@@ -125,15 +125,15 @@ def manual_backprop(loss: Value, wrt: Any = None) -> ManualBackprop:
     parameters = parameters_of(loss, wrt, "manual_backprop")
     _among(loss, values, parameters)
     alike = alike_samples(loss, values, set(parameters.values()))
-    end = loss if alike is None else alike.end
-    ops = sum(value.op is not None for value in (values if alike is None else ancestors(end)))
+    end, values = (loss, values) if alike is None else (alike.end, ancestors(alike.end))
+    ops = sum(value.op is not None for value in values)
     if ops > LARGEST:
         raise ArgumentError(
             f"manual_backprop: {describe(loss)} was computed by {ops:,} ops, more than the {LARGEST:,} that anyone "
             "reads; take fewer samples, name their scalars x0@0, x0@1, … so that one loop does for all, record it with "
             "arrays (nn.MLP), or ask tg.derive for one weight"
         )
-    names = {value: value.name for value in ancestors(end)} if alike is None else alike.names
+    names = {value: value.name for value in values} if alike is None else alike.names
     passes = Passes(end, parameters, names, {} if alike is None else alike.families)
     return ManualBackprop(*written(passes, alike))
 

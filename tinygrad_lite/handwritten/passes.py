@@ -73,7 +73,7 @@ class Passes:
 
     def _name_leaves(self) -> None:
         parameters = [value for value in self.wrt.values() if value.is_leaf]
-        leaves = [value for value in self.values if value.is_leaf and value not in set(parameters)]
+        leaves = [value for value in self.values if value.is_leaf]
         leaves.sort(key=lambda value: not value.requires_grad)
         for value in dict.fromkeys([*parameters, *leaves]):
             if value.requires_grad or self.names[value] is not None or value.shape:
