@@ -26,7 +26,6 @@ parentheses.
 """
 
 _PLAIN_NAME = re.compile(r"[^\W\d][\w.@]*(\(\w+\))?(\[\d+(,\d+)*\])?(@\d+)?")
-_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _COMPARED = {ast.Gt: ">", ast.GtE: "≥", ast.Lt: "<", ast.LtE: "≤", ast.Eq: "="}
 
 

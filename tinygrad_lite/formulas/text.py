@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from .expressions import PRIME
-from .printer import _SUPERSCRIPTS, ATOM, POWER, PRODUCT, SUM, Writer, element_text, number_text, quoted
+from .printer import ATOM, POWER, PRODUCT, SUM, Writer, element_text, number_text, quoted
 from .symbols import Block, Symbol, key
 
 __all__ = ["Text"]
@@ -15,6 +15,7 @@ __all__ = ["Text"]
 
 _CALLED = {"sigmoid": "σ", "log": "ln", "maximum": "max", "minimum": "min", "gelu_tanh": "gelu", "gelu_erf": "gelu"}
 _LISTED = 4  # arguments that are printed one by one
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Text(Writer):

@@ -82,7 +82,7 @@ def slots_in(items: Iterable[Any]) -> Iterator[Slot]:
 
 
 def mapped(item: Any, kind: type, function: Callable[[Any], Any]) -> Any:
-    """An argument with ``function`` applied to everything of a kind in it: in lists, tuples, slices and dicts too."""
+    """An argument with ``function`` applied to everything of a kind in it: in lists, tuples and dicts too."""
     if isinstance(item, kind):
         return function(item)
     if isinstance(item, list | tuple):  # a named tuple becomes a plain one
