@@ -49,14 +49,10 @@ class Emitter:
         self.leaves = [(leaf, slot) for (leaf, slot), there in zip(low.leaves, held, strict=True) if there]
         fixed = {slot: slot.sample for (_, slot), there in zip(low.leaves, held, strict=True) if not there}
         live = {leaf for leaf, _ in self.leaves}
-        ends, self.finite = folded(
-            low.calls,
-            [low.loss, *(g for leaf, g in low.gradients if leaf in live)],
-            {slot: x for slot, x in fixed.items() if type(x) is float},
-            low.optimistic,
-        )
+        reached = {leaf: g for leaf, g in low.gradients if leaf in live}
+        numbers = {slot: x for slot, x in fixed.items() if type(x) is float}
+        ends, self.finite = folded(low.calls, [low.loss, *reached.values()], numbers, low.optimistic)
         self.loss = ends[0]
-        reached = [leaf for leaf, _ in low.gradients if leaf in live]
         self.gradients = self._own_arrays(zip(reached, ends[1:], strict=True))
         ends = [x for x in (*(g for _, g in self.gradients), self.loss, *self.finite) if isinstance(x, Slot)]
         calls = masks_first(needed(low.calls, ends, _has_effect))
