@@ -223,6 +223,11 @@ def test_product_with_zeros(factors: list[float], expected: list[float]) -> None
     assert_array_equal(x.grad, expected)
 
 
+def test_a_running_product_takes_a_list() -> None:
+    assert tg.cumprod([2.0, 3.0, 4.0]).tolist() == [2.0, 6.0, 24.0]
+    assert tg.cumprod([[1.0, 2.0], [3.0, 4.0]], axis=1).tolist() == [[1.0, 2.0], [3.0, 12.0]]
+
+
 def test_norm_of_zero_is_flat() -> None:
     for x in (Value(np.zeros(3)), Value(0.0), Value(np.zeros((2, 0)))):
         y = tg.norm(x)

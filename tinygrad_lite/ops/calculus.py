@@ -233,9 +233,8 @@ def cumprod(x: Any, axis: int | None = None) -> Any:
         x, axis = flattened(x), -1
     k = one_axis(x, axis, ndim_of(x), "cumprod")
     n, distance = shape_of(x)[k], 1
-    rest = (slice(None),) * (-k - 1)
     while distance < n:
-        first, later = x[(..., slice(None, distance), *rest)], x[(..., slice(distance, None), *rest)]
-        x = concatenate([first, later * x[(..., slice(None, n - distance), *rest)]], axis=k)
+        first, later = _part(x, k, None, distance), _part(x, k, distance, None)
+        x = concatenate([first, later * _part(x, k, None, n - distance)], axis=k)
         distance *= 2
     return x if distance > 1 else elementary.mul(x, 1.0)  # never the operand itself
