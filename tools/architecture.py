@@ -15,6 +15,8 @@ from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+from viz.output.saving import write_atomically
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("tinygrad_lite", "viz", "tools", "benchmarks")
 
@@ -300,12 +302,9 @@ def with_picture(page: str, root: Path) -> str:
 
 
 def write(root: Path) -> Path:
-    """Write the picture into the page, beside its place first, then renamed."""
+    """Write the picture into the page."""
     path = root / PAGE
-    beside = path.with_suffix(".md.new")
-    beside.write_text(with_picture(path.read_text(encoding="utf-8"), root), encoding="utf-8")
-    beside.replace(path)
-    return path
+    return write_atomically(path, with_picture(path.read_text(encoding="utf-8"), root).encode())
 
 
 if __name__ == "__main__":

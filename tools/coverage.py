@@ -20,6 +20,7 @@ from tinygrad_lite.ops.methods import METHODS
 from tinygrad_lite.ops.nondifferentiable import CONSTANTS
 from tinygrad_lite.ops.numpy_dispatch import NUMPY_FUNCTIONS, ON_DATA, UFUNCS
 from tinygrad_lite.ops.registry import STRUCTURED
+from viz.output.saving import write_atomically
 
 __all__ = ["AUTOGRAD", "AUTOGRAD_CONSTANTS", "DENSE", "ELSEWHERE", "covered", "page", "write"]
 
@@ -242,12 +243,8 @@ def _beside_autograd() -> list[str]:
 
 
 def write(folder: Path) -> Path:
-    """Write the page into ``folder``: first into a file beside it, which is then renamed."""
-    path = folder / "coverage.md"
-    beside = path.with_suffix(".md.new")
-    beside.write_text(page(), encoding="utf-8")
-    beside.replace(path)
-    return path
+    """Write the page into ``folder``."""
+    return write_atomically(folder / "coverage.md", page().encode())
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from viz.output.saving import write_atomically
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))
 
@@ -68,10 +70,7 @@ def main() -> None:
     import nbformat
 
     for path in NOTEBOOKS:
-        notebook = executed(path)
-        beside = path.with_suffix(".new")
-        nbformat.write(notebook, beside)
-        beside.replace(path)
+        write_atomically(path, (nbformat.writes(executed(path)) + "\n").encode())
         print(path.relative_to(ROOT), f"{path.stat().st_size / 1e3:.0f} kB")
 
 

@@ -16,6 +16,7 @@ from tinygrad_lite import MODULES, ROOMS
 from tinygrad_lite.core.derivatives import TABLE, Rule
 from tinygrad_lite.ops.methods import METHODS, OPERATORS
 from tinygrad_lite.ops.registry import STRUCTURED
+from viz.output.saving import write_atomically
 
 __all__ = ["STUBS", "elementary_stub", "methods_stub", "package_stub", "write"]
 
@@ -148,15 +149,8 @@ STUBS = {
 
 
 def write(package: Path) -> list[Path]:
-    """Write the stubs into the package: each first into a file beside it, which is then renamed."""
-    written = []
-    for name, text in STUBS.items():
-        path = package / name
-        beside = path.with_suffix(".pyi.new")
-        beside.write_text(text(), encoding="utf-8")
-        beside.replace(path)
-        written.append(path)
-    return written
+    """Write the stubs into the package."""
+    return [write_atomically(package / name, text().encode()) for name, text in STUBS.items()]
 
 
 if __name__ == "__main__":
