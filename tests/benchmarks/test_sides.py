@@ -5,12 +5,14 @@ from __future__ import annotations
 import doctest
 import importlib
 import math
+import sys
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from benchmarks import handwritten, peers, scalars, sweeps, training
+from benchmarks.imports import against_numpy, seconds_of
 from benchmarks.training import PROBLEMS, Disagreement, Problem, Trainer
 from tinygrad_lite.core.graph import chains, topological
 from tinygrad_lite.semirings import COUNT
@@ -199,10 +201,6 @@ def test_both_sides_agree_on_the_network_of_scalars() -> None:
 
 
 def test_an_import_is_timed_in_a_process_of_its_own() -> None:
-    import sys
-
-    from benchmarks.imports import against_numpy, seconds_of
-
     assert 0.0 < seconds_of("import json.tool") < 60.0
     assert "json.tool" not in sys.modules
     pair = against_numpy("import time; time.sleep(0.02)")

@@ -294,8 +294,6 @@ def test_a_repeated_index_adds_up() -> None:
 
 def test_softmax_and_its_like_are_compositions() -> None:
     def ops(end: Value) -> list[str]:
-        from tinygrad_lite.core.graph import topological
-
         return [node.op.name for node in topological(end) if node.op is not None]
 
     x = Value([1.0, 2.0])
