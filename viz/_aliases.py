@@ -48,5 +48,8 @@ class _Finder:
 
 
 def install() -> None:
-    """Let ``import`` find the old modules; existing ones take precedence."""
+    """Let ``import`` find the old modules.
+
+    The finder comes last: none of the old modules is a package, so no other finder loads a file under an old name.
+    """
     sys.meta_path.append(_Finder())
