@@ -1,8 +1,8 @@
 """Initialisers: the weights and biases that a network starts from.
 
 An initialiser is a function of the number of inputs and outputs of a layer and a NumPy random generator. It returns the
-weights, of shape (inputs, outputs), and the biases, of shape (outputs,). All zeros
-would not do: all neurons of a layer would stay equal.
+weights, of shape (inputs, outputs), and the biases, of shape (outputs,). With zeros for all of them the neurons of a
+layer would stay equal.
 """
 
 from __future__ import annotations

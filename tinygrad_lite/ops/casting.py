@@ -16,9 +16,6 @@ from .registry import function
 __all__ = ["argument", "astype", "cast"]
 
 
-# ---- ops that only these sweeps record
-
-
 class _Argument(Op):
     """The value itself, as the argument of one call: only that call differentiates with respect to it."""
 

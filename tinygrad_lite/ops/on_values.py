@@ -2,8 +2,8 @@
 
 The rules are those of every sweep: the chain of linear maps of each op. Carried as *Values*, the computation is
 recorded again, and so can be differentiated once more: chains are made of the operands themselves instead of their
-data, and the maps are applied by recorded functions. The identity of the
-Values at both ends keeps nested derivatives apart.
+data, and the maps are applied by recorded functions. The identity of the Values at both ends keeps nested derivatives
+apart.
 
 Cotangents and tangents may have one axis in front: Jacobians carry many at a time.
 """
