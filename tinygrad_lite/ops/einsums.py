@@ -39,7 +39,7 @@ class Einsum(Op):
     def forward(self, *data: Any) -> Any:
         if len(data) == 2 and all(self._words(k)[1] == self.labels[k] for k in range(2)):  # BLAS can do it
             return Contract(self.labels[0], self.out_labels, self.labels[1], data[1]).pull(data[0], GRADIENT)
-        return np.einsum(f"{','.join(self.labels)}->{self.out_labels}", *data)
+        return self.written(*data)
 
     def written(self, *data: Any) -> Any:
         return np.einsum(f"{','.join(self.labels)}->{self.out_labels}", *data)
