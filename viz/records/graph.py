@@ -12,6 +12,7 @@ import numpy as np
 
 from tinygrad_lite.core.evaluation import check_recorded
 from tinygrad_lite.core.graph import ancestors, chains, topological
+from tinygrad_lite.core.sweeps import pull_all
 from tinygrad_lite.core.value import Value
 from tinygrad_lite.errors import ArgumentError, ValueTypeError
 from tinygrad_lite.graph.scopes import regions_of
@@ -143,13 +144,9 @@ def _gradients(order: Sequence[Value]) -> dict[Value, Any]:
     found = {node: node.grad for node in order if node.has_grad}
     recorded = {*topological(order[-1], folded=True)}
     inside = {node for node in order if node.requires_grad and not node.is_leaf and node not in recorded}
-    with np.errstate(all="ignore"):
-        for node in reversed(order) if inside else ():
-            for _, operand, chain in chains(node) if node in found else ():
-                if operand in inside:
-                    part = GRADIENT.result(GRADIENT.pull(chain, found[node], node))
-                    found[operand] = found[operand] + part if operand in found else part
-    return found
+    if inside:
+        pull_all(order, lambda node: (edge for edge in chains(node) if edge[1] in inside), found, GRADIENT)
+    return {node: GRADIENT.result(g) for node, g in found.items()}
 
 
 class _Scene:
