@@ -17,6 +17,7 @@ from .digraphs import (
     new_digraph,
     share_width,
     sign_label,
+    stroke,
     tip,
 )
 from .escape import escape_label, visible
@@ -88,8 +89,8 @@ def _write_edge(digraph: graphviz.Digraph, edge: PathEdge, scene: PathScene) -> 
     else:
         colour, width = OTHERS if scene.top else PATH, share_width(edge.share)
         whole = width
-    looks = {"color": colour, "penwidth": f"{width:.3f}", "arrowsize": arrow_size(whole)}
-    looks |= {"label": edge_label(edge.text, whole), "style": "solid" if edge.share else "dashed", "labeltooltip": note}
+    looks = stroke(colour, width, "solid" if edge.share else "dashed") | {"arrowsize": arrow_size(whole)}
+    looks |= {"label": edge_label(edge.text, whole), "labeltooltip": note}
     kind = " ".join(["path", *(f"rank-{rank + 1}" for rank in edge.ranks)])
     add_edge(digraph, (edge.tail, edge.head), edge.id, kind, note, **looks)
 
