@@ -276,6 +276,33 @@ def test_a_transposed_gradient_of_a_square_matrix(rng: np.random.Generator) -> N
     assert told(loss, {"W": w.grad.T, "b": b.grad})[1] == "the likely slip: the gradient of 'W' is transposed"
 
 
+def test_two_square_matrices_that_are_both_transposed(rng: np.random.Generator) -> None:
+    first, second = (Value(rng.normal(size=(3, 3)), name=name) for name in ("W1", "W2"))
+    loss = ((np.tanh(rng.normal(size=(4, 3)) @ first) @ second) ** 2).mean()
+    loss.backward()
+    slip = told(loss, {"W1": first.grad.T, "W2": second.grad.T})[1]
+    assert slip == "the likely slip: the gradient of 'W1' is transposed"
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-16])
+def test_a_gradient_that_is_only_rounding_is_not_blamed(rng: np.random.Generator, noise: float) -> None:
+    """A bias before a batch norm has the gradient 0, but for the rounding of whoever computes it."""
+    w, b, v = (Value(rng.normal(size=shape), name=name) for name, shape in (("W", (3, 4)), ("b", (4,)), ("V", (4, 2))))
+    z = rng.normal(size=(6, 3)) @ w + b
+    centred = z - z.mean(axis=0)
+    y = np.tanh(centred / np.sqrt((centred**2).mean(axis=0) + 1e-5)) @ v
+    y.name = "y"
+    loss = (y**2).sum()
+    loss.backward()
+    right = {"W": w.grad, "b": b.grad + noise * rng.normal(size=4), "V": v.grad}
+    assert compare(loss, manual=right, wrt=[w, b, v])
+    where, why = told(loss, right | {"W": w.grad * np.array([[3.0], [1.0], [1.0]])})
+    assert "that is wrong is that of 'W'" in where
+    assert why == "no single slip explains it"
+    assert told(loss, right | {"V": -v.grad})[1] == "the likely slip: the sign of 'y' with respect to 'V' is wrong"
+    assert told(loss, right | {"b": b.grad + 1.0})[0].count("'b'")
+
+
 @pytest.mark.parametrize(
     ("factor", "what"),
     [(12, "all 4 · 3 elements"), (4, "4 samples"), (3, "an axis of 3 elements")],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import itertools
 import keyword
 import re
 import shutil
@@ -252,6 +253,22 @@ def test_booleans_are_not_negated() -> None:
     net = nn.MLP([2, 3, 2], activation="tanh", output="linear", rng=0)
     loss = nn.losses.hinge(net(np.eye(2)), np.array([[1.0, -1.0], [-1.0, 1.0]]))
     agrees(manual_backprop(loss, net), loss, net.named_parameters())
+
+
+@pytest.mark.parametrize("names", [["a", "b1", "c"], ["W1", "b1", "W2"], ["a" * 32, "b1", "c" * 32]])
+def test_arguments_come_in_the_order_of_wrt(names: list[str]) -> None:
+    """A call by position is right whatever the names are: of a layer, of none, of either kind in turns."""
+    a, b, c = values = [Value(2.0 + k, name=name) for k, name in enumerate(names)]
+    loss = a * b + b * c**2 * Value(7.0, name="inputs", requires_grad=False)
+    loss.backward()
+    for wrt in itertools.permutations(values):
+        source = manual_backprop(loss, wrt)
+        space: dict[str, Any] = {}
+        exec(source, space)
+        assert list(source.arguments) == [*(value.name for value in wrt), "inputs"]
+        found, gradients = space["backprop"](*(value.data for value in wrt), 7.0)
+        assert found == loss.data
+        gradients_are(gradients, {str(value.name): value.grad for value in wrt})
 
 
 def test_derivatives_of_nameless_values_are_deltas(rng: np.random.Generator) -> None:

@@ -16,7 +16,7 @@ from ..errors import DifferentGradientsError, GraphError, ShapeError, ValueTypeE
 from ..graph.lookup import parameters_of
 from ..graph.naming import indexed
 from .by_hand import gradients_by_hand
-from .diagnosis import diagnosed
+from .diagnosis import Closeness, diagnosed
 from .differences import Allowed, check_tolerances
 from .gradients import Row, Ways, negligible
 
@@ -227,4 +227,5 @@ def _compared(
     rows = [ways.row(name, value, by_hand.get(name), name in parameters) for name, value in values.items()]
     tolerances = {"paths": exact, "manual": exact, "difference": rough, "complex_step": exact}
     known = {value: by_hand[name] for name, value in values.items() if name in by_hand}
-    return Comparison(rows, tolerances, ways.notes, lambda: diagnosed(loss, known, exact))
+    noise = {value: row.noise(ways.least, exact) for value, row in zip(values.values(), rows, strict=True)}
+    return Comparison(rows, tolerances, ways.notes, lambda: diagnosed(loss, known, Closeness(exact, noise)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from ..graph import naming
 from ..semirings import GRADIENT
 from .slips import Change, Edge, Graph, kinds, softmax_slips
 
-__all__ = ["Slip", "diagnosed", "find_slip", "first_wrong", "last_right"]
+__all__ = ["Closeness", "Slip", "diagnosed", "find_slip", "first_wrong", "last_right"]
 
 AT_MOST = 4_000
 """The most sweeps that are tried."""
@@ -39,16 +39,45 @@ class Slip:
     node: Value
 
 
-def diagnosed(loss: Value, manual: Mapping[Value, Any], tolerance: float) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Closeness:
+    """How far a right gradient may be from autodiff's: relative to its largest element, or absolutely.
+
+    ``noise`` holds the absolute difference of each Value that rounding explains. A gradient that is 0 but for rounding,
+    that of a bias before a batch norm, is nothing but noise, and has no size to be relative to.
+    """
+
+    relative: float = 1e-6
+    noise: Mapping[Value, float] = field(default_factory=dict)
+
+    def of(self, manual: Any, found: Any, value: Value) -> bool:
+        """Whether a manual gradient of ``value`` is close to ``found``."""
+        m = np.asarray(manual, float)
+        return bool(m.shape == value.shape) and self.near(m, np.asarray(found, float), self.noise.get(value, 0.0))
+
+    def near(self, a: Any, b: Any, noise: float = 0.0) -> bool:
+        """Whether two arrays of one shape are close."""
+        with np.errstate(all="ignore"):
+            return bool(np.all(np.abs(a - b) <= max(self.relative * np.max(np.abs(b), initial=0.0), noise)))
+
+    def agree(self, found: Mapping[Value, Any], manual: Mapping[Value, Any]) -> bool:
+        """Whether every manual gradient is close to the one found."""
+        return all(self.of(m, found.get(value, 0.0), value) for value, m in manual.items())
+
+
+CLOSE = Closeness()
+
+
+def diagnosed(loss: Value, manual: Mapping[Value, Any], close: Closeness) -> tuple[str, ...]:
     """Two sentences about wrong gradients: where they go wrong first, and the likely slip."""
-    tolerance = max(tolerance, 1e-12)  # the same sums in another order differ by less
-    slip = find_slip(loss, manual, tolerance)
+    close = replace(close, relative=max(close.relative, 1e-12))  # the same sums in another order differ by less
+    slip = find_slip(loss, manual, close)
     if slip is not None:
         return f"first wrong at {describe(slip.node)}, coming from the end", f"the likely slip: {slip.text}"
-    wrong = first_wrong(loss, manual, tolerance)
+    wrong = first_wrong(loss, manual, close)
     if wrong is None:
         return ("only elements much smaller than the largest of their array are wrong, which no slip explains",)
-    right = last_right(loss, manual, wrong, tolerance)
+    right = last_right(loss, manual, wrong, close)
     return (
         f"coming from the end, the first of the gradients given that is wrong is that of {describe(wrong)}; "
         f"the mistake is on the way there from {describe(right)}",
@@ -56,7 +85,7 @@ def diagnosed(loss: Value, manual: Mapping[Value, Any], tolerance: float) -> tup
     )
 
 
-def find_slip(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6) -> Slip | None:
+def find_slip(end: Value, manual: Mapping[Value, Any], close: Closeness = CLOSE) -> Slip | None:
     """The slip that gives exactly the gradients in ``manual``, of any Values; ``None`` if no slip does.
 
     >>> x, w = Value(2.0, name="x"), Value(0.5, name="w")
@@ -67,13 +96,13 @@ def find_slip(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6) 
     """
     graph = _graph(end)
     right = _gradients(end, graph)
-    if _agree(right, manual, tolerance):
+    if close.agree(right, manual):
         return None
-    scaled = _transposed(right, manual, tolerance) or _scaled(end, graph, right, manual, tolerance)
+    scaled = _transposed(right, manual, close) or _scaled(end, graph, right, manual, close)
     if scaled is not None and not scaled.text.startswith(_MULTIPLIED):
         return scaled
     for softmax, text, changed in softmax_slips(graph):
-        if _agree(_gradients(end, graph | changed), manual, tolerance):
+        if close.agree(_gradients(end, graph | changed), manual):
             return Slip(text, softmax)
     groups = _groups(graph)
     tried = 0
@@ -85,14 +114,14 @@ def find_slip(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6) 
             if tried > AT_MOST:
                 return scaled
             changed = _changed(graph, group, kind.change)
-            if _agree(_gradients(end, graph | changed), manual, tolerance):
+            if close.agree(_gradients(end, graph | changed), manual):
                 node, operand = group.edges[0].node, group.edges[0].operand
                 names = {"node": _called(node, group.several), "operand": _called(operand, group.several)}
                 return Slip(kind.text.format(**names), node)
     return scaled
 
 
-def first_wrong(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6) -> Value | None:
+def first_wrong(end: Value, manual: Mapping[Value, Any], close: Closeness = CLOSE) -> Value | None:
     """The first Value on the way from the end whose gradient in ``manual`` is wrong.
 
     >>> w = Value(2.0, name="w")
@@ -108,11 +137,11 @@ def first_wrong(end: Value, manual: Mapping[Value, Any], tolerance: float = 1e-6
     for node, edges in graph.items():
         for edge in edges:
             depth.setdefault(edge.operand, order[node] + 1)
-    wrong = [value for value, m in manual.items() if not _close(m, right.get(value, 0.0), value, tolerance)]
+    wrong = [value for value, m in manual.items() if not close.of(m, right.get(value, 0.0), value)]
     return min(wrong, key=lambda value: (depth.get(value, 0), order.get(value, len(order))), default=None)
 
 
-def last_right(end: Value, manual: Mapping[Value, Any], wrong: Value, tolerance: float = 1e-6) -> Value:
+def last_right(end: Value, manual: Mapping[Value, Any], wrong: Value, close: Closeness = CLOSE) -> Value:
     """The last Value with a right gradient on the way from the end to a wrong one: a Value in ``manual``, or the end.
 
     >>> w = Value(2.0, name="w")
@@ -127,7 +156,7 @@ def last_right(end: Value, manual: Mapping[Value, Any], wrong: Value, tolerance:
     for node, edges in reversed(graph.items()):  # operands before their readers
         if any(edge.operand in reaching for edge in edges):
             reaching.add(node)
-            if node in manual and _close(manual[node], right.get(node, 0.0), node, tolerance):
+            if node in manual and close.of(manual[node], right.get(node, 0.0), node):
                 return node
     return end
 
@@ -198,24 +227,24 @@ def _called(value: Value, several: bool) -> str:
 # ---- slips that show in the numbers alone
 
 
-def _transposed(right: Mapping[Value, Any], manual: Mapping[Value, Any], tolerance: float) -> Slip | None:
+def _transposed(right: Mapping[Value, Any], manual: Mapping[Value, Any], close: Closeness) -> Slip | None:
     """Gradients that are only transposed, where all others are right."""
     first = None
     for value, m in manual.items():
-        g, m = np.asarray(right.get(value, np.zeros(value.shape)), float), np.asarray(m, float)
-        if m.shape == g.shape and _near(m, g, tolerance):
+        g, m = right.get(value, np.zeros(value.shape)), np.asarray(m, float)
+        if close.of(m, g, value):
             continue
-        if m.ndim < 2 or m.shape != g.T.shape or not _near(m.T, g, tolerance):
+        if m.ndim < 2 or not close.of(m.T, g, value):
             return None
-        first = first or value
+        first = value if first is None else first
     return None if first is None else Slip(f"the gradient of {_called(first, False)} is transposed", first)
 
 
 def _scaled(
-    end: Value, graph: Graph, right: Mapping[Value, Any], manual: Mapping[Value, Any], tolerance: float
+    end: Value, graph: Graph, right: Mapping[Value, Any], manual: Mapping[Value, Any], close: Closeness
 ) -> Slip | None:
     """Slips at the very end, which scale every gradient by one number."""
-    factor = _common_factor(right, manual, tolerance)
+    factor, tolerance = _common_factor(right, manual, close), close.relative
     if factor is None:
         return None
     for n, what in _counted(graph).items():
@@ -228,7 +257,7 @@ def _scaled(
     return Slip(f"{_MULTIPLIED} {factor:.9g}", end)
 
 
-def _common_factor(right: Mapping[Value, Any], manual: Mapping[Value, Any], tolerance: float) -> float | None:
+def _common_factor(right: Mapping[Value, Any], manual: Mapping[Value, Any], close: Closeness) -> float | None:
     """The factor of all manual gradients over the right ones; ``None`` if they have none in common, or it is 0 or 1."""
     pairs = [(np.asarray(m, float), np.asarray(right.get(v, 0.0), float)) for v, m in manual.items()]
     if any(m.shape != g.shape for m, g in pairs):
@@ -242,7 +271,7 @@ def _common_factor(right: Mapping[Value, Any], manual: Mapping[Value, Any], tole
         factor = float(given @ found) / float(found @ found)
     if not math.isfinite(factor) or not factor:
         return None
-    return factor if _near(given, factor * found, tolerance) and not _near(given, found, tolerance) else None
+    return factor if close.near(given, factor * found) and not close.near(given, found) else None
 
 
 def _counted(graph: Graph) -> dict[int, str]:
@@ -265,20 +294,3 @@ def _batch_sizes(graph: Graph) -> set[int]:
     parsed = (naming.parse(value.name) for value in operands if value.name is not None)
     numbers = {element.sample for element in parsed if element is not None and element.sample is not None}
     return lengths | ({len(numbers)} if numbers else set())
-
-
-# ---- numbers compared
-
-
-def _agree(found: Mapping[Value, Any], manual: Mapping[Value, Any], tolerance: float) -> bool:
-    return all(_close(m, found.get(value, 0.0), value, tolerance) for value, m in manual.items())
-
-
-def _close(manual: Any, found: Any, value: Value, tolerance: float) -> bool:
-    m = np.asarray(manual, float)
-    return bool(m.shape == value.shape) and _near(m, np.asarray(found, float), tolerance)
-
-
-def _near(a: Any, b: Any, tolerance: float) -> bool:
-    with np.errstate(all="ignore"):
-        return bool(np.all(np.abs(a - b) <= tolerance * np.max(np.abs(b), initial=0.0)))

@@ -68,6 +68,10 @@ class Row:
         flat = int(np.argmax(relative))
         return float(relative.flat[flat]), tuple(int(i) for i in np.unravel_index(flat, relative.shape))
 
+    def noise(self, least: float, tolerance: float) -> float:
+        """The absolute difference from autodiff that ``worst`` forgives at any element, however small it is."""
+        return max(tolerance * least, float(np.max(self.rounding, initial=0.0)))
+
 
 class Ways:
     """The gradients of one loss with respect to some values. ``notes`` says what was left out."""
@@ -78,7 +82,7 @@ class Ways:
         self._gradients = {value: GRADIENT.result(g) for value, g in self._swept.items()} | gradients(loss)
         self._counts = reverse(loss, COUNT)
         self._terms = _sizes_of_terms(loss, self._gradients, values)
-        self._least = negligible(self._gradients.get(value, 0.0) for value in values)
+        self.least = negligible(self._gradients.get(value, 0.0) for value in values)
         self.notes: list[str] = []
 
     def row(self, name: str, value: Value, manual: Any, numerically: bool) -> Row:
@@ -121,7 +125,7 @@ class Ways:
         """Finite differences, NaN where they neither confirm the gradient nor contradict it."""
         known = np.array(found.value)
         with np.errstate(invalid="ignore"):
-            size = np.maximum(np.maximum(np.abs(gradient), np.abs(known)), self._least)
+            size = np.maximum(np.maximum(np.abs(gradient), np.abs(known)), self.least)
             open_ = (found.error > self._rough * size) & (known != gradient)
             within = (np.abs(known - gradient) <= found.error) | (found.error == math.inf)
             unknown = open_ & within

@@ -6,6 +6,7 @@ import ast
 import re
 import textwrap
 from collections.abc import Container, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from ..core.sweeps import reverse
@@ -127,14 +128,15 @@ def _wrapped(text: str, indent: int) -> list[str]:
 
 
 def _grouped(passes: Passes, names: Sequence[str], constants: Mapping[str, Any]) -> list[list[str]]:
-    """The arguments in lines: the parameters of each layer, then the data."""
+    """The arguments in lines, in their order: a line for each run of parameters of one layer, then the data."""
     of = {name: value for value, name in passes.arguments.items()}
-    groups: dict[Any, list[str]] = {}
-    for name in names:
+
+    def line(name: str) -> Any:
         parsed = naming.parse(of[name].name or "")
-        layer = parsed.layer if parsed is not None else None
-        groups.setdefault((of[name].requires_grad, layer), []).append(name)
-    return [*groups.values(), *([list(constants)] if constants else [])]
+        return of[name].requires_grad, parsed.layer if parsed is not None else None
+
+    runs = [list(run) for _, run in groupby(names, line)]
+    return [*runs, *([list(constants)] if constants else [])]
 
 
 def _signature(groups: Sequence[Sequence[str]]) -> Iterator[str]:
