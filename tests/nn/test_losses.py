@@ -47,7 +47,7 @@ def targets_for(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> 
 def divisor(name: str, shape: tuple[int, ...], reduction: str) -> int:
     if reduction == "sum":
         return 1
-    return (shape[0] if len(shape) > 1 else 1) if name == "half_squared_error" else math.prod(shape)
+    return math.prod(shape[:-1]) if name == "half_squared_error" else math.prod(shape)
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
@@ -80,6 +80,60 @@ def test_lists_of_scalars_give_what_arrays_give(
     whole.backward()
     parts.backward()
     assert_allclose(_grads(scalars), y.grad, rtol=1e-12)
+
+
+LOSSES = {name: loss for name, (loss, *_) in ELEMENTWISE.items()} | {"cross_entropy": losses.cross_entropy}
+
+
+def forms(name: str, y: Any, t: Any, outputs: int) -> list[tuple[Any, Any]]:
+    """Scalar outputs and targets in every form in which they mean the same."""
+    found = [(y, t), (y, t.tolist()), (y, Value(t, requires_grad=False))]
+    if isinstance(y, Value):  # one output of one sample; cross-entropy wants an axis of classes
+        return [([y], t)] if name == "cross_entropy" else [*found, ([y], [t]), ([y], [[t]])]
+    if outputs == 1:
+        found += [(tuple(y), t), ([[one] for one in y], t)]
+        found += [] if name == "cross_entropy" else [(y, t.ravel()), (y, t.ravel().tolist()), (y, Value(t.ravel()))]
+    return found
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("samples", [None, 1, 4], ids=["one sample", "a batch of one", "a batch of four"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_sample_is_the_same_for_networks_of_scalars_and_of_arrays(
+    name: str, samples: int | None, outputs: int, rng: np.random.Generator
+) -> None:
+    dims = [2, 3, outputs]
+    nets = [kind(dims, activation="tanh", output="linear", rng=0) for kind in (nn.MLP, nn.scalar.MLP)]
+    batch = () if samples is None else (samples,)
+    x, shape = rng.normal(size=(*batch, 2)), (*batch, outputs)
+    t = np.asarray(rng.integers(0, outputs, size=batch)) if name == "cross_entropy" else targets_for(name, shape, rng)
+    rows = x.tolist()
+    nets[0].zero_grad()
+    for reduction in ("mean", "sum"):
+        right = _any(LOSSES[name])(nets[0](x), t, reduction=reduction)
+        one = t[0] if samples is None and outputs == 1 and name != "cross_entropy" else t
+        for y in [nets[1](rows)] if samples is None else [nets[1](rows), [nets[1](row) for row in rows]]:
+            for scalars, targets in forms(name, y, one, outputs):
+                cost = _any(LOSSES[name])(scalars, targets, reduction=reduction)
+                assert_allclose(cost.data, right.data, rtol=1e-12, atol=1e-12)
+        right.backward()
+        cost.backward()
+    gradients = {key: value.grad for key, value in nets[1].named_parameters().items()}
+    nets[1].load_state_dict({key: value.grad for key, value in nets[0].named_parameters().items()})
+    for key, value in nets[1].named_parameters().items():
+        assert_allclose(gradients[key], value.data, rtol=1e-12, atol=1e-12)
+
+
+def test_several_outputs_of_several_samples_need_a_list_of_lists() -> None:
+    y = nn.scalar.MLP([2, 2], rng=0).batch([[0.0, 1.0], [1.0, 0.0]])
+    flat = [one for row in y for one in row]
+    message = "half_squared_error: 'n10', 'n11' are outputs of several samples in a flat list; pass a list of lists"
+    with pytest.raises(ShapeError, match=message):
+        losses.half_squared_error(flat, [0.0, 1.0, 1.0, 0.0])
+
+
+def test_nameless_scalars_in_a_flat_list_are_the_outputs_of_one_sample() -> None:
+    assert losses.half_squared_error([Value(1.0), Value(3.0)], [0.0, 0.0]).data == 5.0
 
 
 def test_the_tutorials_two_conventions() -> None:

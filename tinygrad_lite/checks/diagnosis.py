@@ -7,7 +7,6 @@ of a layer and every sample, so edges are changed one by one and in such groups.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -221,7 +220,7 @@ def _changed(graph: Graph, group: _Group, change: Change) -> Graph:
 def _called(value: Value, several: bool) -> str:
     if value.name is None:
         return describe(value)
-    return repr(re.sub(r"@\d+$", "", value.name)) + (" and its like" if several else "")
+    return repr(naming.without_sample(value.name)) + (" and its like" if several else "")
 
 
 # ---- slips that show in the numbers alone

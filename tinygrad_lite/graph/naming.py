@@ -18,7 +18,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Element", "Places", "bias", "closest", "indexed", "neuron", "parse", "resolve", "separator", "weight"]
+__all__ = [
+    "Element", "Places", "bias", "closest", "indexed", "neuron", "parse", "resolve", "separator", "weight",
+    "without_sample",
+]  # fmt: skip
 
 
 _RANK = {"w": 2, "b": 1, "z": 1, "n": 1, "x": 1, "t": 1}
@@ -32,6 +35,7 @@ _NAME = re.compile(
         (?:@(?P<sample>\d+))?""",
     re.VERBOSE | re.DOTALL,
 )
+_SAMPLE = re.compile(r"@\d+$")
 _BRACKETS = re.compile(r"(?P<key>.+)\[\s*(?P<index>\d+(?:\s*,\s*\d+)*)\s*\]", re.DOTALL)
 
 
@@ -96,6 +100,15 @@ def parse(name: str) -> Element | None:
             return None
         index = _indices(found["index"])
     return Element(prefix, kind, layer, index, None if sample is None else int(sample))
+
+
+def without_sample(name: str) -> str:
+    """A name without the number of its sample.
+
+    >>> without_sample("n30@2"), without_sample("carry@12"), without_sample("w201")
+    ('n30', 'carry', 'w201')
+    """
+    return _SAMPLE.sub("", name)
 
 
 def _numbers(text: str, full: int) -> list[int] | None:

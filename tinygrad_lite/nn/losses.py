@@ -1,10 +1,15 @@
 """Losses: one scalar Value from a network's outputs and their targets.
 
-Each takes outputs as a Value of any shape, as a list of scalar Values (the outputs of a network of scalars for one
-sample), or as a list of such lists (for many). A shape with two axes is (samples, outputs); with one it is the outputs
-of *one* sample. Targets have the outputs' shape exactly: nothing is broadcast, as (4,) against (4, 1) would silently
-give 16 differences. Targets that are plain numbers become constants named ``t``, or ``t0``, ``t1``, … beside scalars,
-with ``@`` and the number of the sample where there are several. The result is named ``C``, for cost.
+**What a sample is**, the same for every loss: the last axis holds the outputs of one sample, and the axes in front of
+it count the samples. Shape (samples, outputs) is the usual one; (outputs,) is *one* sample, and (batch, time, outputs)
+is batch · time samples. Lists of scalar Values, which networks of scalars return, mean the same: a list of lists has
+one list for each sample, and a flat list holds the outputs of one sample. But scalars that have one name, up to the
+``@`` and number of a sample (``n20@0``, ``n20@1``, …), are the one output of several samples, of shape (samples, 1).
+
+Targets have the outputs' shape exactly: nothing is broadcast, as (4,) against (4, 1) would silently give 16
+differences. (For a flat list of samples a flat list of targets will do.) Targets that are plain numbers become
+constants named ``t``, or ``t0``, ``t1``, … beside scalars, with ``@`` and the number of the sample where there are
+several. The result is named ``C``, for cost.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ from ..core.elementwise import weighted_sum
 from ..core.shapes import Shape
 from ..core.value import Value, as_data, constant, plain, record
 from ..errors import ArgumentError, ShapeError, ValueTypeError
+from ..graph import naming
 from ..ops import elementary as E
 from ..ops import functions as F
 from ..ops.fused_losses import CrossEntropy, HalfSquaredError, one_hot
@@ -112,6 +118,7 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Va
     0.34657359027997264
     """
     _check_reduction("cross_entropy", reduction)
+    logits, _ = _as_samples("cross_entropy", logits, labels)
     if isinstance(logits, list | tuple):
         logits = _joined("cross_entropy", logits)
     z = _as_value(logits)
@@ -123,8 +130,8 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Va
     whole = isinstance(numbers, np.ndarray) and numbers.ndim == 1 and numbers.dtype.kind in "iu"
     if whole and z.ndim == 2 and reduction == "mean":  # the usual case, checked in a tenth of the time
         return _named(F.cross_entropy(z, labels if isinstance(labels, Value) else constant(numbers, "t")))
-    samples = math.prod(z.shape[:-1])
-    return _named(record(CrossEntropy(samples if reduction == "mean" else 1.0), (z, _classes(z, labels))))
+    samples = _samples(z.shape) if reduction == "mean" else 1.0
+    return _named(record(CrossEntropy(samples), (z, _classes(z, labels))))
 
 
 # ---- one element ----------------------------------------------------------------------------------------------------
@@ -142,7 +149,31 @@ def _log_loss(z: Any, t: Any) -> Any:
 
 
 def _samples(shape: Shape) -> int:
-    return shape[0] if len(shape) > 1 else 1
+    """How many samples outputs of this shape have: the last axis holds the outputs of one."""
+    return math.prod(shape[:-1])
+
+
+def _as_samples(who: str, outputs: Any, targets: Any) -> tuple[Any, Any]:
+    """A flat list of one output for several samples as a list of lists, its targets too; anything else as it is.
+
+    Raises ``ShapeError`` for a flat list of several outputs for several samples.
+    """
+    if not isinstance(outputs, list | tuple) or not all(type(x) is Value and x.name is not None for x in outputs):
+        return outputs, targets
+    names = {naming.without_sample(x.name) for x in outputs}
+    several = isinstance(targets, list | tuple) or getattr(targets, "ndim", 0) > 0
+    if len(names) == len(outputs) and not (len(names) == 1 and several):  # the outputs of one sample
+        return outputs, targets
+    if len(names) > 1:
+        raise ShapeError(
+            f"{who}: {', '.join(map(repr, sorted(names)[:3]))} are outputs of several samples in a flat list; "
+            "pass a list of lists, one for each sample"
+        )
+    if isinstance(targets, Value | np.ndarray):
+        targets = targets[:, None] if targets.ndim == 1 else targets
+    elif isinstance(targets, list | tuple) and not any(isinstance(t, list | tuple | np.ndarray) for t in targets):
+        targets = [[t] for t in targets]
+    return [[x] for x in outputs], targets
 
 
 def _reduced(
@@ -157,6 +188,7 @@ def _reduced(
 ) -> Value:
     """The sum of ``term(y, t)`` over all elements, divided by ``divisor``; for the mean also by ``count(shape)``."""
     _check_reduction(who, reduction)
+    outputs, targets = _as_samples(who, outputs, targets)
     y = None if isinstance(outputs, list | tuple) else _as_value(outputs)
     shape, scalars = _listed(who, outputs) if y is None else (y.shape, [])
     if not math.prod(shape):
