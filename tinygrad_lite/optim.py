@@ -159,7 +159,8 @@ class Optimizer:
         for k, (entry, parameter) in enumerate(zip(entries, self.params, strict=True)):
             if entry is None:
                 continue
-            if not isinstance(entry, float | int | np.ndarray | np.number) or np.asarray(entry).dtype.kind not in "fiu":
+            known = type(entry) is np.ndarray or isinstance(entry, float | int | np.number)
+            if not known or np.asarray(entry).dtype.kind not in "fiu":
                 misfits.append(f"{name}[{k}]: needs None, a number or an array of numbers, got {type(entry).__name__}")
             elif np.shape(entry) != parameter.shape:
                 misfits.append(f"{name}[{k}]: has shape {np.shape(entry)}, needs {parameter.shape}")

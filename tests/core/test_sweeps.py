@@ -276,8 +276,13 @@ def test_seeds() -> None:
         ShapeError, match=r"backward: grad has shape \(2,\), a nameless result of 'mul' .* has \(2, 2\)"
     ):
         y.backward([1.0, 2.0])
-    with pytest.raises(ShapeError, match=r"backward: grad has shape \(\), .* has \(2, 2\); they must be equal"):
-        y.backward(1.0)
+    with pytest.raises(ShapeError, match=r"backward: grad has shape \(1,\), .* has \(2, 2\); they must be equal"):
+        y.backward([1.0])
+    for one in (1.0, 1, np.float32(1.0), np.array(1.0), Value(1.0)):
+        x.zero_grad()
+        y.backward(one)
+        assert_array_equal(x.grad, np.full((2, 2), 2.0))
+    x.grad = 2 * seed
     s = x.sum()
     with pytest.raises(ShapeError, match=r"backward: grad has shape \(1,\), .* has \(\)"):
         s.backward([1.0])

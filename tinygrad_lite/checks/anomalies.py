@@ -8,8 +8,6 @@ that made the node, and a checksum of each operand's data.
 from __future__ import annotations
 
 import copy
-import linecache
-import sys
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,15 +18,11 @@ import numpy as np
 
 from ..core.elementwise import Elementwise, WeightedSum, scalar_node
 from ..core.graph import operands_of, saved_operands
-from ..core.recording import Observer, paused, watching_by
+from ..core.recording import Observer, line_of_user, paused, watching_by
 from ..core.value import Op, Value, array_node, as_data, describe, raw, unrecorded
 from ..errors import GraphError, NonFiniteError
 
 __all__ = ["detect_anomaly"]
-
-
-_PACKAGE = __name__.partition(".")[0]
-_INSIDE = {_PACKAGE, "numpy"}
 
 
 @contextmanager
@@ -58,7 +52,7 @@ class _Detector(Observer):
     def node_for(self, op: Op, operands: tuple[Any, ...], out: Any) -> Value:
         """The node of an op with the line that made it, if its result is finite."""
         data = [x._data if type(x) is Value else as_data(x, True, False) for x in operands]
-        line = _line()
+        line = line_of_user()
         index = _first_non_finite(out)
         if index is not None:
             raise NonFiniteError(
@@ -167,16 +161,3 @@ def _operands(operands: Sequence[Any], index: tuple[int, ...], shape: tuple[int,
             text += f", {float(data[index]):.6g} there"
         shown.append(text)
     return " and ".join(shown)
-
-
-def _line() -> str:
-    """The line of code, outside of this package and of NumPy, that is being run."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None:
-        module = frame.f_globals.get("__name__")  # generated code has none
-        if module is not None and str(module).partition(".")[0] not in _INSIDE:
-            break
-        frame = frame.f_back
-    name, number = frame.f_code.co_filename, frame.f_lineno
-    text = linecache.getline(name, number).strip()
-    return f"{name}:{number}" + (f" ({text})" if text else "")

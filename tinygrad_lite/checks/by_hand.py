@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversions import plain_array
 from ..core.graph import ancestors
 from ..core.value import Value, raw
 from ..errors import ArgumentError, ShapeError, ValueTypeError
@@ -112,8 +113,9 @@ def _called(manual: Callable[..., Any], parameters: Mapping[str, Value]) -> Any:
 
 
 def _array(gradient: Any, name: Any) -> Any:
+    gradient = plain_array(raw(gradient), f"compare: the manual gradient of {name}")
     try:
-        given = np.asarray(raw(gradient))
+        given = np.asarray(gradient)
         if given.dtype.kind == "O":  # Values in lists
             given = np.asarray([float(raw(x)) for x in given.flat], dtype=float).reshape(given.shape)
         if given.dtype.kind in "iuf":

@@ -98,7 +98,7 @@ def _arguments(args: Any) -> tuple[Any, ...]:
 
 
 def _is_integers(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and x.dtype.kind in "iub"
+    return type(x) is np.ndarray and x.dtype.kind in "iub"
 
 
 # ---- derivatives as functions, which are checked in turn

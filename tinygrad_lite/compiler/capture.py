@@ -68,6 +68,7 @@ class Capture(Observer):
     is noise that an earlier replay drew, ``noises`` what this run drew, each with its call.
     """
 
+    name = "compile"
     drawn: list[tuple[Any, Any]] = field(default_factory=list)
     noises: list[tuple[Any, Any]] = field(default_factory=list)
     end: Value = field(init=False)

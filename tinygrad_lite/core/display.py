@@ -1,4 +1,4 @@
-"""The small tables that a notebook shows: HTML of bounded size, with every text escaped."""
+"""How a Value is shown: as text, as error messages name it, and as a small HTML table with every text escaped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Cell", "array_table", "as_html", "as_text", "clipped", "table"]
+from .op import CONSUMED
+
+__all__ = ["Cell", "array_table", "as_html", "as_text", "clipped", "describe", "table"]
 
 
 Cell = str | float | int | None
@@ -96,6 +98,23 @@ def as_text(value: Any) -> str:
     if not value.requires_grad:
         parts.append("requires_grad=False")
     return f"Value({', '.join(parts)})"
+
+
+def describe(x: Any) -> str:
+    """A Value, or what should have been one, as an error message names it."""
+    if not hasattr(x, "_made_by"):  # no Value, which is defined above this
+        shape = np.shape(x)
+        return f"an array of shape {shape}" if shape else f"the number {x!r}"
+    if x._data is None:
+        return f"the Value {reprlib.repr(x.name)}" if x.name else "a Value"
+    kind = f"of shape {x.shape}" if x.shape else f"{x._data:.6g}"
+    if x._made_by is CONSUMED:
+        return f"{reprlib.repr(x.name) if x.name else 'a nameless Value'} ({kind}, its graph freed)"
+    if x.name is not None:
+        return f"{reprlib.repr(x.name)} ({kind})"
+    if x._made_by is not None:
+        return f"a nameless result of {x._made_by.name!r} ({kind})"
+    return f"a nameless {'leaf' if x.requires_grad else 'constant'} ({kind})"
 
 
 def as_html(value: Any) -> str:

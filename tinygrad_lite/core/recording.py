@@ -3,12 +3,16 @@
 An ``Observer`` is told what a function reads from Values and makes of them: ``compile`` and ``checkpoint`` install one
 with ``capturing``. ``detect_anomaly`` installs one with ``watching_by``, which also looks at every op and cotangent.
 
-The state belongs to the current thread or task (a context variable). Reading one for every scalar op would cost a
-tenth of the op, so a plain counter says first whether *anyone* is inside such a block.
+The state belongs to the current thread or task (a context variable), and to the generator that opened the block: while
+a generator is suspended, its blocks do not hold for the code that runs it. Reading the state for every scalar op would
+cost a tenth of the op, so a plain counter says first whether *anyone* is inside such a block.
 """
 
 from __future__ import annotations
 
+import contextlib
+import inspect
+import linecache
 import sys
 import threading
 from collections import defaultdict
@@ -26,25 +30,90 @@ __all__ = [
     "blocks_open",
     "captures_open",
     "capturing",
+    "differentiating",
     "diverted",
+    "line_of_user",
     "mode_changes",
     "no_grad",
     "observer",
     "paused",
     "recording",
+    "transformed",
+    "transforming",
     "watching",
     "watching_by",
 ]
 
 
-_off: ContextVar[bool] = ContextVar("tinygrad_lite_recording_off", default=False)
+class _Block:
+    """A ``with`` block that is open: the value that it sets, and the generator in whose body it stands, if it does."""
+
+    __slots__ = ("generator", "open", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.open = True
+        self.generator = _generator()
+
+    def holds(self) -> bool:
+        """Whether it is open, and its generator is not suspended (the frame of a suspended one has no caller)."""
+        return self.open and (self.generator is None or self.generator.f_back is not None)
+
+
+def _generator() -> FrameType | None:
+    """The frame of the generator whose body opens a block, or ``None`` for a function or coroutine.
+
+    A generator that ``contextlib`` runs is a context manager: its block is that of whoever enters it. Tasks need no
+    care: each has a context of its own.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        driver = frame.f_back
+        by_contextlib = driver is not None and driver.f_globals is vars(contextlib)
+        if frame.f_globals is not globals() and frame.f_globals is not vars(contextlib) and not by_contextlib:
+            flags = frame.f_code.co_flags
+            return frame if flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR) else None
+        frame = driver
+    return None
+
+
+Blocks = ContextVar[tuple[_Block, ...]]
+"""The blocks of one kind that are open in a thread or task, the innermost last."""
+
+
+def _innermost(blocks: Blocks) -> Any:
+    """The value of the innermost block that holds here; ``None`` if none does."""
+    for block in reversed(blocks.get()):
+        if block.holds():
+            return block.value
+    return None
+
+
+@contextmanager
+def _block(counter: list[int], blocks: Blocks, value: Any) -> Iterator[None]:
+    """The value holds inside the block, in this thread or task; ``counter`` says how many are open anywhere."""
+    block = _Block(value)
+    with _lock:
+        counter[0] += 1
+    blocks.set((*blocks.get(), block))
+    try:
+        yield
+    finally:
+        with _lock:
+            counter[0] -= 1
+        # Generators may close their blocks in any order, and in another context than that in which they opened them.
+        block.open, block.generator = False, None
+        blocks.set(tuple(other for other in blocks.get() if other.open))
+
+
+_off: Blocks = ContextVar("tinygrad_lite_recording_off", default=())
 _lock = threading.Lock()
 blocks_open = [0]  # a list: generated code keeps a reference to it
 
 
 def paused() -> bool:
     """Whether recording is off here."""
-    return blocks_open[0] > 0 and _off.get()
+    return blocks_open[0] > 0 and _innermost(_off) is True
 
 
 class Observer:
@@ -52,6 +121,9 @@ class Observer:
 
     ``frame`` is the stack frame of the caller. Values, ops and modules are typed ``Any``: this file stands below them.
     """
+
+    name = "an observer"
+    """What error messages call it."""
 
     # ---- inside ``capturing``
 
@@ -94,31 +166,17 @@ class Observer:
         return defaultdict(float)
 
 
-_detector: ContextVar[Observer | None] = ContextVar("tinygrad_lite_detector", default=None)
+_detector: Blocks = ContextVar("tinygrad_lite_detector", default=())
 
 
 def watching() -> Observer | None:
     """The observer that looks at every op here (see checks/anomalies.py), or ``None``."""
-    return _detector.get() if blocks_open[0] else None
+    return _innermost(_detector) if blocks_open[0] else None
 
 
 def diverted() -> bool:
     """Whether an op must not be recorded the plain way: recording is off, or somebody watches."""
-    return blocks_open[0] > 0 and (_off.get() or _detector.get() is not None)
-
-
-@contextmanager
-def _block(blocks: list[int], variable: ContextVar[Any], value: Any) -> Iterator[None]:
-    """The variable has this value inside the block, in this thread or task; ``blocks`` counts those that are open."""
-    with _lock:
-        blocks[0] += 1
-    token = variable.set(value)
-    try:
-        yield
-    finally:
-        with _lock:  # first: a generator that is closed in another context cannot reset the variable
-            blocks[0] -= 1
-        variable.reset(token)
+    return blocks_open[0] > 0 and (_innermost(_off) is True or _innermost(_detector) is not None)
 
 
 def watching_by(detector: Observer) -> _GeneratorContextManager[None]:
@@ -129,7 +187,8 @@ def watching_by(detector: Observer) -> _GeneratorContextManager[None]:
 def no_grad() -> _GeneratorContextManager[None]:
     """Operations inside the block are not recorded: their results are constants.
 
-    It holds for the current thread or asyncio task only.
+    It holds for the current thread or asyncio task only, and in the body of a generator only while the generator runs:
+    not for the code that takes its items.
 
     >>> from tinygrad_lite import Value, no_grad
     >>> a = Value(2.0)
@@ -141,29 +200,60 @@ def no_grad() -> _GeneratorContextManager[None]:
     return _block(blocks_open, _off, True)
 
 
-@contextmanager
-def recording() -> Iterator[None]:
+def recording() -> _GeneratorContextManager[None]:
     """Operations inside the block are recorded, within ``no_grad`` too: a function is differentiated by its graph."""
-    token = _off.set(False)
-    try:
-        yield
-    finally:
-        _off.reset(token)
+    return _block([0], _off, False)
 
 
-_observer: ContextVar[Observer | None] = ContextVar("tinygrad_lite_observer", default=None)
+_observer: Blocks = ContextVar("tinygrad_lite_observer", default=())
 captures_open = [0]  # a counter, as blocks_open: asking it costs next to nothing
 mode_changes = [0]  # how often a module was set to training or evaluation
 
 
 def observer() -> Observer | None:
     """The observer that captures a function here, or ``None``."""
-    return _observer.get() if captures_open[0] else None
+    return _innermost(_observer) if captures_open[0] else None
 
 
 def capturing(who: Observer) -> _GeneratorContextManager[None]:
     """``who`` sees what this thread or task reads from Values inside the block."""
     return _block(captures_open, _observer, who)
+
+
+_transforms: Blocks = ContextVar("tinygrad_lite_transforms", default=())
+
+
+def transforming(who: str) -> _GeneratorContextManager[None]:
+    """Inside the block the transform of this name calls the function that it differentiates."""
+    return _block([0], _transforms, who)
+
+
+def transformed() -> str | None:
+    """The name of the innermost transform that differentiates what runs here, or ``None``."""
+    found: str | None = _innermost(_transforms)
+    return found
+
+
+def differentiating() -> str | None:
+    """The name of the transform, checkpoint or compiled step that needs the graph of what runs here, or ``None``."""
+    who = observer()
+    return transformed() or (None if who is None else who.name)
+
+
+_OURS = __name__.partition(".")[0]
+
+
+def line_of_user() -> str:
+    """The line of code, outside of this package and of NumPy, that is being run, with its text."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        module = frame.f_globals.get("__name__")  # generated code has none
+        if module is not None and str(module).partition(".")[0] not in (_OURS, "numpy"):
+            break
+        frame = frame.f_back
+    name, number = frame.f_code.co_filename, frame.f_lineno
+    text = linecache.getline(name, number).strip()
+    return f"{name}:{number}" + (f" ({text})" if text else "")
 
 
 def tell_of_data(value: Any) -> None:

@@ -30,9 +30,9 @@ __all__ = ["backward", "carry_back", "carry_forward", "forward", "gradients", "p
 def backward(self: Value, grad: Any = None, keep: str | None = None) -> None:
     """Sum the gradients over all paths into every Value that this one depends on.
 
-    ``grad`` is the cotangent, of this Value's shape; it may be left out where there is one element. Leaves add up
-    over passes; interior Values get the gradient of this pass. ``keep="leaves"`` frees the graph as it goes:
-    afterwards neither ``backward`` nor path queries are possible.
+    ``grad`` is the cotangent, of this Value's shape, or one number for every element; it may be left out where there
+    is one element. Leaves add up over passes; interior Values get the gradient of this pass. ``keep="leaves"`` frees
+    the graph as it goes: afterwards neither ``backward`` nor path queries are possible.
 
     Raises ``ShapeError`` without a cotangent for more than one element, ``GraphError`` for a graph that was freed
     or is out of date.
@@ -130,6 +130,8 @@ def _seed(end: Value, grad: Any) -> Any:
             )
         return 1.0 if type(end._data) is float else np.ones(end.shape, end.dtype)
     grad = as_data(grad.data if isinstance(grad, Value) else grad, keep_integers=False, copy=False)
+    if type(grad) is float and end.shape:
+        return np.full(end.shape, grad, end.dtype)
     if np.shape(grad) != end.shape:
         raise ShapeError(
             f"backward: grad has shape {np.shape(grad)}, {describe(end)} has {end.shape}; they must be equal"

@@ -10,10 +10,7 @@ An *array node* keeps the operands' data; the op makes its chain of linear maps 
 
 from __future__ import annotations
 
-import dis
 import operator
-import reprlib
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any, final
 
@@ -21,7 +18,8 @@ import numpy as np
 
 from ..errors import GraphError, ShapeError, TinygradError, ValueTypeError
 from ._methods import Methods
-from .display import as_html, as_text
+from .conversions import Conversions, plain_array
+from .display import as_html, as_text, describe
 from .op import CONSUMED, Folded, Op
 from .recording import (
     blocks_open,
@@ -47,7 +45,7 @@ def _compared(comparison: Callable[[Any, Any], Any]) -> Any:
 
 
 @final
-class Value(Methods):
+class Value(Methods, Conversions):
     """A float or an array of floats in a computation graph.
 
     ``data``: a number, a NumPy array, or nested lists of numbers. A scalar is kept as a Python float, an array with its
@@ -197,18 +195,6 @@ class Value(Methods):
         """The dtype of the data; float64 for a float."""
         return _FLOAT64 if type(self._data) is float else self.data.dtype
 
-    def item(self) -> float:
-        """The one element as a Python float; ``ShapeError`` if there are more or none."""
-        one = self._one()
-        if captures_open[0]:
-            tell_of_reading("item()", self, found=one)
-        return one
-
-    def _one(self) -> float:
-        if self.size != 1:
-            raise ShapeError(f"item: {describe(self)} has {self.size} elements, not one; index it first")
-        return float(self._data) if type(self._data) is float else float(self._data.reshape(()))
-
     def detach(self) -> Value:
         """A constant with the same data, cut off from the graph."""
         data = self.data
@@ -224,20 +210,6 @@ class Value(Methods):
     # ---- what Python asks of it
 
     __hash__ = object.__hash__
-
-    def __float__(self) -> float:
-        # ``array[0] = value`` asks for a float as well, and would cut the graph silently: it is refused by the caller's
-        # instruction, the one thing in which it differs from ``float(value)``.
-        caller = sys._getframe(1)
-        if caller.f_code.co_code[caller.f_lasti] == _STORE_SUBSCR:
-            raise ValueTypeError(
-                f"setitem: {describe(self)} would lose its graph in a NumPy array; "
-                "join Values with tinygrad_lite.stack([…]), or assign its .data"
-            )
-        return self.item()
-
-    def __int__(self) -> int:
-        return int(self.item())
 
     def __bool__(self) -> bool:
         if self.size != 1:
@@ -262,12 +234,6 @@ class Value(Methods):
             "build a new Value: np.where(mask, new, x), or np.concatenate([x[:i], new, x[i + 1:]])"
         )
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        raise ValueTypeError(
-            f"array: {describe(self)} would lose its graph in a NumPy array; "
-            "join Values with tinygrad_lite.stack([…]), or take the numbers with .data"
-        )
-
     __eq__ = _compared(operator.eq)
     __ne__ = _compared(operator.ne)
     __lt__ = _compared(operator.lt)
@@ -288,10 +254,6 @@ class Value(Methods):
         _refuse_interior(self, "pickle")
         return Value, (self.data, self.name, self.requires_grad)
 
-    def __format__(self, spec: str) -> str:
-        """With a format such as ``.3f`` the one number in it, else its ``repr``."""
-        return format(self._one(), spec) if spec else repr(self)
-
     def __repr__(self) -> str:
         return as_text(self)
 
@@ -300,12 +262,11 @@ class Value(Methods):
 
 
 _FLOAT64 = np.dtype(np.float64)
-_STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]
 
 
 def as_data(data: Any, keep_integers: bool, copy: bool) -> Any:
     """``data`` as a Value holds it: a Python float, or an array of floats (or integers, in a constant)."""
-    if isinstance(data, np.ndarray):
+    if type(data) is np.ndarray:
         if data.dtype.kind == "f" and data.ndim:
             return data.copy() if copy else data
     elif isinstance(data, (float, int)):  # np.float64 and bool are subclasses
@@ -316,7 +277,7 @@ def as_data(data: Any, keep_integers: bool, copy: bool) -> Any:
     if isinstance(data, Value):
         raise ValueTypeError(f"Value: got {describe(data)}, which is a Value already; use it as it is, or .detach() it")
     if isinstance(data, (list, tuple)):
-        if any(isinstance(item, Value) for item in data):
+        if any(isinstance(plain_array(item), Value) for item in data):
             raise ValueTypeError("Value: got a list of Values; join them with tinygrad_lite.stack([…])")
         try:
             data = np.array(data)
@@ -331,6 +292,7 @@ def as_data(data: Any, keep_integers: bool, copy: bool) -> Any:
         raise ValueTypeError(
             f"Value: needs a number or an array of numbers, got {type(data).__name__}; convert it first"
         )
+    data = plain_array(data)
     kind = data.dtype.kind
     if kind in "iub":
         if data.ndim == 0 or not keep_integers:
@@ -564,20 +526,3 @@ def record(op: Op, operands: tuple[Any, ...]) -> Any:
     node._b = node._db = node._grad = node.name = None
     node.requires_grad = live
     return node
-
-
-def describe(x: Any) -> str:
-    """A Value, or what should have been one, as an error message names it."""
-    if not isinstance(x, Value):
-        shape = np.shape(x)
-        return f"an array of shape {shape}" if shape else f"the number {x!r}"
-    if x._data is None:
-        return f"the Value {reprlib.repr(x.name)}" if x.name else "a Value"
-    kind = f"of shape {x.shape}" if x.shape else f"{x._data:.6g}"
-    if x._made_by is CONSUMED:
-        return f"{reprlib.repr(x.name) if x.name else 'a nameless Value'} ({kind}, its graph freed)"
-    if x.name is not None:
-        return f"{reprlib.repr(x.name)} ({kind})"
-    if x._made_by is not None:
-        return f"a nameless result of {x._made_by.name!r} ({kind})"
-    return f"a nameless {'leaf' if x.requires_grad else 'constant'} ({kind})"

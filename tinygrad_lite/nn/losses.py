@@ -127,7 +127,7 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Va
             f"cross_entropy: needs logits of shape (samples, classes), got {z.shape}; put the classes last"
         )
     numbers = labels.data if isinstance(labels, Value) else labels
-    whole = isinstance(numbers, np.ndarray) and numbers.ndim == 1 and numbers.dtype.kind in "iu"
+    whole = type(numbers) is np.ndarray and numbers.ndim == 1 and numbers.dtype.kind in "iu"
     if whole and z.ndim == 2 and reduction == "mean":  # the usual case, checked in a tenth of the time
         return _named(F.cross_entropy(z, labels if isinstance(labels, Value) else constant(numbers, "t")))
     samples = _samples(z.shape) if reduction == "mean" else 1.0
@@ -272,8 +272,7 @@ def _target_data(targets: Any) -> np.ndarray[Any, np.dtype[Any]]:
             return [numbers(inner) for inner in item]
         return item.data if isinstance(item, Value) else item
 
-    data = numbers(targets)
-    return np.asarray(data if isinstance(data, np.ndarray) else Value(data, requires_grad=False).data)
+    return np.asarray(as_data(numbers(targets), keep_integers=True, copy=False))
 
 
 def _target_value(who: str, outputs: Value, targets: Any) -> Value:

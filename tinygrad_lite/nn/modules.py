@@ -14,8 +14,8 @@ import numpy as np
 
 from ..core.display import Cell, table
 from ..core.recording import mode_changes, observer
-from ..core.value import Value
-from ..errors import ArgumentError, IndexRangeError, UnknownNameError, ValueTypeError
+from ..core.value import Value, as_data
+from ..errors import ArgumentError, IndexRangeError, TinygradError, UnknownNameError, ValueTypeError
 from ..graph import naming
 from ..graph.scopes import note
 
@@ -296,7 +296,6 @@ def _filled(parameters: Mapping[str, Value], state: Mapping[str, Any]) -> tuple[
 def _numbers(entry: Any) -> np.ndarray[Any, np.dtype[Any]] | None:
     """The entry, or a Value's data, as an array; ``None`` unless it is made of numbers."""
     try:
-        data = np.asarray(entry.data if isinstance(entry, Value) else entry)
-    except (TypeError, ValueError):  # a list of unequal rows, or of Values
+        return np.asarray(as_data(entry.data if isinstance(entry, Value) else entry, keep_integers=True, copy=False))
+    except TinygradError:  # a list of unequal rows, or of Values
         return None
-    return data if data.dtype.kind in "fiub" else None

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversions import plain_array
 from ..core.elementwise import weighted_sum
 from ..core.value import Value, constant, describe
 from ..errors import ShapeError
@@ -204,6 +205,7 @@ class MLP(Module):
 
     def __call__(self, x: Any, sample: int | None = None) -> Any:
         """The outputs for one sample: a list of Values, or the Value of a single output. Rows go to ``batch``."""
+        x = plain_array(x, "MLP")
         if _is_rows(x):
             return self.batch(x)
         values = _inputs(x, self, self.dims[0], sample)
@@ -254,6 +256,7 @@ def _is_rows(x: Any) -> bool:
 
 def _inputs(x: Any, module: Module, width: int, sample: int | None) -> list[Value]:
     """One sample as a list of scalar Values; numbers become constants named by their position."""
+    x = plain_array(x, type(module).__name__)
     if isinstance(x, np.ndarray) and x.ndim == 1:
         x = x.tolist()
     elif not isinstance(x, list | tuple | Value) or (isinstance(x, Value) and x.ndim != 1):

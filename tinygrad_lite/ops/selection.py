@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversions import plain_array
 from ..core.maps import Chain, Gather
 from ..core.shapes import ndim_of, shape_of
 from ..core.value import Op, describe, on_constants, raw, record
@@ -60,6 +61,11 @@ def _is_basic(key: Any) -> bool:
     ) and not any(isinstance(part, bool) for part in parts)
 
 
+def _plain(index: Any) -> Any:
+    """A part of an index as data."""
+    return plain_array(raw(index), "getitem")
+
+
 @function(method=False)
 def getitem(x: Any, key: Any) -> Any:
     """``x[key]``: integers, slices, ``...``, ``None``, arrays of integers or booleans. Repeated indices add up.
@@ -72,7 +78,7 @@ def getitem(x: Any, key: Any) -> Any:
     >>> x.grad
     array([2., 0., 1.])
     """
-    key = tuple(raw(part) for part in key) if isinstance(key, tuple) else raw(key)
+    key = tuple(_plain(part) for part in key) if isinstance(key, tuple) else _plain(key)
     if not ndim_of(x) and not (key is Ellipsis or (isinstance(key, tuple) and not key)):
         raise IndexRangeError(f"getitem: {describe(x)} is a scalar and takes no index, got {key!r}")
     try:
@@ -94,7 +100,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """
     if axis is None:
         x, axis = flattened(x), 0
-    indices = np.asarray(raw(indices))
+    indices = np.asarray(_plain(indices))
     if indices.dtype.kind not in "iu":
         raise ArgumentError(f"take: needs integer indices, got dtype {indices.dtype}; convert them with .astype(int)")
     k = one_axis(x, axis, ndim_of(x), "take")
@@ -122,7 +128,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     >>> take_along_axis(np.array([[1.0, 2.0], [3.0, 4.0]]), [[1], [0]]).tolist()
     [[2.0], [3.0]]
     """
-    indices = np.asarray(raw(indices))
+    indices = np.asarray(_plain(indices))
     if indices.dtype.kind not in "iu":
         raise ArgumentError(f"take_along_axis: needs integer indices, got dtype {indices.dtype}; use .astype(int)")
     if axis is None:

@@ -42,6 +42,8 @@ class _Watch(Observer):
     With ``drawn`` the noise of an earlier run is drawn again.
     """
 
+    name = "checkpoint"
+
     def __init__(self, who: str, drawn: Noises | None = None) -> None:
         self.who = who
         self.read: dict[int, Value] = {}

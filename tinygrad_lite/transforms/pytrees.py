@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversions import plain_array
 from ..core.value import Value, as_data, constant
 from ..errors import ArgumentError, TinygradError, ValueTypeError
 
@@ -91,6 +92,7 @@ def number(x: Any, path: str, who: str, hint: str) -> Value:
     """
     if isinstance(x, Value):
         return x
+    x = plain_array(x, f"{who}: {path}")
     if not isinstance(x, bool | np.bool_):
         try:
             return constant(as_data(x, keep_integers=True, copy=False))

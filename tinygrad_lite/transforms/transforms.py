@@ -17,13 +17,12 @@ import inspect
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..core.recording import observer, paused, recording
+from ..core.recording import observer, paused, recording, transformed, transforming
 from ..core.sweeps import carry_back, carry_forward
 from ..core.value import Value, as_data, constant, describe
 from ..errors import ArgumentError, ShapeError, ValueTypeError
@@ -34,20 +33,13 @@ from .pytrees import filled, holds, is_module, leaves, mapped, matched, number
 __all__ = ["Call", "called", "elementwise_grad", "grad", "hvp", "jvp", "value_and_grad", "vjp"]
 
 
-_depth: ContextVar[int] = ContextVar("tinygrad_lite_transforms_open", default=0)
-
-
 @contextmanager
-def _inside() -> Iterator[None]:
+def _inside(transform: str) -> Iterator[None]:
     """Record what is to be differentiated afterwards."""
     if paused() and (who := observer()) is not None:
         who.saw_derivative()
-    token = _depth.set(_depth.get() + 1)
-    try:
-        with recording():
-            yield
-    finally:
-        _depth.reset(token)
+    with transforming(transform), recording():
+        yield
 
 
 # ---- one call of a function ------------------------------------------------------------------------------------------
@@ -161,7 +153,7 @@ def called(
     keys = [place for place in places if isinstance(place, int | str)]
     if len(set(keys)) < len(keys):
         raise ArgumentError(f"{who}: argnums={argnums!r} names an argument twice; name each once")
-    valued = _depth.get() > 0 or observer() is not None or holds([*args, *kwargs.values(), places], _is_value)
+    valued = transformed() is not None or observer() is not None or holds([*args, *kwargs.values(), places], _is_value)
     positional: dict[Any, Any] = dict(enumerate(args))
     named: dict[Any, Any] = dict(kwargs)
     starts: list[tuple[str, Value]] = []
@@ -175,7 +167,7 @@ def called(
         else:  # what the function reads without being given it
             wrt.append(place)
             starts += leaves(place, type(place).__name__)
-    with _inside():
+    with _inside(who):
         result = f(*positional.values(), **named)
     aux = None
     if has_aux:
@@ -373,7 +365,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[An
     call = called("vjp", _checked("vjp", f), tuple(range(len(primals))), primals, {}, has_aux)
 
     def pullback(cotangent: Any) -> Any:
-        now = Call(**vars(call) | {"valued": call.valued or _depth.get() > 0 or holds(cotangent, _is_value)})
+        now = Call(**vars(call) | {"valued": call.valued or transformed() is not None or holds(cotangent, _is_value)})
         return now.back(now.seeds(cotangent, call.ends, "the cotangent", now.recorded))
 
     return (call.output(), pullback, call.auxiliary()) if has_aux else (call.output(), pullback)
