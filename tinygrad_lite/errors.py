@@ -8,7 +8,9 @@ from __future__ import annotations
 
 __all__ = [
     "ArgumentError",
+    "CompilerFaultError",
     "DifferentGradientsError",
+    "FallbackWarning",
     "GraphError",
     "IndexRangeError",
     "MissingExtraError",
@@ -54,6 +56,24 @@ class NonFiniteError(TinygradError, ArithmeticError, ValueError):
 
 class DifferentGradientsError(TinygradError, RuntimeError):
     """Two ways to the same gradient do not agree."""
+
+
+class CompilerFaultError(TinygradError, RuntimeError):
+    """The compiler made code that it can prove wrong, and refuses to run. The fault is the package's, not the user's.
+
+    >>> print(CompilerFaultError("`add(b0, b1, b0)` reads nothing"))  # doctest: +ELLIPSIS
+    compile: an internal fault, found before anything ran: `add(b0, b1, b0)` reads nothing; please report it ...
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"compile: an internal fault, found before anything ran: {what}; please report it together with your "
+            "function, and call the function without compile until then"
+        )
+
+
+class FallbackWarning(UserWarning):
+    """A compiled step computed a call as without compile, which is right and slow."""
 
 
 class MissingExtraError(TinygradError, RuntimeError):

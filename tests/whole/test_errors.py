@@ -205,8 +205,10 @@ def test_any_name_is_fit_for_a_message(name: str) -> None:
 def test_each_error_is_also_the_builtin_that_a_caller_expects() -> None:
     for name in errors.__all__:
         cls = getattr(errors, name)
-        assert issubclass(cls, TinygradError)
         assert cls.__doc__
+        if issubclass(cls, Warning):
+            continue
+        assert issubclass(cls, TinygradError)
         if cls is not TinygradError:
             assert issubclass(cls, (ValueError, TypeError, RuntimeError)), name
     with pytest.raises(ValueError, match="add"):

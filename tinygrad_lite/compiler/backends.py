@@ -76,8 +76,7 @@ class Plan:
             return Emitter(self._low, _held(self._low.leaves, self._low.gradients), optimizer).replay(machine_code)
         assert self._flat is not None
         held = _held(self._flat.leaves, [(leaf,) for leaf in self._flat.gradients])
-        loops = LOOPS[self.backend](self._flat)
-        return Replay(flat_replay(self._flat, loops, held, optimizer), loops.source)
+        return flat_replay(self._flat, LOOPS[self.backend](self._flat), held, optimizer)
 
 
 def _chosen(flat: Flat | None, asked: str | None) -> str:

@@ -13,12 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..programs.calls import Call, Slot
+from ..programs.memory import Memory
 from .blocking import Chain
 
-__all__ = ["WRITING", "Buffers", "masks_first"]
-
-WRITING = {"ufunc", "reduce", "where", "cast", "put", "at", "fill"}
-"""Kinds of calls that write their result into given memory."""
+__all__ = ["Buffers", "masks_first"]
 
 
 class Buffers:
@@ -30,26 +28,12 @@ class Buffers:
         self.free: defaultdict[Any, list[Any]] = defaultdict(list)
         self.last: dict[Slot, int] = {}
         """The number of the call that reads a slot's memory last."""
-        self._roots: dict[Slot, set[Slot]] = {}
+        self.roots = Memory().roots
         for k, call in enumerate(calls):
             for slot in call.slots():
                 self.last.update(dict.fromkeys(self.roots(slot), k))
         for slot in ends:
             self.last.update(dict.fromkeys(self.roots(slot), len(calls)))
-
-    def roots(self, slot: Slot) -> set[Slot]:
-        """The slots in whose memory a slot may lie."""
-        if slot not in self._roots:
-            call = slot.call
-            if call is None or call.kind in {"fresh", *WRITING}:
-                self._roots[slot] = {slot}
-            elif not slot.is_array and not isinstance(slot.sample, tuple | list):
-                self._roots[slot] = set()
-            elif call.kind == "view" and (base := next(call.slots(), None)) is not None:  # None: a view of a constant
-                self._roots[slot] = self.roots(base)
-            else:
-                self._roots[slot] = {slot}.union(*(self.roots(x) for x in call.slots()))
-        return self._roots[slot]
 
     def is_whole(self, slot: Slot) -> bool:
         """Whether a slot is in memory that no other shape or order of elements shares."""

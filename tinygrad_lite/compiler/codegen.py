@@ -14,8 +14,11 @@ import numpy as np
 from ..core.value import Value
 from ..optim import Optimizer, Update
 from ..programs.calls import Call, Slot, folded, needed
-from .buffers import WRITING, Buffers, masks_first
+from ..programs.memory import WRITING
+from .buffers import Buffers, masks_first
+from .lifetimes import check_lifetimes
 from .lowered import Lowered
+from .probes import Seen, probed
 from .scope import Scope, comment
 from .statements import Statements
 
@@ -23,10 +26,14 @@ __all__ = ["Emitter", "Replay", "UpdateText", "managed_by"]
 
 
 class Replay(NamedTuple):
-    """A replay as a function of the arguments' data and of the noise, its source, and whether it calls NumPy."""
+    """A replay as a function of the arguments' data and of the noise, its source, and whether it calls NumPy.
+
+    ``observe`` takes the same data, and returns what the replay computes for each op.
+    """
 
     function: Callable[..., float]
     source: str
+    observe: Callable[..., Seen]
     calls_numpy: bool = True
 
 
@@ -51,16 +58,19 @@ class Emitter:
         live = {leaf for leaf, _ in self.leaves}
         reached = {leaf: g for leaf, g in low.gradients if leaf in live}
         numbers = {slot: x for slot, x in fixed.items() if type(x) is float}
-        ends, self.finite = folded(low.calls, [low.loss, *reached.values()], numbers, low.optimistic)
-        self.loss = ends[0]
-        self.gradients = self._own_arrays(zip(reached, ends[1:], strict=True))
+        ends = [low.loss, *reached.values()]
+        found, self.finite = folded(low.calls, [*ends, *low.marks], numbers, low.optimistic)
+        self.marks = [*zip(found[len(ends) :], low.marks.values(), strict=True)]
+        self.loss = found[0]
+        self.gradients = self._own_arrays(zip(reached, found[1 : len(ends)], strict=True))
         ends = [x for x in (*(g for _, g in self.gradients), self.loss, *self.finite) if isinstance(x, Slot)]
         calls = masks_first(needed(low.calls, ends, _has_effect))
         self.scope = Scope(fixed)
         self.buffers = Buffers(calls, ends)
-        self.text = Statements(calls, ends, self.scope, self.buffers)
+        self.text = Statements(calls, ends, self.scope, self.buffers, self.marks)
         self.parameters: dict[Value, str] = {}
         self.place: dict[Value, int] = {}  # of an array among those seen
+        self.spares: list[str] = []  # memory that the optimizer writes
 
     def _own_arrays(self, gradients: Iterable[tuple[Value, Any]]) -> list[tuple[Value, Any]]:
         """The gradients, each array with memory of its own: one that is shared, or a view, is copied."""
@@ -69,7 +79,7 @@ class Emitter:
         for leaf, g in gradients:
             if _is_array(g) or isinstance(g, np.ndarray):
                 if not (isinstance(g, Slot) and g.call is not None and g.call.kind in WRITING and g not in taken):
-                    slot = Slot(g.sample if isinstance(g, Slot) else g)
+                    slot = Slot(np.empty_like(g.sample if isinstance(g, Slot) else g))
                     slot.call = Call("ufunc", np.positive, (g,), {}, slot)
                     self.low.calls.append(slot.call)
                     g = slot
@@ -89,12 +99,16 @@ class Emitter:
         slots = [*self.low.arguments, *(slot for _, slot in self.low.noise)]
         names.update(zip(slots, arguments, strict=True))
         self._load_leaves()
+        given = [(slot, names[slot]) for slot in (*slots, *(slot for _, slot in self.leaves))]
         self._take_gradient_buffers()
+        text.probe_inputs()
         start = len(text.lines)
         text.write()
         self._check_finite(" + ".join(map(self.scope.expression, self.finite)), self.finite)
+        observe = probed(arguments, [*text.lines], text.probes, self.scope.things)
         kernel = "" if machine_code is None else self._moved_to_machine_code(start, arguments, machine_code)
         self._store()
+        check_lifetimes(text.statements, given, text.calls)
         notes = [f"{name} is {slot.note}" for name, slot in zip(arguments, slots, strict=True) if slot.note]
         head = [f"def replay({', '.join(arguments)}):"] + [f"    # {comment(note)}" for note in notes]
         source = "\n".join([*head, *text.lines, ""])
@@ -102,14 +116,14 @@ class Emitter:
         calls_numpy = not self.low.is_of_floats
         for call in self.low.calls:
             call.out.call = None  # a cycle would keep the arrays of the captured run until the collector finds it
-        return Replay(self.scope.things["replay"], kernel + source, calls_numpy)
+        return Replay(self.scope.things["replay"], kernel + source, observe, calls_numpy)
 
     def _moved_to_machine_code(self, start: int, arguments: list[str], machine_code: MachineCode) -> str:
         """Make the lines from ``start`` on a function of its own, and call it. Returns its source."""
         lines, names = self.text.lines, self.scope.names
         numbers = [*(names[slot] for _, slot in self.leaves), *arguments]
         ends = {"loss": self.loss} | {f"g{k}": g for k, (_, g) in enumerate(self.gradients)}
-        results = ", ".join(map(self.scope.expression, ends.values()))
+        results = ", ".join(map(self.scope.plain, ends.values()))
         kernel = [f"def kernel({', '.join(numbers)}):", *lines[start:], f"    return {results},", "", ""]
         self.scope.things["kernel"] = machine_code("\n".join(kernel), "kernel")
         lines[start:] = [f"    {', '.join(ends)}, = kernel({', '.join(numbers)})"]
@@ -169,22 +183,32 @@ class Emitter:
             name, value = self.parameters[leaf], self.scope.expression(g)
             added = "" if leaf in managed else f" if {name}._grad is None else {name}._grad + {value}"
             self.text.line(f"{name}._grad = {value}{added}")
+        loss = self.loss
+        if _is_array(loss):  # a number before the optimizer writes, as it may lie in a parameter's memory
+            number = Slot(0.0)
+            name = self.scope.variable(number)
+            self.text.line(f"{name} = float({self.scope.expression(loss)}.reshape(()))", writes=[number])
+            loss = number
         if self.optimizer is not None:
             self._update()
-        loss = self.scope.expression(self.loss)
-        self.text.line(f"return {loss}" if not _is_array(self.loss) else f"return float({loss}.reshape(()))")
+        self.text.line(f"return {self.scope.expression(loss)}")
 
     def _update(self) -> None:
         """The optimizer's step: its own source where it has some, else a call of ``step``."""
         self.scope.things["optimizer"] = self.optimizer
         lines = self._update_lines()
         if lines is None:
-            self.text.line("step(optimizer)")
-            return
-        if unless := self.optimizer.update_unless:
+            lines = ["step(optimizer)"]
+        elif unless := self.optimizer.update_unless:
             lines = [f"if {unless}: step(optimizer)", "else:", *(f"    {line}" for line in lines)]
+        managed = set(self.managed)
+        arrays = [slot for leaf, slot in self.leaves if leaf in managed and slot.is_array]
+        changed = [*map(self.scope.plain, arrays), *self.spares]
+        written = [Slot(None, note="the optimizer's step") for _ in changed]
+        self.scope.names.update(zip(written, changed, strict=True))
+        read = "".join(self.scope.expression(g) for leaf, g in self.gradients if leaf in managed)
         for line in lines:
-            self.text.line(line)
+            self.text.line(line, writes=written, keeps=read)
 
     def _update_lines(self) -> list[str] | None:
         """The lines in which the optimizer writes its step; ``None`` if it has none for a parameter."""
@@ -199,7 +223,7 @@ class Emitter:
         for leaf, g in self.gradients:
             if leaf not in managed:
                 continue
-            update = UpdateText(leaf, data[leaf], self.scope.expression(g), settings, self if _is_array(g) else None, g)
+            update = UpdateText(leaf, data[leaf], self.scope.plain(g), settings, self if _is_array(g) else None, g)
             text = self.optimizer.update_source(update)
             if text is None:
                 return None
@@ -238,7 +262,8 @@ class UpdateText(Update):
         assert self._owner is not None
         sample, scope = self._g.sample, self._owner.scope
         like = self._owner.buffers.spare(sample) if elements is None else np.empty(elements, sample.dtype)
-        return scope.constant(like, scope.fresh("b"))
+        self._owner.spares.append(scope.constant(like, scope.fresh("b")))
+        return self._owner.spares[-1]
 
 
 def _is_array(x: Any) -> bool:

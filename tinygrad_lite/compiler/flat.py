@@ -18,7 +18,8 @@ from ..core.elementwise import Elementwise
 from ..core.graph import saved_operands
 from ..core.value import Op, Plain, Value, as_data
 from .capture import Capture
-from .codegen import UpdateText, managed_by
+from .codegen import Replay, UpdateText, managed_by
+from .probes import Mark, Seen
 from .scope import all_floats, stepped
 
 __all__ = ["Flat", "FlatNode", "Loops", "flat_replay", "flattened"]
@@ -57,6 +58,8 @@ class Flat:
     entries: list[tuple[int, int]] = field(default_factory=list)
     gradients: list[Value] = field(default_factory=list)
     end: int = 0
+    marks: list[tuple[str, int, int | None, int]] = field(default_factory=list)
+    """An op's name, its position in the captured run, that among those that gradients flow through, and its place."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,15 @@ class _Flattening:
         flat.gradients = [
             leaf for leaf, place in flat.leaves if leaf.requires_grad and (place in reached or place == flat.end)
         ]
+        self._mark(capture)
+
+    def _mark(self, capture: Capture) -> None:
+        """Note where each op's number is."""
+        back = {id(node): k for k, node in enumerate(capture.order)}
+        for k, node in enumerate(capture.nodes):
+            place = self.places.get(id(node.value))
+            if place is not None:
+                self.flat.marks.append((node.op.name, k, back.get(id(node.value)), place))
 
     def _new(self, key: int, number: float | None = None) -> int:
         place = self.places[key] = self.flat.size
@@ -181,9 +193,9 @@ class Loops(NamedTuple):
     """The new place of each number."""
 
 
-def flat_replay(flat: Flat, loops: Loops, held: Sequence[bool], optimizer: Any) -> Callable[..., float]:
+def flat_replay(flat: Flat, loops: Loops, held: Sequence[bool], optimizer: Any) -> Replay:
     """The replay: numbers in, both passes, gradients out, the optimizer's step."""
-    forward, backward, _, at = loops
+    forward, backward, source, at = loops
     v, d = np.zeros(flat.size), np.zeros(flat.size)
     for place, number in flat.start.items():
         v[at[place]] = number
@@ -219,7 +231,13 @@ def flat_replay(flat: Flat, loops: Loops, held: Sequence[bool], optimizer: Any) 
             stepped(optimizer)
         return float(v[end])
 
-    return replay
+    def observe(*data: Any) -> Seen:
+        replay(*data)
+        there = [(Mark(False, k, name), v[at[place]].copy()) for name, k, _, place in flat.marks]
+        back = [(Mark(True, k, name), d[at[place]].copy()) for name, _, k, place in flat.marks if k is not None]
+        return there + back[::-1]
+
+    return Replay(replay, source, observe)
 
 
 def _update(optimizer: Any, updated: Sequence[tuple[Value, int]]) -> tuple[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ..core.value import Plain, Value
 from ..programs.calls import Program, Slot
 from ..programs.tracing import SIGNS, change_of, is_basic, note, sampled, updated
+from .probes import Mark
 
 __all__ = ["Lowered"]
 
@@ -34,6 +36,8 @@ class Lowered(Program):
         self.noise: list[tuple[Plain, Slot]] = []
         self.gradients: list[tuple[Value, Any]] = []
         self.loss: Any = None
+        self.marks: defaultdict[Slot, list[Mark]] = defaultdict(list)
+        """What the slots hold, for ``verify``."""
         self.start = 0
         """Where the calls of the op that is being traced start."""
 

@@ -26,6 +26,7 @@ from ..programs.tracing import Traced, note, picked, sampled, slotted
 from ..semirings.base import Linear
 from .capture import Capture, Guard, Node
 from .lowered import Lowered
+from .probes import Mark
 
 __all__ = ["lowered"]
 
@@ -94,15 +95,20 @@ class _Lowering:
     def run(self) -> Lowered:
         guards = iter(self.capture.guards)
         guard = next(guards, None)
-        for node in [*self.capture.nodes, None]:
+        for position, node in enumerate([*self.capture.nodes, None]):
             while guard is not None and all(id(x) in self.at for x in guard.operands if isinstance(x, Value)):
                 self._guard(guard)
                 guard = next(guards, None)
             if node is not None:
                 self._forward(node)
+                self._mark(self.at[id(node.value)], Mark(False, position, node.op.name))
         self.low.loss = self.at[id(self.capture.end)]
         self._backward()
         return self.low
+
+    def _mark(self, x: Any, mark: Mark) -> None:
+        if isinstance(x, Slot):
+            self.low.marks[x].append(mark)
 
     def _guard(self, guard: Guard) -> None:
         args = tuple(self.at[id(x)] if isinstance(x, Value) else x for x in guard.operands)
@@ -177,8 +183,8 @@ class _Lowering:
                 pass
             self.low.back_to(start)
             self.ops.pop(id(value))
-        slot = self.low.call("opaque", op.forward, args, {}, value._data)
-        return self._as_float(slot, value)
+        sample = np.array(value._data) if type(value._data) is float else value._data  # which record made a float
+        return self._as_float(self.low.call("opaque", op.forward, args, {}, sample), value)
 
     def _as_traced(self, x: Any) -> Any:
         if not isinstance(x, Slot):
@@ -199,10 +205,12 @@ class _Lowering:
         end = self.capture.end
         seed = 1.0 if type(end._data) is float else np.ones(end.shape, end.dtype)
         cotangents: dict[Value, Any] = {end: seed}
-        for node in reversed(self.capture.order):
+        for position, node in reversed([*enumerate(self.capture.order)]):
             if node not in cotangents:
                 continue
             g = cotangents.pop(node)
+            assert node._made_by is not None
+            self._mark(g, Mark(True, position, node._made_by.name))
             start = len(self.low.calls)
             pull = self._scaled if saved_operands(node) is None else self._pulled
             for k, operand in enumerate(operands_of(node)):
@@ -210,7 +218,6 @@ class _Lowering:
                     before = cotangents.get(operand)
                     cotangents[operand] = pulled if before is None else self._sum(before, pulled, operand)
             if len(self.low.calls) > start:
-                assert node._made_by is not None
                 self.low.calls[start].out.note = f"back through {node.name or node._made_by.name}"
         held = {id(leaf): slot for leaf, slot in self.low.leaves}
         self.low.gradients = [(leaf, g) for leaf, g in cotangents.items() if id(leaf) in held]
@@ -249,11 +256,11 @@ class _Lowering:
         keyed = self.capture.keyed.get(id(node))
         key = None if keyed is None else self._key(keyed)
         slot = self._followed_back(op, node, k, g, args, out, expected, key)
+        if not isinstance(slot, Slot):  # a constant
+            return float(slot) if type(data) is float else np.asarray(slot, data.dtype)
         if type(data) is float:
-            return self.low.call("text", "float({0})", (slot,), {}, float(sampled(slot)))
-        if sampled(slot).dtype != data.dtype:
-            slot = Traced(self.low, slot).astype(data.dtype).slot
-        return slot
+            return self.low.call("text", "float({0})", (slot,), {}, float(slot.sample))
+        return slot if slot.sample.dtype == data.dtype else Traced(self.low, slot).astype(data.dtype).slot
 
     def _followed_back(
         self, op: Op, node: Value, k: int, g: Any, args: tuple[Any, ...], out: Any, expected: Any, key: Any

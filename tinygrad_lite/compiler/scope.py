@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -19,6 +19,7 @@ from .capture import Guard, same
 __all__ = ["Missed", "OptimizerFailedError", "OverflowedError", "Scope", "all_floats", "comment", "stepped"]
 
 LONGEST_NOTE = 80
+_MENTION = re.compile("\x00(\\d+)\x01")
 
 
 # ---- what the code calls and raises ----------------------------------------------------------------------------------
@@ -100,6 +101,10 @@ class Scope:
     def __init__(self, fixed: Mapping[Slot, Any]) -> None:
         self.things: dict[str, Any] = {"inf": np.inf, "nan": np.nan, **_THINGS, **FLOAT_FUNCTIONS}
         self.names: dict[Slot, str] = {}
+        self.texts: dict[Slot, str] = {}
+        """The expressions of slots that stand where they are read, instead of a name."""
+        self._mentioned: list[tuple[Slot, bool]] = []
+        self._mentions: dict[tuple[Slot, bool], str] = {}
         self.fixed = fixed
         self._constants: dict[int, tuple[str, Any]] = {}  # by id, with the thing itself, so that no id is used twice
         self._numbers = count()
@@ -116,6 +121,33 @@ class Scope:
             self.names[slot] = self.fresh("v")
         return self.names[slot]
 
+    def mention(self, slot: Slot, rows: bool = False) -> str:
+        """What stands for a slot in text until it is printed: a slot's own, though slots may share a name.
+
+        ``rows`` mentions its rows of one block.
+        """
+        if slot in self.texts:
+            return self.texts[slot]
+        if (slot, rows) not in self._mentions:
+            self._mentions[slot, rows] = f"\x00{len(self._mentioned)}\x01"  # repr escapes these in a user's text
+            self._mentioned.append((slot, rows))
+        return self._mentions[slot, rows]
+
+    def printed(self, text: str, rows_of: Callable[[str], str] = str) -> tuple[str, list[tuple[Slot, bool]]]:
+        """Text with names in the places of mentions, and what it mentions. ``rows_of`` names the rows of a name."""
+        read: list[tuple[Slot, bool]] = []
+
+        def name(match: re.Match[str]) -> str:
+            slot, rows = self._mentioned[int(match[1])]
+            read.append((slot, rows))
+            return rows_of(self.names[slot]) if rows else self.names[slot]
+
+        return _MENTION.sub(name, text), read
+
+    def plain(self, x: Any) -> str:
+        """An argument as source, to print as it is."""
+        return self.printed(self.expression(x))[0]
+
     def constant(self, thing: Any, name: str) -> str:
         """A name among the globals for a thing: this one, or this one with another number."""
         if id(thing) not in self._constants:
@@ -128,9 +160,9 @@ class Scope:
         return self._constants[id(thing)][0]
 
     def expression(self, x: Any) -> str:
-        """An argument as source."""
+        """An argument as source, which mentions slots."""
         if isinstance(x, Slot):
-            return self.expression(self.fixed[x]) if x in self.fixed else self.names[x]
+            return self.expression(self.fixed[x]) if x in self.fixed else self.mention(x)
         if type(x) is float:
             return repr(x) if x > 0 or repr(x) == "0.0" else f"({x!r})"
         if isinstance(x, slice):

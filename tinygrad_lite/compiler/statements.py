@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..core.derivatives import TABLE
 from ..programs.calls import Call, Slot, read_once, slots_in
+from ..programs.memory import WRITING
 from ..programs.tracing import SIGNS, is_basic, picked
 from .blocking import Chain, chain_at
-from .buffers import WRITING, Buffers
+from .body import Body
+from .buffers import Buffers
 from .capture import Guard
-from .scope import Scope, comment
+from .probes import Mark
+from .scope import Scope
 
 __all__ = ["Statements"]
 
@@ -26,27 +29,28 @@ _MIRRORED = {f"{name}({{0}})": (f"{name}(-{{0}})", rule.mirrored) for name, rule
 _IMAGES = {image: whole for whole, (image, _) in _MIRRORED.items()}
 
 
-class Statements:
+class Statements(Body):
     """Writes ``calls`` as lines of a function body, in order."""
 
-    def __init__(self, calls: Sequence[Call], ends: Iterable[Slot], scope: Scope, buffers: Buffers) -> None:
-        self.calls, self.scope, self.buffers = calls, scope, buffers
-        self.lines: list[str] = []
+    def __init__(
+        self,
+        calls: Sequence[Call],
+        ends: Iterable[Slot],
+        scope: Scope,
+        buffers: Buffers,
+        marks: Iterable[tuple[Any, list[Mark]]],
+    ) -> None:
+        super().__init__(scope, marks)
+        self.calls, self.buffers = calls, buffers
         self._once = read_once(calls, ends)
         self._readers = Counter(x for call in calls for x in {*call.slots()})
         texts = [call for call in calls if call.kind == "text" and call.function in _IMAGES]
         self._images = {(_IMAGES[call.function], call.args[0]): call for call in texts}
         changed = {call.args[0] for call in calls if call.kind in ("put", "at") and isinstance(call.args[0], Slot)}
-        self._blank = {x for x in changed & self._once if x.is_array and x.call is not None and x.call.kind == "fill"}
+        filled = {call.out for call in calls if call.kind == "fill" and call.out.is_array and self._is_number(call)}
+        self._blank = changed & self._once & filled
         self._depths: dict[Slot, int] = {}  # of expressions that stand where they are read
         self._signs: dict[Slot, str] = {}  # of those that are arithmetic
-        self._chain: Chain | None = None  # that is being written
-        self._parts: dict[str, str] = {}  # the name of an array's rows in it
-        self._scratch: set[str] = set()  # arrays of one block
-
-    def line(self, text: str, note: str = "") -> None:
-        """Add a line with a comment."""
-        self.lines.append(f"    {text}" + (f"  # {comment(note)}" if note else ""))
 
     def write(self) -> None:
         """All calls."""
@@ -64,33 +68,21 @@ class Statements:
 
     def _in_blocks(self, chain: Chain, start: int) -> None:
         """A loop over the blocks of a chain of calls."""
-        self._chain, self._parts = chain, {}
-        first = len(self.lines)
-        for k in range(start, chain.stop):
-            self._call(self.calls[k], k)
-            self.buffers.release(self.calls[k], k, chain)
-        self._chain = None
+        with self.looped(chain):
+            for k in range(start, chain.stop):
+                self._call(self.calls[k], k)
+                self.buffers.release(self.calls[k], k, chain)
         for k in range(start, chain.stop):
             self.buffers.release(self.calls[k], k)
-        blocks = self.scope.constant(chain.blocks, "blocks0")
-        parts = [f"{p} = {name}{'[:n]' if name in self._scratch else '[rows]'}" for name, p in self._parts.items()]
-        body = [f"        {'; '.join(parts)}", *(f"    {line}" for line in self.lines[first:])]
-        self.lines[first:] = [f"    for rows, n in {blocks}:  # {chain.rows} of {chain.shape[0]} at a time", *body]
-
-    def _part(self, name: str) -> str:
-        """The name of an array's rows."""
-        if name not in self._parts:
-            self._parts[name] = self.scope.fresh("x")
-        return self._parts[name]
-
-    def _read(self, x: Any) -> str:
-        """An argument of a call as source: in a chain its rows."""
-        text = self.scope.expression(x)
-        return self._part(text) if self._chain is not None and self._chain.has_rows(x) else text
 
     # ---- one call
 
     def _call(self, call: Call, k: int) -> None:
+        self._emitted(call, k)
+        if call.out in self.scope.names or call.out in self.scope.texts:
+            self.probe(call.out)
+
+    def _emitted(self, call: Call, k: int) -> None:
         if call.kind == "guard":
             self._guard(call)
         elif call.kind == "finite":
@@ -105,7 +97,7 @@ class Statements:
         elif call.kind in WRITING and call.out.is_array:
             self._written(call, self._place(call, k))
         else:
-            self.line(f"{self.scope.variable(call.out)} = {self._plain(call)}", call.out.note)
+            self.line(f"{self.scope.variable(call.out)} = {self._plain(call)}", call.out.note, [call.out])
 
     def _guard(self, call: Call) -> None:
         args = ", ".join(map(self._read, call.args))
@@ -130,19 +122,19 @@ class Statements:
         if out in names:  # computed along with its mirror image
             return
         args = list(map(self._read, call.args))
-        image = self._images.get((call.function, call.args[0])) if call.kind == "text" and call.args else None
+        image = self._images.get((call.function, call.args[0])) if call.function in _MIRRORED else None
         if image is not None and image.out not in names:
             words = {"x": args[0], "out": self.scope.variable(out), "mirror": self.scope.variable(image.out)}
             notes = out.note, f"and {words['out']}'s mirror image {words['mirror']}"
             for text, note in zip(_MIRRORED[call.function][1], notes, strict=True):
-                self.line(text.format(**words), note)
+                self.line(text.format(**words), note, [out, image.out])
             return
         text = self._arithmetic(call, *args) if call.kind == "ufunc" else call.function.format(*args)
         if self._dies_young(call, k):
             names[out] = "z"
-            self.line(f"z = {text}", out.note)
+            self.line(f"z = {text}", out.note, [out])
         elif not self._inlined(call, text):
-            self.line(f"{self.scope.variable(out)} = {text}", out.note)
+            self.line(f"{self.scope.variable(out)} = {text}", out.note, [out])
 
     def _dies_young(self, call: Call, k: int) -> bool:
         """Whether nothing but the two lines of a function and its mirror image reads it: such numbers are cheap."""
@@ -151,15 +143,22 @@ class Statements:
         return mirrored and self._readers[call.out] == 2
 
     def _inlined(self, call: Call, text: str) -> bool:
-        """Put an expression that is read once where it is read: storing and loading it takes half of its time."""
+        """Put an expression that is read once where it is read: storing and loading it takes half of its time.
+
+        One that reads memory stays in its place, after which the memory may be given away.
+        """
         depth = 1 + max((self._depths.get(x, 0) for x in call.slots()), default=0)
-        if call.out not in self._once or depth > DEEPEST or " = " in call.out.note:
+        if call.out not in self._once or depth > DEEPEST or " = " in call.out.note or not self._is_number(call):
             return False
-        self.scope.names[call.out] = f"({text})"
+        self.scope.texts[call.out] = f"({text})"
         self._depths[call.out] = depth
         if call.kind == "ufunc":
             self._signs[call.out] = SIGNS[call.function]
         return True
+
+    def _is_number(self, call: Call) -> bool:
+        """Whether a call reads numbers alone, which may be read later as well."""
+        return not any(self.buffers.roots(x) for x in call.slots())
 
     def _arithmetic(self, call: Call, left: str, right: str) -> str:
         """``a + b * c``: without parentheses around what binds as tightly without."""
@@ -182,7 +181,7 @@ class Statements:
                 return
         transposed = call.function is np.transpose and len(call.args) == 1 and not call.options
         text = f"{self._read(base)}.T" if transposed else self._plain(call)
-        self.line(f"{self.scope.variable(call.out)} = {text}", call.out.note)
+        self.line(f"{self.scope.variable(call.out)} = {text}", call.out.note, [call.out])
 
     def _place(self, call: Call, k: int) -> str:
         """The name of the memory that a call writes."""
@@ -196,12 +195,11 @@ class Statements:
         return name if self._chain is None else self._part(name)
 
     def _written(self, call: Call, name: str) -> None:
-        note, function = call.out.note, call.function
-        write: Callable[[str], None] = lambda text: self.line(text, note)  # noqa: E731
+        note, function, out = call.out.note, call.function, [call.out]
         if call.kind == "ufunc":
             args = [self.scope.array_of(x, call) or self._read(x) for x in call.args]
             place = f"out={name}" if function in (np.maximum, np.minimum) else name  # which NumPy wants by name
-            write(f"{self.scope.expression(function)}({', '.join(args)}, {place})")
+            self.line(f"{self.scope.expression(function)}({', '.join(args)}, {place})", note, out)
             return
         if call.kind == "reduce":
             self._reduced(call, name)
@@ -211,38 +209,42 @@ class Statements:
             base = base.call.args[0]  # type: ignore[union-attr]
         args = [self._read(base), *map(self._read, call.args[1:])]
         if call.kind in ("put", "at"):
-            if args[0] != name:
-                write(f"copyto({name}, {args[0]})")
+            kept = self._copied(args[0], name, call)
             if call.kind == "put":
-                self.line(f"{name}[{args[1]}] = {args[2]}")
+                self.line(f"{name}[{args[1]}] = {args[2]}", "", out, kept)
             else:
-                self._at(call, name, args)
+                self._at(call, name, args, kept)
         elif call.kind == "where":
-            if args[2] != name:
-                write(f"copyto({name}, {args[2]})")
-            self.line(f"copyto({name}, {args[1]}, where={args[0]})")
+            kept = self._copied(args[2], name, call)
+            self.line(f"copyto({name}, {args[1]}, where={args[0]})", "", out, kept)
         else:
-            write(f"copyto({name}, {args[0]}{', ' + repr('unsafe') if call.kind == 'cast' else ''})")
+            self.line(f"copyto({name}, {args[0]}{', ' + repr('unsafe') if call.kind == 'cast' else ''})", note, out)
 
-    def _at(self, call: Call, name: str, args: list[str]) -> None:
+    def _copied(self, source: str, name: str, call: Call) -> str:
+        """Copy what a call changes in part to its memory. Returns the source where it lies there already."""
+        if self._printed(source)[0] == name:
+            return source
+        self.line(f"copyto({name}, {source})", call.out.note, [call.out])
+        return ""
+
+    def _at(self, call: Call, name: str, args: list[str], kept: str) -> None:
         """An addition in place: to a view, which names no element twice, or to elements by their indices."""
         ufunc, key, memory = self.scope.expression(call.options["ufunc"]), call.args[1], self.scope.things.get(name)
+        text = f"{name}[{args[1]}] += {args[2]}"
         if not is_basic(key) or call.options["ufunc"] is not np.add:
-            self.line(f"{ufunc}.at({', '.join([name, *args[1:]])})")
-            return
-        if not isinstance(memory, np.ndarray) or any(slots_in([key])):
-            self.line(f"{name}[{args[1]}] += {args[2]}")
-            return
-        parts = key if isinstance(key, tuple) else (key,)  # with ... an element is a view, too
-        part = self.scope.constant(memory[parts if Ellipsis in parts else (*parts, ...)], self.scope.fresh("b"))
-        self.line(f"{ufunc}({part}, {args[2]}, {part})")
+            text = f"{ufunc}.at({', '.join([name, *args[1:]])})"
+        elif isinstance(memory, np.ndarray) and not any(slots_in([key])):
+            parts = key if isinstance(key, tuple) else (key,)  # with ... an element is a view, too
+            part = self.scope.constant(memory[parts if Ellipsis in parts else (*parts, ...)], self.scope.fresh("b"))
+            text = f"{ufunc}({part}, {args[2]}, {part})"
+        self.line(text, "", [call.out], kept)
 
     def _reduced(self, call: Call, name: str) -> None:
         function = call.function
-        if not isinstance(getattr(function, "__self__", None), np.ufunc) or not {*call.options} <= {"axis", "keepdims"}:
-            self.line(self._plain(call, f"out={name}"), call.out.note)
-            return
-        axis = self.scope.expression(call.options.get("axis", 0))
-        keepdims = ", True" if call.options.get("keepdims") else ""
-        text = f"{self.scope.expression(function)}({self._read(call.args[0])}, {axis}, None, {name}{keepdims})"
-        self.line(text, call.out.note)
+        if isinstance(getattr(function, "__self__", None), np.ufunc) and {*call.options} <= {"axis", "keepdims"}:
+            axis = self.scope.expression(call.options.get("axis", 0))
+            keepdims = ", True" if call.options.get("keepdims") else ""
+            text = f"{self.scope.expression(function)}({self._read(call.args[0])}, {axis}, None, {name}{keepdims})"
+        else:
+            text = self._plain(call, f"out={name}")
+        self.line(text, call.out.note, [call.out])

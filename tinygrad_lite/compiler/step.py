@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from ..core.recording import blocks_open, captures_open, mode_changes, observer, paused, watching
+from ..core.recording import blocks_open, captures_open, mode_changes, observer, paused, watching, watching_by
 from ..core.value import Value, as_data
-from ..errors import ArgumentError, GraphError, ValueTypeError
+from ..errors import ArgumentError, DifferentGradientsError, FallbackWarning, GraphError, ValueTypeError
 from ..optim import Optimizer
 from .backends import BACKENDS, Plan
 from .capture import Capture, as_values, captured, kind_of, same_call, signature
 from .codegen import Replay
 from .scope import Missed, OptimizerFailedError, OverflowedError
-from .verify import State, check_same
+from .verify import Origins, State, first_difference, statement_of, why
 
 __all__ = ["CompiledStep", "compile"]
 
@@ -45,12 +45,12 @@ class Program:
     """One way through the function: its replay, and the conditions under which it holds."""
 
     def __init__(self, replay: Replay, noise: list[Any], modes: list[tuple[Any, bool]], backend: str) -> None:
-        self.replay, self.source, self.calls_numpy = replay
+        self.replay, self.source, self.observe, self.calls_numpy = replay
         self.noise, self.modes, self.backend = noise, modes, backend
         self.changes = mode_changes[0]
 
-    def run_with(self, data: list[Any], drawn: Noise) -> float:
-        """Replay with noise: use what ``drawn`` has, draw the rest and append it.
+    def run_with(self, data: list[Any], drawn: Noise, observe: bool = False) -> Any:
+        """Replay with noise: use what ``drawn`` has, draw the rest and append it. The loss, or what is observed.
 
         Raises ``Missed`` where the program does not fit.
         """
@@ -62,7 +62,7 @@ class Program:
             if not same_call(drawn[k][0], draw):
                 raise Missed("the noise that is drawn")
             fresh.append(drawn[k][1])
-        return self.replay(*data, *fresh)
+        return (self.observe if observe else self.replay)(*data, *fresh)
 
     def check_modes(self) -> None:
         """``Missed`` where a module is in another mode than when the function ran."""
@@ -91,6 +91,7 @@ class CompiledStep:
         self._lock = threading.RLock()
         self._running = False
         self._optimistic = True
+        self._warned = False
         # A replay overflows to inf or nan quietly, as a backward pass does. Entering np.errstate takes 2 µs, a context
         # that has it 0.04.
         self._quiet = contextvars.Context()
@@ -162,7 +163,8 @@ class CompiledStep:
         This finds what no guard sees: globals and numbers of closures that changed, ``random``, plain NumPy on data.
         Both use the same noise. Numbers are equal if they differ by less than 4096 roundings of the largest element.
 
-        Raises ``DifferentGradientsError``, which names the first leaf that differs.
+        Raises ``DifferentGradientsError``, which names the first leaf that differs, the first op whose replayed value
+        differs (or the gradient that arrives at it), and where the function made it.
 
         >>> import tinygrad_lite as tg
         >>> w = tg.Value(3.0, name="w")
@@ -170,7 +172,9 @@ class CompiledStep:
         """
         with self._lock:
             self._check_place()
-            capture, _ = self._captured(arguments, named, ())
+            origins = Origins()
+            with watching_by(origins):
+                capture, inputs = self._captured(arguments, named, ())
             leaves = [leaf for leaf in capture.leaves if leaf.requires_grad]
             leaves += [p for p in getattr(self.optimizer, "params", ()) if not any(p is leaf for leaf in leaves)]
             state = State(leaves, self.optimizer)
@@ -180,9 +184,22 @@ class CompiledStep:
                 while captures != self.captures:  # until it is a replay that runs
                     captures = self.captures
                     replayed = state.after(lambda: self._found(arguments, named, list(capture.noises)))
+                if different := first_difference(leaves, eager, replayed):
+                    data: list[Any] = []
+                    signature(arguments, data, "argument"), signature(dict(named), data, "argument")
+                    plan = Plan(capture, inputs, self._backend, self._optimistic)
+                    anew = Program(plan.replay(self.optimizer), plan.noise, [*capture.modes.values()], plan.backend)
+                    assert self._last is not None
+                    (seen,), *_ = state.after(lambda: self._rerun(self._last, data, capture, True))
+                    now = state.after(lambda: self._rerun(anew, data, capture, False))
+                    reason = why(capture, seen, origins, stale=not first_difference(leaves, eager, now))
+                    raise DifferentGradientsError(f"verify: {different}; {reason}")
             finally:
                 state.restore()
-        check_same(leaves, eager, replayed)
+
+    def _rerun(self, program: Any, data: list[Any], capture: Capture, observe: bool) -> Any:
+        """A replay with the noise of a captured run."""
+        return self._quiet.run(program.run_with, data, list(capture.noises), observe)
 
     # ---- finding a program, or making one
 
@@ -203,10 +220,12 @@ class CompiledStep:
                 self._optimistic = False
                 programs.remove(program)
                 continue
-            except _TRIED_AGAIN:
-                return self._eager(self._captured(arguments, named, drawn)[0])
+            except _TRIED_AGAIN as error:
+                cost = self._eager(self._captured(arguments, named, drawn)[0])
+                self._warn_of_falling_back(error, program)
+                return cost
             self._remember(program, arguments, named)
-            return loss
+            return float(loss)
         if len(programs) >= MOST_PROGRAMS:
             raise GraphError(
                 f"compile: the function was captured {MOST_PROGRAMS} times for arguments of the same shapes, because "
@@ -222,6 +241,18 @@ class CompiledStep:
             )
             self._shapes.popitem(last=False)
         return self._made(programs, arguments, named, drawn)
+
+    def _warn_of_falling_back(self, error: Exception, program: Program) -> None:
+        """Say once for this step that a call was eager, and why."""
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"compile: a call ran without the replay, as eager does, because the replay raised "
+                f"{type(error).__name__}: {error}{statement_of(error, program.source)}; the result is right, and each "
+                "such call runs the function again; keep the operands inside the op's domain to have its speed",
+                FallbackWarning,
+                stacklevel=4,
+            )
 
     def _remember(self, program: Program, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         self._last = program
@@ -257,9 +288,10 @@ class CompiledStep:
         if self.optimizer is not None:
             self.optimizer.zero_grad()
         capture.end.backward()
+        loss = capture.end._one()  # before the step, as its data may be a view of a parameter's
         if self.optimizer is not None:
             self.optimizer.step()
-        return capture.end._one()
+        return loss
 
 
 def compile(

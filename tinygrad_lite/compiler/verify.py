@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from ..core.value import Value, describe
-from ..errors import DifferentGradientsError
+from ..core.elementwise import Elementwise, WeightedSum, scalar_node
+from ..core.recording import Observer, paused
+from ..core.value import Op, Value, array_node, as_data, describe, unrecorded
+from .capture import Capture
+from .probes import Mark, Seen
 
-__all__ = ["State", "check_same"]
+__all__ = ["Origins", "State", "first_difference", "statement_of", "why"]
 
 Outcome = list[tuple[Any, ...]]
 """The loss, then each leaf's gradient and data."""
@@ -44,17 +49,100 @@ class State:
             self.optimizer.load_state_dict(self.memory)
 
 
-def check_same(leaves: Sequence[Value], eager: Outcome, replayed: Outcome) -> None:
-    """Raise ``DifferentGradientsError`` for the first number that differs by 4096 roundings of the largest element."""
+def first_difference(leaves: Sequence[Value], eager: Outcome, replayed: Outcome) -> str:
+    """The first number that differs by 4096 roundings of the largest element, as text; empty if none does."""
     for k, leaf in enumerate([None, *leaves]):
         for what, a, b in zip(("gradient", "data after the step"), eager[k], replayed[k], strict=False):
             if not _close(a, b):
                 who = "the loss" if leaf is None else f"the {what} of {describe(leaf)}"
-                raise DifferentGradientsError(
-                    f"verify: {who} is {_shown(a)} by eager and {_shown(b)} by the replay; the function reads "
-                    "something that is no Value and no argument (a global, a closure, random, the clock): pass it "
-                    "as an argument"
-                )
+                return f"{who} is {_shown(a)} by eager and {_shown(b)} by the replay"
+    return ""
+
+
+class Origins(Observer):
+    """Notes the line of the user's code that makes each Value."""
+
+    def __init__(self) -> None:
+        self.made: dict[int, str] = {}
+
+    def node_for(self, op: Op, operands: tuple[Any, ...], out: Any) -> Value:
+        """The node that the op makes without an observer."""
+        data = [x._data if type(x) is Value else as_data(x, True, False) for x in operands]
+        if paused():
+            node = unrecorded(op, operands, out)
+        elif isinstance(op, Elementwise | WeightedSum) and all(type(x) is float for x in data):
+            node = scalar_node(op, operands, data, out)
+        else:
+            node = array_node(op, operands, data, out)
+        frame = sys._getframe(1)
+        while frame.f_back is not None and _is_ours(frame):
+            frame = frame.f_back
+        self.made[id(node)] = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        return node
+
+
+def _is_ours(frame: FrameType) -> bool:
+    """Whether a frame is code of this package, generated (which has no module) or NumPy's."""
+    module = frame.f_globals.get("__name__")
+    return module is None or str(module).partition(".")[0] in (__name__.partition(".")[0], "numpy")
+
+
+def why(capture: Capture, seen: Seen, origins: Origins, stale: bool) -> str:
+    """The first op whose replayed value or gradient differs from a captured run's, and what to do.
+
+    ``stale`` says that a program made of that run agrees with eager.
+    """
+    if stale:
+        cause = (
+            "a program made now agrees with eager, so the function reads something that is no Value and no argument "
+            "and has changed since (a global, a closure, random, the clock): pass it as an argument"
+        )
+    else:
+        cause = "a program made now differs as well, so compile is wrong: please report it together with your function"
+    for backward in (False, True):
+        for mark, found in seen:
+            if mark.backward is backward and (text := _differs(capture, mark, found, origins)):
+                return f"{text}; {cause}"
+    return f"every op has the same value and gradient in both, so what differs is the step after them; {cause}"
+
+
+def _differs(capture: Capture, mark: Mark, found: Any, origins: Origins) -> str:
+    """How an op's replayed value differs from that of the captured run; empty if it does not."""
+    ran = capture.order if mark.backward else [node.value for node in capture.nodes]
+    if mark.position >= len(ran):
+        return f"the function no longer gets to the op {mark.op!r}"
+    value = ran[mark.position]
+    op = value._made_by if mark.backward else capture.nodes[mark.position].op
+    assert op is not None
+    if op.name != mark.op:
+        return f"where the replay computes {mark.op!r}, the function now computes {op.name!r}, {describe(value)}"
+    wanted = value._grad if mark.backward else value._data
+    if wanted is None or _close(wanted, found):
+        return ""
+    off = ""
+    if np.shape(wanted) == np.shape(found):
+        with np.errstate(all="ignore"):
+            off = f", off by {np.max(np.abs(np.asarray(wanted) - found)):.3g}"
+    what = "gradient that arrives at" if mark.backward else "value of"
+    line = origins.made.get(id(value), "a line that is not known")
+    return (
+        f"the first op to differ is {op.name!r}, made in {line}: the {what} {describe(value)} is {_shown(wanted)} by "
+        f"eager and {_shown(found)} by the replay{off}"
+    )
+
+
+def statement_of(error: BaseException, source: str) -> str:
+    """The statement of a replay that raised an error, for a message; empty if it is not known."""
+    found = ""
+    lines = source.splitlines()
+    start = next((k for k, line in enumerate(lines) if line.startswith("def replay(")), 0)
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_filename == "<compiled step>" and trace.tb_lineno + start <= len(lines):
+            found = f", in `{lines[trace.tb_lineno + start - 1].strip()}`"
+        trace = trace.tb_next
+    return found
 
 
 def _copied(x: Any) -> Any:
@@ -67,9 +155,11 @@ def _close(a: Any, b: Any) -> bool:
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape:
         return False
+    if a.dtype.kind != "f":
+        return bool(np.array_equal(a, b))
     scale = np.max(np.abs(a), initial=1e-300, where=np.isfinite(a))
     return bool(np.allclose(a, b, rtol=0.0, atol=4096 * np.finfo(a.dtype).eps * scale, equal_nan=True))
 
 
 def _shown(x: Any) -> str:
-    return f"{x:.17g}" if type(x) is float else np.array2string(np.asarray(x), threshold=8)
+    return f"{float(x):.17g}" if not np.shape(x) else np.array2string(np.asarray(x), threshold=8)

@@ -27,6 +27,7 @@ from .value import Op, Value, as_data, constant, describe, elsewhere, new, plain
 __all__ = ["Elementwise", "FUNCTIONS", "OPS", "WeightedSum", "weighted_sum"]
 
 
+_FLOAT = np.dtype(float)
 # Python raises these, or turns complex, where NumPy has an inf or a nan.
 REFUSED = (ArithmeticError, ValueError)
 
@@ -113,8 +114,12 @@ class Elementwise(Op):
         maps: Chain = () if in_shape == out_shape else (Broadcast(in_shape, out_shape),)
         if k in self._unit:
             return maps
+        if len(operands) > 1:
+            operands = self._as_floats(operands, out)
         if type(out) is Value:
             weight = self._local_values[k](*operands, out)
+        elif type(out) is float:
+            weight = self.local(k, operands, out)
         else:
             try:
                 weight = self._local_arrays[k](*operands, out)
@@ -122,11 +127,20 @@ class Elementwise(Op):
                 weight = self._local_arrays[k](*map(np.asarray, operands), out)
         return (Scale(weight, len(out_shape)), *maps)
 
+    def _as_floats(self, operands: Sequence[Any], out: Any) -> Sequence[Any]:
+        """The operands with integers as floats: -x of unsigned ones wraps around, and -x of booleans raises."""
+        for k, x in enumerate(operands):
+            if k in self._given and getattr(x, "dtype", _FLOAT).kind != "f":
+                operands = [*operands[:k], x.astype(out.dtype), *operands[k + 1 :]]
+        return operands
+
     def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
         if type(out) is np.ndarray and (len(operands) == 1 or shape_of(operands[k]) == out.shape):  # nothing stretched
             if k in self._unit:
                 return g
             if k in self._given:
+                if len(operands) > 1:
+                    operands = self._as_floats(operands, out)
                 try:
                     return g * self._local_arrays[k](*operands, out)
                 except ArithmeticError:  # of floats beside arrays, see chain
@@ -200,7 +214,7 @@ def recorded({parameters}):
             node._grad = node.name = None
             node.requires_grad = da is not None or db is not None
             return node
-    elif type(a) is ndarray or type(b) is ndarray:
+    elif (type(a) is ndarray and a.ndim) or (type(b) is ndarray and b.ndim):
         return record(op, ({x}, {y}))
     return apply(op, ({x}, {y}))
 """

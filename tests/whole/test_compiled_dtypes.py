@@ -1,0 +1,132 @@
+"""All pairs of dtypes through all ops and reductions: a replay has eager's values and dtypes, to the bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tg
+from tests.compiler.agreement import bits, eager
+from tinygrad_lite import Value
+from tinygrad_lite.core.derivatives import TABLE
+from tinygrad_lite.core.elementwise import FUNCTIONS
+
+FLOATS = [np.float16, np.float32, np.float64]
+CONSTANTS = [*FLOATS, np.int64, np.uint8, np.bool_, float]
+REDUCTIONS = ["sum", "mean", "max", "min", "prod", "var", "std", "norm", "logsumexp", "ptp", "median"]
+UNARY = [name for name, rule in TABLE.items() if len(rule.operands) == 1]
+BINARY = [name for name, rule in TABLE.items() if len(rule.operands) == 2]
+STRUCTURED = {
+    "matmul": lambda x, y: x @ np.transpose(y),
+    "tensordot": lambda x, y: np.tensordot(x, y, axes=([0], [0])),
+    "concatenate": lambda x, y: np.concatenate([x, y]),
+    "stack": lambda x, y: np.stack([x, y]),
+    "choice": lambda x, y: np.where(np.array([True, False, True]), x, y),
+    "between": lambda x, y: np.clip(x, 0.5 * y, 1.5 * y),
+    "kron": lambda x, y: np.kron(x[0], y[0]),
+    "cumsum": lambda x, y: np.cumsum(x * y, axis=0),
+    "slices": lambda x, y: x[:, 1:] * y[:, :-1],
+    "indices": lambda x, y: x[[0, 0, 1]] * y[[1, 0, 1]],
+}
+
+
+def constant(kind: Any, rng: np.random.Generator) -> Any:
+    """A constant of a dtype and of numbers that every dtype can hold, inside the domains of all ops."""
+    numbers = rng.integers(1, 2, (2, 3)) if kind is np.bool_ else rng.integers(1, 4, (2, 3))
+    return 2.0 if kind is float else numbers.astype(kind)
+
+
+def hold(terms: dict[str, Any], leaves: list[Value]) -> None:
+    """Eager and a replay of the sum of all terms have the same loss and gradients, of the same dtypes."""
+
+    def loss() -> Value:
+        total: Value = sum((term() for term in terms.values()), start=Value(0.0, requires_grad=False))
+        return total
+
+    cost, gradients = eager(loss, leaves)
+    step = tg.compile(loss)
+    for _ in range(2):
+        with np.errstate(all="ignore"):
+            found = step()
+        got = [leaf._grad for leaf in leaves]
+        for leaf in leaves:
+            leaf.zero_grad()
+    wrong = [name for name, g, want in zip(terms, got, gradients, strict=True) if bits(g) != bits(want)]
+    assert wrong == []
+    assert bits(found) == bits(cost)
+    assert step.captures == 1
+
+
+@pytest.mark.parametrize("second", CONSTANTS, ids=lambda kind: getattr(kind, "__name__", str(kind)))
+@pytest.mark.parametrize("first", FLOATS)
+def test_pairs_of_dtypes(first: type, second: Any, rng: np.random.Generator) -> None:
+    """A parameter with a constant, either way round, through every binary op, then a reduction; whole and by rows."""
+    c = constant(second, rng)
+    leaves: list[Value] = []
+    terms: dict[str, Any] = {}
+
+    def enter(name: str, term: Any) -> None:
+        leaf = Value(rng.uniform(0.6, 0.9, (2, 3)).astype(first), name=name)
+        leaves.append(leaf)
+        terms[name] = lambda: term(leaf)
+
+    for k, name in enumerate([*BINARY, *STRUCTURED]):
+        op = FUNCTIONS.get(name, STRUCTURED.get(name))
+        other = c if name in FUNCTIONS else np.broadcast_to(c, (2, 3))
+        reduction = getattr(tg, REDUCTIONS[k % 2])
+        enter(f"{name}(w, c)", lambda w, op=op, c=other, r=reduction: r(op(w, c)))
+        if name != "between":
+            enter(f"{name}(c, w)", lambda w, op=op, c=other, r=reduction: r(op(c, w)))
+    for name in REDUCTIONS:
+        reduction = getattr(tg, name)
+        enter(name, lambda w, r=reduction: r(w * c))
+        enter(f"{name} by rows", lambda w, r=reduction: tg.mean(r(w * c, axis=0) * 0.5))
+    hold(terms, leaves)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_ops_of_one_dtype(dtype: type, rng: np.random.Generator) -> None:
+    leaves: list[Value] = []
+    terms: dict[str, Any] = {}
+    for name in UNARY:
+        (low, high) = TABLE[name].domain[0]
+        leaf = Value(rng.uniform(low, high, (2, 3)).astype(dtype), name=name)
+        leaves.append(leaf)
+        terms[name] = lambda op=FUNCTIONS[name], leaf=leaf: tg.mean(op(leaf) * 0.5)
+    hold(terms, leaves)
+
+
+@pytest.mark.parametrize("first", FLOATS)
+@pytest.mark.parametrize("second", FLOATS)
+def test_pairs_of_parameters(first: type, second: type, rng: np.random.Generator) -> None:
+    """Two parameters of different dtypes: the gradient of each has its own."""
+    for op in (*(FUNCTIONS[name] for name in ("add", "mul", "div", "pow", "hypot")), *STRUCTURED.values()):
+        a, b = (Value(rng.uniform(0.6, 0.9, (2, 3)).astype(dtype)) for dtype in (first, second))
+        loss = lambda op=op, a=a, b=b: tg.mean(op(a, b)) + tg.sum(op(b, a))  # noqa: E731
+        cost, gradients = eager(loss, [a, b])
+        step = tg.compile(loss)
+        for _ in range(2):
+            a.zero_grad()
+            b.zero_grad()
+            assert bits(step()) == bits(cost)
+        assert [bits(x._grad) for x in (a, b)] == [*map(bits, gradients)]
+        assert a.grad.dtype == first
+        assert b.grad.dtype == second
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_integers_are_the_numbers_that_they_are(name: str) -> None:
+    """Derivatives beside a constant of integers are those beside the same floats: unsigned ones do not wrap around."""
+    numbers = np.array([1, 2, 3, 100, 200])
+    for first in (True, False):
+        found = []
+        for kind in (np.float64, np.int64, np.uint8):
+            w = Value(np.linspace(0.6, 0.9, 5), name="w")
+            c = Value(numbers.astype(kind), requires_grad=False)
+            out = FUNCTIONS[name](w, c) if first else FUNCTIONS[name](c, w)
+            tg.sum(out).backward()
+            found.append(w._grad)
+        for g in found[1:]:
+            np.testing.assert_array_equal(g, found[0])
