@@ -14,7 +14,7 @@ from .value import Value, as_data, describe
 __all__ = ["check_recorded", "replay"]
 
 
-def check_recorded(end: Value) -> None:
+def check_recorded(*ends: Value) -> None:
     """Raise ``GraphError`` where a leaf holds other data than the graph was recorded with, scalars included.
 
     A scalar op keeps its local derivatives and not what it read, so those that read a leaf are computed again.
@@ -27,7 +27,7 @@ def check_recorded(end: Value) -> None:
         ...
     tinygrad_lite.errors.GraphError: graph: ... was computed from other data than its operands have now ('w' (5), ...
     """
-    for node in ancestors(end):
+    for node in ancestors(*ends):
         leaves = [operand for operand in node.parents if operand._made_by is None]
         if not leaves:
             continue

@@ -119,9 +119,9 @@ def postorder(
     return order
 
 
-def ancestors(end: Value) -> list[Value]:
-    """Every Value that ``end`` was computed from, constants too, and ``end``: each after its operands."""
-    return postorder([end], lambda node: reversed(node.parents))
+def ancestors(*ends: Value) -> list[Value]:
+    """Every Value that the ends were computed from, constants too, and the ends: each after its operands."""
+    return postorder(reversed(ends), lambda node: reversed(node.parents))
 
 
 def between(ends: Sequence[Value], starts: Sequence[Value], folded: bool = True) -> list[tuple[Value, list[Edge]]]:

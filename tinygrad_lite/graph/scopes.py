@@ -61,9 +61,9 @@ def modules_of(end: Value) -> dict[Value, tuple[str, ...]]:
     return {node: tuple(region.name for region in within if region.name) for node, within in regions_of(end).items()}
 
 
-def regions_of(end: Value) -> dict[Value, tuple[Region, ...]]:
+def regions_of(*ends: Value) -> dict[Value, tuple[Region, ...]]:
     """For every Value made inside modules, the calls that it belongs to, from the outermost to the innermost."""
-    calls = [(value, *call) for value in ancestors(end) for call in _calls_at(value)]
+    calls = [(value, *call) for value in ancestors(*ends) for call in _calls_at(value)]
     modules = {id(module): module for _, module, _ in calls}
     inside = {key: {id(m): path for path, m in module.named_modules().items()} for key, module in modules.items()}
     names = _names(modules, inside)

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tinygrad_lite.core.graph import ancestors
 from tinygrad_lite.core.value import Value
 from tinygrad_lite.graph.scopes import Region
 
@@ -41,11 +42,12 @@ Regions = Mapping[Value, Sequence[Region]]
 class View:
     """The part of a graph that is drawn.
 
-    ``order`` holds every Value after its operands. ``groups`` maps Values to the box that they are in, and ``gone`` are
-    the Values that are not drawn. ``depth`` is the number of levels of modules that are open. ``note`` says what was
-    made smaller without being asked for.
+    ``order`` holds every Value after its operands, and ``ends`` are always drawn. ``groups`` maps Values to the box
+    that they are in, and ``gone`` are the Values that are not drawn. ``depth`` is the number of levels of modules that
+    are open. ``note`` says what was made smaller without being asked for.
     """
 
+    ends: Sequence[Value]
     order: list[Value]
     groups: Groups
     gone: set[Value]
@@ -57,31 +59,32 @@ class View:
         return [node for node in self.order if node not in self.gone]
 
 
-def collapsed(order: list[Value], regions: Regions, depth: int | None, fold: bool, limit: int) -> View:
-    """The view of a graph, given as the order of its Values, in at most ``limit`` nodes.
+def collapsed(ends: Sequence[Value], regions: Regions, depth: int | None, fold: bool, limit: int) -> View:
+    """The view of the graph of some ends in at most ``limit`` nodes.
 
     ``depth`` levels of modules are open, or fewer until the graph fits. If it never does, the early values are one box.
     """
+    order = ancestors(*ends)
     levels = max(map(len, regions.values()), default=0)
     wanted = levels if depth is None else min(depth, levels)
     attempts = [(level, _modules_collapsed(regions, level)) for level in range(wanted, -1, -1)]
     attempts.append((0, _calls_merged(order, attempts[-1][1])))
     for open_levels, modules in attempts:
         groups = modules | _chains_folded(order, modules) if fold else modules
-        gone = _hidden(order, groups)
+        gone = _hidden(order, groups, ends)
         if _fits(order, groups, gone, limit):
             what = "each module is one box, whatever it was called for"
             if modules is not attempts[-1][1]:
                 what = f"modules are boxes from level {open_levels + 1} on"
             note = "" if modules is attempts[0][1] else f"too large for {limit:,} nodes: {what}"
-            return View(order, groups, gone, open_levels, note)
+            return View(ends, order, groups, gone, open_levels, note)
     keep, early = limit // 3, groups | _start_folded(order, limit // 3)
-    while keep > 1 and not _fits(order, early, _hidden(order, early), limit):
+    while keep > 1 and not _fits(order, early, _hidden(order, early, ends), limit):
         keep //= 2
         early = groups | _start_folded(order, keep)
     count = sum(2 - node.is_leaf for node in order)
     note = f"{count:,} nodes, at most {limit:,} are drawn: the {keep:,} last results one by one"
-    return View(order, early, _hidden(order, early), 0, note)
+    return View(ends, order, early, _hidden(order, early, ends), 0, note)
 
 
 def _modules_collapsed(regions: Regions, depth: int) -> dict[Value, Group]:
@@ -151,16 +154,17 @@ def _start_folded(order: Sequence[Value], keep: int) -> dict[Value, Group]:
     return dict.fromkeys(early, group)
 
 
-def _hidden(order: Sequence[Value], groups: Groups) -> set[Value]:
+def _hidden(order: Sequence[Value], groups: Groups, ends: Sequence[Value]) -> set[Value]:
     """The Values that are left out: members of a group, and leaves, that only this group reads."""
     readers: dict[Value, set[Group | None]] = defaultdict(set)
     for node in order:
         for parent in node.parents:
             readers[parent].add(groups.get(node))
     gone = set()
-    for node in order[:-1]:  # the end is always drawn
+    drawn = set(ends)
+    for node in order:
         around = readers[node]
-        if len(around) != 1 or None in around:
+        if node in drawn or len(around) != 1 or None in around:
             continue
         (group,) = around
         leaf = node.is_leaf and (node.requires_grad or node.name is None)

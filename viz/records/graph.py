@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tinygrad_lite.core.evaluation import check_recorded
-from tinygrad_lite.core.graph import ancestors, chains, topological
+from tinygrad_lite.core.graph import chains, topological
 from tinygrad_lite.core.sweeps import pull_all
 from tinygrad_lite.core.value import Value
 from tinygrad_lite.errors import ArgumentError, ValueTypeError
@@ -22,7 +22,7 @@ from .collapsing import LIMIT, Frame, Group, Regions, View, collapsed, frames_of
 from .local import Local, local_derivative
 from .numbers import extent, summary
 
-__all__ = ["GraphScene", "LocalEdge", "OpNode", "ValueNode", "graph_records"]
+__all__ = ["GraphScene", "LocalEdge", "OpNode", "ValueNode", "graph_records", "named_regions"]
 
 
 STRIPES = 16
@@ -109,14 +109,14 @@ class GraphScene:
 
 
 def graph_records(
-    value: Value,
+    ends: Value | Sequence[Value],
     *,
     depth: int | None = None,
     fold: bool = True,
     limit: int = LIMIT,
     gradients: Mapping[Value, Any] | None = None,
 ) -> GraphScene:
-    """The records of a graph; ``viz.graph`` describes the arguments.
+    """The records of the graph of one end or several; ``viz.graph`` describes the arguments.
 
     ``gradients`` are shown instead of the gradients that the Values hold.
 
@@ -125,24 +125,40 @@ def graph_records(
     >>> [(edge.value, edge.op, edge.local) for edge in scene.edges]
     [('v0', 'o1', 3.0), ('v0', 'o1', 3.0)]
     """
-    if not isinstance(value, Value):
-        raise ValueTypeError(f"graph: draws the graph of a Value, got {type(value).__name__}; pass a loss, for example")
+    ends = _ends(ends)
     for what, given, least in (("depth", depth, 0), ("limit", limit, 10)):
         whole = isinstance(given, int) and not isinstance(given, bool)
         if given is not None and (not whole or given < least):
             raise ArgumentError(f"graph: {what} is a whole number of at least {least}, got {given!r}")
-    order = ancestors(value)
-    check_recorded(value)
-    named = ((node, [call for call in calls if call.name]) for node, calls in regions_of(value).items())
-    regions = {node: calls for node, calls in named if calls}
-    shown = _gradients(order) if gradients is None else gradients
-    return _Scene(collapsed(order, regions, depth, fold, limit), regions, shown).records()
+    check_recorded(*ends)
+    regions = named_regions(*ends)
+    view = collapsed(ends, regions, depth, fold, limit)
+    return _Scene(view, regions, _gradients(view) if gradients is None else gradients).records()
 
 
-def _gradients(order: Sequence[Value]) -> dict[Value, Any]:
+def named_regions(*ends: Value) -> Regions:
+    """The calls of modules with a name that each Value was computed in."""
+    named = ((node, [call for call in calls if call.name]) for node, calls in regions_of(*ends).items())
+    return {node: calls for node, calls in named if calls}
+
+
+def _ends(given: Any) -> tuple[Value, ...]:
+    """The ends that a user gives: one Value or several, each once."""
+    ends = tuple(given) if isinstance(given, list | tuple) else (given,)
+    wrong = next((end for end in ends if not isinstance(end, Value)), None)
+    if wrong is not None:
+        way_out = "pass a loss, for example, or a list of Values"
+        raise ValueTypeError(f"graph: draws the graph of a Value, got {type(wrong).__name__}; {way_out}")
+    if not ends:
+        raise ArgumentError("graph: draws the graph of at least one Value, got an empty list; pass a loss, for example")
+    return tuple(dict.fromkeys(ends))
+
+
+def _gradients(view: View) -> dict[Value, Any]:
     """The gradients that Values hold, and those inside a fused loss or a checkpoint, through which backward jumps."""
+    order = view.order
     found = {node: node.grad for node in order if node.has_grad}
-    recorded = {*topological(order[-1], folded=True)}
+    recorded = {node for end in view.ends for node in topological(end, folded=True)}
     inside = {node for node in order if node.requires_grad and not node.is_leaf and node not in recorded}
     if inside:
         pull_all(order, lambda node: (edge for edge in chains(node) if edge[1] in inside), found, GRADIENT)

@@ -455,6 +455,53 @@ def test_bad_sizes_are_refused(what: str, least: int, given: object) -> None:
         viz.graph(residual(), **{what: given})  # type: ignore[arg-type]
 
 
+def test_several_ends_share_what_they_have_in_common() -> None:
+    x = Value([1.0, 2.0], name="x")
+    hidden = x * 3.0
+    first, second = named(hidden.sum(), "first"), named((hidden**2.0).sum(), "second")
+    first.backward()
+    scene = graph_records([first, second])
+    assert [value.name for value in scene.values if value.name] == ["x", "first", "second"]
+    assert len(scene.ops) == 4  # the product once
+    assert sum(edge.value == scene.values[0].id for edge in scene.edges) == 1
+    grads = {value.name: value.grad for value in scene.values}
+    assert (grads["x"], grads["first"], grads["second"]) == ("[3, 3]", "1", "–")
+    depths(scene)
+    picture = Picture(viz.graph([first, second]))
+    shown = {text for value in scene.values for text in picture.texts(value.id)}
+    assert {"first", "second", "x", number(first.item()), number(second.item())} <= shown
+    assert viz.graph([first]).source == viz.graph(first).source == viz.graph((first, first)).source
+
+
+def test_an_end_that_another_end_reads_is_drawn_and_so_are_ends_of_folded_graphs() -> None:
+    ends: list[Value] = []
+    y = Value(1.0, name="x")
+    for k in range(100):
+        y = y.sin()
+        if k % 25 == 24:
+            ends.append(named(y, f"y{k}"))
+    scene = graph_records(ends)
+    assert [value.name for value in scene.values if value.name] == ["x", "y24", "y49", "y74", "y99"]
+    small = graph_records([residual(30), *ends], limit=100)
+    assert len(small.values) + len(small.ops) + len(small.boxes) <= 100
+    assert {"y24", "y49", "y74", "y99"} <= {value.name for value in small.values}
+    depths(small)
+
+
+@pytest.mark.parametrize("make", [lambda loss: [loss, loss * 2.0], lambda loss: [loss * 2.0, loss.exp()]])
+def test_several_ends_show_the_gradients_inside_a_fused_loss(make: Any) -> None:
+    z = Value([[1.0, 2.0, -1.0], [0.5, 0.0, 3.0]], name="z")
+    loss = nn.losses.cross_entropy(z * 2.0, [0, 2])
+    ends = make(loss)
+    ends[0].backward()
+    swept = reverse(ends[0], GRADIENT)
+    scene = graph_records(ends)
+    order = ancestors(*ends)
+    for value, node in zip(scene.values, order, strict=True):
+        if value.kind != "constant":
+            assert value.grad == (summary(swept[node]) if node in swept else "–")
+
+
 def test_a_shared_subgraph_is_drawn_once() -> None:
     y = Value(1.1)
     for _ in range(60):  # 2^60 paths
@@ -468,6 +515,10 @@ def test_wrong_arguments() -> None:
         viz.graph(x, direction="up")  # type: ignore[arg-type]
     with pytest.raises(ValueTypeError, match="graph: draws the graph of a Value, got float"):
         viz.graph(1.0)  # type: ignore[arg-type]
+    with pytest.raises(ValueTypeError, match="graph: draws the graph of a Value, got ndarray; pass a loss"):
+        viz.graph([x, np.ones(3)])  # type: ignore[list-item]
+    with pytest.raises(ArgumentError, match="graph: draws the graph of at least one Value, got an empty list"):
+        viz.graph([])
 
 
 def test_a_freed_graph_says_so() -> None:
