@@ -6,6 +6,8 @@ A new picture is a function in ``records`` (what it shows), one in ``dot`` (how 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tinygrad_lite.core.shapes import Index
 from tinygrad_lite.core.value import Value
 from tinygrad_lite.nn import Module
@@ -26,9 +28,14 @@ __all__ = ["graph", "network", "paths"]
 
 
 def graph(
-    value: Value, *, direction: Direction = "LR", depth: int | None = None, fold: bool = True, limit: int = LIMIT
+    value: Value | Sequence[Value],
+    *,
+    direction: Direction = "LR",
+    depth: int | None = None,
+    fold: bool = True,
+    limit: int = LIMIT,
 ) -> Drawing:
-    """Draw the computation graph of a value.
+    """Draw the computation graph of a value, or of several: what they share is drawn once.
 
     Each value is a box: leaves have square corners, results have round ones. It shows the name, the number (for an
     array the shape and the range; a small array is striped, one stripe per element) and the gradient, "–" before the
@@ -40,20 +47,23 @@ def graph(
     values furthest from the end become one box; the caption says so.
 
     Args:
-        value: the end of the graph.
+        value: the end of the graph, or a list of its ends (several outputs or losses).
         direction: "LR", from left to right, or "TB", top down.
         depth: how many levels of modules are open; 0 draws each outermost one as a box. All of them if left out.
         fold: whether the middle of a long chain of ops is drawn as one box.
         limit: the largest number of nodes drawn.
 
     Raises:
-        ArgumentError: a depth below 0, or a limit below 10.
+        ArgumentError: a depth below 0, a limit below 10, or an empty list.
+        ValueTypeError: an end that is no Value.
         FormatError: another direction.
         GraphError: the graph was freed, or the data of a leaf changed after it was recorded.
 
     >>> x = Value(3.0, name="x")
     >>> graph(x * x + x)
     <Drawing: 5 nodes, 6 edges; .save("picture.svg") writes it>
+    >>> graph([x * 2.0, x.exp()])
+    <Drawing: 6 nodes, 5 edges; .save("picture.svg") writes it>
     """
     check_direction("graph", direction)
     return Drawing(graph_digraph(graph_records(value, depth=depth, fold=fold, limit=limit), direction))
@@ -72,15 +82,17 @@ def paths(
 ) -> Drawing:
     """Draw the paths whose contributions sum to a gradient.
 
-    Every arrow carries its local derivative and is as wide as the share of |gradient| that runs through it; an arrow
-    that carries nothing is dashed. The caption gives the number of paths, their sum, and how much of it cancels.
+    Every arrow carries its local derivative. Its width grows with the square root of the share of |gradient| that runs
+    through it; the five largest shares are written in percent. It is dashed where the paths through it together
+    subtract, and dotted where nothing runs. The caption gives the number of paths, their sum, and how much of it
+    cancels.
 
     Args:
         loss: the end of the paths.
         w: the value they lead to, or its name (``"w200"``, ``"w2[0,1]"``).
         at: the element of ``w``; may be left out where it has one.
-        top: how many of the largest paths get a colour of their own and their contribution in a list; all others are
-            grey, with their sum.
+        top: how many of the largest paths get a colour of their own and their contribution in a list, with a bar to the
+            right of zero or to the left; all others are grey, with their sum.
         end_at: the element of the end; may be left out where it has one.
         level: draw "elements" or whole "values"; by default elements as long as they can be told apart.
         direction: "LR", from left to right, or "TB", top down.
@@ -113,8 +125,9 @@ def network(
     """Draw a network; with a weight, in bold red, and a loss, all paths from the loss to it, in bold blue.
 
     Inputs are squares, neurons are circles. Every weight stands on its line, every bias below its neuron. Thickness is
-    the size of the weight. Colour is its sign: green is positive; purple, and dashed, is negative. A blue line is as
-    wide as the share of |gradient| that runs through it, over all samples together.
+    the size of the weight. Colour is its sign: green is positive; purple, and dashed, is negative. The width of a blue
+    line grows with the square root of the share of |gradient| that runs through it, over all samples together; it is
+    dashed where the paths through it together subtract. The five largest shares stand beside the names.
 
     Args:
         mlp: ``nn.MLP``, ``nn.scalar.MLP``, or any module whose ``layers`` are fully connected, one after the other.

@@ -68,4 +68,4 @@ def covers(a: tuple[float, float, float, float], b: tuple[float, float, float, f
 def colours(source: str) -> list[str]:
     """Every colour in DOT source."""
     found = re.findall(r'\b(?:color|fillcolor|fontcolor|bgcolor)="?([^"\s\]]+)"?', source)
-    return [colour for one in found for colour in one.split(":")]
+    return [colour.partition(";")[0] for one in found for colour in one.split(":")]

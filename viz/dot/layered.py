@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LABEL_HEIGHT", "Layout", "Slot", "lay_out", "text_width"]
+from .metrics import text_width
+
+__all__ = ["LABEL_HEIGHT", "Layout", "Slot", "lay_out"]
 
 
 Array = npt.NDArray[np.float64]
@@ -46,18 +48,6 @@ class Layout:
     bottom: float = 0.0
 
 
-_NARROW, _BROAD = frozenset("fijlrtI.,:;'|!()[] "), frozenset("mwMW@%…")
-
-
-def text_width(text: str, size: float = LABEL_FONT) -> float:
-    """The approximate width of a text in Helvetica, in points.
-
-    >>> text_width("w200") < text_width("w2_0_10")
-    True
-    """
-    return size * sum(0.3 if c in _NARROW else 0.83 if c in _BROAD else 0.7 if c.isupper() else 0.55 for c in text)
-
-
 def lay_out(columns: Sequence[Sequence[Slot]], names: Mapping[Line, str], radius: float) -> Layout:
     """Place the neurons of each column, and the names on their lines; ``radius`` is a neuron's.
 
@@ -72,7 +62,9 @@ def lay_out(columns: Sequence[Sequence[Slot]], names: Mapping[Line, str], radius
     for k, (column, ys) in enumerate(zip(columns, heights, strict=True)):
         if k:
             steepest = max(abs(heights[k - 1][0] - ys[-1]), abs(heights[k - 1][-1] - ys[0]))
-            longest = max((text_width(name) for line, name in names.items() if line[0] == k - 1), default=0.0)
+            longest = max(
+                (text_width(name, LABEL_FONT) for line, name in names.items() if line[0] == k - 1), default=0.0
+            )
             x += max(_GAP, min(steepest / _SLOPE, _WIDEST_GAP), 1.9 * longest + 2 * radius + 30.0)
         for slot, y in zip(column, ys, strict=True):
             if slot is None:
@@ -84,7 +76,7 @@ def lay_out(columns: Sequence[Sequence[Slot]], names: Mapping[Line, str], radius
     for k in range(len(columns) - 1):
         lines = [line for line in names if line[0] == k]
         if lines:
-            _place_names(layout, lines, [text_width(names[line]) for line in lines], radius)
+            _place_names(layout, lines, [text_width(names[line], LABEL_FONT) for line in lines], radius)
     return layout
 
 

@@ -13,9 +13,10 @@ import graphviz
 from ..records.network import Bias, Connection, Cost, NetworkScene, Neuron, Omission
 from ..records.numbers import number, percent
 from .colours import CHOSEN, FAINT, INK, PATH, WHITE, line_colour
-from .digraphs import FONT, add_edge, add_node, new_digraph, share_width, stroke, tip
+from .digraphs import FONT, add_edge, add_node, flow_stroke, new_digraph, stroke, tip
 from .escape import escape_label, visible
-from .layered import LABEL_FONT, Layout, lay_out, text_width
+from .layered import LABEL_FONT, Layout, lay_out
+from .metrics import BOLD, text_width
 
 __all__ = ["network_digraph"]
 
@@ -32,8 +33,8 @@ TEXT = {"shape": "plaintext", "width": "0", "height": "0"}
 NOT_FINITE = "#d55e00"
 """The colour of a line for NaN or infinity; the line is dotted."""
 
-BOLD = 2.0
-"""The least width of a line on a path, in points: more than any other line has."""
+CHOSEN_WIDTH = 6.0
+"""The width of the chosen weight's line, in points: that of the largest share."""
 
 
 def network_digraph(scene: NetworkScene) -> graphviz.Digraph:
@@ -51,8 +52,9 @@ def network_digraph(scene: NetworkScene) -> graphviz.Digraph:
         _write_neuron(digraph, neuron, layout, radius)
     for omission in scene.omissions:
         _write_omission(digraph, omission, layout)
+    largest = _largest(scene)
     for connection in sorted(scene.connections, key=lambda c: (c.chosen, c.paths > 0, c.share)):
-        _write_connection(digraph, connection, layout, scene)
+        _write_connection(digraph, connection, layout, scene, largest)
     for bias in scene.biases:
         _write_bias(digraph, bias, layout, scene, radius)
     if scene.cost is not None:
@@ -86,8 +88,8 @@ def _layout(scene: NetworkScene, radius: float) -> Layout:
             column.append(None)  # one mark for a layer, at its first gap
         column.append(neuron.index)
     lines = Counter(c.layer for c in scene.connections)
-    named = (c for c in scene.connections if lines[c.layer] <= NAMED or c.chosen)
-    names = {(c.layer - 1, c.source, c.target): c.name[:NAME] for c in named}
+    named = (c for c in scene.connections if lines[c.layer] <= NAMED or c.chosen or c.marked)
+    names = {(c.layer - 1, c.source, c.target): _name(c) for c in named}
     return lay_out(columns, names, radius)
 
 
@@ -113,8 +115,11 @@ def _write_neuron(digraph: graphviz.Digraph, neuron: Neuron, layout: Layout, rad
     add_node(digraph, _neuron_id(neuron.layer, neuron.index), kind, escape_label(neuron.name), note, **looks)
 
 
-def _share_note(share: float, paths: int) -> str:
-    return f"{paths:,} path{'s' if paths != 1 else ''}, {percent(share)} of |gradient|" if paths else ""
+def _share_note(share: float, paths: int, total: float | None = None) -> str:
+    if not paths:
+        return ""
+    sum_of_paths = "" if total is None else f", together {number(total)}"
+    return f"{paths:,} path{'s' if paths != 1 else ''}, {percent(share)} of |gradient|{sum_of_paths}"
 
 
 def _write_omission(digraph: graphviz.Digraph, omission: Omission, layout: Layout) -> None:
@@ -135,30 +140,42 @@ def _line(amount: float, scene: NetworkScene) -> dict[str, str]:
     return stroke(colour, 0.5 + 1.4 * part, "dashed" if amount < 0 else "solid")
 
 
-def _path_line(share: float) -> dict[str, str]:
-    return stroke(PATH, max(BOLD, share_width(share)), "solid" if share else "dotted")
+def _name(connection: Connection) -> str:
+    """The text on a line: its name, and one of the largest shares."""
+    name = visible(connection.name, NAME)
+    return f"{name}  {percent(connection.share)}" if connection.marked else name
 
 
-def _write_connection(digraph: graphviz.Digraph, connection: Connection, layout: Layout, scene: NetworkScene) -> None:
+def _largest(scene: NetworkScene) -> float:
+    """The largest share of a line; that of the chosen weight, all of |gradient|, is drawn in another way."""
+    shares = [c.share for c in scene.connections if not c.chosen]
+    return max((*shares, *(scene.cost.shares if scene.cost else ())), default=0.0)
+
+
+def _write_connection(
+    digraph: graphviz.Digraph, connection: Connection, layout: Layout, scene: NetworkScene, largest: float
+) -> None:
     c = connection
     kind, ink, line = "weight", INK, _line(c.number, scene)
     if c.chosen:
-        kind, ink, line = "weight chosen", CHOSEN, stroke(CHOSEN, share_width(1.0))
+        kind, ink, line = "weight chosen", CHOSEN, stroke(CHOSEN, CHOSEN_WIDTH)
     elif c.paths:
-        kind, ink, line = "weight path", PATH, _path_line(c.share)
-    note = tip(c.name, f"{scene.shows} {c.number!r}", "" if c.chosen else _share_note(c.share, c.paths))
+        kind, ink, line = "weight path", PATH, flow_stroke(PATH, c.share, c.total, largest)
+    note = tip(c.name, f"{scene.shows} {c.number!r}", "" if c.chosen else _share_note(c.share, c.paths, c.total))
     place = f"{c.layer}-{c.source}-{c.target}"
     ends = _neuron_id(c.layer - 1, c.source), _neuron_id(c.layer, c.target)
     add_edge(digraph, ends, f"w-{place}", kind, note, **line)
     position = layout.names.get((c.layer - 1, c.source, c.target))
     if position is not None:
-        looks = _name_looks(position, ink, c.chosen) | ({"margin": "0.05,0"} if c.chosen else {})
-        add_node(digraph, f"name-{place}", f"name {kind}", escape_label(c.name, limit=NAME), note, **looks)
+        looks = _name_looks(position, ink, _name(c) if c.chosen else "") | ({"margin": "0.05,0"} if c.chosen else {})
+        add_node(digraph, f"name-{place}", f"name {kind}", escape_label(_name(c), limit=None), note, **looks)
 
 
-def _name_looks(position: tuple[float, float], ink: str, chosen: bool) -> dict[str, str]:
-    font = {"fontcolor": ink, "fontname": f"{FONT}-Bold" if chosen else FONT, "fontsize": f"{LABEL_FONT}"}
-    return TEXT | font | {"pos": _pinned(position), "margin": "0.02,0"}
+def _name_looks(position: tuple[float, float], ink: str, bold: str) -> dict[str, str]:
+    """The looks of a name; one in ``bold`` says its width, since Graphviz measures it in another, narrower font."""
+    font = {"fontcolor": ink, "fontname": f"{FONT}-Bold" if bold else FONT, "fontsize": f"{LABEL_FONT}"}
+    room = {"width": f"{BOLD * text_width(bold, LABEL_FONT) / 72 + 0.04:.3f}"} if bold else {}
+    return TEXT | font | room | {"pos": _pinned(position), "margin": "0.02,0"}
 
 
 def _write_bias(digraph: graphviz.Digraph, bias: Bias, layout: Layout, scene: NetworkScene, radius: float) -> None:
@@ -166,8 +183,11 @@ def _write_bias(digraph: graphviz.Digraph, bias: Bias, layout: Layout, scene: Ne
     note = tip(bias.name, f"{scene.shows} {bias.number!r}")
     kind, ink, line = "bias", INK, _line(bias.number, scene)
     if bias.chosen:
-        kind, ink, line = "bias chosen", CHOSEN, stroke(CHOSEN, share_width(1.0) / 2)
-    id, looks = f"b-{bias.layer}-{bias.target}", _name_looks((x, y - radius - 20.0), ink, bias.chosen)
+        kind, ink, line = "bias chosen", CHOSEN, stroke(CHOSEN, CHOSEN_WIDTH / 2)
+    id, looks = (
+        f"b-{bias.layer}-{bias.target}",
+        _name_looks((x, y - radius - 20.0), ink, visible(bias.name, NAME) if bias.chosen else ""),
+    )
     add_node(digraph, id, kind, escape_label(bias.name, limit=NAME), note, **looks)
     add_edge(digraph, (id, _neuron_id(bias.layer, bias.target)), f"{id}-line", "bias", note, **line)
 
@@ -179,9 +199,10 @@ def _write_cost(digraph: graphviz.Digraph, scene: NetworkScene, cost: Cost, layo
     note = tip(cost.name, f"value {cost.value!r}")
     add_node(digraph, "cost", "cost", label, note, pos=_pinned(layout.cost), **looks)
     outputs = [neuron for neuron in scene.neurons if neuron.kind == "output"]
-    for neuron, share, paths in zip(outputs, cost.shares, cost.paths, strict=True):
-        note = tip(f"{neuron.name} to {cost.name}", _share_note(share, paths))
-        kind, line = ("cost path", _path_line(share)) if paths else ("cost", {"color": FAINT, "penwidth": "0.8"})
+    for neuron, share, paths, total in zip(outputs, cost.shares, cost.paths, cost.totals, strict=True):
+        note = tip(f"{neuron.name} to {cost.name}", _share_note(share, paths, total))
+        plain = "cost", {"color": FAINT, "penwidth": "0.8"}
+        kind, line = ("cost path", flow_stroke(PATH, share, total, _largest(scene))) if paths else plain
         ends = _neuron_id(neuron.layer, neuron.index), "cost"
         add_edge(digraph, ends, f"cost-{neuron.index}", kind, note, **line)
 
@@ -199,7 +220,10 @@ def _write_legend(digraph: graphviz.Digraph, scene: NetworkScene, layout: Layout
     if scene.chosen:
         rows.append((scene.chosen, {"color": CHOSEN, "penwidth": "5"}))
     if scene.count:
-        rows.append(("its paths, width: share of |gradient|", {"color": PATH, "penwidth": "5"}))
+        rows.append(("its paths, width: √ share of |gradient|", {"color": PATH, "penwidth": "5"}))
+        totals = [c.total for c in scene.connections if not c.chosen]
+        if any(total < 0 for total in (*totals, *(scene.cost.totals if scene.cost else ()))):
+            rows.append(("paths that together subtract", {"color": PATH, "penwidth": "3", "style": "dashed"}))
     x, y = -16.0, layout.bottom - 24.0
     for k, (text, style) in enumerate(rows):
         width = text_width(text[:NAME], 10)

@@ -26,6 +26,7 @@ from importlib.util import find_spec
 from typing import Literal, NamedTuple, cast
 
 from ..errors import DrawingTooLargeError, FormatError, RendererMissingError, RenderError, RenderWarning
+from .fonts import fitted
 from .wasm import sandbox, too_slow
 
 __all__ = ["ENGINES", "Engine", "FORMATS", "Size", "available", "measure", "render_dot"]
@@ -156,11 +157,6 @@ def render_dot(
     return _run(program, source, format, time_limit)
 
 
-# Graphviz measures text in Helvetica. Where it is not installed, fonts with the same widths come before others.
-_GRAPHVIZ_FONT = b'font-family="Helvetica,sans-Serif"'
-_FONTS = b'font-family="Helvetica,Arial,Liberation Sans,Nimbus Sans,sans-serif"'
-
-
 def _choose(format: str, engine: Engine | None) -> Engine:
     if format not in FORMATS:
         raise FormatError(f"render: the formats are {', '.join(FORMATS)}, got {format!r}")
@@ -180,7 +176,7 @@ def _choose(format: str, engine: Engine | None) -> Engine:
 
 def _convert(format: str, svg: bytes) -> bytes:
     if format == "svg":
-        return svg.replace(_GRAPHVIZ_FONT, _FONTS)
+        return fitted(svg)
     try:
         from .pdf import svg_to_pdf
     except ImportError as error:

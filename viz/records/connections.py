@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from tinygrad_lite.core.graph import topological
@@ -12,11 +14,22 @@ from tinygrad_lite.semirings import COUNT
 from .flow import Flow, Sums
 from .layers import Array, ArrayLayer, Chosen, Layer, ScalarLayer
 
-__all__ = ["Flows"]
+__all__ = ["Flows", "Passing"]
+
+
+class Passing(NamedTuple):
+    """What runs through a connection or a neuron: the part of |gradient|, the number of paths, and their sum."""
+
+    share: float
+    paths: int
+    total: float
+
+
+NOTHING = Passing(0.0, 0, 0.0)
 
 
 class Flows:
-    """The share of |gradient|, and the number of paths, through each connection and each neuron.
+    """What runs through each connection and each neuron, and the number of paths that do.
 
     A path to a weight of layer k runs through one connection of every later layer. The amount through the connection
     from neuron i to neuron j is a product of three factors, summed over the samples: the sum over the paths from i's
@@ -25,35 +38,45 @@ class Flows:
 
     def __init__(self, paths: GradientPaths | None, layers: list[Layer], chosen: Chosen | None) -> None:
         self.chosen = chosen if paths is not None else None
-        self.shares: dict[int, Array] = {}
+        self.flow: Flow | None = None
+        self.magnitudes: dict[int, Array] = {}
+        self.totals: dict[int, Array] = {}
         self.counts: dict[int, Array] = {}
         self.outside = 0.0
         """The largest part of |gradient| that runs past the connections of one layer."""
-        self.count = paths.count if paths else 0
+        self.all = Passing(1.0, paths.count, paths.total) if paths else NOTHING
         if paths is None or chosen is None:
             return
         flow, counts = Flow(paths), Sums(paths, COUNT)
+        self.flow = flow
         later = {k: layer for k, layer in enumerate(layers, start=1) if k > chosen.place[0]}
-        self.shares = {k: flow.share(total) for k, total in _through(flow.sums, paths.end, later).items()}
+        self.magnitudes, self.totals = (_through(sums, paths.end, later) for sums in (flow.sums, flow.signed))
         self.counts = _through(counts, paths.end, later)
         if flow.magnitude:
-            self.outside = max((abs(1.0 - float(share.sum())) for share in self.shares.values()), default=0.0)
+            inside = [float(flow.share(magnitude).sum()) for magnitude in self.magnitudes.values()]
+            self.outside = max((abs(1.0 - share) for share in inside), default=0.0)
 
-    def connection(self, k: int, source: int, target: int) -> tuple[float, int]:
-        """The share and the number of paths through the connection of layer k from ``source`` to ``target``."""
-        if k in self.shares:
-            return float(self.shares[k][source, target]), int(self.counts[k][source, target])
+    def connection(self, k: int, source: int, target: int) -> Passing:
+        """What runs through the connection of layer k from ``source`` to ``target``."""
+        if k in self.magnitudes:
+            return self._passing(k, (source, target))
         if self.chosen is not None and self.chosen.place == (k, source, target):
-            return 1.0, self.count
-        return 0.0, 0
+            return self.all
+        return NOTHING
 
-    def neuron(self, k: int, index: int) -> tuple[float, int]:
-        """The share and the number of paths through a neuron: the sum over the connections that enter it."""
-        if k in self.shares:
-            return float(self.shares[k][:, index].sum()), int(self.counts[k][:, index].sum())
+    def neuron(self, k: int, index: int) -> Passing:
+        """What runs through a neuron: the sum over the connections that enter it."""
+        if k in self.magnitudes:
+            return self._passing(k, (slice(None), index))
         if self.chosen is not None and (k, index) == (self.chosen.place[0], self.chosen.place[2]):
-            return 1.0, self.count
-        return 0.0, 0
+            return self.all
+        return NOTHING
+
+    def _passing(self, k: int, place: tuple[Any, int]) -> Passing:
+        assert self.flow is not None
+        magnitude, total, count = (np.sum(of[k][place]) for of in (self.magnitudes, self.totals, self.counts))
+        carried = self.flow.carried(float(magnitude), float(total))
+        return Passing(carried.share, int(count), carried.total)
 
 
 def _through(sums: Sums, end: Value, layers: dict[int, Layer]) -> dict[int, Array]:

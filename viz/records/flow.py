@@ -8,6 +8,8 @@ crosses once) add up to 1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,10 +18,14 @@ from tinygrad_lite.core.maps import Chain
 from tinygrad_lite.core.shapes import Index
 from tinygrad_lite.core.value import Value
 from tinygrad_lite.paths.queries import GradientPaths
-from tinygrad_lite.semirings import MAGNITUDE
+from tinygrad_lite.semirings import GRADIENT, MAGNITUDE
 from tinygrad_lite.semirings.base import Semiring
 
-__all__ = ["Flow", "Sums"]
+__all__ = ["Carried", "Flow", "Sums", "marked"]
+
+ROUNDING = 1e-12
+MARKED = 5
+"""The number of lines of a picture that have their share in percent beside them."""
 
 
 class Sums:
@@ -88,8 +94,26 @@ class Sums:
         return self.semiring.scalar(found[index] if value.shape else found)
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What runs through a line: the part of |gradient|, and the sum of the contributions of the paths through it."""
+
+    share: float
+    total: float
+
+
+def marked(shares: Sequence[float]) -> set[int]:
+    """The positions of the largest shares, which are written in percent; all of |gradient| needs no mark.
+
+    >>> sorted(marked([1.0, 0.5, 0.3, 0.2, 0.1, 0.1, 0.05, 0.0]))
+    [1, 2, 3, 4, 5]
+    """
+    partial = [k for k, share in enumerate(shares) if 0.0 < share < 0.995]
+    return set(sorted(partial, key=lambda k: -shares[k])[:MARKED])
+
+
 class Flow:
-    """The share of |gradient| of each place between the end and the value of some paths.
+    """What runs through each place between the end and the value of some paths.
 
     >>> from tinygrad_lite import Value, gradient_paths
     >>> x, w = Value(3.0, name="x"), Value(2.0, name="w")
@@ -101,7 +125,7 @@ class Flow:
     """
 
     def __init__(self, paths: GradientPaths) -> None:
-        self.sums = Sums(paths, MAGNITUDE)
+        self.sums, self.signed = Sums(paths, MAGNITUDE), Sums(paths, GRADIENT)
         self.magnitude = float(self.sums.of_all)
 
     def at(self, value: Value, index: Index) -> float:
@@ -112,13 +136,19 @@ class Flow:
         """The share of a value, all its elements together."""
         return float(self.share(self.sums.through(value)))
 
-    def edge(self, node: Value, index: Index, operand: Value, inner: Index, weight: float) -> float:
-        """The share of one elementary edge."""
-        return float(self.share(self.sums.edge(node, index, operand, inner, weight)))
+    def edge(self, node: Value, index: Index, operand: Value, inner: Index, weight: float) -> Carried:
+        """What runs through one elementary edge."""
+        magnitude, total = (sums.edge(node, index, operand, inner, weight) for sums in (self.sums, self.signed))
+        return self.carried(magnitude, total)
 
-    def along(self, node: Value, operand: Value, chain: Chain) -> float:
-        """The share of one arrow of the graph, all its elementary edges together."""
-        return float(self.share(self.sums.along(node, operand, chain)))
+    def along(self, node: Value, operand: Value, chain: Chain) -> Carried:
+        """What runs through one arrow of the graph, all its elementary edges together."""
+        magnitude, total = (sums.along(node, operand, chain) for sums in (self.sums, self.signed))
+        return self.carried(magnitude, total)
+
+    def carried(self, magnitude: float, total: float) -> Carried:
+        """The record of a line; a total that is rounding alone is 0, since its sign means nothing."""
+        return Carried(float(self.share(magnitude)), float(total) if abs(total) > ROUNDING * magnitude else 0.0)
 
     def share(self, magnitude: Any) -> Any:
         """Magnitudes as parts of the whole; 0 where the whole is 0 or overflowed."""

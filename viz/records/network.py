@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ from tinygrad_lite.nn.modules import Module
 from tinygrad_lite.paths.queries import gradient_paths
 
 from .connections import Flows
+from .flow import marked
 from .layers import Chosen, Layer, Shown, choose, dims_of, layers_of
 
 __all__ = ["Bias", "Connection", "Cost", "NetworkScene", "Neuron", "Omission", "WIDEST", "network_records"]
@@ -51,7 +52,8 @@ class Connection:
     """A weight: from neuron ``source`` of the layer before to neuron ``target`` of ``layer``.
 
     ``number`` is the value or the gradient, shown by thickness and colour. ``share`` is the part of |gradient| that
-    runs through it towards the chosen weight; for the chosen weight it is 1.
+    runs through it towards the chosen weight, for which it is 1; ``total`` is the sum of the contributions of the paths
+    through it. The shares of ``marked`` connections are written beside their names.
     """
 
     layer: int
@@ -61,7 +63,9 @@ class Connection:
     number: float
     share: float
     paths: int
+    total: float
     chosen: bool
+    marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +90,13 @@ class Omission:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The end of the paths, its value, and for each output the share and the number of paths between the two."""
+    """The end of the paths, its value, and for each output what runs between the two: shares, paths, totals."""
 
     name: str
     value: float
     shares: tuple[float, ...]
     paths: tuple[int, ...]
+    totals: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +144,13 @@ def network_records(
     if chosen is not None and loss is not None:
         paths = gradient_paths(loss, chosen.value, at=chosen.index)
     scene = _Scene(layers, dims, chosen, Flows(paths, layers, chosen), shows, widest)
+    connections = list(scene.connections())
+    written = marked([0.0 if connection.chosen else connection.share for connection in connections])
     sizes = [np.abs(weights[np.isfinite(weights)]) for weights, _ in scene.numbers]
     return NetworkScene(
         dims=dims,
         neurons=tuple(scene.neurons()),
-        connections=tuple(scene.connections()),
+        connections=tuple(replace(c, marked=k in written) for k, c in enumerate(connections)),
         biases=tuple(scene.biases()),
         omissions=tuple(scene.omissions()),
         cost=None if loss is None else scene.cost(loss),
@@ -192,15 +199,14 @@ class _Scene:
             kind: Kind = "input" if k == 0 else "output" if k == len(self.layers) else "hidden"
             for index in shown:
                 name = f"x{index}" if k == 0 else naming.neuron("n", k, index, self.joint)
-                yield Neuron(k, index, name, kind, *self.flows.neuron(k, index))
+                yield Neuron(k, index, name, kind, *self.flows.neuron(k, index)[:2])
 
     def connections(self) -> Iterator[Connection]:
         for k, (layer, (weights, _)) in enumerate(zip(self.layers, self.numbers, strict=True), start=1):
             for source, target in itertools.product(self.kept[k - 1], self.kept[k]):
                 name = layer.weight_name(k, source, target, self.joint)
-                share, count = self.flows.connection(k, source, target)
                 amount, chosen = float(weights[source, target]), self.chosen == (k, source, target)
-                yield Connection(k, source, target, name, amount, share, count, chosen)
+                yield Connection(k, source, target, name, amount, *self.flows.connection(k, source, target), chosen)
 
     def biases(self) -> Iterator[Bias]:
         for k, (layer, (_, bias)) in enumerate(zip(self.layers, self.numbers, strict=True), start=1):
@@ -218,7 +224,8 @@ class _Scene:
 
     def cost(self, loss: Value) -> Cost:
         ends = [self.flows.neuron(len(self.layers), index) for index in self.kept[-1]]
-        return Cost(loss.name or "loss", loss.item(), tuple(end[0] for end in ends), tuple(end[1] for end in ends))
+        shares, paths, totals = zip(*ends, strict=True)
+        return Cost(loss.name or "loss", loss.item(), shares, paths, totals)
 
 
 def _kept(dims: tuple[int, ...], widest: int, chosen: Chosen | None) -> list[list[int]]:

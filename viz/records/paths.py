@@ -6,6 +6,7 @@ The places are elements where arrays are small, so that every path can be follow
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from tinygrad_lite.semirings import COUNT
 
 from ..errors import DrawingTooLargeError
 from .collapsing import LIMIT
-from .flow import Flow, Sums
+from .flow import Carried, Flow, Sums, marked
 from .local import Local, local_derivative
 from .numbers import number, shape_text, summary
 
@@ -59,8 +60,9 @@ class PathEdge:
     """An arrow from an operand to the result of an op.
 
     ``local`` is the local derivative where it is one number, ``text`` the text on the arrow, ``formula`` the expression
-    behind it. ``share`` is the part of |gradient| that runs through it. ``ranks`` are the positions, in the scene's
-    ``top``, of the paths that use it.
+    behind it. ``share`` is the part of |gradient| that runs through it, ``total`` the sum of the contributions of the
+    paths through it. ``ranks`` are the positions, in the scene's ``top``, of the paths that use it. The shares of
+    ``marked`` edges are written on them.
     """
 
     id: str
@@ -70,7 +72,9 @@ class PathEdge:
     formula: str
     local: float | None
     share: float
+    total: float
     ranks: tuple[int, ...] = ()
+    marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,10 @@ class RankedPath:
 
 @dataclass(frozen=True, slots=True)
 class PathScene:
-    """Everything that the picture shows. ``total`` is the gradient, ``magnitude`` the sum of |contribution|."""
+    """Everything that the picture shows.
+
+    ``total`` is the gradient, ``magnitude`` the sum of |contribution|, ``rest`` the sum of the paths not in ``top``.
+    """
 
     nodes: tuple[PathNode, ...]
     edges: tuple[PathEdge, ...]
@@ -96,6 +103,7 @@ class PathScene:
     magnitude: float
     cancellation: float
     top: tuple[RankedPath, ...]
+    rest: float
 
 
 def paths_records(
@@ -131,7 +139,8 @@ def paths_records(
         paths.total,
         paths.magnitude,
         paths.cancellation,
-        tuple(RankedPath(p.contribution, drawn.flow.share(abs(p.contribution)), str(p)) for p in ranked),
+        tuple(RankedPath(p.contribution, float(drawn.flow.share(abs(p.contribution))), str(p)) for p in ranked),
+        drawn.flow.carried(paths.magnitude, paths.total - math.fsum(p.contribution for p in ranked)).total,
     )
 
 
@@ -189,10 +198,10 @@ class _Drawn:
         self.ids[place] = f"v{len(self.ids)}"
         self.nodes.append(PathNode(self.ids[place], name, sign, data, kind, share))
 
-    def add_edge(self, node: Place, operand: Place, local: Local, share: float) -> None:
+    def add_edge(self, node: Place, operand: Place, local: Local, carried: Carried) -> None:
         self.joins[node, operand].append(len(self.edges))
         ends = f"e{len(self.edges)}", self.ids[operand], self.ids[node]
-        self.edges.append(PathEdge(*ends, local.text, local.formula, local.value, share))
+        self.edges.append(PathEdge(*ends, local.text, local.formula, local.value, carried.share, carried.total))
 
 
 class _Elements(_Drawn):
@@ -218,8 +227,8 @@ class _Elements(_Drawn):
                         if not counts.edge(node, index, operand, inner, weight):
                             continue
                         local = Local(number(weight), scalar.formula, weight + 0.0)
-                        share = self.flow.edge(node, index, operand, inner, weight)
-                        self.add_edge((node, index), (operand, inner), local, share)
+                        carried = self.flow.edge(node, index, operand, inner, weight)
+                        self.add_edge((node, index), (operand, inner), local, carried)
 
 
 def _indices(counts: Sums, value: Value) -> Iterator[Index]:
@@ -251,7 +260,7 @@ class _Values(_Drawn):
 
 
 def _with_ranks(drawn: _Drawn, ranked: Sequence[Path]) -> list[PathEdge]:
-    """The edges, each with the ranks of the paths that use it.
+    """The edges, each with the ranks of the paths that use it; those with the largest shares are marked.
 
     A path names its nodes, but not the edge that it took where several are parallel. Paths with the same nodes take
     parallel edges in turn, the last step changing first: the order in which paths are listed.
@@ -268,4 +277,5 @@ def _with_ranks(drawn: _Drawn, ranked: Sequence[Path]) -> list[PathEdge]:
             among = [k for k in drawn.joins[join] if drawn.edges[k].local in (None, local)] or drawn.joins[join]
             turn, choice = divmod(turn, len(among))
             ranks[among[choice]].append(rank)
-    return [replace(edge, ranks=tuple(ranks[k])) for k, edge in enumerate(drawn.edges)]
+    written = marked([edge.share for edge in drawn.edges])
+    return [replace(edge, ranks=tuple(ranks[k]), marked=k in written) for k, edge in enumerate(drawn.edges)]

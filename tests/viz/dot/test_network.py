@@ -7,6 +7,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from tests.hostile import HOSTILE
 from tests.viz.svg import Picture, colours, covers
 from tinygrad_lite import Value, datasets, gradient_paths, nn
 from tinygrad_lite.errors import ArgumentError, GraphError, IndexRangeError, ShapeError, UnknownNameError
-from viz.dot.layered import LABEL_HEIGHT, lay_out, text_width
+from viz.dot.layered import LABEL_FONT, LABEL_HEIGHT, lay_out
+from viz.dot.metrics import text_width
 from viz.dot.network import network_digraph
 from viz.records.network import NetworkScene, network_records
+from viz.records.numbers import number, percent
 
 SIGMOID = {"activation": "sigmoid", "output": "sigmoid"}
 
@@ -194,7 +197,8 @@ def test_every_weight_and_bias_is_named_on_its_line(make: Callable[[], tuple[Any
     mlp, loss = make()
     scene, picture = network_records(mlp, "w110", loss), Picture(viz.network(mlp, "w110", loss))
     for c in scene.connections:
-        assert picture.texts(f"name-{c.layer}-{c.source}-{c.target}") == [c.name]
+        share = f"  {percent(c.share)}" if c.marked else ""
+        assert picture.texts(f"name-{c.layer}-{c.source}-{c.target}") == [f"{c.name}{share}"]
         assert repr(c.number) in picture.tooltip(f"w-{c.layer}-{c.source}-{c.target}")
         left, top, right, bottom = picture.box(f"name-{c.layer}-{c.source}-{c.target}")
         start, end = (picture.box(f"n-{c.layer - k}-{i}") for k, i in ((1, c.source), (0, c.target)))
@@ -256,13 +260,55 @@ def test_the_chosen_weight_is_bold_red_and_its_paths_bold_blue() -> None:
     for c in scene.connections:
         if c.name in blue:
             width = picture.width(f"w-{c.layer}-{c.source}-{c.target}")
-            assert width == pytest.approx(max(2.0, 6 * c.share), abs=1e-2)
+            assert width == pytest.approx(0.6 + 5.4 * math.sqrt(c.share / max(blue.values())), abs=1e-2)
     name = picture.groups["name-2-0-0"].find(".//{http://www.w3.org/2000/svg}text")
     assert name is not None
     assert name.get("font-weight") == "bold"
     assert "path" in picture.classes("n-2-0")
     assert "path" not in picture.classes("n-2-1")
     assert picture.classes("cost-0") >= {"cost", "path"}
+
+
+def wrong_lines(scene: NetworkScene, paths: tg.GradientPaths) -> list[str]:
+    """Where the lines of a picture of the half adder show other numbers than its paths, listed one by one, give."""
+    sizes: defaultdict[tuple[int, int, int], float] = defaultdict(float)
+    sums: defaultdict[tuple[int, int, int], float] = defaultdict(float)
+    for path in paths:
+        names = [re.fullmatch(r"n(\d)(\d)@\d", node.name or "") for node in path.nodes]
+        neurons = [(int(found[1]), int(found[2])) for found in names if found]
+        for (layer, target), (_, source) in itertools.pairwise([(4, 0), *neurons]):
+            sizes[layer, source, target] += abs(path.contribution)
+            sums[layer, source, target] += path.contribution
+    picture, wrong = Picture(viz.Drawing(network_digraph(scene))), []
+    largest = max(sizes.values())
+    partial = sorted((s for (layer, *_), s in sizes.items() if layer < 4 and s < 0.995 * paths.magnitude), reverse=True)
+    for (layer, source, target), size in sizes.items():
+        id = f"cost-{source}" if layer == 4 else f"w-{layer}-{source}-{target}"
+        if picture.width(id) != pytest.approx(0.6 + 5.4 * math.sqrt(size / largest), abs=6e-3):
+            wrong.append(f"{id}: width")
+        if (picture.line(id).get("stroke-dasharray") is not None) != (sums[layer, source, target] < 0):
+            wrong.append(f"{id}: dashes")
+        if f"{percent(size / paths.magnitude)} of |gradient|" not in picture.tooltip(id):
+            wrong.append(f"{id}: share")
+        if f"together {number(sums[layer, source, target])}" not in picture.tooltip(id):
+            wrong.append(f"{id}: sum")
+        if layer < 4:
+            written = "%" in picture.texts(f"name-{layer}-{source}-{target}")[0]
+            if written != (size in partial[:5]):
+                wrong.append(f"{id}: percent")
+    return wrong
+
+
+@pytest.mark.parametrize("name", ["w200", "w210", "w100", "w110", "b10"])
+def test_path_lines_show_share_and_sign(name: str) -> None:
+    net, loss = half_adder()
+    scene, paths = network_records(net, name, loss), gradient_paths(loss, name)
+    assert wrong_lines(scene, paths) == []
+    k = next(k for k, c in enumerate(scene.connections) if c.paths and not c.chosen and c.total)
+    for change in ({"total": -scene.connections[k].total}, {"share": 0.7 * scene.connections[k].share}):
+        changed = replace(scene.connections[k], **change)
+        planted = replace(scene, connections=(*scene.connections[:k], changed, *scene.connections[k + 1 :]))
+        assert wrong_lines(planted, paths) != []
 
 
 def test_thickness_and_colour_show_size_and_sign() -> None:
@@ -295,7 +341,7 @@ def test_a_caption_sums_up() -> None:
     paths = gradient_paths(loss, "w200")
     texts = Picture(viz.network(net, "w200", loss)).texts()
     assert f"8 paths from C to w200: total {paths.total:.4g}, cancellation {100 * paths.cancellation:.0f} %" in texts
-    assert {"C", f"{loss.data:.4g}", "w200", "its paths, width: share of |gradient|", "negative weight"} <= set(texts)
+    assert {"C", f"{loss.data:.4g}", "w200", "its paths, width: √ share of |gradient|", "negative weight"} <= set(texts)
     assert not any("paths from" in text for text in Picture(viz.network(net, "w200")).texts())
 
 
@@ -455,7 +501,7 @@ def test_the_layout_does_not_depend_on_what_is_chosen() -> None:
 def test_a_long_name_gets_room() -> None:
     short, long = (lay_out([[0], [0]], {(0, 0, 0): name}, 16.0) for name in ("w100", "w" * 40))
     assert short.neurons[1, 0][0] == 170.0
-    assert long.neurons[1, 0][0] > text_width("w" * 40) + 32.0
+    assert long.neurons[1, 0][0] > text_width("w" * 40, LABEL_FONT) + 32.0
     assert LABEL_HEIGHT > 9.5
 
 

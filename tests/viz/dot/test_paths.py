@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+import xml.etree.ElementTree as ET
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,14 @@ import pytest
 import tinygrad_lite as tg
 import viz
 from tests.hostile import HOSTILE
-from tests.viz.svg import Picture, colours
+from tests.viz.svg import SVG, Picture, colours
 from tinygrad_lite import GradientPaths, Value, datasets, gradient_paths, nn
 from tinygrad_lite.errors import ArgumentError, GraphError, UnknownNameError
 from tinygrad_lite.semirings import COUNT, MAGNITUDE
+from viz.dot.colours import NEGATIVE, POSITIVE
 from viz.dot.paths import paths_digraph
 from viz.records.flow import Flow, Sums
+from viz.records.numbers import number, percent
 from viz.records.paths import PathScene, paths_records
 
 
@@ -163,14 +167,114 @@ def test_flow_agrees_with_the_engines_sweep() -> None:
 # ---- the picture -----------------------------------------------------------------------------------------------------
 
 
-def test_width_is_proportional_to_share(paths: GradientPaths) -> None:
+DASHED, DOTTED = "5,2", "1,5"
+
+
+def wrong_arrows(scene: PathScene, paths: GradientPaths) -> list[str]:
+    """Where the picture of a scene shows other numbers than all paths, walked one by one, give."""
+    true = paths_records(paths)
+    sizes: defaultdict[int, float] = defaultdict(float)
+    sums: defaultdict[int, float] = defaultdict(float)
+    for walk in walks(true):
+        contribution = math.prod(true.edges[k].local or 0.0 for k in walk)
+        for k in walk:
+            sizes[k] += abs(contribution)
+            sums[k] += contribution
+    picture, wrong = Picture(viz.Drawing(paths_digraph(scene))), []
+    largest = max(sizes.values())
+    partial = [size / paths.magnitude for size in sizes.values() if 0 < size < 0.995 * paths.magnitude]
+    written = sorted(partial, reverse=True)[:5]
+    for k, edge in enumerate(true.edges):
+        size, line = sizes[k], picture.line(edge.id)
+        dash = DOTTED if not size else DASHED if sums[k] < -1e-12 * size else None
+        width = 0.6 + 5.4 * math.sqrt(size / largest) if largest else 0.6
+        shown = [text for text in picture.texts(edge.id) if text]
+        if picture.width(edge.id) != pytest.approx(width, abs=6e-3) or line.get("stroke-dasharray") != dash:
+            wrong.append(f"{edge.id}: line")
+        if shown[0] != edge.text or repr(edge.local) not in picture.tooltip(edge.id):
+            wrong.append(f"{edge.id}: local derivative")
+        if shown[1:] and shown[1:] != [percent(size / paths.magnitude)]:
+            wrong.append(f"{edge.id}: percent")
+        if (
+            f"together {number(sums[k] if dash != DOTTED else 0.0)}" not in picture.tooltip(edge.id)
+            and abs(sums[k]) > 1e-9 * size
+        ):
+            wrong.append(f"{edge.id}: sum")
+        if shown[1:]:
+            near = min(written, key=lambda share: abs(share - size / paths.magnitude), default=0.0)
+            if near != pytest.approx(size / paths.magnitude):
+                wrong.append(f"{edge.id}: not one of the five largest")
+    if sum(len([t for t in picture.texts(edge.id) if t]) > 1 for edge in true.edges) != len(written):
+        wrong.append("five shares are written")
+    return wrong
+
+
+def test_arrows_are_as_wide_as_their_share_and_dashed_where_they_subtract(paths: GradientPaths) -> None:
+    assert wrong_arrows(paths_records(paths), paths) == []
+
+
+def test_the_check_of_arrows_finds_planted_faults() -> None:
+    paths = gradient_paths(half_adder(), "w110")
     scene = paths_records(paths)
-    picture = Picture(viz.paths(paths.end, paths.wrt, at=paths.at))
+    k = next(k for k, edge in enumerate(scene.edges) if edge.total < 0 and edge.marked)
+    for change in ({"share": 1.3 * scene.edges[k].share}, {"total": -scene.edges[k].total}, {"marked": False}):
+        edges = (*scene.edges[:k], replace(scene.edges[k], **change), *scene.edges[k + 1 :])  # type: ignore[arg-type]
+        assert wrong_arrows(replace(scene, edges=edges), paths) != []
+
+
+@pytest.mark.parametrize("level", ["elements", "values"])
+def test_what_runs_through_an_arrow_is_the_engines_flow(paths: GradientPaths, level: viz.path_records.Level) -> None:
+    scene = paths_records(paths, level=level)
+    into: defaultdict[str, float] = defaultdict(float)
     for edge in scene.edges:
-        assert picture.width(edge.id) == pytest.approx(max(0.8, 6 * edge.share), abs=1e-2)
-        assert picture.texts(edge.id)[0] == edge.text
-        assert repr(edge.local) in picture.tooltip(edge.id)
-        assert (picture.line(edge.id).get("stroke-dasharray") is not None) == (edge.share == 0)
+        into[edge.tail] += edge.total
+    flow: defaultdict[str, float] = defaultdict(float)
+    for passing in paths.flow():
+        flow[passing.operand.name or ""] += float(np.sum(passing.contribution))
+    for node in scene.nodes:
+        if node.kind == "wrt":
+            assert into[node.id] == pytest.approx(flow[paths.wrt.name or ""], rel=1e-9) == paths.total
+    if level == "values":
+        totals = sorted(float(np.sum(passing.contribution)) for passing in paths.flow())
+        assert sorted(edge.total for edge in scene.edges) == pytest.approx(totals, rel=1e-9, abs=1e-15)
+
+
+def ends(shapes: Iterable[ET.Element]) -> list[float]:
+    return [float(x) for shape in shapes for x in re.findall(r"(-?[\d.]+),", shape.get("points", ""))]
+
+
+def bar(picture: Picture, id: str) -> tuple[float, float, float]:
+    """The middle of a box, and the part of half the box that its bar takes to the right and to the left."""
+    shapes = list(picture.groups[id].iter(f"{SVG}polygon"))
+    left, right = min(ends(shapes)), max(ends(shapes))
+    middle, half = (left + right) / 2, (right - left) / 2
+    xs = ends(shape for shape in shapes if shape.get("fill") in (POSITIVE[2], NEGATIVE[2])) or [middle]
+    return middle, (max(xs) - middle) / half, (middle - min(xs)) / half
+
+
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+def test_ranked_paths_have_bars_to_the_right_and_to_the_left_of_zero(direction: viz.digraphs.Direction) -> None:
+    loss = half_adder()
+    paths = gradient_paths(loss, "w110")
+    picture = Picture(viz.paths(loss, "w110", top=6, direction=direction))
+    amounts = [path.contribution for path in paths.top(6)]
+    amounts.append(paths.total - math.fsum(amounts))
+    assert min(amounts) < 0 < max(amounts)
+    for k, amount in enumerate(amounts):
+        part = amount / max(map(abs, amounts))
+        assert bar(picture, f"top{k + 1}")[1:] == pytest.approx((max(part, 0.0), max(-part, 0.0)), abs=0.01)
+    centres = {round(bar(picture, f"top{k + 1}")[0], 1) for k in range(7)}
+    assert direction == "TB" or len(centres) == 1  # one line of zeros
+
+
+def test_the_line_of_one_ranked_path_is_as_wide_as_its_share() -> None:
+    scene = paths_records(gradient_paths(half_adder(), "w110"), top=3)
+    picture = Picture(viz.Drawing(paths_digraph(scene)))
+    largest = max(edge.share for edge in scene.edges)
+    alone = [e for e in scene.edges if len(e.ranks) == 1 and e.share == pytest.approx(scene.top[e.ranks[0]].share)]
+    assert len({round(picture.width(edge.id), 2) for edge in alone}) == 3
+    for edge in alone:
+        assert picture.width(edge.id) == pytest.approx(0.6 + 5.4 * math.sqrt(edge.share / largest), abs=6e-3)
 
 
 def test_only_what_lies_between_is_drawn() -> None:
