@@ -70,6 +70,21 @@ class Tracer:
         self._left = self.limit
         return self._element(value, index)
 
+    def result(self, node: Value, index: Index | None) -> ast.expr:
+        """One element of the result of an op in terms of its operands, whatever name the result has.
+
+        Operands that are not ``shown`` and have no name are traced further. Raises ``TooLongError``.
+        """
+        self._left = self.limit
+        op = node.op
+        assert op is not None
+        if op.opaque:
+            return call(op.name, *(self._element(parent, None) for parent in node.parents))
+        found = self._made(op, node, index)
+        if isinstance(found, Symbol) and found.value is node:
+            raise TooLongError
+        return found
+
     def local(self, node: Value, position: int, index: Index | None, inner: Index | None) -> ast.expr:
         """The local derivative between element ``index`` of a node and element ``inner`` of an operand.
 
@@ -121,6 +136,10 @@ class Tracer:
             return self._weight(value.data, index) if alike else Symbol(value, None)
         if op.opaque:  # its function has no formula
             return Symbol(value, index)
+        return self._made(op, value, index)
+
+    def _made(self, op: Op, value: Value, index: Index | None) -> ast.expr:
+        """One element of a Value as its op makes it of the operands."""
         if isinstance(op, Elementwise):
             return self._line(value, _worked_out(op), index)
         if index is None:

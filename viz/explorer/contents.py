@@ -5,7 +5,8 @@ Where the page would become too large, the values that were asked for last go wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from tinygrad_lite.core.value import Value, describe
 from tinygrad_lite.errors import GraphError, ShapeError, ValueTypeError
 
 from ..dot.escape import visible
-from ..records.graph import GraphScene, graph_records
+from ..records.graph import GraphScene, graph_records, named_regions
 from ..records.numbers import summary
+from ..records.passes import backward_layers, equation, forward_layers
 from .derivations import NAME, derivations
 from .listing import SHOWN_PATHS, ArrowEdges, Element, all_edges, asked_elements, edges_of_largest, flat
 from .statistics import Statistics, arrivals, path_lengths, plain
@@ -89,10 +91,30 @@ class Contents:
             ],
             "edges": [self._edges(arrow) for arrow in edges],
             "listed": None if listed is None else [[self.places[v], flat(index, v.shape)] for v, index in listed],
-            "forward": [k for k, node in enumerate(values) if not node.is_leaf and self._drawn(node)],
-            "backward": [{"value": self.places[node], "arrivals": terms} for node, terms in backward],
+            **self._steps(backward),
             "paths": SHOWN_PATHS,
             "notes": [*([self.scene.note] if self.scene.note else []), *self.notes],
+        }
+
+    def _steps(self, arrived: Iterable[tuple[Value, list[list[Any]]]]) -> dict[str, Any]:
+        """Both passes, layer by layer: the equation of each value that is drawn, and what arrives at it."""
+        regions = named_regions(self.end)
+        forward, backward = forward_layers(self.order, regions), backward_layers(self.order, regions)
+        made = sorted(
+            (node for node in self.order if self._drawn(node) and node in forward.of), key=lambda node: forward.of[node]
+        )
+        terms = sorted(arrived, key=lambda one: backward.of[one[0]])
+        return {
+            "forward": [
+                {"value": self.places[node], "layer": forward.of[node]} | asdict(equation(node)) for node in made
+            ],
+            "backward": [
+                {"value": self.places[node], "layer": backward.of[node], "arrivals": parts} for node, parts in terms
+            ],
+            "layers": {
+                mode: [visible(name, NAME) for name in layers.modules]
+                for mode, layers in (("forward", forward), ("backward", backward))
+            },
         }
 
     def _drawn(self, node: Value) -> bool:
@@ -102,7 +124,7 @@ class Contents:
         """The record of each value; with derivations of single elements if ``elements``."""
         first = list(dict.fromkeys([*(value for value, _ in self.asked), *reversed(values)]))
         lengths = path_lengths(self.end)
-        numbers = self.statistics.of_elements(first, self.notes)
+        numbers = self.statistics.of_elements(first, self.notes, self.asked)
         spectra = self.statistics.spectra(first, lengths, self.notes)
         counts, written = self.statistics.counts, lengths if elements else {}
         texts = derivations(self.end, self.order, first, self.asked, counts, written, self.notes)

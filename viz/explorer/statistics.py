@@ -21,6 +21,7 @@ from tinygrad_lite.semirings import ACTIVE_COUNT, COUNT, ENTROPY, GRADIENT, MAGN
 
 from ..dot.escape import visible
 from ..records.numbers import summary
+from .listing import Element, flat
 
 __all__ = ["Lengths", "Statistics", "arrivals", "path_lengths", "plain"]
 
@@ -52,36 +53,54 @@ class Statistics:
         self.counts = reverse(end, COUNT)
         self._others = {semiring: reverse(end, semiring) for semiring in (ACTIVE_COUNT, MAGNITUDE, ENTROPY)}
 
-    def of_elements(self, values: Iterable[Value], notes: list[str]) -> dict[Value, dict[str, Any]]:
-        """The data and the statistics of the elements of each value, except for values that are too large."""
+    def of_elements(
+        self, values: Iterable[Value], notes: list[str], asked: Iterable[Element] = ()
+    ) -> dict[Value, dict[str, Any]]:
+        """The data and the statistics of the elements of each value; of a value too large, for those in ``asked``."""
         found: dict[Value, dict[str, Any]] = {}
+        single: defaultdict[Value, list[int]] = defaultdict(list)
+        for node, index in asked:
+            single[node].append(flat(index, node.shape))
         left, without = ELEMENTS, []
         for node in values:
-            if node.size > left:
-                without.append(node)
+            if node.size <= left:
+                left -= node.size
+                found[node] = self._columns(node, slice(None))
                 continue
-            left -= node.size
-            found[node] = {"data": _listed(node.data)}
-            if node not in self.totals:
-                continue
-            counts, total = COUNT.result(self.counts[node]), np.asarray(self.totals[node])
-            active, magnitude, entropy = (semiring.result(swept[node]) for semiring, swept in self._others.items())
-            with np.errstate(all="ignore"):
-                cancelled = np.where(np.asarray(magnitude) > 0, 1 - np.abs(total) / magnitude, 0.0)
-            found[node] |= {
-                "total": _listed(total),
-                "magnitude": _listed(magnitude),
-                "cancellation": _listed(np.clip(cancelled, 0.0, 1.0)),
-                "entropy": _listed(entropy),
-                "count": _counted(counts),
-                "active": _counted(active),
-            }
+            without.append(node)
+            columns = self._columns(node, single[node])
+            rows = zip(*columns.values(), strict=True)
+            elements = [dict(zip(columns, row, strict=True)) for row in rows]
+            found[node] = {"elements": dict(zip(map(str, single[node]), elements, strict=True))}
         if without:
             notes.append(
                 f"the numbers of single elements are on the page for {ELEMENTS:,} elements; "
-                f"they are left out of {_some(without)}"
+                f"of {_some(without)} they are there for the elements asked for, the largest gradients first"
             )
         return found
+
+    def _columns(self, node: Value, places: slice | list[int]) -> dict[str, list[Any]]:
+        """The data and the statistics of the elements at some places of a value, counted row by row."""
+
+        def chosen(a: Any) -> Any:
+            return np.ravel(a)[places]
+
+        columns: dict[str, list[Any]] = {"data": _listed(chosen(node.data))}
+        if node not in self.totals:
+            return columns
+        counts, total = chosen(COUNT.result(self.counts[node])), chosen(self.totals[node])
+        others = (semiring.result(swept[node]) for semiring, swept in self._others.items())
+        active, magnitude, entropy = map(chosen, others)
+        with np.errstate(all="ignore"):
+            cancelled = np.where(magnitude > 0, 1 - np.abs(total) / magnitude, 0.0)
+        return columns | {
+            "total": _listed(total),
+            "magnitude": _listed(magnitude),
+            "cancellation": _listed(np.clip(cancelled, 0.0, 1.0)),
+            "entropy": _listed(entropy),
+            "count": _counted(counts),
+            "active": _counted(active),
+        }
 
     def spectra(self, values: Iterable[Value], lengths: Lengths, notes: list[str]) -> dict[Value, dict[str, Any]]:
         """The spectrum of each value: count, total and magnitude of its elements by the length of the paths."""

@@ -25,6 +25,7 @@ from tinygrad_lite import Value, datasets, nn
 from tinygrad_lite.errors import GraphError, NonFiniteError, ShapeError, UnknownNameError, ValueTypeError
 from viz.explorer import contents, statistics
 from viz.explorer.contents import Contents
+from viz.records.numbers import number
 
 
 def half_adder() -> Value:
@@ -420,14 +421,98 @@ def close(x: float) -> Any:
 def differences(opened: Opened, loss: Value, value: Value, index: tuple[int, ...]) -> list[str]:
     """Where what the page says of the selected element is not what the engine says."""
     gp = tg.gradient_paths(loss, value, index)
+    facts = dict(zip(*(opened.page.locator(f"#details {tag}").all_inner_texts() for tag in ("dt", "dd")), strict=True))
     shown = {
+        "value": (opened.number("#value"), float(np.asarray(value.data)[index])),
         "gradient": (opened.number("#total"), float(np.asarray(value.grad)[index])),
-        "paths": (int(opened.page.inner_text("dt:text-is('paths') + dd").split(",")[0]), gp.count),
+        "paths": (int(facts["paths"].split(",")[0]), gp.count),
+        "active paths": (
+            int(re.findall(r"\d+", facts["paths"])[-1]),
+            gp.active_count if "of" in facts["paths"] else gp.count,
+        ),
+        "magnitude": (opened.number("#magnitude"), gp.magnitude),
+        "entropy": (float(facts["entropy"].split()[0]), gp.entropy),
     }
     amounts = opened.numbers("ol.paths .amount")
-    tops = [path.contribution for path in gp.top(10)]
+    top = gp.top(10)
+    tops = [path.contribution for path in top]
     shown |= {f"path {k}": pair for k, pair in enumerate(zip(amounts, tops, strict=True))}
-    return [name for name, (said, true) in shown.items() if said != close(true)]
+    shown |= {
+        f"bar {k}": (part, path.contribution / abs(tops[0]) if tops[0] else 0.0)
+        for k, (part, path) in enumerate(zip(bars(opened), top, strict=True))
+    }
+    wrong = [
+        name
+        for name, (said, true) in shown.items()
+        if said != pytest.approx(true, rel=6e-6, abs=1e-4 if "bar" in name else 1e-300)
+    ]
+    shares = [written_share(abs(c) / gp.magnitude) if gp.magnitude else "" for c in tops]
+    texts = {
+        "cancellation": (facts["cancellation"], written_share(gp.cancellation)),
+        "title": (opened.page.inner_text("#details h3:has(+ ol.paths)"), title_of(len(top), gp.count)),
+        "shares": (opened.page.locator("ol.paths .share").all_inner_texts(), shares),
+    }
+    return wrong + [name for name, (said, true) in texts.items() if said != true]
+
+
+def bars(opened: Opened) -> list[float]:
+    """How far each bar of the paths reaches from the middle of its track, negative to the left."""
+    script = """bars => bars.map(bar => {
+        const style = bar.firstChild.style, left = parseFloat(style.marginLeft), width = parseFloat(style.width);
+        return left < 50 && width ? (left - 50) / 50 : width / 50;
+    })"""
+    found: list[float] = opened.page.eval_on_selector_all("ol.paths .bar", script)
+    return found
+
+
+def written_share(share: float) -> str:
+    return "<0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
+
+
+def title_of(shown: int, count: int) -> str:
+    if shown == count:
+        return "The path" if shown == 1 else f"All {shown} paths"
+    return f"The {shown} largest of {count:,} paths"
+
+
+def wrong_arrows(opened: Opened, records: dict[str, Any], loss: Value, name: str) -> list[str]:
+    """Where the lit arrows differ from what the paths, listed one by one, give: width, dashes, percent."""
+    k = next(k for k, value in enumerate(records["values"]) if value["name"] == name)
+    sizes: defaultdict[int, float] = defaultdict(float)
+    sums: defaultdict[int, float] = defaultdict(float)
+    onwards = defaultdict(list)
+    for edges in records["edges"]:
+        for local in edges["locals"]:  # of scalars
+            onwards[edges["operand"]].append((edges["node"], edges["arrow"], local))
+    waiting: list[tuple[int, float, list[int]]] = [(k, 1.0, [])]
+    while waiting:
+        place, product, taken = waiting.pop()
+        for arrow in taken if place == records["end"] else ():
+            sizes[arrow] += abs(product)
+            sums[arrow] += product
+        waiting += [(node, product * local, [*taken, arrow]) for node, arrow, local in onwards[place]]
+    magnitude = tg.gradient_paths(loss, name).magnitude
+    drawn = opened.page.eval_on_selector_all(
+        "g.edge.lit.local",
+        """groups => groups.map(group => [group.id, parseFloat(group.style.getPropertyValue("--width")),
+            group.classList.contains("subtracts"),
+            [...group.querySelectorAll("text.share")].map(text => text.textContent)])""",
+    )
+    numbers = {arrow["id"]: k for k, arrow in enumerate(records["arrows"])}
+    wrong = [] if {numbers[id] for id, *_ in drawn} == set(sizes) else ["other arrows"]
+    largest = max(sizes.values())
+    partial = sorted((size for size in sizes.values() if 0 < size < 0.995 * magnitude), reverse=True)[:5]
+    for id, width, dashed, share in drawn:
+        size = sizes[numbers[id]]
+        if width != pytest.approx(0.6 + 5.4 * math.sqrt(size / largest), rel=1e-4):
+            wrong.append(f"{id}: width")
+        if dashed != (sums[numbers[id]] < -1e-12 * size):
+            wrong.append(f"{id}: dashes")
+        if share and share != [written_share(size / magnitude)]:
+            wrong.append(f"{id}: share")
+    if sum(bool(share) for *_, share in drawn) != len(partial):
+        wrong.append("five shares are written")
+    return wrong
 
 
 def test_clicking_a_weight_shows_its_gradient_and_its_largest_paths(browser: Any, pages: Pages) -> None:
@@ -466,14 +551,72 @@ def test_the_product_runs_along_a_path(browser: Any, pages: Pages) -> None:
 
 def test_the_checker_finds_a_page_with_a_wrong_number(browser: Any, pages: Pages, tmp_path: Path) -> None:
     loss, path = pages["half adder"]
-    text, data = path.read_text("utf-8"), data_of(path)
+    data = data_of(path)
     edges = next(e for e in data["edges"] if data["values"][e["operand"]]["name"] == "w200" and e["locals"][0])
     edges["locals"][0] *= 1.01
     wrong = tmp_path / "wrong.html"
-    wrong.write_text(re.sub(r'(id="data">).*?(</script>)', lambda m: m[1] + json.dumps(data) + m[2], text, flags=re.S))
+    wrong.write_text(with_data(path, data))
     with Opened(browser, wrong) as opened:
         opened.search("w200")
         assert differences(opened, loss, leaves(loss)["w200"], ()) != []
+        assert wrong_arrows(opened, data_of(path), loss, "w200") != []
+
+
+def test_arrows_are_as_wide_as_the_share_of_the_selected_weight(browser: Any, pages: Pages) -> None:
+    loss, path = pages["half adder"]
+    records = data_of(path)
+    with Opened(browser, path) as opened:
+        for name in ("w200", "w110", "b21"):
+            opened.search(name)
+            assert wrong_arrows(opened, records, loss, name) == []
+            arrow = opened.page.locator("g.edge.lit.local").first
+            assert arrow.locator("path").evaluate("path => getComputedStyle(path).strokeWidth").endswith("px")
+        opened.page.keyboard.press("Escape")
+        assert opened.page.locator("text.share").count() == 0
+        assert opened.page.locator(".subtracts").count() == 0
+        assert opened.complaints == []
+
+
+def test_listed_elements_of_an_array_too_large_have_all_their_numbers(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics, "ELEMENTS", 60)
+    monkeypatch.setattr(contents, "EDGES", 50)
+    loss = digits(2)
+    loss.backward()
+    path = viz.explore(loss, tmp_path / "page.html")
+    records, known = data_of(path), leaves(loss)
+    assert "total" not in next(value for value in records["values"] if value["name"] == "w1")
+    elements = [(records["values"][k], at) for k, at in records["listed"]]
+    assert {value["name"] for value, _ in elements} > {"w1", "w2"}
+    with Opened(browser, path) as opened:
+        for value, at in elements[:12]:
+            index = tuple(map(int, np.unravel_index(at, value["shape"])))
+            opened.search(f"{value['name']}[{','.join(map(str, index))}]")
+            assert differences(opened, loss, known[value["name"]], index) == []
+        opened.search("w1[0,0]")
+        assert "The numbers of this element are not on the page" in opened.page.inner_text("#details")
+        opened.search("w1")
+        opened.page.locator(".indices button", has_text="w1[").first.click()
+        assert re.match(r"w1\[\d+,\d+\]", opened.page.inner_text("#details h2"))
+        assert opened.complaints == []
+    value, at = elements[0]
+    index = tuple(map(int, np.unravel_index(at, value["shape"])))
+    for name, fault in (("count", "10"), ("total", 0.1), ("magnitude", 0.2), ("data", 0.3)):
+        planted = data_of(path)
+        column = planted["values"][records["listed"][0][0]]
+        (column[name] if name in column else column["elements"][str(at)])[at if name in column else name] = fault
+        wrong = tmp_path / "wrong.html"
+        wrong.write_text(with_data(path, planted))
+        with Opened(browser, wrong) as opened:
+            opened.search(f"{value['name']}[{','.join(map(str, index))}]")
+            assert differences(opened, loss, known[value["name"]], index) != []
+
+
+def with_data(path: Path, data: dict[str, Any]) -> str:
+    """The page with other records."""
+    written = json.dumps(data)
+    return re.sub(r'(id="data">).*?(</script>)', lambda m: m[1] + written + m[2], path.read_text("utf-8"), flags=re.S)
 
 
 def test_elements_of_arrays_are_reached(browser: Any, pages: Pages) -> None:
@@ -527,7 +670,7 @@ def test_stepping_backward_and_forward(browser: Any, pages: Pages) -> None:
         met = []
         for k in range(1, len(records["backward"]) + 1):
             assert page.inner_text("#count") == f"{k} of {len(records['backward'])}"
-            met.append(page.inner_text("#step h2 bdi"))
+            met.append(page.inner_text("#step h2 bdi").removeprefix("∂C/∂"))
             value = records["values"][records["backward"][k - 1]["value"]]
             assert page.locator(f"#{value['id']}.now").count() == 1
             assert f"{k} of" in page.inner_text("#status")
@@ -543,6 +686,7 @@ def test_stepping_backward_and_forward(browser: Any, pages: Pages) -> None:
         page.click("#previous")
         assert page.locator(".waiting").count() == 1
         page.click("#forward")
+        assert page.locator("text.grad").first.evaluate("text => getComputedStyle(text).visibility") == "hidden"
         assert page.locator(".node.value.result.waiting").count() == len(records["forward"]) - 1
         page.locator("#position").fill(str(len(records["forward"])))
         assert page.inner_text("#step h2") == f"Forward: C = {records['values'][records['end']]['value']}"
@@ -555,6 +699,101 @@ def test_stepping_backward_and_forward(browser: Any, pages: Pages) -> None:
         page.click("#play")
         assert opened.complaints == []
     assert loss.name == "C"
+
+
+SIGNS = {"·": "*", "²": "**2", "σ": "sigma", ")(": ")*("}
+
+
+def worked_out(text: str) -> float:
+    """The value of an equation's right side, as a person with a pocket calculator finds it."""
+    for sign, python in SIGNS.items():
+        text = text.replace(sign, python)
+    text = re.sub(r"(\d)\(", r"\1*(", text)
+    return float(eval(text, {"sigma": lambda z: 1 / (1 + math.exp(-z)), "sum": lambda *x: sum(x)}))
+
+
+def wrong_equations(opened: Opened, records: dict[str, Any], loss: Value) -> list[str]:
+    """Where an equation of the current step says something else than the engine has."""
+    known = {value.name: value for value in tg.core.graph.ancestors(loss) if value.name}
+    group = opened.page.locator("#step .equation")
+    wrong = []
+    for equation in group.all():
+        left, *right = equation.locator("bdi").all_inner_texts()
+        values = [text.strip().removeprefix("=").strip() for text in right]
+        backward = left.startswith("∂C/∂")
+        name = left.removeprefix("∂C/∂")
+        if name in known:
+            true = known[name].grad if backward else known[name].data
+            if values[-1] != number(float(true)):
+                wrong.append(f"{left} = {values[-1]}, which is {true}")
+        for text in values[:-1]:
+            if re.search(r"[a-zA-Z∂@]", text.replace("e-", "").replace("e+", "").replace("sum(", "")) is None:
+                if worked_out(text) != pytest.approx(
+                    float(values[-1]), rel=4e-3, abs=3e-4 * (1 if not backward else 1e-2)
+                ):
+                    wrong.append(f"{left}: {text} is not {values[-1]}")
+            elif backward:
+                factors = re.findall(r"∂(\S+?)/∂([^\s·+]+)", text)
+                if any(end != "C" for end, _ in factors[::2]) or any(wrt != name for _, wrt in factors[1::2]):
+                    wrong.append(f"{left} = {text}")
+    return wrong
+
+
+@pytest.mark.parametrize("mode", ["forward", "backward"])
+def test_every_step_is_a_true_equation(browser: Any, pages: Pages, mode: str) -> None:
+    loss, path = pages["half adder"]
+    records = data_of(path)
+    with Opened(browser, path) as opened:
+        page = opened.page
+        page.click(f"#{mode}")
+        layers = len({entry["layer"] for entry in records[mode]})
+        many = len(records[mode]) > 60
+        assert page.get_attribute("#pace", "aria-pressed") == str(many or len(records["backward"]) > 60).lower()
+        assert page.inner_text("#count") == f"1 of {layers}"
+        seen = []
+        for _ in range(layers):
+            assert wrong_equations(opened, records, loss) == []
+            seen += page.locator("#step .equation .left").all_inner_texts()
+            assert page.locator(".now.value").count() == page.locator("#step .equation").count()
+            if page.is_enabled("#next"):
+                page.click("#next")
+        assert len(seen) == len(records[mode])
+        assert page.locator(".waiting").count() == 0
+        named = {
+            f"∂C/∂{v.name}" if mode == "backward" else v.name
+            for v in tg.core.graph.ancestors(loss)
+            if v.name and v.requires_grad
+        }
+        assert set(seen) >= {name for name in named if mode == "backward" or name[0] in "znC"}
+        page.click("#pace")
+        assert page.inner_text("#count") == f"{len(seen)} of {len(seen)}"
+        for k in (1, len(seen) // 2, len(seen) - 3):
+            page.locator("#position").fill(str(k))
+            assert page.inner_text("#step h2").endswith(seen[k - 1] + page.inner_text("#step h2 .soft"))
+            assert wrong_equations(opened, records, loss) == []
+            if mode == "backward" and k > 1:
+                total = page.locator("#step tbody tr:last-child td:last-child").inner_text()
+                assert page.inner_text("#step h2 .soft") == f" = {total}".strip() or total in page.inner_text(
+                    "#step h2"
+                )
+        assert opened.complaints == []
+
+
+def test_the_check_of_equations_finds_planted_faults(browser: Any, pages: Pages, tmp_path: Path) -> None:
+    loss, path = pages["half adder"]
+    for mode in ("forward", "backward"):
+        data = data_of(path)
+        value = next(value for value in data["values"] if value["name"] == "z20@0")
+        value["value" if mode == "forward" else "gradient"] = "0.123"
+        wrong = tmp_path / "wrong.html"
+        wrong.write_text(with_data(path, data))
+        with Opened(browser, wrong) as opened:
+            opened.page.click(f"#{mode}")
+            found = wrong_equations(opened, data, loss)
+            while opened.page.is_enabled("#next"):
+                opened.page.click("#next")
+                found += wrong_equations(opened, data, loss)
+        assert any("z20@0 = 0.123" in text for text in found)
 
 
 def test_search_finds_names_and_elements(browser: Any, pages: Pages) -> None:

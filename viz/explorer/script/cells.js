@@ -1,6 +1,7 @@
 // The table of an array's elements.
 
 const WINDOW = 20; // the largest numbers of rows and columns in the table
+const OFFERED = 8; // elements of an array too large for one
 
 function cells(k, at) {
   const value = values[k],
@@ -32,7 +33,7 @@ function cells(k, at) {
       at === null ? null : make("button", {type: "button", onclick: () => choose(k, null)}, "whole array"),
     ),
   ];
-  if (!numbers) return parts;
+  if (!numbers) return value.elements ? [...parts, singled(k)] : parts;
   const lead = index.slice(0, -2),
     rows = value.shape.length > 1 ? value.shape[value.shape.length - 2] : 1;
   const columns = value.shape[value.shape.length - 1],
@@ -89,6 +90,16 @@ function cells(k, at) {
   parts.push(make("div", {class: "scroll"}, table));
   if (cut) parts.push(make("p", {class: "soft"}, `A window of ${value.shape.join("×")}: it follows the element.`));
   return parts;
+}
+
+/** The elements of a large array whose numbers are on the page. */
+function singled(k) {
+  const value = values[k],
+    size = at => Math.abs(numberAt(value, "total", at) || 0);
+  const places = Object.keys(value.elements).map(Number);
+  places.sort((a, b) => isListed(k, b) - isListed(k, a) || size(b) - size(a));
+  const button = at => make("button", {type: "button", onclick: () => choose(k, at)}, nameOf(k, at));
+  return make("p", {class: "indices"}, "on the page:", ...places.slice(0, OFFERED).map(button));
 }
 
 function focusCell() {

@@ -73,3 +73,34 @@ function lightPath(path) {
     if (step.arrow >= 0) light(arrows[step.arrow].id, "best");
   }
 }
+
+const MARKED = 5; // arrows with their share in percent beside them
+let weighed = new Map(); // what runs through each arrow, by its number, while an element is selected
+
+/** Draw each arrow as wide as its share of the |gradient| of an element; dashed where its paths subtract. */
+function weigh(k, at) {
+  for (const arrow of weighed.keys()) {
+    const group = document.getElementById(arrows[arrow].id);
+    group.style.removeProperty("--width");
+    group.classList.remove("subtracts");
+    for (const text of group.querySelectorAll("text.share")) text.remove();
+  }
+  weighed = (k !== null && at !== null && carried(k, at)) || new Map();
+  const largest = Math.max(...[...weighed.values()].map(one => one.share));
+  for (const [arrow, {share, total}] of weighed) {
+    const group = document.getElementById(arrows[arrow].id);
+    group.style.setProperty("--width", `${shareWidth(share, largest)}px`);
+    group.classList.toggle("subtracts", total < 0);
+  }
+  const partial = [...weighed].filter(([, {share}]) => share > 0 && share < 0.995);
+  for (const [arrow, {share}] of partial.sort((a, b) => b[1].share - a[1].share).slice(0, MARKED)) {
+    const label = document.getElementById(arrows[arrow].id).querySelector("text");
+    if (!label) continue;
+    const text = label.cloneNode();
+    text.removeAttribute("textLength");
+    text.setAttribute("class", "share");
+    text.setAttribute("y", Number(label.getAttribute("y")) - 9);
+    text.textContent = percent(share);
+    label.after(text);
+  }
+}

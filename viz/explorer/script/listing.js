@@ -98,3 +98,40 @@ function pathAlong(way) {
   }
   return {steps, contribution: steps[steps.length - 1].product + 0};
 }
+
+/**
+ * What runs through each arrow of the picture on the way to an element: the part of |gradient|, and the sum of the paths.
+ * The page has the sums over the paths from the end to every element; one pass over the edges adds those from there on.
+ * Null where some numbers are not on the page.
+ */
+function carried(k, at) {
+  const whole = numberAt(values[k], "magnitude", at),
+    behind = values.map(() => null),
+    found = new Map();
+  if (data.listed !== null || !(whole > 0)) return null;
+  behind[k] = new Map([[at, [1, 1]]]);
+  for (const edges of [...data.edges].reverse()) {
+    const here = behind[edges.operand],
+      reader = values[edges.node];
+    if (!here) continue;
+    const there = behind[edges.node] || (behind[edges.node] = new Map());
+    for (let i = 0; i < edges.tails.length; i++) {
+      const way = here.get(edges.tails[i]);
+      if (!way) continue;
+      const head = edges.heads[i],
+        size = way[0] * Math.abs(edges.locals[i]),
+        sum = way[1] * edges.locals[i];
+      const [sizes, sums] = there.get(head) || [0, 0];
+      there.set(head, [sizes + size, sums + sum]);
+      if (edges.arrow < 0) continue;
+      const ahead = numberAt(reader, "magnitude", head);
+      if (ahead === undefined) return null;
+      const arrow = found.get(edges.arrow) || {share: 0, total: 0};
+      arrow.share += (size * ahead) / whole;
+      arrow.total += sum * numberAt(reader, "total", head);
+      found.set(edges.arrow, arrow);
+    }
+  }
+  for (const arrow of found.values()) if (Math.abs(arrow.total) <= 1e-12 * arrow.share * whole) arrow.total = 0;
+  return found;
+}

@@ -8,8 +8,8 @@ function pathList(k, at) {
   const value = values[k];
   if (k === data.end) return [];
   if (!isListed(k, at)) {
-    const offers = data.listed
-      .slice(0, 40)
+    const offers = [...data.listed]
+      .sort(([a], [b]) => (b === k) - (a === k))
       .map(([a, b]) => make("button", {type: "button", onclick: () => choose(a, b)}, nameOf(a, b)));
     return [
       make("h3", {}, "Largest paths"),
@@ -19,17 +19,18 @@ function pathList(k, at) {
   }
   const paths = largestPaths(k, at, data.paths);
   if (!paths.length) return [make("p", {class: "soft"}, "No path leads here.")];
-  const whole = value.magnitude ? value.magnitude[at] : paths.reduce((a, p) => a + Math.abs(p.contribution), 0);
+  const whole = numberAt(value, "magnitude", at),
+    largest = Math.abs(paths[0].contribution);
   const items = paths.map((path, rank) => {
-    const share = whole > 0 ? Math.abs(path.contribution) / whole : 0;
-    const bar = make("i");
-    bar.style.width = `${100 * Math.min(1, share)}%`;
+    const share = whole > 0 ? percent(Math.abs(path.contribution) / whole) : "",
+      part = largest > 0 ? path.contribution / largest : 0;
     const button = make(
       "button",
       {type: "button", "aria-expanded": "false"},
       make("span", {class: "chain"}, chain(path)),
       make("span", {class: "amount"}, number(path.contribution)),
-      make("span", {class: "bar", role: "img", "aria-label": `${percent(share)} of the magnitude`}, bar),
+      signedBar(part, `${share || "a part"} of the magnitude, ${part < 0 ? "subtracted" : "added"}`),
+      make("span", {class: "share"}, share),
     );
     const item = make("li", {}, button);
     button.addEventListener("click", () => open(item, path, rank));
@@ -38,13 +39,14 @@ function pathList(k, at) {
     return item;
   });
   opened = null;
-  const more =
-    value.count && grouped(value.count[at]) !== String(paths.length) ? ` of ${grouped(value.count[at])}` : "";
-  const title = paths.length === 1 && !more ? "The path" : `The ${paths.length} largest paths${more}`;
-  return [
-    make("h3", {}, more || paths.length === 1 ? title : `All ${paths.length} paths`),
-    make("ol", {class: "paths"}, ...items),
-  ];
+  return [make("h3", {}, pathTitle(paths.length, numberAt(value, "count", at))), make("ol", {class: "paths"}, ...items)];
+}
+
+/** What a list of paths is; all that there are only where the page knows their number. */
+function pathTitle(shown, count) {
+  if (count === undefined) return shown === 1 ? "The largest path" : `The ${shown} largest paths`;
+  if (count === String(shown)) return shown === 1 ? "The path" : `All ${shown} paths`;
+  return `The ${shown > 1 ? `${shown} ` : ""}largest of ${grouped(count)} paths`;
 }
 
 let opened = null;

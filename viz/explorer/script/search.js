@@ -45,7 +45,7 @@ function search() {
           },
         },
         make("bdi", {class: "name"}, place === undefined ? values[k].name : nameOf(k, place)),
-        make("small", {}, place === undefined ? values[k].value : values[k].data ? number(values[k].data[place]) : ""),
+        make("small", {}, place === undefined ? values[k].value : shortOf(values[k], place)),
       ),
     ),
   );
@@ -55,6 +55,11 @@ function search() {
   $("found").hidden = false;
   say(found.length === 1 ? "1 value found" : `${found.length} values found`);
   return undefined;
+}
+
+function shortOf(value, at) {
+  const data = numberAt(value, "data", at);
+  return data === undefined ? "" : number(data);
 }
 
 function hideFound() {

@@ -19,19 +19,21 @@ function choose(k, at, from) {
   dim(true);
   lightWays(value.id);
   light(value.id, "lit", "chosen");
+  weigh(k, at);
   show(k, at);
   if (from !== "graph" && value.id) reveal(document.getElementById(value.id));
   focusable(value.id);
   const own = nameOf(k, at);
   if (value.kind === "constant") say(`${own}: a constant`);
-  else if (at !== null && value.total)
-    say(`${own}: gradient ${number(value.total[at])}, ${grouped(value.count[at])} paths`);
+  else if (at !== null && numberAt(value, "total", at) !== undefined)
+    say(`${own}: gradient ${number(numberAt(value, "total", at))}, ${grouped(numberAt(value, "count", at))} paths`);
   else say(`${own}: gradient ${value.gradient || "none"}`);
 }
 
 function clear() {
   chosen = null;
   unlight("lit", "best", "chosen");
+  weigh(null);
   dim(false);
   welcome();
   say("Nothing selected");
@@ -64,25 +66,12 @@ function show(k, at) {
         make(
           "p",
           {class: "soft"},
-          value.total ? "Choose an element above for its paths." : "The numbers of its elements are not on the page.",
+          value.total || value.elements
+            ? "Choose an element above for its paths."
+            : "The numbers of its elements are not on the page.",
         ),
       );
-  } else if (value.data) {
-    parts.push(
-      list([
-        ["value", number(value.data[at])],
-        value.total && ["gradient", make("strong", {id: "total"}, number(value.total[at]))],
-        value.total && ["paths", pathCount(value, at)],
-        value.total && ["magnitude", number(value.magnitude[at])],
-        value.total && ["cancellation", percent(value.cancellation[at])],
-        value.total && [
-          "entropy",
-          `${number(value.entropy[at])} nats` +
-            (value.magnitude[at] > 0 ? `, as of ${equal(value.entropy[at])} equal paths` : ""),
-        ],
-      ]),
-    );
-  }
+  } else parts.push(numbersOf(value, at));
   if (value.kind !== "constant") {
     const derivation = value.derivation && value.derivation[at === null ? "all" : at];
     const whole = value.derivation && at !== null && value.derivation.all;
@@ -98,14 +87,38 @@ function show(k, at) {
   details.replaceChildren(...parts);
 }
 
+/** The statistics of an element. */
+function numbersOf(value, at) {
+  const of = name => numberAt(value, name, at);
+  if (of("data") === undefined)
+    return make(
+      "p",
+      {class: "soft"},
+      "The numbers of this element are not on the page; viz.explore(…, wrt=) names those that shall be.",
+    );
+  const found = [["value", make("span", {id: "value"}, number(of("data")))]];
+  if (of("total") !== undefined)
+    found.push(
+      ["gradient", make("strong", {id: "total"}, number(of("total")))],
+      ["paths", pathCount(value, at)],
+      ["magnitude", make("span", {id: "magnitude"}, number(of("magnitude")))],
+      ["cancellation", percent(of("cancellation"))],
+      [
+        "entropy",
+        `${number(of("entropy"))} nats` + (of("magnitude") > 0 ? `, as of ${equal(of("entropy"))} equal paths` : ""),
+      ],
+    );
+  return list(found);
+}
+
 /** The number of equally large paths that has this entropy. */
 function equal(entropy) {
   return Number(Math.exp(entropy).toPrecision(3));
 }
 
 function pathCount(value, at) {
-  const count = grouped(value.count[at]),
-    active = grouped(value.active[at]);
+  const count = grouped(numberAt(value, "count", at)),
+    active = grouped(numberAt(value, "active", at));
   return count === active ? count : `${count}, ${active} of them active`;
 }
 

@@ -44,6 +44,20 @@ function percent(share) {
   return `${(100 * share).toFixed(1)} %`;
 }
 
+/** The width of a line that carries a share of |gradient|, as in viz.paths: the square root, the largest takes 6. */
+function shareWidth(share, largest) {
+  return 0.6 + 5.4 * Math.sqrt(largest > 0 ? Math.min(1, share / largest) : 0);
+}
+
+/** A bar from the middle of its track: to the left below 0, to the right above. `part` is of half the track. */
+function signedBar(part, label) {
+  const bar = make("i", {class: part < 0 ? "negative" : "positive"}),
+    length = 50 * Math.min(1, Math.abs(part));
+  bar.style.width = `${length}%`;
+  bar.style.marginLeft = `${part < 0 ? 50 - length : 50}%`;
+  return make("span", {class: "bar signed", role: "img", "aria-label": label}, bar);
+}
+
 function grouped(count) {
   return /^\d+$/.test(count) ? count.replace(/\B(?=(\d{3})+$)/g, ",") : count;
 }
@@ -59,6 +73,13 @@ function indexOf(value, at) {
 
 function flat(value, index) {
   return value.shape.reduce((place, n, axis) => place * n + index[axis], 0);
+}
+
+/** A number of one element ("total", "count", …), or undefined where the page does not have it. */
+function numberAt(value, name, at) {
+  if (value[name]) return value[name][at];
+  const element = value.elements && value.elements[at];
+  return element ? element[name] : undefined;
 }
 
 function size(value) {

@@ -118,6 +118,12 @@ function activate(id) {
   return arrow.live ? showArrow(arrow) : undefined;
 }
 
+/** What runs through an arrow to the selected element, as a text. */
+function carriedBy(arrow) {
+  const one = weighed.get(arrows.indexOf(arrow));
+  return one ? `; ${percent(one.share)} of |gradient|, together ${number(one.total)}` : "";
+}
+
 // the tooltip of the element under the pointer
 const tip = document.createElementNS("http://www.w3.org/2000/svg", "title");
 picture.addEventListener("pointerover", event => {
@@ -127,7 +133,7 @@ picture.addEventListener("pointerover", event => {
     op = arrow ? null : arrows.find(one => one.op === group.id && one.made);
   tip.textContent = arrow
     ? arrow.live
-      ? `local derivative ${[arrow.formula, arrow.text].filter(Boolean).join(" = ")}`
+      ? `local derivative ${[arrow.formula, arrow.text].filter(Boolean).join(" = ")}${carriedBy(arrow)}`
       : "no gradient flows back here"
     : op
       ? values[byId.get(op.made)].op
