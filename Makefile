@@ -2,11 +2,15 @@
 #   make demo PYTHON=python3.12      another interpreter
 #   make test PYTEST_ARGS="-k viz"   a part of the tests
 #   make bench BENCH_ARGS="--json"   another report
+#   make fuzz MINUTES=30 JOBS=2      random programs for half an hour; FUZZ_ARGS="--seed 7" begins with that seed
 
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+MINUTES ?= 1
+JOBS ?= 1
+FUZZ_ARGS ?=
 
 python := $(VENV)/bin/python
 pip := $(python) -m pip install --quiet --disable-pip-version-check
@@ -14,7 +18,7 @@ pip := $(python) -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test bench oracles notebooks clean FORCE
+.PHONY: help demo test bench fuzz oracles notebooks clean FORCE
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +43,9 @@ test: $(VENV)/.test  ## lint, format, types and tests
 
 bench: $(VENV)/.benchmarks  ## speed and memory against hand-written code and the peers
 	@$(python) -m benchmarks $(BENCH_ARGS)
+
+fuzz: $(VENV)/.test  ## random programs run in every way for MINUTES=1, in JOBS=1 processes; what fails is in out/fuzz/
+	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(python) -m tools.fuzz --minutes $(MINUTES) --jobs $(JOBS) $(FUZZ_ARGS)
 
 oracles: $(VENV)/.oracles  ## install JAX, PyTorch and numba too, for the tests (hundreds of MB)
 

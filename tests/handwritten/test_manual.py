@@ -135,6 +135,22 @@ def test_ties_and_zeros(label: str, rng: np.random.Generator) -> None:
     check(example.ours, data, [np.zeros_like(x) for x in data], range(len(data)))
 
 
+SUMS: dict[str, Callable[[Any, Any], Any]] = {
+    "p**2 + q**2 + 1": lambda p, q: tg.weighted_sum([p, q], [p, q], 1.0),
+    "2 * (p + q) + 1": lambda p, q: tg.weighted_sum([2.0, 2.0], [p, q], 1.0),
+    "(p + q) / 2 + 1": lambda p, q: tg.weighted_sum([p, q], [0.5, 0.5], 1.0),
+}
+
+
+@pytest.mark.parametrize("text", SUMS)
+def test_a_number_that_all_products_share_is_written_once_and_no_exponent_is_taken_for_one(text: str) -> None:
+    p, q = Value(3.0, name="p"), Value(0.5, name="q")
+    loss = SUMS[text](p, q)
+    source = manual_backprop(loss)
+    assert f"loss = {text}\n" in source
+    agrees(source, loss, {"p": p, "q": q})
+
+
 MAPS = [
     (maps.SumOver, "mean-2x3-axis=0"), (maps.Broadcast, "linear-2x3-3x2-2"),
     (maps.Contract, "linear-2x3-3x2-2"), (maps.Reshape, "kron-2x2-1x2"), (maps.Transpose, "moveaxis-2x1x3"),

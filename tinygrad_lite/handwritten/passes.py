@@ -268,17 +268,16 @@ def _unwritten(value: Value) -> TinygradError:
 def _factored(terms: list[ast.expr]) -> list[ast.expr]:
     """``(x0 + x1) / 2 + b`` for ``x0 / 2 + x1 / 2 + b``, and the like with products of a number."""
     *products, last = terms
-    if not 1 < len(products) <= TERMS or not all(isinstance(e, ast.BinOp) for e in products):
+    pairs = [(type(e.op), e.left, e.right) for e in products if isinstance(e, ast.BinOp)]
+    if not 1 < len(pairs) == len(products) <= TERMS:
         return terms
-    for factor, other in (("left", "right"), ("right", "left")):
-        shared = getattr(products[0], factor)
-        alike = {(type(e.op), ast.dump(getattr(e, factor))) for e in products if isinstance(e, ast.BinOp)}
-        if len(alike) > 1 or not isinstance(shared, ast.Constant):
-            continue
-        added = total([getattr(e, other) for e in products])
-        if isinstance(products[0], ast.BinOp) and isinstance(products[0].op, ast.Div) and factor == "right":
-            return [ast.BinOp(added, ast.Div(), shared), last]
-        return [product(added, shared), last]
+    for op, left in ((ast.Mult, True), (ast.Mult, False), (ast.Div, False)):
+        factors = [(a, b) if left else (b, a) for _, a, b in pairs]
+        shared = factors[0][0]
+        alike = {(kind, ast.dump(factor)) for (kind, _, _), (factor, _) in zip(pairs, factors, strict=True)}
+        if isinstance(shared, ast.Constant) and alike == {(op, ast.dump(shared))}:
+            added = total([other for _, other in factors])
+            return [ast.BinOp(added, op(), shared) if op is ast.Div else product(added, shared), last]
     return terms
 
 
