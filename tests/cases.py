@@ -35,7 +35,13 @@ def _weighted_sum(weights: Any, inputs: Any, bias: Any = 0.0) -> Any:
 
 REFERENCES: dict[str, Callable[..., Any]] = {
     "cross_entropy": _cross_entropy,
+    "fft": np.fft.fft,
+    "flatten": np.ravel,
     "getitem": lambda x, key: np.asarray(x)[key],
+    "irfft": np.fft.irfft,
+    "matvec": lambda a, b: np.einsum("...ij,...j->...i", a, b),
+    "rfft": np.fft.rfft,
+    "vecmat": lambda a, b: np.einsum("...i,...ij->...j", a, b),
     "half_squared_error": lambda y, t, divisor=1.0: np.sum((y - t) ** 2) / (2 * divisor),
     "linear": lambda x, weight, bias: x @ weight + bias,
     "log_softmax": lambda x, axis=-1: np.log(_softmax(x, axis)),
@@ -256,6 +262,7 @@ keyed("reshape", (1, 1), shape=())
 keyed("reshape", (0, 2), shape=(2, 0, 3))
 for shape in ((2, 3), (), (0, 2), (3,)):
     case("ravel", shape)
+keyed("flatten", (2, 3), order="F")
 for axes in (None, (1, 0, 2), (2, 0, 1), (-1, 0, 1)):
     keyed("transpose", (2, 3, 2), axes=axes)
 case("transpose", (3,))
@@ -480,12 +487,35 @@ part("qr", 0, (3, 2))
 part("qr", 1, (2, 3))
 case("pinv", (3, 2))
 
+# ---- put together, Fourier transforms, and others that NumPy has
+
+case("average", (2, 3), (3,), call=lambda f, x, w: f(x, 1, w * w + 0.5))
+case("cov", (2, 3))
+case("corrcoef", (2, 3))
+case("polyval", (3,), (2,))
+case("vander", (3,))
+case("block", (2, 2), (2, 1), call=lambda f, x, y: f([[x, y], [y, x]]))
+case("insert", (2, 3), (2,), call=lambda f, x, y: f(x, 1, y, 1))
+case("nanquantile", (2, 5), call=lambda f, x: f(x, np.array([0.3, 0.8], dtype=x.dtype), 1))
+case("piecewise", (4,), call=lambda f, x: f(x, [np.array([True, False, True, False])], [lambda u: u**2, lambda u: -u]))
+case("apply_along_axis", (2, 3), call=lambda f, x: f(np.cumsum, 0, x))
+case("unwrap", (4,), call=lambda f, x: f(4.0 * x))
+case("i0", (3,))
+case("matvec", (2, 2, 3), (3,))
+case("vecmat", (2,), (2, 2, 3))
+case("lstsq", (4, 2), (4,), call=lambda f, a, b: f(a, b)[0])
+case("cond", (2, 2), call=lambda f, x: f(added(x, 2), 1))
+square("eig", 1)
+case("rfft", (5,), call=lambda f, x: f(x).imag)
+case("fft", (2, 3), call=lambda f, x: f(x, 4, axis=0).real)
+case("irfft", (2, 3))
+
 SMOOTH = {
     "std", "norm", "cross_entropy", "sort", "partition", "median", "quantile", "inv", "det", "slogdet", "solve",
-    "cholesky", "eigh", "svd", "qr", "pinv",
+    "cholesky", "eigh", "svd", "qr", "pinv", "corrcoef", "nanquantile", "unwrap", "lstsq", "eig",
 }  # fmt: skip
 """Of which operands full of ties and zeros have no derivative, or none that differences can see."""
-DENSE = {"eigh", "svd", "qr", "pinv", "cholesky"}
+DENSE = {"eigh", "svd", "qr", "pinv", "cholesky", "lstsq", "eig", "rfft", "fft", "irfft"}
 """Of which every element moves every other: where it does not, by some rounding error."""
 
 LABELS = [example.label for example in CASES]

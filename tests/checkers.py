@@ -232,3 +232,28 @@ def directions(arrays: list[Any], rng: np.random.Generator) -> list[Any]:
 def bent(out: Any, weight: Any) -> Any:
     """A scalar of any result, with derivatives of all orders even where the result has none."""
     return tg.sum(weight * tg.sin(out)) if np.shape(weight) else weight * tg.sin(out)
+
+
+# ---- higher orders ---------------------------------------------------------------------------------------------------
+
+
+MODES: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+    "reverse": tg.grad,
+    "forward": lambda f: lambda t: tg.jvp(f, (t,), (1.0,))[1],
+}
+
+
+def assert_orders(along: Callable[[Any], Any], highest: int, name: str) -> None:
+    """The derivatives of a function of one number in every nesting of modes, each against differences of the last."""
+    functions = {name: along}
+    for _ in range(highest):
+        derived = {}
+        for nesting, f in functions.items():
+            expected = slope(lambda t, f=f: float(f(t)))
+            for mode, transform in MODES.items():
+                derived[f"{mode} over {nesting}"] = transform(f)
+                found = transform(f)(0.0)
+                assert type(found) is float
+                with blaming(f"{mode} over {nesting}"):
+                    assert_allclose(found, expected, rtol=1e-7, atol=1e-7 * (1 + abs(expected)))
+        functions = derived

@@ -39,6 +39,7 @@ ROOMS = {
     "errors": "DifferentGradientsError TinygradError",
     "graph.lookup": "find",
     "handwritten.manual": "ManualBackprop manual_backprop",
+    "ops.complex_pairs": "ComplexPair",
     "ops.primitives": "primitive",
     "paths.path": "Path",
     "paths.queries": "GradientPaths gradient_paths",

@@ -26,6 +26,7 @@ from .handwritten.manual import ManualBackprop as ManualBackprop
 from .handwritten.manual import manual_backprop as manual_backprop
 from .ops import elementary as elementary
 from .ops import functions as functions
+from .ops.complex_pairs import ComplexPair as ComplexPair
 from .ops.elementary import *
 from .ops.functions import *
 from .ops.primitives import primitive as primitive

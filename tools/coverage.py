@@ -49,12 +49,7 @@ ndim nonzero not_equal ones_like result_type rint round searchsorted shape sign 
 AUTOGRAD_CONSTANTS = _HELD.split()
 """The functions that autograd holds constant."""
 
-_COMPLEX = "it takes or makes complex numbers, and Values are real"
 ELSEWHERE = {
-    f"fft.{name}": _COMPLEX
-    for name in ["fft", "fft2", "fftn", "ifft", "ifft2", "ifftn", "irfft", "irfft2", "irfftn", "rfft", "rfft2", "rfftn"]
-} | {
-    "linalg.eig": _COMPLEX + "; of symmetric matrices `np.linalg.eigh` is there",
     "array": "NumPy does not ask what is in its list: `tg.stack([v, w])` does the same",
     "full": "NumPy does not ask what it is filled with: `np.broadcast_to(value, shape)` does the same",
     "isscalar": "NumPy answers by the type: `value.shape == ()` does the same",
@@ -152,8 +147,10 @@ _INTRODUCTION = (
     "and 2 to JAX's in float64, in every nesting, and the orders up to 3 of each op to differences. What is not",
     "here raises an error that names the function.",
     "",
-    "Values are real: complex numbers are refused with an error. Where a function has a kink the convention is",
-    "that of [the table of derivatives](../tinygrad_lite/core/derivatives.py). `out=`, and `dtype=` and `where=`",
+    "Values are real: complex numbers are refused with an error, and the spectrum that a Fourier transform makes of",
+    "a Value is a `ComplexPair` of two Values: `np.abs(np.fft.rfft(v)) ** 2`, `np.fft.irfft(np.fft.rfft(v) * h)`,",
+    "`spectrum.real`; of two Values of one's own `tg.ComplexPair(re, im)`. Where a function has a kink the convention",
+    "is that of [the table of derivatives](../tinygrad_lite/core/derivatives.py). `out=`, and `dtype=` and `where=`",
     "of functions of elements, are refused.",
     "",
 )

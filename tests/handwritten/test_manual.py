@@ -107,7 +107,7 @@ def check(f: Callable[..., Any], here: Sequence[Any], there: Sequence[Any], live
     return source
 
 
-READS_DATA = {"interp"}
+READS_DATA = {"interp", "unwrap"}
 """Compositions that choose by comparing numbers: what they chose is part of the program."""
 
 

@@ -28,12 +28,12 @@ def test_what_is_entered_is_everywhere() -> None:
 
 
 def test_a_definition_enters_itself() -> None:
-    @function(numpy=(np.nanmedian, np.fft.fft2), method=False, returns="Any", note="an example")
+    @function(numpy=(np.unique, np.histogram), method=False, returns="Any", note="an example")
     def twice(x: Any) -> Any:
         return x * 2.0
 
     assert registry.STRUCTURED["twice"] == (twice, False, "Any", False, "all", "an example")
-    assert registry.NUMPY[np.nanmedian] is registry.NUMPY[np.fft.fft2] is twice
+    assert registry.NUMPY[np.unique] is registry.NUMPY[np.histogram] is twice
     assert twice(Value(1.5)).data == 3.0
     assert "twice" not in STRUCTURED
 

@@ -32,7 +32,7 @@ KINKED: dict[str, Any] = {  # operand, all operands at the element -> derivative
     "clip": lambda k, x: float([x[1] <= x[0] <= x[2], x[0] < x[1], x[0] > x[2]][k]),
 }
 ORDERED = {"sort", "partition"}
-WHOLE = {"inv", "solve", "det", "logabsdet", "cholesky", "eigh", "svd", "qr", "pinv"}
+WHOLE = {"inv", "solve", "det", "logabsdet", "cholesky", "eig", "eigh", "svd", "qr", "pinv", "rfft"}
 """Ops of which every element of the result reads every element of an operand, whether or not it matters."""
 SHARED = {"max", "min"}
 """Reductions in which k equal elements have a derivative of 1/k each."""
@@ -63,6 +63,9 @@ def reads(op: Any, data: list[Any], k: int) -> Any:
         if op.name == "solve" and k:  # a column reads its own
             m = np.shape(data[1])[-1]
             pattern[:] = np.arange(n_out)[:, None] % m == np.arange(size) % m
+        if op.name == "rfft":  # a row reads its own
+            rows = int(np.prod(shape[: -2 if op.transposed else -1]))
+            pattern[:] = np.kron(np.eye(rows), np.ones((n_out // rows, size // rows)))
         return pattern
     if op.name in ELEMENTWISE:
         out_shape = np.broadcast_shapes(*map(np.shape, data))

@@ -16,7 +16,7 @@ import tinygrad_lite as tg
 from tests.oracles.differences import slope
 from tinygrad_lite import Value
 from tinygrad_lite.core.derivatives import TABLE
-from tinygrad_lite.errors import ArgumentError, ShapeError, ValueTypeError
+from tinygrad_lite.errors import ArgumentError, IndexRangeError, ShapeError, ValueTypeError
 from tinygrad_lite.ops import decompositions
 from tinygrad_lite.ops.numpy_dispatch import UFUNCS
 
@@ -229,9 +229,9 @@ def test_gradients_of_large_decompositions_need_no_jacobian(n: int, rng: np.rand
 @pytest.mark.parametrize(
     ("part", "function"),
     [
-        ("_gaps", lambda v: np.linalg.eigh(v @ v.T + np.diag([1.0, 5.0, 9.0]))[1]),
-        ("_gaps", lambda v: np.linalg.svd(v)[0]),
-        ("_on_diagonal", lambda v: np.linalg.svd(v)[1]),
+        ("gaps_of", lambda v: np.linalg.eigh(v @ v.T + np.diag([1.0, 5.0, 9.0]))[1]),
+        ("gaps_of", lambda v: np.linalg.svd(v)[0]),
+        ("on_diagonal", lambda v: np.linalg.svd(v)[1]),
         ("_half_diagonal", lambda v: np.linalg.cholesky(v @ v.T + np.diag([1.0, 5.0, 9.0]))),
         ("_folded", lambda v: np.linalg.eigh(v @ v.T + np.diag([1.0, 5.0, 9.0]))[0]),
         ("tril", lambda v: np.linalg.qr(v)[0]),
@@ -313,7 +313,44 @@ S = Value(np.array([[1.0, 2.0], [2.0, 4.0]]), name="s")
         (lambda: np.take_along_axis(X, np.zeros((2, 1)), 1), ArgumentError, r"take_along_axis: needs integer"),
         (lambda: np.take(X, [0], mode="hop"), ArgumentError, r"take: mode is 'raise', 'wrap' or 'clip'"),
         (lambda: np.reshape(X, 6, order="A"), ArgumentError, r"reshape: order is 'C' or 'F'"),
-        (lambda: np.einsum(X, [0, 1]), ArgumentError, r"einsum: takes its subscripts as text"),
+        (lambda: np.einsum(X, [0, 99]), ArgumentError, r"einsum: takes subscripts as text .* or a list of numbers"),
+        (lambda: np.einsum(X, 1), ArgumentError, r"einsum: takes subscripts as text .*; got the number 1"),
+        (lambda: np.average(X, 0, np.ones(3)), ShapeError, r"average: weights of shape \(3,\) for 'x'"),
+        (lambda: np.average(X, 1, [1.0, -1.0, 0.0]), ArgumentError, r"average: the weights of 'x' .* add up to 0"),
+        (lambda: np.cov(X[None]), ShapeError, r"cov: needs a vector or a matrix"),
+        (lambda: np.cov(X, aweights=np.ones(2)), ShapeError, r"cov: weights of 'x' .* for each of 3 observations"),
+        (lambda: np.cov(X, ddof=3), ArgumentError, r"cov: ddof=3 leaves no degree of freedom for 3 observations"),
+        (lambda: np.cov(X[:, :0]), ShapeError, r"cov: needs one variable and one observation"),
+        (lambda: np.polyval(X, 2.0), ShapeError, r"polyval: needs a list or a vector of coefficients"),
+        (lambda: np.vander(X), ShapeError, r"vander: needs a vector, got 'x'"),
+        (lambda: np.vander(X[0], -1), ArgumentError, r"vander: N is a number of columns"),
+        (lambda: np.meshgrid(X, X), ShapeError, r"meshgrid: needs vectors"),
+        (lambda: np.meshgrid(X[0], indexing="yx"), ArgumentError, r"meshgrid: indexing is 'xy' or 'ij'"),
+        (lambda: np.geomspace(X, -1.0), ArgumentError, r"geomspace: numbers at equal ratios have one sign"),
+        (lambda: np.block([[X], X]), ArgumentError, r"block: needs lists that are not empty"),
+        (lambda: np.delete(X, 9), IndexRangeError, r"delete: the index 9 does not fit"),
+        (lambda: np.insert(X, 9, 1.0), IndexRangeError, r"insert: the index 9 does not fit"),
+        (lambda: np.insert(X, [0, 1], np.ones(3)), ShapeError, r"broadcast_to: "),
+        (lambda: np.resize(X[:0], 2), ShapeError, r"resize: .* has no elements to fill the shape \(2,\) with"),
+        (lambda: np.choose([0.0], [X]), ArgumentError, r"choose: needs integer indices"),
+        (lambda: np.choose([-1], [X]), IndexRangeError, r"choose: numbers from 0 to 0 choose among 1 arrays"),
+        (lambda: np.choose([1], [X]), IndexRangeError, r"choose: numbers from 0 to 0 choose among 1 arrays"),
+        (lambda: np.choose([1], [X], mode="hop"), ArgumentError, r"choose: mode is 'raise', 'wrap' or 'clip'"),
+        (lambda: np.piecewise(X, [X.data > 0], [1.0, 2.0, 3.0]), ArgumentError, r"piecewise: 1 conditions take"),
+        (lambda: np.apply_along_axis(np.sum, 0, X[:, :0]), ArgumentError, r"apply_along_axis: .* has no slices"),
+        (lambda: np.linalg.lstsq(X, np.ones(3)), ShapeError, r"lstsq: needs a matrix and as many rows beside it"),
+        (lambda: np.linalg.cond(X, 3), ShapeError, r"inv: needs square matrices"),
+        (lambda: np.linalg.cond(X[:, :2] + np.eye(2), 3), ArgumentError, r"norm: ord=3 is no order of a matrix's norm"),
+        (lambda: np.linalg.eigvals(Value([[0.0, 1.0], [-1.0, 0.0]])), ArgumentError,
+         r"eig: the matrix of shape \(2, 2\) has complex eigenvalues, and Values are real"),
+        (lambda: np.fft.rfft(X, 0), ArgumentError, r"rfft: needs one point at least"),
+        (lambda: np.fft.fft(X, norm="half"), ArgumentError, r"fft: norm is 'backward', 'ortho' or 'forward'"),
+        (lambda: np.fft.fftn(X, (2,), axes=(0, 1)), ArgumentError, r"fftn: s=\(2,\) has another length than axes"),
+        (lambda: tg.ComplexPair(X, X[0]), ShapeError, r"ComplexPair: parts of the shapes"),
+        (lambda: X * np.fft.fft(X), ValueTypeError, r"ComplexPair: a real function takes its .real .* pair \* v"),
+        (lambda: np.sort(np.fft.fft(X)), ValueTypeError, r"sort: it does not take a ComplexPair"),
+        (lambda: np.sin(np.fft.fft(X)), ValueTypeError, r"sin: it does not take a ComplexPair"),
+        (lambda: np.fft.fft(X) ** 0.5, ValueTypeError, r"ComplexPair: powers are whole"),
         (lambda: np.linspace(X, 1.0, -1), ArgumentError, r"linspace: num is how many"),
         (lambda: np.pad(X, (1, 2, 3)), ShapeError, r"pad: pad_width=\(1, 2, 3\) does not fit 'x'"),
         (lambda: np.pad(X, 1, constant_values=Value(1.0)), ValueTypeError, r"pad: constant_values are constants"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,35 +12,13 @@ from numpy.testing import assert_allclose
 import tinygrad_lite as tg
 from tests.cases import CASES, LABELS, Case
 from tests.chains import all_chains, pull, push, random
-from tests.checkers import bent, blaming, differentiable, directions, sampled
-from tests.oracles.differences import slope
+from tests.checkers import assert_orders, bent, differentiable, directions, sampled
 from tests.oracles.jax_peer import assert_like_jax, jax_functions, jax_structured
 from tinygrad_lite import Value
 from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import FUNCTIONS, OPS
 
 EACH = pytest.mark.parametrize("example", CASES, ids=LABELS)
-
-MODES: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
-    "reverse": tg.grad,
-    "forward": lambda f: lambda t: tg.jvp(f, (t,), (1.0,))[1],
-}
-
-
-def assert_orders(along: Callable[[Any], Any], highest: int, name: str) -> None:
-    """The derivatives of a function of one number in every nesting of modes, each against differences of the last."""
-    functions = {name: along}
-    for _ in range(highest):
-        derived = {}
-        for nesting, f in functions.items():
-            expected = slope(lambda t, f=f: float(f(t)))
-            for mode, transform in MODES.items():
-                derived[f"{mode} over {nesting}"] = transform(f)
-                found = transform(f)(0.0)
-                assert type(found) is float
-                with blaming(f"{mode} over {nesting}"):
-                    assert_allclose(found, expected, rtol=1e-7, atol=1e-7 * (1 + abs(expected)))
-        functions = derived
 
 
 @EACH
@@ -99,8 +76,8 @@ def test_jacobians_agree_in_every_way(example: Case, rng: np.random.Generator) -
 def test_structured_ops_like_jax(example: Case, rng: np.random.Generator) -> None:
     jax = pytest.importorskip("jax")
     jax.config.update("jax_enable_x64", True)
-    if example.label == "split-5x2":
-        return  # an index beyond the end, which NumPy takes and JAX does not
+    if example.label == "split-5x2" or example.name in ("eig", "lstsq"):
+        return  # an index beyond the end, which NumPy takes and JAX does not; not there; compiles for seconds
     function = jax_structured(jax).get(example.name) or getattr(jax.numpy, example.name, None)
     function = function or getattr(jax.numpy.linalg, example.name)
     arrays = example.arrays(rng)

@@ -5,6 +5,7 @@ The running sum is an op; all others are compositions of slices and sums.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +18,14 @@ from ..core.value import Op, describe, on_constants, on_data, raw, record
 from ..errors import ArgumentError, ShapeError
 from . import elementary
 from .axes import Axis, axes_of, one_axis
-from .casting import astype
+from .casting import astype, of_dtype
 from .joining import concatenate
-from .manipulation import broadcast_to, flattened, moveaxis, reshape
+from .manipulation import broadcast_to, flattened, moveaxis, ravel, reshape
 from .reductions import sum as total
 from .registry import function
 from .selection import getitem
 
-__all__ = ["CumSum", "cumprod", "cumsum", "diff", "gradient", "interp", "linspace", "trapezoid"]
+__all__ = ["CumSum", "cumprod", "cumsum", "diff", "ediff1d", "gradient", "interp", "linspace", "trapezoid", "unwrap"]
 
 
 def _part(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
@@ -59,6 +60,37 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     for _ in range(n):
         x = elementary.sub(_part(x, k, 1, None), _part(x, k, None, -1))
     return x
+
+
+@function(numpy=np.ediff1d)
+def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    """The differences between neighbours of the flattened array, with ``to_begin`` before and ``to_end`` after them.
+
+    >>> ediff1d(np.array([1.0, 4.0, 9.0]), to_end=0.0).tolist()
+    [3.0, 5.0, 0.0]
+    """
+    flat = flattened(x)
+    dtype = getattr(raw(x), "dtype", float)
+    ends = [None if end is None else of_dtype(ravel(end), dtype) for end in (to_begin, to_end)]
+    return concatenate([part for part in (ends[0], diff(flat), ends[1]) if part is not None])
+
+
+@function(numpy=np.unwrap, note="the steps that it adds are constants")
+def unwrap(p: Any, discont: float | None = None, axis: int = -1, *, period: float = 2 * math.pi) -> Any:
+    """Angles along ``axis`` without the jumps of more than half a ``period``: whole periods are added.
+
+    Jumps up to ``discont`` are left, if that is larger than half a period.
+
+    >>> unwrap(np.array([3.0, -3.0])).round(3).tolist()
+    [3.0, 3.283]
+    """
+    k = one_axis(p, axis, ndim_of(p), "unwrap")
+
+    def added(data: Any) -> Any:
+        away = np.unwrap(data, discont, k, period=period) - data
+        return (np.rint(away / period) * period).astype(data.dtype)
+
+    return elementary.add(p, on_constants(added, p))
 
 
 @function(numpy=np.gradient, returns="Any", note="also with respect to the spacing")

@@ -13,7 +13,7 @@ from ..core.value import Op, Value, describe, record
 from ..errors import ValueTypeError
 from .registry import function
 
-__all__ = ["argument", "astype", "cast"]
+__all__ = ["argument", "astype", "cast", "of_dtype"]
 
 
 class _Argument(Op):
@@ -69,6 +69,11 @@ def astype(x: Any, dtype: Any) -> Any:
     if not isinstance(x, Value):
         return np.asarray(x).astype(dtype)
     return record(_Cast(dtype), (x,)) if x.shape else x
+
+
+def of_dtype(x: Any, dtype: Any) -> Any:
+    """A number, an array or a Value in a precision; itself if it has that already, or is a scalar Value."""
+    return x if getattr(x, "dtype", None) == dtype else astype(x, dtype)
 
 
 def cast(x: Any, like: Value) -> Any:

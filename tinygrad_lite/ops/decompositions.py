@@ -83,14 +83,14 @@ def _half_diagonal(n: int, dtype: Any) -> Any:
     return (1.0 - 0.5 * np.eye(n)).astype(dtype)
 
 
-def _gaps(w: Any) -> Any:
+def gaps_of(w: Any) -> Any:
     """``1 / (w[j] - w[i])`` at (i, j), and 0 where two are equal, since nothing then tells their eigenvectors apart."""
     gaps = expand_dims(w, -2) - expand_dims(w, -1)
     equal = on_constants(lambda data: data == 0, gaps)
     return elementary.where(equal, 0.0, 1.0 / elementary.where(equal, 1.0, gaps))
 
 
-def _on_diagonal(v: Any) -> Any:
+def on_diagonal(v: Any) -> Any:
     """The matrix that has ``v`` on its diagonal."""
     return expand_dims(v, -1) * np.eye(shape_of(v)[-1], dtype=raw(v).dtype)
 
@@ -154,11 +154,11 @@ def eigh(x: Any, UPLO: str = "L") -> EighResult:
 
 def _eigh_back(x: Any, out: Any) -> Callable[[Any], Any]:
     v = getitem(out, (..., slice(1, None), slice(None)))
-    gaps = _gaps(getitem(out, (..., 0, slice(None))))
+    gaps = gaps_of(getitem(out, (..., 0, slice(None))))
 
     def back(g: Any) -> Any:
         to_w, to_v = g[..., 0, :], g[..., 1:, :]
-        middle = _on_diagonal(to_w) + gaps * matmul(transposed(v), to_v)
+        middle = on_diagonal(to_w) + gaps * matmul(transposed(v), to_v)
         return _folded(matmul(matmul(v, middle), transposed(v)))
 
     return back
@@ -213,7 +213,7 @@ def _svd_back(x: Any, out: Any) -> Callable[[Any], Any]:
     m, n = shape_of(x)[-2:]
     k = min(m, n)
     u, s, vh = _unpacked(out, m, n)
-    gaps = _gaps(elementary.square(s))
+    gaps = gaps_of(elementary.square(s))
     zero = on_constants(lambda data: data == 0, s)
     inverse = elementary.where(zero, 0.0, 1.0 / elementary.where(zero, 1.0, s))
     columns, rows = expand_dims(s, -2), expand_dims(s, -1)
@@ -222,7 +222,7 @@ def _svd_back(x: Any, out: Any) -> Callable[[Any], Any]:
         to_u, to_s, to_vh = _unpacked(g, m, n)
         in_u, in_v = matmul(transposed(u), to_u), matmul(vh, transposed(to_vh))
         middle = (
-            gaps * (in_u - transposed(in_u)) * columns + rows * (gaps * (in_v - transposed(in_v))) + _on_diagonal(to_s)
+            gaps * (in_u - transposed(in_u)) * columns + rows * (gaps * (in_v - transposed(in_v))) + on_diagonal(to_s)
         )
         total = matmul(matmul(u, middle), vh)
         if m > k:

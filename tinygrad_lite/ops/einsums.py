@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import operator
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,16 +72,19 @@ class Einsum(Op):
 
 
 @function(method=False)
-def einsum(subscripts: str, *operands: Any) -> Any:
+def einsum(subscripts: Any, *operands: Any) -> Any:
     """Einstein summation. Two operands are one op; more are taken from left to right, two at a time.
 
-    ``subscripts`` are explicit (``"ij,jk->ik"``) or implied, and may contain ``...``, as in NumPy.
+    ``subscripts`` are explicit (``"ij,jk->ik"``) or implied, and may contain ``...``, as in NumPy. Or each operand is
+    followed by a list of numbers, its labels; the result's may stand last: ``einsum(a, [0, 1], b, [1, 2], [0, 2])``.
 
     Raises ``ArgumentError`` for subscripts that do not make sense, ``ShapeError`` if they do not fit the operands.
 
     >>> einsum("ij,j->i", np.array([[1.0, 2.0], [3.0, 4.0]]), [1.0, 10.0])
     array([21., 43.])
     """
+    if not isinstance(subscripts, str):
+        subscripts, operands = _lettered((subscripts, *operands))
     words, out = _parsed(subscripts, operands)
     if len(operands) <= 2:
         return record(Einsum(tuple(words), out), operands)
@@ -93,9 +98,25 @@ def einsum(subscripts: str, *operands: Any) -> Any:
 
 @for_numpy(np.einsum)
 def _einsum(*operands: Any, optimize: Any = False) -> Any:
-    if not operands or not isinstance(operands[0], str):
-        raise ArgumentError("einsum: takes its subscripts as text, such as 'ij,jk->ik', before the operands")
     return einsum(*operands)
+
+
+def _lettered(given: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+    """Operands, each followed by a list of its labels as numbers: the subscripts as text, and the operands."""
+
+    def word(labels: Any) -> str:
+        try:
+            return "".join(
+                "..." if label is Ellipsis else string.ascii_letters[operator.index(label)] for label in labels
+            )
+        except (TypeError, IndexError):
+            raise ArgumentError(
+                "einsum: takes subscripts as text before the operands, such as 'ij,jk->ik', or a list of numbers from "
+                f"0 to 51 after each; got {describe(labels)}"
+            ) from None
+
+    words = ",".join(map(word, given[1::2][: len(given) // 2]))
+    return (f"{words}->{word(given[-1])}", given[:-1:2]) if len(given) % 2 else (words, given[::2])
 
 
 def _parsed(subscripts: str, operands: tuple[Any, ...]) -> tuple[list[str], str]:

@@ -2,14 +2,21 @@
 from .activations import gelu as gelu
 from .activations import log_softmax as log_softmax
 from .activations import softmax as softmax
+from .applying import apply_along_axis as apply_along_axis
+from .applying import piecewise as piecewise
 from .calculus import cumprod as cumprod
 from .calculus import cumsum as cumsum
 from .calculus import diff as diff
+from .calculus import ediff1d as ediff1d
 from .calculus import gradient as gradient
 from .calculus import interp as interp
 from .calculus import linspace as linspace
 from .calculus import trapezoid as trapezoid
+from .calculus import unwrap as unwrap
 from .casting import astype as astype
+from .covariance import average as average
+from .covariance import corrcoef as corrcoef
+from .covariance import cov as cov
 from .decompositions import cholesky as cholesky
 from .decompositions import eigh as eigh
 from .decompositions import eigvalsh as eigvalsh
@@ -17,9 +24,33 @@ from .decompositions import pinv as pinv
 from .decompositions import qr as qr
 from .decompositions import svd as svd
 from .decompositions import svdvals as svdvals
+from .editing import block as block
+from .editing import choose as choose
+from .editing import delete as delete
+from .editing import insert as insert
+from .editing import resize as resize
+from .eigen import eig as eig
+from .eigen import eigvals as eigvals
 from .einsums import einsum as einsum
+from .fourier import fft as fft
+from .fourier import fft2 as fft2
+from .fourier import fftn as fftn
+from .fourier import hfft as hfft
+from .fourier import ifft as ifft
+from .fourier import ifft2 as ifft2
+from .fourier import ifftn as ifftn
+from .fourier import ihfft as ihfft
+from .fourier import irfft as irfft
+from .fourier import irfft2 as irfft2
+from .fourier import irfftn as irfftn
+from .fourier import rfft as rfft
+from .fourier import rfft2 as rfft2
+from .fourier import rfftn as rfftn
 from .fused_losses import cross_entropy as cross_entropy
 from .fused_losses import half_squared_error as half_squared_error
+from .grids import geomspace as geomspace
+from .grids import logspace as logspace
+from .grids import meshgrid as meshgrid
 from .joining import append as append
 from .joining import array_split as array_split
 from .joining import atleast_1d as atleast_1d
@@ -35,6 +66,7 @@ from .joining import split as split
 from .joining import stack as stack
 from .joining import vsplit as vsplit
 from .joining import vstack as vstack
+from .least_squares import lstsq as lstsq
 from .linalg import det as det
 from .linalg import inv as inv
 from .linalg import matrix_power as matrix_power
@@ -43,6 +75,7 @@ from .linalg import slogdet as slogdet
 from .linalg import solve as solve
 from .manipulation import broadcast_to as broadcast_to
 from .manipulation import expand_dims as expand_dims
+from .manipulation import flatten as flatten
 from .manipulation import moveaxis as moveaxis
 from .manipulation import ravel as ravel
 from .manipulation import reshape as reshape
@@ -50,19 +83,31 @@ from .manipulation import rollaxis as rollaxis
 from .manipulation import squeeze as squeeze
 from .manipulation import swapaxes as swapaxes
 from .manipulation import transpose as transpose
+from .norms import cond as cond
 from .norms import matrix_norm as matrix_norm
 from .norms import vector_norm as vector_norm
+from .polynomials import polyval as polyval
+from .polynomials import vander as vander
 from .products import cross as cross
 from .products import dot as dot
 from .products import inner as inner
 from .products import kron as kron
 from .products import linear as linear
 from .products import matmul as matmul
+from .products import matvec as matvec
 from .products import outer as outer
 from .products import tensordot as tensordot
 from .products import vdot as vdot
 from .products import vecdot as vecdot
+from .products import vecmat as vecmat
+from .quantiles import median as median
+from .quantiles import nanmedian as nanmedian
+from .quantiles import nanpercentile as nanpercentile
+from .quantiles import nanquantile as nanquantile
+from .quantiles import percentile as percentile
+from .quantiles import quantile as quantile
 from .rearrangement import diag as diag
+from .rearrangement import diagflat as diagflat
 from .rearrangement import diagonal as diagonal
 from .rearrangement import flip as flip
 from .rearrangement import fliplr as fliplr
@@ -83,6 +128,8 @@ from .reductions import prod as prod
 from .reductions import ptp as ptp
 from .reductions import sum as sum
 from .reductions import trace as trace
+from .selection import compress as compress
+from .selection import extract as extract
 from .selection import getitem as getitem
 from .selection import nan_to_num as nan_to_num
 from .selection import partition as partition
@@ -90,7 +137,8 @@ from .selection import select as select
 from .selection import sort as sort
 from .selection import take as take
 from .selection import take_along_axis as take_along_axis
-from .statistics import median as median
+from .special import i0 as i0
+from .statistics import nancumprod as nancumprod
 from .statistics import nancumsum as nancumsum
 from .statistics import nanmax as nanmax
 from .statistics import nanmean as nanmean
@@ -99,8 +147,6 @@ from .statistics import nanprod as nanprod
 from .statistics import nanstd as nanstd
 from .statistics import nansum as nansum
 from .statistics import nanvar as nanvar
-from .statistics import percentile as percentile
-from .statistics import quantile as quantile
 from .statistics import std as std
 from .statistics import var as var
 from .windows import convolve as convolve
@@ -108,15 +154,19 @@ from .windows import correlate as correlate
 from .windows import sliding_window_view as sliding_window_view
 
 __all__ = [
-    "append", "array_split", "astype", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_to", "cholesky",
-    "column_stack", "concatenate", "convolve", "correlate", "cross", "cross_entropy", "cumprod", "cumsum", "det",
-    "diag", "diagonal", "diff", "dot", "dsplit", "dstack", "eigh", "eigvalsh", "einsum", "expand_dims", "flip",
-    "fliplr", "flipud", "gelu", "getitem", "gradient", "half_squared_error", "hsplit", "hstack", "inner", "interp",
-    "inv", "kron", "linear", "linspace", "log_softmax", "logsumexp", "matmul", "matrix_norm", "matrix_power", "max",
-    "mean", "median", "min", "moveaxis", "multi_dot", "nan_to_num", "nancumsum", "nanmax", "nanmean", "nanmin",
-    "nanprod", "nanstd", "nansum", "nanvar", "norm", "outer", "pad", "partition", "percentile", "pinv", "prod", "ptp",
-    "qr", "quantile", "ravel", "repeat", "reshape", "roll", "rollaxis", "rot90", "select", "sliding_window_view",
-    "slogdet", "softmax", "solve", "sort", "split", "squeeze", "stack", "std", "sum", "svd", "svdvals", "swapaxes",
-    "take", "take_along_axis", "tensordot", "tile", "trace", "transpose", "trapezoid", "tril", "triu", "var", "vdot",
-    "vecdot", "vector_norm", "vsplit", "vstack",
+    "append", "apply_along_axis", "array_split", "astype", "atleast_1d", "atleast_2d", "atleast_3d", "average", "block",
+    "broadcast_to", "cholesky", "choose", "column_stack", "compress", "concatenate", "cond", "convolve", "corrcoef",
+    "correlate", "cov", "cross", "cross_entropy", "cumprod", "cumsum", "delete", "det", "diag", "diagflat", "diagonal",
+    "diff", "dot", "dsplit", "dstack", "ediff1d", "eig", "eigh", "eigvals", "eigvalsh", "einsum", "expand_dims",
+    "extract", "fft", "fft2", "fftn", "flatten", "flip", "fliplr", "flipud", "gelu", "geomspace", "getitem", "gradient",
+    "half_squared_error", "hfft", "hsplit", "hstack", "i0", "ifft", "ifft2", "ifftn", "ihfft", "inner", "insert",
+    "interp", "inv", "irfft", "irfft2", "irfftn", "kron", "linear", "linspace", "log_softmax", "logspace", "logsumexp",
+    "lstsq", "matmul", "matrix_norm", "matrix_power", "matvec", "max", "mean", "median", "meshgrid", "min", "moveaxis",
+    "multi_dot", "nan_to_num", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile",
+    "nanprod", "nanquantile", "nanstd", "nansum", "nanvar", "norm", "outer", "pad", "partition", "percentile",
+    "piecewise", "pinv", "polyval", "prod", "ptp", "qr", "quantile", "ravel", "repeat", "reshape", "resize", "rfft",
+    "rfft2", "rfftn", "roll", "rollaxis", "rot90", "select", "sliding_window_view", "slogdet", "softmax", "solve",
+    "sort", "split", "squeeze", "stack", "std", "sum", "svd", "svdvals", "swapaxes", "take", "take_along_axis",
+    "tensordot", "tile", "trace", "transpose", "trapezoid", "tril", "triu", "unwrap", "vander", "var", "vdot", "vecdot",
+    "vecmat", "vector_norm", "vsplit", "vstack",
 ]  # fmt: skip

@@ -21,8 +21,8 @@ from .axes import Axis, axes_of, one_axis
 from .registry import for_numpy, function
 
 __all__ = [
-    "BroadcastTo", "ReshapeOp", "TransposeOp", "broadcast_to", "expand_dims", "moveaxis", "ravel", "reshape",
-    "rollaxis", "squeeze", "swapaxes", "transpose", "transposed",
+    "BroadcastTo", "ReshapeOp", "TransposeOp", "broadcast_to", "expand_dims", "flatten", "moveaxis", "ravel",
+    "reshape", "rollaxis", "squeeze", "swapaxes", "transpose", "transposed",
 ]  # fmt: skip
 
 
@@ -120,6 +120,16 @@ def ravel(x: Any) -> Any:
     [1.0, 0.0, 0.0, 1.0]
     """
     return reshape(x, (-1,)) if math.prod(shape_of(x)) else reshape(x, (0,))
+
+
+@function()
+def flatten(x: Any, order: str = "C") -> Any:
+    """``ravel`` by the name that NumPy's method has; ``order`` "F" goes down the columns first.
+
+    >>> flatten(np.array([[1.0, 2.0], [3.0, 4.0]]), "F").tolist()
+    [1.0, 3.0, 2.0, 4.0]
+    """
+    return _ravel(x, order)
 
 
 @for_numpy(np.ravel)

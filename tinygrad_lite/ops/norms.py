@@ -1,4 +1,4 @@
-"""Norms of vectors and of matrices, of every order that NumPy has: compositions."""
+"""Norms of vectors and of matrices, of every order that NumPy has, and condition numbers: compositions."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from . import elementary, reductions
 from .axes import Axis, one_axis
 from .casting import cast
 from .decompositions import svdvals
+from .linalg import inv
 from .manipulation import expand_dims, moveaxis
 from .registry import for_numpy, function
 
-__all__ = ["matrix_norm", "vector_norm"]
+__all__ = ["cond", "matrix_norm", "vector_norm"]
 
 
 @function(numpy=np.linalg.vector_norm, note="at 0 the derivative is 0")
@@ -103,6 +104,25 @@ def matrix_norm(x: Any, axis: Sequence[int] = (-2, -1), keepdims: bool = False, 
     else:
         raise ArgumentError(f"norm: ord={ord!r} is no order of a matrix's norm; use 'fro', 'nuc', ±1, ±2 or ±inf")
     return cast(expand_dims(out, sorted(k + ndim_of(x) for k in axes)), x) if keepdims else out
+
+
+@function(numpy=np.linalg.cond, dense=True)
+def cond(x: Any, p: Any = None) -> Any:
+    """The condition numbers of matrices: the largest singular value over the smallest, the other way round for p = -2.
+
+    For another order ``p`` of ``matrix_norm`` it is the norm of the matrix times that of its inverse.
+
+    Raises ``ArgumentError`` for another order, ``ShapeError`` unless the matrices are square for one that needs it.
+
+    >>> float(cond(np.array([[4.0, 0.0], [0.0, 2.0]])))
+    2.0
+    """
+    if p in (None, 2, -2):
+        values = svdvals(x)
+        top, low = values[..., 0], values[..., -1]
+        return elementary.div(*((low, top) if p == -2 else (top, low)))
+    inverse = inv(x)
+    return elementary.mul(matrix_norm(x, ord=p), matrix_norm(inverse, ord=p))
 
 
 @for_numpy(np.linalg.matrix_norm)

@@ -67,6 +67,7 @@ def _full_like(x: Any, fill_value: Any) -> Any:
 for _name, _rule in TABLE.items():
     for_numpy(_rule.ufunc and getattr(np, _rule.ufunc))(FUNCTIONS[_name])
 for_numpy(np.fabs)(FUNCTIONS["abs"])
+for_numpy(np.float_power)(FUNCTIONS["pow"])
 for_numpy(np.where)(FUNCTIONS["where"])
 for_numpy(np.sinc)(FUNCTIONS["sinc"])
 

@@ -15,12 +15,13 @@ from ..errors import ArgumentError, ShapeError
 from . import elementary
 from .axes import LETTERS, deep, one_axis
 from .einsums import Einsum
-from .manipulation import flattened, moveaxis, ravel, reshape, transpose
+from .manipulation import expand_dims, flattened, moveaxis, ravel, reshape, transpose
 from .reductions import sum as total
 from .registry import for_numpy, function
 
 __all__ = [
-    "LinearOp", "MatMul", "cross", "dot", "inner", "kron", "linear", "matmul", "outer", "tensordot", "vdot", "vecdot",
+    "LinearOp", "MatMul", "cross", "dot", "inner", "kron", "linear", "matmul", "matvec", "outer", "tensordot", "vdot",
+    "vecdot", "vecmat",
 ]  # fmt: skip
 
 
@@ -240,6 +241,26 @@ def vecdot(a: Any, b: Any) -> Any:
 @for_numpy(np.linalg.vecdot)
 def _vecdot(a: Any, b: Any, axis: int = -1) -> Any:
     return vecdot(moveaxis(a, axis, -1), moveaxis(b, axis, -1))
+
+
+@function(numpy=getattr(np, "matvec", ()))  # since NumPy 2.2
+def matvec(a: Any, b: Any) -> Any:
+    """The products of matrices and vectors ``a @ b``. Shapes: (…, m, n) and (…, n); leading axes broadcast.
+
+    >>> matvec(np.ones((4, 2, 3)), np.ones(3)).shape
+    (4, 2)
+    """
+    return matmul(deep(a, 2, "matvec"), expand_dims(deep(b, 1, "matvec"), -1))[..., 0]
+
+
+@function(numpy=getattr(np, "vecmat", ()))  # since NumPy 2.2
+def vecmat(a: Any, b: Any) -> Any:
+    """The products of vectors and matrices ``a @ b``. Shapes: (…, m) and (…, m, n); leading axes broadcast.
+
+    >>> vecmat(np.ones(2), np.ones((4, 2, 3))).shape
+    (4, 3)
+    """
+    return matmul(expand_dims(deep(a, 1, "vecmat"), -2), deep(b, 2, "vecmat"))[..., 0, :]
 
 
 @function(numpy=np.kron)

@@ -22,7 +22,8 @@ from .manipulation import flattened, ravel, reshape, swapaxes
 from .registry import for_numpy, function
 
 __all__ = [
-    "Move", "diag", "diagonal", "flip", "fliplr", "flipud", "pad", "repeat", "roll", "rot90", "tile", "tril", "triu",
+    "Move", "diag", "diagflat", "diagonal", "flip", "fliplr", "flipud", "pad", "repeat", "roll", "rot90", "tile",
+    "tril", "triu",
 ]  # fmt: skip
 
 
@@ -172,6 +173,16 @@ def diag(x: Any, k: int = 0) -> Any:
     if ndim_of(x) not in (1, 2):
         raise ShapeError(f"diag: needs a vector or a matrix, got {describe(x)}")
     return record(Move("diag", "diag", lambda a: np.diag(a, k)), (x,))
+
+
+@function(numpy=np.diagflat)
+def diagflat(x: Any, k: int = 0) -> Any:
+    """The matrix that has all elements, in row-major order, on its ``k``-th diagonal.
+
+    >>> diagflat(np.array([[1.0, 2.0]])).tolist()
+    [[1.0, 0.0], [0.0, 2.0]]
+    """
+    return diag(flattened(x), k)
 
 
 @function(numpy=np.diagonal)

@@ -19,7 +19,10 @@ from .axes import one_axis
 from .manipulation import flattened
 from .registry import for_numpy, function
 
-__all__ = ["GetItem", "Sort", "getitem", "nan_to_num", "partition", "select", "sort", "take", "take_along_axis"]
+__all__ = [
+    "GetItem", "Sort", "compress", "extract", "getitem", "nan_to_num", "partition", "select", "sort", "take",
+    "take_along_axis", "within",
+]  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -110,13 +113,41 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 @for_numpy(np.take)
 def _take(x: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Any:
     n = math.prod(shape_of(x)) if axis is None else shape_of(x)[axis]
-    if mode == "wrap":
-        indices = np.mod(raw(indices), n)
-    elif mode == "clip":
-        indices = np.clip(raw(indices), 0, n - 1)
-    elif mode != "raise":
-        raise ArgumentError(f"take: mode is 'raise', 'wrap' or 'clip', got {mode!r}")
-    return take(x, indices, axis)
+    return take(x, within(indices, n, mode, "take"), axis)
+
+
+def within(indices: Any, n: int, mode: str, who: str) -> Any:
+    """Indices into ``n`` elements, those outside treated as NumPy's ``mode`` says."""
+    if mode not in ("raise", "wrap", "clip"):
+        raise ArgumentError(f"{who}: mode is 'raise', 'wrap' or 'clip', got {mode!r}")
+    if mode == "raise":
+        return indices
+    return np.mod(raw(indices), n) if mode == "wrap" else np.clip(raw(indices), 0, n - 1)
+
+
+@function()
+def compress(x: Any, condition: Any, axis: int | None = None) -> Any:
+    """The elements, or slices along ``axis``, where a vector of conditions holds; from the flattened array by default.
+
+    >>> compress(np.array([1.0, 2.0, 3.0]), [True, False, True]).tolist()
+    [1.0, 3.0]
+    """
+    return take(x, np.flatnonzero(np.asarray(raw(condition))), axis)
+
+
+@for_numpy(np.compress)
+def _compress(condition: Any, x: Any, axis: int | None = None) -> Any:
+    return compress(x, condition, axis)
+
+
+@function(numpy=np.extract, method=False)
+def extract(condition: Any, x: Any) -> Any:
+    """The elements where a condition of the same shape holds, as a vector.
+
+    >>> extract([True, False], np.array([1.0, 2.0])).tolist()
+    [1.0]
+    """
+    return take(x, np.flatnonzero(np.asarray(raw(condition))))
 
 
 @function(numpy=np.take_along_axis)

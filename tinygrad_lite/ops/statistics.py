@@ -1,27 +1,23 @@
-"""Variance, quantiles, and reductions that skip NaN."""
+"""Variance, and reductions that skip NaN."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..core.shapes import ndim_of, shape_of
-from ..core.value import Value, describe, on_constants, on_data, raw, record
-from ..errors import ArgumentError, ShapeError, ValueTypeError
+from ..core.shapes import shape_of
+from ..core.value import describe, on_constants, record
+from ..errors import ArgumentError
 from . import elementary
 from .axes import Axis, axes_of
-from .calculus import cumsum
-from .manipulation import expand_dims, moveaxis, reshape
+from .calculus import cumprod, cumsum
 from .reductions import Extremum, Max, Min, _kept, _mask, masked, mean, nonempty, prod, sum
 from .registry import function
-from .selection import sort
 
 __all__ = [
-    "median", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "percentile",
-    "quantile", "std", "var",
+    "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "std", "var",
 ]  # fmt: skip
 
 
@@ -34,6 +30,7 @@ def _numbers(x: Any) -> Any:
 def nansum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The sum of the elements that are not NaN.
 
+    >>> from tinygrad_lite import Value
     >>> x = Value([1.0, float("nan"), 3.0])
     >>> y = nansum(x)
     >>> y.backward()
@@ -116,6 +113,16 @@ def _nan_extreme(op: type[Extremum], x: Any, axis: Any, keepdims: bool) -> Any:
     return elementary.where(some, out, math.nan)
 
 
+@function(numpy=np.nancumprod)
+def nancumprod(x: Any, axis: int | None = None) -> Any:
+    """The running product of the elements that are not NaN.
+
+    >>> nancumprod(np.array([2.0, np.nan, 3.0])).tolist()
+    [2.0, 2.0, 6.0]
+    """
+    return cumprod(masked(x, _numbers(x), 1.0, "nancumprod"), axis)
+
+
 @function(numpy=np.nancumsum)
 def nancumsum(x: Any, axis: int | None = None) -> Any:
     """The running sum of the elements that are not NaN.
@@ -124,94 +131,6 @@ def nancumsum(x: Any, axis: int | None = None) -> Any:
     [1.0, 1.0, 4.0]
     """
     return cumsum(masked(x, _numbers(x), 0.0, "nancumsum"), axis)
-
-
-# ---- quantiles
-
-
-_PLACES: dict[str, Callable[[Any], Any]] = {
-    "linear": lambda place: place,
-    "lower": np.floor,
-    "higher": np.ceil,
-    "nearest": np.rint,
-    "midpoint": lambda place: (np.floor(place) + np.ceil(place)) / 2,
-}
-"""Where among the sorted elements a quantile is, from q (n - 1)."""
-
-
-@function(numpy=np.quantile, note="q is a constant; methods linear, lower, higher, nearest, midpoint")
-def quantile(x: Any, q: Any, axis: Axis = None, keepdims: bool = False, *, method: str = "linear") -> Any:
-    """The value below which a share ``q`` of the elements along ``axis`` lies, interpolated by ``method``.
-
-    ``q`` is a number from 0 to 1 or an array of them, whose axes come first in the result. ``method`` is "linear",
-    "lower", "higher", "nearest" or "midpoint". The result is NaN if one of the elements is.
-
-    Raises ``ArgumentError`` for another ``q`` or ``method``, ``ShapeError`` if there are no elements along ``axis``.
-
-    >>> x = Value([4.0, 1.0, 3.0, 2.0])
-    >>> y = quantile(x, 0.25)
-    >>> y.backward()
-    >>> y.data, x.grad
-    (1.75, array([0.  , 0.25, 0.  , 0.75]))
-    """
-    return _quantile(x, q, axis, keepdims, method, "quantile")
-
-
-@function(numpy=np.percentile, note="as `quantile`")
-def percentile(x: Any, q: Any, axis: Axis = None, keepdims: bool = False, *, method: str = "linear") -> Any:
-    """``quantile`` of ``q / 100``.
-
-    >>> percentile(Value([4.0, 1.0, 3.0, 2.0]), 25).data
-    1.75
-    """
-    return _quantile(x, np.true_divide(_constant(q, "percentile"), 100), axis, keepdims, method, "percentile")
-
-
-@function(numpy=np.median)
-def median(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The element in the middle; the mean of the two in the middle if their number is even.
-
-    >>> median(Value([4.0, 1.0, 3.0])).data
-    3.0
-    """
-    return _quantile(x, 0.5, axis, keepdims, "linear", "median")
-
-
-def _constant(q: Any, who: str) -> Any:
-    if isinstance(q, Value):
-        raise ValueTypeError(f"{who}: q is a constant, got {describe(q)}; pass its .data")
-    return np.asarray(q, dtype=float)
-
-
-def _quantile(x: Any, q: Any, axis: Any, keepdims: bool, method: str, who: str) -> Any:
-    q = _constant(q, who)
-    if not np.all((q >= 0) & (q <= 1)):
-        raise ArgumentError(f"{who}: a share is from 0 to 1, a percentage from 0 to 100; got q={q}")
-    if method not in _PLACES:
-        raise ArgumentError(f"{who}: method={method!r} is not supported; use one of {', '.join(_PLACES)}")
-    axes = axes_of(x, axis, who)
-    shape, ndim = shape_of(x), ndim_of(x)
-    rest = [k for k in range(-ndim, 0) if k not in axes]
-    flat = reshape(
-        moveaxis(x, rest, range(len(rest))), (*(shape[k] for k in rest), int(np.prod([shape[k] for k in axes])))
-    )
-    n = shape_of(flat)[-1]
-    if not n:
-        raise ShapeError(f"{who}: {describe(x)} has no elements along the axes {axes}")
-    ordered = sort(flat)
-    place = _PLACES[method](q.reshape(-1) * (n - 1))
-    low = np.floor(place).astype(np.intp)
-    share = (place - low).astype(getattr(raw(x), "dtype", float))
-    if np.any(share):
-        # A place on an element takes that element twice, by a half: 0 times an infinite neighbour would be NaN.
-        high, share = low + (share > 0), np.where(share > 0, share, share.dtype.type(0.5))
-        out = ordered[..., low] * (1 - share) + ordered[..., high] * share
-    else:
-        out = ordered[..., low]
-    if on_data(lambda data: bool(np.isnan(data).any()), flat):
-        out = elementary.where(on_constants(lambda data: np.isnan(data).any(-1, keepdims=True), flat), np.nan, out)
-    out = reshape(moveaxis(out, -1, 0), q.shape + tuple(shape[k] for k in rest))
-    return expand_dims(out, axes) if keepdims else out
 
 
 @function(numpy=np.var)
@@ -228,6 +147,7 @@ def var(
 
     Raises ``ShapeError`` without elements along ``axis``, ``ArgumentError`` unless there are more than ``ddof``.
 
+    >>> from tinygrad_lite import Value
     >>> var(Value([1.0, 3.0])).data
     1.0
     """
@@ -259,6 +179,7 @@ def std(
 ) -> Any:
     """The standard deviation along ``axis``: √var.
 
+    >>> from tinygrad_lite import Value
     >>> std(Value([1.0, 3.0])).data
     1.0
     """
