@@ -664,7 +664,9 @@ def test_repr_shows_the_gradient() -> None:
 def test_every_function_of_one_value_is_a_method() -> None:
     joined_or_operators = {
         "concatenate", "stack", "vstack", "hstack", "dstack", "column_stack", "multi_dot", "einsum", "linear", "solve",
-        "interp", "linspace", "select", "cross_entropy", "half_squared_error", "where", "getitem",
+        "interp", "linspace", "select", "cross_entropy", "half_squared_error", "where", "getitem", "block", "meshgrid",
+        "logspace", "geomspace", "polyval", "lstsq", "apply_along_axis", "extract", "choose", "resize",
+        *(name for name in dir(np.fft) if callable(getattr(np.fft, name))),
     }  # fmt: skip
     from tinygrad_lite.ops import elementary, functions
 
