@@ -58,6 +58,14 @@ def test_a_float_in_an_array_is_read_in_time(shape: tuple[int, ...]) -> None:
     agree(loss, [x])
 
 
+@pytest.mark.parametrize("joined", [np.atleast_3d, lambda x: np.stack([x]), lambda x: np.expand_dims(x, (0, 1))])
+def test_a_gradient_that_is_a_constant(joined: Any) -> None:
+    """The gradient that arrives at a float is the seed's one element: no call, but a number."""
+    x = Value(1.5, name="x")
+    agree(lambda: joined(x), [x])
+    agree(lambda: joined(x) + joined(x * x), [x])
+
+
 @pytest.mark.parametrize("kind", [optim.SGD, optim.Adam])
 def test_the_loss_is_read_before_the_optimizer_writes(kind: Any) -> None:
     losses: list[Callable[[Value], Any]] = [lambda w: w * 1.0, lambda w: w.reshape(1, 1), lambda w: w[:1], np.squeeze]

@@ -99,6 +99,8 @@ class _Check:
             self.holds[place, part] = slot
 
     def _read(self, slot: Slot, parts: tuple[int, ...], statement: Statement) -> None:
+        if type(slot.sample) is float and self.holds.get((self.place.get(slot), 0)) is slot:
+            return  # a number in a variable, as most are in graphs of scalars
         roots = self.memory.roots(slot)
         if slot in self.place:
             self._find(slot, slot, parts, statement)
