@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .core.value import Value, describe
-from .errors import ArgumentError, ShapeError, ValueTypeError
+from .errors import ArgumentError, ValueTypeError
 
 __all__ = ["Adam", "Optimizer", "SGD"]
 
@@ -45,6 +45,9 @@ class Optimizer:
     """The base of optimizers: checked parameters, saving and loading.
 
     ``params`` are leaf Values that require gradients, scalars or arrays of any shape. ``lr`` may be set at any time.
+    A step moves one parameter after the other, in place, and no copy is kept. An interrupt (Ctrl-C) in the middle
+    leaves those before it moved and counted, those after it neither, and the memory of one array perhaps in between: to
+    go on from a whole step, load a ``state_dict`` of the model and of the optimizer from before it.
     A subclass names its numbers in ``_settings`` and its lists in ``_memory``, and defines ``step`` and ``_checked``;
     the settings that it passes on become attributes, as ``_checked`` returns them.
 
@@ -59,11 +62,27 @@ class Optimizer:
     """The attributes that are lists with one entry per parameter: ``None``, a number, or an array of its shape."""
 
     def __init__(self, params: Iterable[Value], **settings: Any) -> None:
-        self.params = _checked_parameters(params, type(self).__name__)
+        self._params = tuple(_checked_parameters(params, type(self).__name__))
         self._spares: list[list[Array | None]] = [[None] * len(self.params) for _ in range(2)]
         self._blocks: dict[tuple[int, np.dtype[Any]], Array] = {}
         if settings:
             self._set(self._checked(**settings))
+
+    @property
+    def params(self) -> tuple[Value, ...]:
+        """The parameters. They stay the same, as the memory belongs to them: others need another optimizer.
+
+        >>> SGD([Value(1.0, name="w")], lr=0.5).params
+        (Value(1, name='w'),)
+        """
+        return self._params
+
+    @params.setter
+    def params(self, params: Any) -> None:
+        raise ArgumentError(
+            f"{type(self).__name__}: the parameters of an optimizer stay the same, as its memory belongs to them; "
+            "make a new optimizer, or freeze a parameter with requires_grad = False"
+        )
 
     def _set(self, settings: Mapping[str, Any]) -> None:
         for name, value in settings.items():
@@ -170,23 +189,11 @@ class Optimizer:
         """The settings, checked; ``ArgumentError`` for one that makes no sense."""
         raise NotImplementedError
 
-    def _data_of(self, k: int) -> Array:
-        """The array of parameter ``k``, of the shape that the memory has."""
-        data: Array = self.params[k].data
-        for name in self._memory:
-            memory = getattr(self, f"_{name}")[k]
-            if isinstance(memory, np.ndarray) and memory.shape != data.shape:
-                raise ShapeError(
-                    f"{type(self).__name__}: {describe(self.params[k])} had shape {memory.shape} at the last step; "
-                    "make a new optimizer for parameters of another shape"
-                )
-        return data
-
     def _spare(self, k: int, which: int = 0) -> Array:
         """An array of the shape of parameter ``k`` to write into; all parameters share its memory."""
         spare = self._spares[which][k]
         parameter = self.params[k]
-        if spare is None or spare.shape != parameter.shape:
+        if spare is None:
             block = self._blocks.get((which, parameter.dtype))
             if block is None or block.size < parameter.size:
                 size = max(p.size for p in self.params if p.dtype == parameter.dtype)
@@ -257,7 +264,7 @@ class SGD(Optimizer):
                     parameter.data -= lr * g
                     continue
                 spare = spares[k]
-                if spare is None or spare.shape != g.shape:
+                if spare is None:
                     spare = self._spare(k)
                 data = parameter._data
                 np.multiply(g, lr, spare)
@@ -285,7 +292,7 @@ class SGD(Optimizer):
         return f"multiply({g}, {lr}, {spare}); subtract({data}, {spare}, {data})"
 
     def _step_array(self, k: int, parameter: Value, g: Array) -> None:
-        data = self._data_of(k)
+        data = parameter.data
         spare = self._spare(k)
         v = self._velocity[k]
         if self.momentum and v is None:
@@ -395,23 +402,24 @@ class Adam(Optimizer):
         for k, parameter in enumerate(self.params):
             if not parameter.has_grad:
                 continue
-            self._steps[k] += 1
-            if self._steps[k] != t:  # parameters that were never skipped share one correction
-                t = self._steps[k]
+            if self._steps[k] + 1 != t:  # parameters that were never skipped share one correction
+                t = self._steps[k] + 1
                 size = lr / (1.0 - beta1**t)
                 root = math.sqrt(1.0 - beta2**t)
             g = parameter.grad
             if type(g) is not float:
                 self._step_array(k, parameter, g, size, root)
-                continue
-            g += decay * parameter.data
-            self._mean[k] = m = beta1 * (self._mean[k] or 0.0) + (1.0 - beta1) * g
-            self._square[k] = v = beta2 * (self._square[k] or 0.0) + (1.0 - beta2) * g * g
-            if m:  # 0 / 0 with eps=0 and a gradient that was never anything but 0
-                parameter.data -= size * m / (math.sqrt(v) / root + eps)
+            else:
+                g += decay * parameter.data
+                m = beta1 * (self._mean[k] or 0.0) + (1.0 - beta1) * g
+                v = beta2 * (self._square[k] or 0.0) + (1.0 - beta2) * g * g
+                if m:  # 0 / 0 with eps=0 and a gradient that was never anything but 0
+                    parameter.data -= size * m / (math.sqrt(v) / root + eps)
+                self._mean[k], self._square[k] = m, v
+            self._steps[k] = t  # last: an interrupt counts no parameter that has not moved
 
     def _step_array(self, k: int, parameter: Value, g: Array, size: float, root: float) -> None:
-        data = self._data_of(k)
+        data = parameter.data
         spare = self._spare(k)
         decayed = self._spare(k, 1) if self.weight_decay else spare
         if self._mean[k] is None:

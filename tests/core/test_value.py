@@ -6,6 +6,7 @@ import copy
 import math
 import operator
 import pickle
+import re
 from typing import Any
 
 import numpy as np
@@ -510,8 +511,8 @@ def test_data_of_a_leaf_can_be_replaced() -> None:
     assert_array_equal(w.data, [2.5, 3.5])
     w.data -= 0.5
     assert_array_equal(w.data, [2.0, 3.0])
-    w.data = [[1, 2]]
-    assert w.shape == (1, 2)
+    w.data = [1, 2]
+    assert_array_equal(w.data, [1.0, 2.0])
     s = Value(2.0)
     s.data -= 0.5
     s.data = np.float64(s.data)
@@ -519,6 +520,19 @@ def test_data_of_a_leaf_can_be_replaced() -> None:
     assert s.data == 1.5
     with pytest.raises(ValueTypeError, match="got str"):
         w.data = "no"
+
+
+@pytest.mark.parametrize("requires_grad", [True, False])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [((2,), (3,)), ((2,), (1, 2)), ((2,), ()), ((), (2,)), ((), (1,)), ((2, 3), (3, 2)), ((0,), ())],
+)
+def test_data_of_a_leaf_keeps_its_shape(before: Any, after: Any, requires_grad: bool) -> None:
+    w = Value(np.ones(before) if before else 1.0, name="w", requires_grad=requires_grad)
+    kept = w.data
+    with pytest.raises(ShapeError, match=rf"data: 'w' .*keeps its shape, got {re.escape(str(after))}; "):
+        w.data = np.ones(after)
+    assert w.data is kept
 
 
 def test_grad_can_be_set() -> None:

@@ -3,8 +3,8 @@
 Its arguments become Values, and a key by which a step knows the programs that suit them.
 
 While the function runs, a ``Capture`` observes what leaves the graph: data that is read, comparisons, constants that
-plain NumPy computes from other Values. Each read becomes a guard: a replay reads again, and holds only if it finds the
-same.
+plain NumPy computes from other Values, attributes of modules. Each read becomes a guard: a replay reads again, and
+holds only if it finds the same.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core.attributes import attributes_seen
 from ..core.graph import operands_of, topological
 from ..core.recording import Observer, capturing
 from ..core.value import Op, Plain, Value, as_data, constant, describe
 from ..errors import ArgumentError, GraphError, ShapeError, ValueTypeError
 from ..ops.selection import GetItem
+from .attributes import AttributesRead, held
 
 __all__ = ["Capture", "Guard", "Node", "as_values", "captured", "kind_of", "same", "same_call", "signature"]
 
@@ -77,7 +79,7 @@ class Capture(Observer):
     nodes: list[Node] = field(default_factory=list)
     order: list[Value] = field(default_factory=list)
     leaves: list[Value] = field(default_factory=list)
-    modes: dict[int, tuple[Any, bool]] = field(default_factory=dict)
+    attributes: AttributesRead = field(default_factory=AttributesRead)
     keyed: dict[int, Node] = field(default_factory=dict)
     _arrays: dict[int, tuple[Any, Value]] = field(default_factory=dict)
 
@@ -109,8 +111,11 @@ class Capture(Observer):
         self.noises.append(known)
         return known[1]
 
-    def saw_mode(self, module: Any, training: bool) -> None:
-        self.modes[id(module)] = (module, training)
+    def saw_attribute(self, module: Any, name: str) -> None:
+        self.attributes.saw(module, name, held(module, name))
+
+    def set_attribute(self, module: Any, name: str) -> None:
+        self.attributes.saw_change(module, name)
 
     def changes(self, index: Any) -> bool:
         return id(index) in self._arrays
@@ -207,8 +212,9 @@ def captured(
     function returns a scalar Value that depends on a parameter and is no argument.
     """
     capture = Capture(drawn=list(drawn))
-    with capturing(capture):
+    with capturing(capture), attributes_seen():
         end = function(*arguments)
+    capture.attributes.settle()
     if not isinstance(end, Value):
         raise ValueTypeError(
             f"{who}: the function must return a scalar Value, got {type(end).__name__}; return the loss"

@@ -41,8 +41,9 @@ MachineCode = Callable[[str, str], Callable[..., Any]]
 
 
 def managed_by(optimizer: Any) -> list[Value]:
-    """The parameters whose gradients the optimizer forgets before each step."""
-    return list(optimizer.params) if isinstance(optimizer, Optimizer) else []
+    """The parameters whose gradients the optimizer forgets before each step, if it does nothing else then."""
+    own = isinstance(optimizer, Optimizer) and getattr(optimizer.zero_grad, "__func__", None) is Optimizer.zero_grad
+    return list(optimizer.params) if own else []
 
 
 class Emitter:
@@ -150,9 +151,18 @@ class Emitter:
             line("total = sum(data)")
             line("if type(total) is not float: all_floats(data)", "an array among them")
             self._check_finite("total", [slot for _, slot in floats])
+        self._check_flows()
         for leaf in self.managed:
             if leaf not in self.parameters:
                 self.parameters[leaf] = self.scope.constant(leaf, "u0")
+
+    def _check_flows(self) -> None:
+        """Emit one check that no leaf was frozen, and none thawed, since the run: 10 ns for each leaf."""
+        self.scope.things["flows"] = flows = [(leaf, bool(leaf.requires_grad)) for leaf in self.parameters]
+        for flow, check in ((True, "if not ({}): flowing(flows)"), (False, "if {}: flowing(flows)")):
+            read = [f"{self.parameters[leaf]}.requires_grad" for leaf, flows_here in flows if flows_here is flow]
+            if read:
+                self.text.line(check.format((" and " if flow else " or ").join(read)))
 
     def _check_finite(self, total: str, slots: Iterable[Slot]) -> None:
         """Emit one check that those of the slots which must be are finite: a sum is finite if all its terms are."""
@@ -179,6 +189,9 @@ class Emitter:
     def _store(self) -> None:
         """Gradients to the leaves, and the optimizer's step."""
         managed = set(self.managed)
+        if self.optimizer is not None and not self.managed:
+            self.scope.things["optimizer"] = self.optimizer
+            self.text.line("optimizer.zero_grad()", "its own")
         for leaf, g in self.gradients:
             name, value = self.parameters[leaf], self.scope.expression(g)
             added = "" if leaf in managed else f" if {name}._grad is None else {name}._grad + {value}"
@@ -212,7 +225,7 @@ class Emitter:
 
     def _update_lines(self) -> list[str] | None:
         """The lines in which the optimizer writes its step; ``None`` if it has none for a parameter."""
-        if not hasattr(self.optimizer, "update_source"):
+        if not hasattr(self.optimizer, "update_source") or "step" in getattr(self.optimizer, "__dict__", ()):
             return None
         names = self.scope.names
         data = {leaf: names[slot] for leaf, slot in self.leaves}
@@ -233,7 +246,7 @@ class Emitter:
                 lines += [text, f"{name}._data = seen[{k}] = w{k}.view()"]
             else:
                 lines.append(f"{name}._data = {text}")
-        return [*settings.values(), *lines]
+        return [*settings.values(), *lines] if lines else None
 
 
 class UpdateText(Update):

@@ -16,11 +16,11 @@ import numpy.typing as npt
 
 from ..core.elementwise import Elementwise
 from ..core.graph import saved_operands
-from ..core.value import Op, Plain, Value, as_data
-from .capture import Capture
+from ..core.value import Op, Plain, Value, as_data, describe
+from .capture import Capture, kind_of
 from .codegen import Replay, UpdateText, managed_by
 from .probes import Mark, Seen
-from .scope import all_floats, stepped
+from .scope import Missed, all_floats, flowing, stepped
 
 __all__ = ["Flat", "FlatNode", "Loops", "flat_replay", "flattened"]
 
@@ -203,6 +203,8 @@ def flat_replay(flat: Flat, loops: Loops, held: Sequence[bool], optimizer: Any) 
     places = np.array([at[place] for (_, place), there in zip(flat.leaves, held, strict=True) if there], np.intp)
     entries = np.array([at[place] for place, _ in flat.entries], np.intp)
     sources = [number for _, number in flat.entries]
+    flows = [bool(leaf.requires_grad) for leaf in leaves]
+    constants = {x: kind_of(x._data) for _, args in flat.moves for x in args if isinstance(x, Value)}
     own = {id(leaf): k for k, leaf in enumerate(leaves)}
     reached = [leaf for leaf in flat.gradients if id(leaf) in own]
     ours = np.array([places[own[id(leaf)]] for leaf in reached], np.intp)
@@ -213,6 +215,11 @@ def flat_replay(flat: Flat, loops: Loops, held: Sequence[bool], optimizer: Any) 
 
     def replay(*data: Any) -> float:
         v[places] = all_floats([leaf._data for leaf in leaves])
+        if [leaf.requires_grad for leaf in leaves] != flows:
+            flowing(list(zip(leaves, flows, strict=True)))
+        for x, kind in constants.items():
+            if x.requires_grad or kind_of(x._data) != kind:
+                raise Missed(f"{describe(x)}, which was a constant of another kind")
         if sources:
             known = run_moves(flat, data)
             v[entries] = [known[number] for number in sources]
@@ -246,7 +253,7 @@ def _update(optimizer: Any, updated: Sequence[tuple[Value, int]]) -> tuple[Any, 
     ``updated`` are the parameters, each with its place among the gradients. ``(None, None)`` if there is no such
     source.
     """
-    write = getattr(optimizer, "update_source", None)
+    write = getattr(optimizer, "update_source", None) if "step" not in getattr(optimizer, "__dict__", ()) else None
     settings: dict[str, str] = {}
     texts = set() if write is None else {write(UpdateText(leaf, "x", "g", settings)) for leaf, _ in updated}
     if len(texts) != 1 or None in texts:

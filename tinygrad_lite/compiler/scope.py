@@ -16,7 +16,17 @@ from ..core.value import Value
 from ..programs.calls import Call, Slot
 from .capture import Guard, same
 
-__all__ = ["Missed", "OptimizerFailedError", "OverflowedError", "Scope", "all_floats", "comment", "stepped"]
+__all__ = [
+    "Missed",
+    "OptimizerFailedError",
+    "OverflowedError",
+    "Refrozen",
+    "Scope",
+    "all_floats",
+    "comment",
+    "flowing",
+    "stepped",
+]
 
 LONGEST_NOTE = 80
 _MENTION = re.compile("\x00(\\d+)\x01")
@@ -27,6 +37,10 @@ _MENTION = re.compile("\x00(\\d+)\x01")
 
 class Missed(Exception):
     """The replay does not fit the data it was given; ``str`` says what changed."""
+
+
+class Refrozen(Missed):
+    """The replay is of a time at which other leaves were frozen."""
 
 
 class OverflowedError(ArithmeticError):
@@ -46,6 +60,13 @@ def fitting(seen: Any, data: Any, value: Value) -> Any:
         now = f"{data.dtype} {data.shape}" if isinstance(data, np.ndarray) else "a float"
         raise Missed(f"the data of {value.name or 'a parameter'!r} became {now}")
     return data
+
+
+def flowing(leaves: Sequence[tuple[Value, bool]]) -> None:
+    """``Refrozen`` unless gradients flow to the same leaves as when the code was made."""
+    for leaf, flows in leaves:
+        if bool(leaf.requires_grad) is not flows:
+            raise Refrozen(f"requires_grad of {leaf.name or 'a leaf'!r} became {leaf.requires_grad}")
 
 
 def all_floats(data: Sequence[Any]) -> Sequence[Any]:
@@ -86,7 +107,7 @@ def check(guard: Guard, *data: Any) -> None:
 _THINGS: dict[str, Any] = {
     "refs": sys.getrefcount, "BASE": references(), "empty_like": np.empty_like, "check": check, "fitting": fitting,
     "all_floats": all_floats, "copyto": np.copyto, "real": real, "step": stepped, "Overflowed": OverflowedError,
-    "vdot": np.vdot,
+    "vdot": np.vdot, "flowing": flowing,
 }  # fmt: skip
 
 # ---- names -----------------------------------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """``compile``: run a loss function once, and from then on replay its arithmetic alone.
 
 The first call for arguments of some shapes and dtypes runs the function and keeps a *program* of that run. Further
-calls replay the program. It depends on the arguments' shapes, the parameters' shapes, the modes of modules, and the
-data that the function read from Values to decide something. When any of these differ, the step tries another program,
-or captures a new one.
+calls replay the program. It depends on the arguments' shapes, the parameters' shapes, which of them are frozen, the
+attributes of modules that the function read, and the data that it read from Values to decide something. When any of
+these differ, the step tries another program, or captures a new one.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from ..core.recording import blocks_open, captures_open, mode_changes, observer,
 from ..core.value import Value, as_data
 from ..errors import ArgumentError, DifferentGradientsError, FallbackWarning, GraphError, ValueTypeError
 from ..optim import Optimizer
+from .attributes import AttributesRead
 from .backends import BACKENDS, Plan
 from .capture import Capture, as_values, captured, kind_of, same_call, signature
 from .codegen import Replay
-from .scope import Missed, OptimizerFailedError, OverflowedError
+from .scope import Missed, OptimizerFailedError, OverflowedError, Refrozen
 from .verify import Origins, State, first_difference, statement_of, why
 
 __all__ = ["CompiledStep", "compile"]
@@ -44,17 +45,17 @@ Noise = list[tuple[Any, Any]]
 class Program:
     """One way through the function: its replay, and the conditions under which it holds."""
 
-    def __init__(self, replay: Replay, noise: list[Any], modes: list[tuple[Any, bool]], backend: str) -> None:
+    def __init__(self, replay: Replay, noise: list[Any], attributes: AttributesRead, backend: str) -> None:
         self.replay, self.source, self.observe, self.calls_numpy = replay
-        self.noise, self.modes, self.backend = noise, modes, backend
-        self.changes = mode_changes[0]
+        self.noise, self.attributes, self.backend = noise, attributes, backend
+        self.live, self.copied = attributes.live, attributes.copied
 
     def run_with(self, data: list[Any], drawn: Noise, observe: bool = False) -> Any:
         """Replay with noise: use what ``drawn`` has, draw the rest and append it. The loss, or what is observed.
 
         Raises ``Missed`` where the program does not fit.
         """
-        self.check_modes()
+        self.check_attributes()
         fresh = []
         for k, draw in enumerate(self.noise):
             if k == len(drawn):
@@ -64,14 +65,10 @@ class Program:
             fresh.append(drawn[k][1])
         return (self.observe if observe else self.replay)(*data, *fresh)
 
-    def check_modes(self) -> None:
-        """``Missed`` where a module is in another mode than when the function ran."""
-        if mode_changes[0] == self.changes:
-            return
-        for module, training in self.modes:
-            if module.training is not training:
-                raise Missed(f"{type(module).__name__} was set to {'training' if module.training else 'evaluation'}")
-        self.changes = mode_changes[0]
+    def check_attributes(self) -> None:
+        """``Missed`` where a module has another attribute than the function read."""
+        if (changed := self.attributes.changed()) is not None:
+            raise Missed(changed)
 
 
 class CompiledStep:
@@ -82,7 +79,7 @@ class CompiledStep:
     """
 
     def __init__(self, function: Callable[..., Any], optimizer: Any, backend: str | None) -> None:
-        self.function, self.optimizer = function, optimizer
+        self._function, self._optimizer = function, optimizer
         self.captures = 0
         self._backend = backend
         self._shapes: OrderedDict[Any, list[Program]] = OrderedDict()
@@ -117,8 +114,8 @@ class CompiledStep:
                     and (tuple(map(kind_of, arguments)) if arguments else ()) == self._expected
                 ):
                     try:
-                        if mode_changes[0] != last.changes:
-                            last.check_modes()
+                        if mode_changes[0] != last.attributes.changes or last.live != last.copied:
+                            last.check_attributes()
                         if last.calls_numpy:
                             return self._quiet.run(last.replay, *arguments)
                         return last.replay(*arguments)
@@ -132,6 +129,16 @@ class CompiledStep:
                 self._running = False
         finally:
             lock.release()
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """The loss function; another one is another step."""
+        return self._function
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer; a step with another one is another step."""
+        return self._optimizer
 
     @property
     def source(self) -> str:
@@ -188,7 +195,7 @@ class CompiledStep:
                     data: list[Any] = []
                     signature(arguments, data, "argument"), signature(dict(named), data, "argument")
                     plan = Plan(capture, inputs, self._backend, self._optimistic)
-                    anew = Program(plan.replay(self.optimizer), plan.noise, [*capture.modes.values()], plan.backend)
+                    anew = Program(plan.replay(self.optimizer), plan.noise, capture.attributes, plan.backend)
                     assert self._last is not None
                     (seen,), *_ = state.after(lambda: self._rerun(self._last, data, capture, True))
                     now = state.after(lambda: self._rerun(anew, data, capture, False))
@@ -209,12 +216,13 @@ class CompiledStep:
         programs = self._shapes.setdefault(shapes, [])
         self._shapes.move_to_end(shapes)
         drawn = [] if drawn is None else drawn
-        reason = ""
+        reason, refrozen = "", True
         for program in sorted(programs, key=lambda program: program is not self._last):
             try:
                 loss = self._quiet.run(program.run_with, data, drawn)
             except Missed as missed:
                 reason = reason or str(missed)
+                refrozen &= isinstance(missed, Refrozen)
                 continue
             except OverflowedError:
                 self._optimistic = False
@@ -226,6 +234,8 @@ class CompiledStep:
                 return cost
             self._remember(program, arguments, named)
             return float(loss)
+        if len(programs) >= MOST_PROGRAMS and refrozen:  # a network that is thawed layer by layer
+            del programs[0]
         if len(programs) >= MOST_PROGRAMS:
             raise GraphError(
                 f"compile: the function was captured {MOST_PROGRAMS} times for arguments of the same shapes, because "
@@ -276,11 +286,11 @@ class CompiledStep:
     ) -> float:
         """Run the function itself, this once, and keep its program."""
         capture, inputs = self._captured(arguments, named, drawn)
-        modes = list(capture.modes.values())
+        attributes = capture.attributes
         plan = Plan(capture, inputs, self._backend, self._optimistic)
         loss = self._eager(capture)
         del capture, inputs
-        programs.append(Program(plan.replay(self.optimizer), plan.noise, modes, plan.backend))
+        programs.append(Program(plan.replay(self.optimizer), plan.noise, attributes, plan.backend))
         self._remember(programs[-1], arguments, named)
         return loss
 

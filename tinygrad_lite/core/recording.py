@@ -138,8 +138,11 @@ class Observer:
     def saw_making(self, made: Any, op: Any, operands: tuple[Any, ...]) -> None:
         """The constant ``made`` was computed from ``operands`` without being recorded."""
 
-    def saw_mode(self, module: Any, training: bool) -> None:
-        """``module.training`` was read."""
+    def saw_attribute(self, module: Any, name: str) -> None:
+        """An attribute of a module was read (inside ``attributes_seen`` only)."""
+
+    def set_attribute(self, module: Any, name: str) -> None:
+        """An attribute of a module was set, or deleted."""
 
     def saw_derivative(self) -> None:
         """A derivative is about to be taken inside the block."""
@@ -207,7 +210,7 @@ def recording() -> _GeneratorContextManager[None]:
 
 _observer: Blocks = ContextVar("tinygrad_lite_observer", default=())
 captures_open = [0]  # a counter, as blocks_open: asking it costs next to nothing
-mode_changes = [0]  # how often a module was set to training or evaluation
+mode_changes = [0]  # another number after each assignment to an attribute of a module (see attributes.py)
 
 
 def observer() -> Observer | None:

@@ -94,7 +94,7 @@ class Value(Methods, Conversions):
     def data(self) -> Any:
         """The number (a Python float) or the array.
 
-        A leaf's data can be replaced, by data of any shape. A parameter keeps its dtype, and a copy: its array is its
+        A leaf's data can be replaced, by data of its shape. A parameter keeps its dtype, and a copy: its array is its
         own, so optimizers may change it in place. Every assignment makes a new array object, by which the engine sees
         that graphs recorded before are out of date. The array of a result is read-only: gradients are computed from it.
         """
@@ -119,9 +119,10 @@ class Value(Methods, Conversions):
                 "set that of a leaf, or make a new one with Value(…)"
             )
         data = as_data(data, keep_integers=not self.requires_grad, copy=False)
-        if self.requires_grad and type(data) is not float:
-            data = np.array(data, dtype=old.dtype if type(old) is not float else data.dtype)
-        self._data = data
+        if shape_of(data) != shape_of(old):
+            raise ShapeError(f"data: {describe(self)} keeps its shape, got {shape_of(data)}; make a new Value instead")
+        owned = self.requires_grad and type(data) is not float
+        self._data = np.array(data, dtype=old.dtype) if owned else data
 
     @property
     def grad(self) -> Any:

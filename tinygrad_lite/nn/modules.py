@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..core.attributes import Watched, module_changed
 from ..core.display import Cell, table
-from ..core.recording import mode_changes, observer
 from ..core.value import Value, as_data
 from ..errors import ArgumentError, IndexRangeError, TinygradError, UnknownNameError, ValueTypeError
 from ..graph import naming
@@ -22,7 +22,7 @@ from ..graph.scopes import note
 __all__ = ["Module"]
 
 
-class Module:
+class Module(Watched):
     """The base class of everything with parameters.
 
     A parameter is a leaf Value with ``requires_grad`` that is an attribute, is in a list, tuple or dict that is one, or
@@ -43,14 +43,19 @@ class Module:
     def training(self) -> bool:
         """Whether layers that behave differently in training do so; ``train()`` and ``eval()`` set it."""
         mode: bool = vars(self).get("training", True)
-        if (who := observer()) is not None:
-            who.saw_mode(self, mode)
         return mode
 
     @training.setter
     def training(self, mode: bool) -> None:
         vars(self)["training"] = mode
-        mode_changes[0] += 1
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        module_changed(self, name)
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        module_changed(self, name)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
