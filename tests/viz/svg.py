@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Iterable
 
 from viz import Drawing
 
@@ -69,3 +70,12 @@ def colours(source: str) -> list[str]:
     """Every colour in DOT source."""
     found = re.findall(r'\b(?:color|fillcolor|fontcolor|bgcolor)="?([^"\s\]]+)"?', source)
     return [colour.partition(";")[0] for one in found for colour in one.split(":")]
+
+
+def five_largest(amounts: Iterable[float], whole: float) -> list[float]:
+    """The five largest different amounts that are a part of the whole: those written in percent."""
+    found: list[float] = []
+    for amount in sorted(amounts, reverse=True):
+        if 0 < amount < 0.995 * whole and not (found and amount > (1 - 1e-9) * found[-1]):
+            found.append(amount)
+    return found[:5]

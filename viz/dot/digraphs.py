@@ -152,16 +152,21 @@ def effort(joins: Sequence[tuple[str, str]]) -> dict[str, str]:
     return {"nslimit": "1", "splines": "line"} if long > LONG else {}
 
 
-def edge_label(text: str, width: float = 1.0, below: str = "") -> str:
-    r"""The label of an arrow, with room at both ends, and room below it if the arrow is wide (``width`` in points).
+def edge_label(text: str, width: float = 1.0, below: str = "", direction: Direction = "LR") -> str:
+    r"""The label of an arrow, with room at both ends, and room for the arrow if it is wide (``width`` in points).
 
-    A text ``below`` is a second line, on the other side of the arrow.
+    A text ``below`` is a second line. The label stands above an arrow to the right, and on the right of one downwards.
 
     >>> print(edge_label("0.25"), edge_label("0.25", 6.0), edge_label("0.25", 6.0, "24 %"))
      0.25   0.25 \n&#160;  0.25 \n 24 % \n&#160;
+    >>> edge_label("0.25", 6.0, direction="TB")
+    '&#160;&#160; 0.25 '
     """
-    second = rf"\n {escape_label(below)} " if below else ""
-    return f" {escape_label(text, limit=28)} {second}" + (r"\n&#160;" if width > 2.0 else "")
+    aside = "&#160;" * round(width / 4) if direction == "TB" else ""
+    lines = [f"{aside} {escape_label(line, limit=28)} " for line in (text, below) if line]
+    if direction == "LR" and width > 2.0:
+        lines.append("&#160;")
+    return r"\n".join(lines)
 
 
 def sign_label(sign: str) -> str:

@@ -47,7 +47,7 @@ def paths_digraph(scene: PathScene, direction: Direction = "LR") -> graphviz.Dig
         _write_node(digraph, node)
     largest = max((edge.share for edge in scene.edges), default=0.0)
     for edge in scene.edges:
-        _write_edge(digraph, edge, scene, largest)
+        _write_edge(digraph, edge, scene, largest, direction)
     if scene.top:
         _write_ranking(digraph, scene, direction)
     return digraph
@@ -81,7 +81,9 @@ def _write_node(digraph: graphviz.Digraph, node: PathNode) -> None:
     add_node(digraph, node.id, f"value {node.kind}", rf"{name}\n{escape_label(node.data)}", note, **looks)
 
 
-def _write_edge(digraph: graphviz.Digraph, edge: PathEdge, scene: PathScene, largest: float) -> None:
+def _write_edge(
+    digraph: graphviz.Digraph, edge: PathEdge, scene: PathScene, largest: float, direction: Direction
+) -> None:
     expression = " = ".join(part for part in (edge.formula, "" if edge.local is None else repr(edge.local)) if part)
     note = tip(
         f"local derivative {expression or edge.text}",
@@ -97,7 +99,7 @@ def _write_edge(digraph: graphviz.Digraph, edge: PathEdge, scene: PathScene, lar
     if stripes:
         looks["color"] = ":".join(stripes)
     below = percent(edge.share) if edge.marked else ""
-    looks |= {"label": edge_label(edge.text, width, below), "labeltooltip": note}
+    looks |= {"label": edge_label(edge.text, width, below, direction), "labeltooltip": note}
     kind = " ".join(["path", *(f"rank-{rank + 1}" for rank in edge.ranks)])
     add_edge(digraph, (edge.tail, edge.head), edge.id, kind, note, **looks)
 

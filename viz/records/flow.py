@@ -8,6 +8,7 @@ crosses once) add up to 1.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,11 +106,16 @@ class Carried:
 def marked(shares: Sequence[float]) -> set[int]:
     """The positions of the largest shares, which are written in percent; all of |gradient| needs no mark.
 
+    Lines of one share are one stream that goes on, and have one mark.
+
     >>> sorted(marked([1.0, 0.5, 0.3, 0.2, 0.1, 0.1, 0.05, 0.0]))
-    [1, 2, 3, 4, 5]
+    [1, 2, 3, 4, 6]
     """
-    partial = [k for k, share in enumerate(shares) if 0.0 < share < 0.995]
-    return set(sorted(partial, key=lambda k: -shares[k])[:MARKED])
+    found: list[int] = []
+    for k in sorted(range(len(shares)), key=lambda k: -shares[k]):
+        if 0.0 < shares[k] < 0.995 and not (found and math.isclose(shares[k], shares[found[-1]])):
+            found.append(k)
+    return set(found[:MARKED])
 
 
 class Flow:

@@ -16,7 +16,7 @@ import pytest
 import tinygrad_lite as tg
 import viz
 from tests.hostile import HOSTILE
-from tests.viz.svg import SVG, Picture, colours
+from tests.viz.svg import SVG, Picture, colours, five_largest
 from tinygrad_lite import GradientPaths, Value, datasets, gradient_paths, nn
 from tinygrad_lite.errors import ArgumentError, GraphError, UnknownNameError
 from tinygrad_lite.semirings import COUNT, MAGNITUDE
@@ -182,8 +182,7 @@ def wrong_arrows(scene: PathScene, paths: GradientPaths) -> list[str]:
             sums[k] += contribution
     picture, wrong = Picture(viz.Drawing(paths_digraph(scene))), []
     largest = max(sizes.values())
-    partial = [size / paths.magnitude for size in sizes.values() if 0 < size < 0.995 * paths.magnitude]
-    written = sorted(partial, reverse=True)[:5]
+    written = five_largest(sizes.values(), paths.magnitude)
     for k, edge in enumerate(true.edges):
         size, line = sizes[k], picture.line(edge.id)
         dash = DOTTED if not size else DASHED if sums[k] < -1e-12 * size else None
@@ -200,10 +199,8 @@ def wrong_arrows(scene: PathScene, paths: GradientPaths) -> list[str]:
             and abs(sums[k]) > 1e-9 * size
         ):
             wrong.append(f"{edge.id}: sum")
-        if shown[1:]:
-            near = min(written, key=lambda share: abs(share - size / paths.magnitude), default=0.0)
-            if near != pytest.approx(size / paths.magnitude):
-                wrong.append(f"{edge.id}: not one of the five largest")
+        if shown[1:] and not any(size == pytest.approx(other) for other in written):
+            wrong.append(f"{edge.id}: not one of the five largest")
     if sum(len([t for t in picture.texts(edge.id) if t]) > 1 for edge in true.edges) != len(written):
         wrong.append("five shares are written")
     return wrong

@@ -21,6 +21,7 @@ import tinygrad_lite as tg
 import viz
 from tests.hostile import HOSTILE
 from tests.viz.explorer.browser import Opened, launched
+from tests.viz.svg import five_largest
 from tinygrad_lite import Value, datasets, nn
 from tinygrad_lite.errors import GraphError, NonFiniteError, ShapeError, UnknownNameError, ValueTypeError
 from viz.explorer import contents, statistics
@@ -501,14 +502,14 @@ def wrong_arrows(opened: Opened, records: dict[str, Any], loss: Value, name: str
     numbers = {arrow["id"]: k for k, arrow in enumerate(records["arrows"])}
     wrong = [] if {numbers[id] for id, *_ in drawn} == set(sizes) else ["other arrows"]
     largest = max(sizes.values())
-    partial = sorted((size for size in sizes.values() if 0 < size < 0.995 * magnitude), reverse=True)[:5]
+    partial = five_largest(sizes.values(), magnitude)
     for id, width, dashed, share in drawn:
         size = sizes[numbers[id]]
         if width != pytest.approx(0.6 + 5.4 * math.sqrt(size / largest), rel=1e-4):
             wrong.append(f"{id}: width")
         if dashed != (sums[numbers[id]] < -1e-12 * size):
             wrong.append(f"{id}: dashes")
-        if share and share != [written_share(size / magnitude)]:
+        if share and (share != [written_share(size / magnitude)] or not any(size == pytest.approx(s) for s in partial)):
             wrong.append(f"{id}: share")
     if sum(bool(share) for *_, share in drawn) != len(partial):
         wrong.append("five shares are written")
@@ -715,10 +716,9 @@ def worked_out(text: str) -> float:
 def wrong_equations(opened: Opened, records: dict[str, Any], loss: Value) -> list[str]:
     """Where an equation of the current step says something else than the engine has."""
     known = {value.name: value for value in tg.core.graph.ancestors(loss) if value.name}
-    group = opened.page.locator("#step .equation")
+    script = "all => all.map(one => [...one.querySelectorAll('bdi')].map(part => part.textContent))"
     wrong = []
-    for equation in group.all():
-        left, *right = equation.locator("bdi").all_inner_texts()
+    for left, *right in opened.page.eval_on_selector_all("#step .equation", script):
         values = [text.strip().removeprefix("=").strip() for text in right]
         backward = left.startswith("∂C/∂")
         name = left.removeprefix("∂C/∂")

@@ -75,6 +75,14 @@ function lightPath(path) {
 }
 
 const MARKED = 5; // arrows with their share in percent beside them
+
+/** The largest shares, each with its arrow; arrows of one share are one stream that goes on, and have one mark. */
+function marked() {
+  const partial = [...weighed].map(([arrow, {share}]) => [arrow, share]).filter(([, share]) => share > 0 && share < 0.995);
+  partial.sort((a, b) => b[1] - a[1]);
+  return partial.filter(([, share], i) => !i || share < (1 - 1e-9) * partial[i - 1][1]).slice(0, MARKED);
+}
+
 let weighed = new Map(); // what runs through each arrow, by its number, while an element is selected
 
 /** Draw each arrow as wide as its share of the |gradient| of an element; dashed where its paths subtract. */
@@ -92,8 +100,7 @@ function weigh(k, at) {
     group.style.setProperty("--width", `${shareWidth(share, largest)}px`);
     group.classList.toggle("subtracts", total < 0);
   }
-  const partial = [...weighed].filter(([, {share}]) => share > 0 && share < 0.995);
-  for (const [arrow, {share}] of partial.sort((a, b) => b[1].share - a[1].share).slice(0, MARKED)) {
+  for (const [arrow, share] of marked()) {
     const label = document.getElementById(arrows[arrow].id).querySelector("text");
     if (!label) continue;
     const text = label.cloneNode();
