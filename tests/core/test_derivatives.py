@@ -78,8 +78,7 @@ def check_written(rule: Rule, rng: np.random.Generator) -> None:
     if rule.name in NEEDS_SCIPY and special is None:
         pytest.skip("needs SciPy")
     functions = {
-        name: getattr(np, name)
-        for name in ("exp", "log", "sqrt", "cos", "sin", "cosh", "sinh", "sign", "where", "maximum", "minimum")
+        name: getattr(np, name) for name in "exp log sqrt cos sin cosh sinh tanh sign where maximum minimum".split()
     }
     functions |= {name: FORMULAS[name] for name in ("sinc", "sinc_slope")}
     functions |= {"sigmoid": FORMULAS["sigmoid"], "erf": FORMULAS["erf"], "erfc": FORMULAS["erfc"]}

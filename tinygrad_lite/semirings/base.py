@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .summation import added, running
+
 __all__ = ["Chain", "Linear", "Map", "Node", "Semiring"]
 
 
@@ -184,7 +186,7 @@ class Semiring:
 
     def cumsum(self, a: Any, axis: int) -> Any:
         """The ordinary running sum, for a ``linear`` semiring."""
-        return np.cumsum(a, axis=axis)
+        return running(a, axis)
 
     def __repr__(self) -> str:
         return f"<semiring {self.name}>"
@@ -205,7 +207,7 @@ class Linear(Semiring):
         return a * b
 
     def sum(self, a: Any, axis: tuple[int, ...]) -> Any:
-        return np.add.reduce(a, axis=axis)
+        return added(a, axis)
 
     def add(self, a: Any, b: Any) -> Any:
         return a + b
