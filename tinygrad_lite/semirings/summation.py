@@ -14,18 +14,18 @@ import numpy as np
 
 __all__ = ["BLOCK", "LONG", "added", "is_long", "running"]
 
-BLOCK = 64
-LONG = 512
+BLOCK = 16
+LONG = 1024
 """Terms from which on they are added in blocks. Fewer lose few digits, and a second call of NumPy costs time."""
 
-_NARROW = 32
-"""Elements that an addition has to be worth its while: narrower columns are added many beside each other."""
+_NARROW, _NEAR = 128, 1 << 14
+"""Elements: narrower columns, and sums that fit into a core's own cache, are added many beside each other."""
 
 
 def is_long(x: Any, axes: tuple[int, ...]) -> bool:
     """Whether NumPy would add many elements of an array along the negative ``axes`` one after the other.
 
-    >>> is_long(np.ones((1000, 3)), (-2,)), is_long(np.ones((3, 1000)), (-1,)), is_long(np.ones((1000, 3)), (-2, -1))
+    >>> is_long(np.ones((2000, 3)), (-2,)), is_long(np.ones((3, 2000)), (-1,)), is_long(np.ones((2000, 3)), (-2, -1))
     (True, False, False)
     """
     if type(x) is float or x.size <= LONG or len(axes) == x.ndim:
@@ -48,20 +48,27 @@ def added(x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
     [False, True]
     """
     if not is_long(x, axes):
-        return np.add.reduce(x, axis=axes, keepdims=keepdims)
+        return np.add.reduce(x, axis=axes, keepdims=keepdims)  # type: ignore[call-overload]
+    return _in_blocks(x, axes, keepdims)
+
+
+def _in_blocks(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     shape = x.shape
+    if _in_a_row(shape, axes) < 2 * BLOCK:
+        return np.add.reduce(x, axis=axes, keepdims=keepdims)  # type: ignore[call-overload]
     axis = max((k for k in axes if _in_a_row(shape, (k,)) > 1), key=lambda k: shape[k])
     n, before, after = shape[axis], (slice(None),) * (len(shape) + axis), shape[len(shape) + axis + 1 :]
     if n < 2 * BLOCK:  # many short axes, one after the other
         rest = tuple(k for k in axes if k != axis)
-        total = added(np.add.reduce(x, axis=(axis,), keepdims=True), rest, True)
+        total = _in_blocks(np.add.reduce(x, axis=(axis,), keepdims=True), rest, True)
         return total if keepdims else total.reshape(tuple(m for k, m in enumerate(shape) if k - len(shape) not in axes))
     blocks, over = divmod(n, BLOCK)
     whole = x[(*before, slice(blocks * BLOCK))] if over else x
-    beside = math.prod(after) < _NARROW
+    width = math.prod(after)
+    beside = width < _NARROW or blocks * width <= _NEAR
     parts = whole.reshape((*shape[: len(before)], *((BLOCK, blocks) if beside else (blocks, BLOCK)), *after))
-    total = added(np.add.reduce(parts, axis=(axis - 1 if beside else axis,)), axes, keepdims)
-    return total + added(x[(*before, slice(blocks * BLOCK, None))], axes, keepdims) if over else total
+    total = _in_blocks(np.add.reduce(parts, axis=(axis - 1 if beside else axis,)), axes, keepdims)
+    return total + _in_blocks(x[(*before, slice(blocks * BLOCK, None))], axes, keepdims) if over else total
 
 
 def running(x: Any, axis: int) -> Any:
@@ -71,14 +78,20 @@ def running(x: Any, axis: int) -> Any:
     >>> [bool(np.allclose(total[-1], 1e4, rtol=1e-6)) for total in (np.cumsum(x), running(x, -1))]
     [False, True]
     """
+    if x.shape[axis] <= LONG or x.dtype.char not in "fdg":
+        return np.cumsum(x, axis=axis)
+    return _running_in_blocks(x, axis)
+
+
+def _running_in_blocks(x: Any, axis: int) -> Any:
     n = x.shape[axis]
-    if n <= LONG or x.dtype.char not in "fdg":
+    if n < 2 * BLOCK:
         return np.cumsum(x, axis=axis)
     blocks, over = divmod(n, BLOCK)
     before, shape = (slice(None),) * (x.ndim + axis), x.shape
     whole = x[(*before, slice(blocks * BLOCK))] if over else x
     parts = np.cumsum(whole.reshape((*shape[: len(before)], blocks, BLOCK, *shape[len(before) + 1 :])), axis=axis)
-    ends = running(parts[(*before, slice(None), -1)], axis)
+    ends = _running_in_blocks(parts[(*before, slice(None), -1)], axis)
     starts = np.concatenate([np.zeros_like(ends[(*before, slice(1))]), ends[(*before, slice(-1))]], axis=axis)
     total = (parts + starts[(*before, slice(None), None)]).reshape(whole.shape)
     if not over:
