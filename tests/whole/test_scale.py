@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import itertools
 import pickle
 import sys
 import weakref
@@ -14,10 +15,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygrad_lite as tg
-from tinygrad_lite import Value
+import viz
+from tinygrad_lite import Value, nn
 from tinygrad_lite.core.graph import ancestors, topological
 from tinygrad_lite.core.sweeps import forward
 from tinygrad_lite.errors import GraphError
+from tinygrad_lite.graph.scopes import _calls_at
 from tinygrad_lite.semirings import COUNT, GRADIENT, MAGNITUDE
 
 MILLION = 1_000_000
@@ -139,3 +142,55 @@ def test_memory_of_a_scalar_op() -> None:
     y = x * 2.0
     node = sys.getsizeof(y)
     assert node + sys.getsizeof(y.data) + sys.getsizeof(y._da) <= 928 / 5
+
+
+def nested(depth: int) -> nn.Sequential:
+    """A linear layer inside so many modules, and a function after it in the outermost."""
+    modules = [nn.Sequential(nn.Linear(1, 1)) for _ in range(depth)]
+    for outer, inner in itertools.pairwise(modules):
+        outer.layers = [inner]
+    modules[0].layers.append(np.tanh)
+    return modules[0]
+
+
+def test_thousands_of_nested_modules() -> None:
+    depth = 3_000
+    net = nested(depth)
+    name = "layers.0." * depth
+    assert list(net.named_parameters()) == [f"{name}w", f"{name}b"]
+    assert len(net.named_modules()) == depth + 1
+    net.load_state_dict(net.state_dict())
+    assert not any(module.training for module in net.eval().named_modules().values())
+    shown = repr(net).splitlines()
+    assert len(shown) == 2 * depth + 2
+    assert shown[depth] == "  " * depth + "0: Linear(1, 1)"
+    assert net._repr_html_().startswith("<table>")
+    loss = net([[2.0]]).sum()
+    w, b = net.parameters()
+    assert loss.data == np.tanh(2.0 * w.data[0, 0] + b.data[0])
+    ((sequence, total),) = tg.gradient_paths(loss, w).by("module").items()
+    loss.backward()
+    assert total == pytest.approx(w.grad.item())
+    assert sequence == (name.removesuffix("."),)
+    assert str(viz.graph(loss, depth=1).source).count("cluster") < 5
+
+
+def test_a_call_of_nested_sequentials_notes_each_of_them() -> None:
+    """As if each had called the next, which a function in between makes them do."""
+    net = nested(3)
+    middle, inner = net.layers[0], net.layers[0].layers[0]
+
+    def called() -> list[list[Any]]:
+        """The modules that returned the result and its operand, from the outermost in."""
+        y = net(Value([[2.0]]))
+        return [[module for module, _ in _calls_at(made)] for made in (y, y.parents[0])]
+
+    in_turn = called()
+    middle.layers = [lambda x: inner(x)]
+    assert in_turn == called() == [[net], [middle, inner, inner.layers[0]]]
+
+
+def test_modules_that_contain_each_other_are_shown_once() -> None:
+    first, second = nn.Module(), nn.Module()
+    first.other, second.other = second, first  # type: ignore[attr-defined]
+    assert repr(first) == "Module(\n  other: Module(\n    other: Module(…)\n  )\n)"

@@ -60,20 +60,47 @@ def regions_of(*ends: Value) -> dict[Value, tuple[Region, ...]]:
     """
     calls = [(value, *call) for value in ancestors(*ends) for call in _calls_at(value)]
     modules = {id(module): module for _, module, _ in calls}
-    inside = {key: {id(m): path for path, m in module.named_modules().items()} for key, module in modules.items()}
-    names = _names(modules, inside)
+    bits, inside = _containment(modules)
+    made: dict[Value, int] = {}  # the modules whose calls returned a Value
+    for value, module, _ in calls:
+        made[value] = made.get(value, 0) | bits[id(module)]
+    names = _names(modules, bits, inside)
     regions: dict[tuple[int, int], Region] = {}  # by module and given Values
-    found: dict[Value, list[Region]] = {}
+    found: dict[Value, dict[int, Region]] = {}
     for value, module, given in calls:
         region = regions.setdefault((id(module), id(given)), Region(names[id(module)], module))
-        for node in _between(value, set(_values(given)), inside[id(module)]):
-            within = found.setdefault(node, [])
-            if all(other.module is not module for other in within):
-                within.append(region)
+        for node in _between(value, set(_values(given)), inside[id(module)], made):
+            found.setdefault(node, {}).setdefault(id(module), region)
+    sizes = {key: -own.bit_count() for key, own in inside.items()}  # outer modules contain more
     return {
-        node: tuple(sorted(within, key=lambda region: -len(inside[id(region.module)])))  # outer ones contain more
+        node: tuple(sorted(within.values(), key=lambda region: sizes[id(region.module)]))
         for node, within in found.items()
     }
+
+
+Bits = dict[int, int]
+"""Sets of modules by the ``id`` of a module: integers with a bit for each, as small as sets of thousands can be."""
+
+
+def _containment(modules: Mapping[int, Any]) -> tuple[Bits, Bits]:
+    """The bit of every module in and inside ``modules``, and the modules that each contains, itself among them."""
+    below: dict[int, list[int]] = {}
+    waiting = list(modules.values())
+    for module in waiting:
+        if id(module) not in below:
+            children = [child for _, child in module.named_children()]
+            below[id(module)] = [*map(id, children)]
+            waiting += children
+    bits = {key: 1 << k for k, key in enumerate(below)}
+    inside, changed = dict(bits), True
+    while changed:  # from the inside out: once, and once more to see that it is all, unless modules contain each other
+        changed = False
+        for key in reversed(below):
+            own = inside[key]
+            for child in below[key]:
+                own |= inside[child]
+            changed, inside[key] = changed or own != inside[key], own
+    return bits, inside
 
 
 def _calls_at(value: Value) -> Iterator[tuple[Any, tuple[Any, ...]]]:
@@ -86,18 +113,21 @@ def _calls_at(value: Value) -> Iterator[tuple[Any, tuple[Any, ...]]]:
                 yield module, given
 
 
-def _between(result: Value, inputs: set[Value], own: Mapping[int, str]) -> list[Value]:
+def _between(result: Value, inputs: set[Value], own: int, made: Mapping[Value, int]) -> list[Value]:
     """The Values that a call computed from its inputs for a result, in the module and those that it contains."""
 
     def reads(node: Value) -> list[Value]:
-        return [x for x in node.parents if not x.is_leaf and all(id(module) in own for module, _ in _calls_at(x))]
+        return [x for x in node.parents if not x.is_leaf and not made.get(x, 0) & ~own]
 
     return postorder([result], reads, inputs)
 
 
-def _names(modules: dict[int, Any], inside: dict[int, dict[int, str]]) -> dict[int, str]:
+def _names(modules: dict[int, Any], bits: Bits, inside: Bits) -> dict[int, str]:
     """The name of each module that was called, by its ``id``; empty for a single root that contains others."""
-    roots = [key for key in modules if not any(key in within and key != other for other, within in inside.items())]
+    contained = 0
+    for key in modules:
+        contained |= inside[key] & ~bits[key]
+    roots = [key for key in modules if not bits[key] & contained]
     alone = len(roots) == 1 and len(modules) > 1
     names: dict[int, str] = {}
     used: Counter[str] = Counter()
@@ -106,7 +136,8 @@ def _names(modules: dict[int, Any], inside: dict[int, dict[int, str]]) -> dict[i
         used[name] += 1
         names[root] = f"{name} {used[name]}" if used[name] > 1 else name
         start = f"{names[root]}." if names[root] else ""
-        names |= {key: start + path for key, path in inside[root].items() if path and key in modules}
+        paths = modules[root].named_modules().items()
+        names |= {id(module): start + path for path, module in paths if path and id(module) in modules}
     return names
 
 

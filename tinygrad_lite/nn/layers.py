@@ -176,16 +176,28 @@ class Sequential(Module):
         self.name_parameters()
 
     def __call__(self, x: Any) -> Any:
-        for layer in self.layers:
-            x = layer(x)
+        inside: list[tuple[Sequential, Any]] = []  # those that were entered, and what each was given
+        waiting = [iter(self.layers)]
+        while waiting:  # iterative: they may be nested deeper than Python's stack
+            for layer in waiting[-1]:
+                if isinstance(layer, Sequential) and type(layer).__call__ is _IN_SEQUENCE:
+                    inside.append((layer, x))
+                    waiting.append(iter(layer.layers))
+                    break
+                x = layer(x)
+            else:
+                waiting.pop()
+                if inside:
+                    layer, given = inside.pop()
+                    note(layer, (given,), x)  # as layer(x) does
         return x
 
-    def __repr__(self) -> str:
-        lines = [
-            f"  {k}: {layer if isinstance(layer, Module) else activation_name(layer)!s}".replace("\n", "\n  ")
-            for k, layer in enumerate(self.layers)
-        ]
-        return "\n".join(["Sequential(", *lines, ")"])
+    def _shown(self) -> list[tuple[str, Any]]:
+        shown = [x if isinstance(x, Module) else str(activation_name(x)) for x in self.layers]
+        return [(str(k), x) for k, x in enumerate(shown)]
+
+
+_IN_SEQUENCE = Sequential.__call__
 
 
 class MLP(Module):

@@ -74,15 +74,25 @@ class Module(Watched):
         found: dict[str, Module] = {}
         seen: set[int] = set()
         waiting: list[tuple[str, Module]] = [("", self)]
-        while waiting:
+        while waiting:  # iterative: modules may be nested deeper than Python's stack
             path, module = waiting.pop()
             if id(module) in seen:
                 continue
             seen.add(id(module))
             found[path] = module
-            inner = [(name, member) for name, member in _members(vars(module)) if isinstance(member, Module)]
-            waiting += [(_joined(path, name), member) for name, member in reversed(inner)]
+            waiting += [(_joined(path, name), member) for name, member in reversed(module.named_children())]
         return found
+
+    def named_children(self) -> list[tuple[str, Module]]:
+        """The modules directly inside, in order, each with its path of attributes.
+
+        >>> from tinygrad_lite import nn
+        >>> nn.Sequential(nn.Sequential(nn.Linear(3, 1)), np.tanh).named_children()
+        [('layers.0', Sequential(
+          0: Linear(3, 1)
+        ))]
+        """
+        return [(name, member) for name, member in _members(vars(self)) if isinstance(member, Module)]
 
     def named_parameters(self) -> dict[str, Value]:
         """The parameters by name: their path of attributes, or the names that a module gives to its own."""
@@ -213,12 +223,32 @@ class Module(Watched):
         title = f"{type(self).__name__}: {count:,} numbers in {len(parameters)} parameters"
         return table(title, ["parameter", "shape", "size", "gradient"], rows, note)
 
+    def _shown(self) -> list[tuple[str, Any]]:
+        """What ``repr`` lists by name: modules, and anything else as its text."""
+        return list(self.named_children())
+
     def __repr__(self) -> str:
-        inner = [(name, member) for name, member in _members(vars(self)) if isinstance(member, Module)]
-        if not inner:
-            return f"{type(self).__name__}()"
-        lines = [f"  {name}: {member!r}".replace("\n", "\n  ") for name, member in inner]
-        return "\n".join([f"{type(self).__name__}(", *lines, ")"])
+        lines: list[str] = []
+        open_: list[tuple[Module, Iterator[tuple[str, Any]]]] = []  # modules may be nested deeper than Python's stack
+        name, member = "", self
+        following: Any
+        while True:
+            margin = "  " * len(open_) + name
+            inner = member._shown() if isinstance(member, Module) and type(member).__repr__ is Module.__repr__ else None
+            if inner and not any(member is module for module, _ in open_):
+                lines.append(f"{margin}{type(member).__name__}(")
+                open_.append((member, iter(inner)))
+            elif inner is not None:
+                lines.append(f"{margin}{type(member).__name__}({'…' if inner else ''})")
+            else:
+                text = member if isinstance(member, str) else repr(member)
+                lines.append((margin + text).replace("\n", "\n" + "  " * len(open_)))
+            while open_ and (following := next(open_[-1][1], None)) is None:
+                open_.pop()
+                lines.append("  " * len(open_) + ")")
+            if not open_:
+                return "\n".join(lines)
+            name, member = f"{following[0]}: ", following[1]
 
 
 _LISTED = 40
