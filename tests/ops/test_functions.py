@@ -15,8 +15,10 @@ import tinygrad_lite as tg
 from tests.cases import CASES, LABELS, Case, ops_in, recorded
 from tests.checkers import check_function
 from tests.numpy_calls import NEW
+from tests.oracles.formulas import NEEDS_SCIPY
 from tinygrad_lite import Value
 from tinygrad_lite.core import elementwise
+from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.graph import topological
 from tinygrad_lite.core.maps import Scale
 from tinygrad_lite.core.value import Op, raw
@@ -48,6 +50,41 @@ def test_every_function_has_a_case() -> None:
 @EACH
 def test_case(example: Case, rng: np.random.Generator) -> None:
     check(example, rng)
+
+
+def _whole(*shape: int) -> Any:
+    return Value(np.arange(np.prod(shape)).reshape(shape) % 4 - 1, requires_grad=False)
+
+
+OF_INTEGERS: dict[str, Callable[[Any], Any]] = {
+    "linspace": lambda x: tg.linspace(x, x + 1, 4),
+    "diff": lambda x: tg.diff(x, prepend=0.5),
+    **{name: getattr(tg, name) for name, rule in TABLE.items() if len(rule.operands) == 1},
+}
+
+
+@pytest.mark.parametrize("name", OF_INTEGERS)
+def test_integers_count_as_the_numbers_that_they_are(name: str) -> None:
+    if name in NEEDS_SCIPY:
+        pytest.importorskip("scipy")
+    x = _whole(3, 4)
+    with np.errstate(all="ignore"):
+        found, expected = (OF_INTEGERS[name](one).data for one in (x, Value(x.data.astype(float))))
+    assert_allclose(found, expected, rtol=1e-15)
+
+
+NOT_OF_INTEGERS = {"eigh", "svd", "qr", "pinv", "inv", "det", "slogdet", "solve", "cholesky", "interp", "nanquantile"}
+"""Cases that are singular at small integers, or make other operands of the first one's dtype."""
+
+
+@pytest.mark.parametrize("example", [one for one in CASES if one.name not in NOT_OF_INTEGERS and not one.empty],
+                         ids=lambda example: example.label)  # fmt: skip
+def test_a_constant_of_integers_gives_what_its_floats_give(example: Case, rng: np.random.Generator) -> None:
+    arrays = example.small_integers(rng)
+    whole = [Value(x.astype(int) if isinstance(x, np.ndarray) else x, requires_grad=False) for x in arrays]
+    with np.errstate(all="ignore"):
+        found, expected = example.ours(*whole), example.ours(*(Value(x, requires_grad=False) for x in arrays))
+    assert_allclose(found.data, expected.data, rtol=1e-12)
 
 
 @EACH

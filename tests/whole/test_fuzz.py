@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tg
-from tinygrad_lite.compiler import tape
+from tinygrad_lite.compiler import codegen, tape
 from tinygrad_lite.compiler.buffers import Buffers
 from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import Elementwise
@@ -29,20 +29,15 @@ from tools.fuzz.scripts import script
 from tools.fuzz.shrinking import shrunk
 from tools.fuzz.ways import WAYS
 
-GROUPS, EACH = 10, 20
+GROUPS, EACH = 10, 12
 """The programs of make test: so many groups of so many seeds. ``make fuzz`` draws others."""
 
-OFTEN: list[str] = []
+OFTEN = ["compiled", "compiled by level"]
 """The ways that every program is run in; each of the others runs one program in so many."""
-WAITING = {"compiled", "compiled by level"}
-"""Ways that are not run yet, for they fail on many programs."""
-REPORTED: dict[int, str] = {
-    35: "logaddexp of a 0-d array and a number",
-    109: "softmax of integers",
-    160: "logaddexp of a 0-d array and a number",
-}
-"""Seeds that fail today, and why."""
-SELDOM = {"keep": 2, "sweep": 2, "checkpoint": 3, "forward mode": 3, "differences": 3, "hvp": 4, "manual_backprop": 8}
+SELDOM = {
+    "in double precision": 2, "keep": 4, "sweep": 4, "checkpoint": 4, "forward mode": 4, "differences": 4, "hvp": 6,
+    "manual_backprop": 12,
+}  # fmt: skip
 
 NOT_DRAWN: dict[str, str] = {}
 """Functions that no program calls, and why."""
@@ -51,17 +46,17 @@ drawn = cache(draw)
 
 
 def ways_of(seed: int) -> list[str]:
-    return OFTEN + [way for way, every in SELDOM.items() if seed % every == 0]
+    return OFTEN + [way for way, every in SELDOM.items() if seed % every == every // 2]
 
 
 def test_every_way_is_run() -> None:
-    assert {*OFTEN, *SELDOM, *WAITING} == {*WAYS} - {"compiled to machine code"}
+    assert {*OFTEN, *SELDOM} == {*WAYS} - {"compiled to machine code"}
 
 
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_all_ways_agree(group: int) -> None:
     skipped = 0
-    for seed in sorted({*range(group * EACH, (group + 1) * EACH)} - REPORTED.keys()):
+    for seed in range(group * EACH, (group + 1) * EACH):
         try:
             failure = judged(drawn(seed), ways_of(seed))
         except IllConditioned:
@@ -108,9 +103,16 @@ def wrong_derivative(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Elementwise, "chain", chained)
 
 
-def views_without_base(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The compiler forgets that a view reads its base's memory, and gives it away."""
-    monkeypatch.setattr(Buffers, "roots", lambda self, slot: {slot})
+def released_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiler gives an array's memory away one call before it is read last, and does not check lifetimes."""
+    planned = Buffers.__init__
+
+    def early(self: Buffers, *rest: Any) -> None:
+        planned(self, *rest)
+        self.last = {slot: k - 1 for slot, k in self.last.items()}
+
+    monkeypatch.setattr(Buffers, "__init__", early)
+    monkeypatch.setattr(codegen, "check_lifetimes", lambda *rest: None)
 
 
 def wrong_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +129,7 @@ def wrong_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "differences": wrong_derivative,
-    "compiled": views_without_base,
+    "compiled": released_early,
     "manual_backprop": wrong_line,
 }
 

@@ -57,9 +57,7 @@ class Elementwise(Op):
         self._unit = {k for k, e in given.items() if e == "1"}  # no factor at all
         self._local_floats = _Compiled(lambda k: self._on_floats(given[k]))
         self._local_arrays = _Compiled(lambda k: compiled(rule, array_source(given[k]), LOCAL_FUNCTIONS))
-        self._local_values = _Compiled(
-            lambda k: compiled(rule, value_source((rule.again or rule.derivatives)[k] or ""), VALUE_FUNCTIONS)
-        )
+        self._local_values = _Compiled(lambda k: compiled(rule, value_source(given[k]), VALUE_FUNCTIONS))
 
     def _on_floats(self, expression: str) -> Callable[..., Any]:
         names = {name: name for name in (*self.rule.operands, "out")}

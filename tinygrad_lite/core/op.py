@@ -29,8 +29,6 @@ class Op:
     line: str | None = None
     """The line of the user's code that made its node, if ``detect_anomaly`` noted it."""
 
-    classes: int | None = None
-    """The operand with probabilities of classes along its last axis: class numbers may be given instead."""
     linear = False
     """Whether it is linear in every operand, and the edges add up to its value."""
     listed = False

@@ -274,8 +274,7 @@ def sweep(end: Value, semiring: Semiring, wrt: Any) -> Any:
     """One statistic of the paths from ``end`` to every element of ``wrt``, by one reverse sweep.
 
     ``end`` has one element. ``wrt`` is a Value, a sequence of Values, a mapping by name, or a module; the result has
-    the same form: an array of the Value's shape (a number for a scalar), a list, a dict, a dict by parameter name. What
-    has the gradient's units has the Value's dtype, too.
+    the same form: an array of the Value's shape (a number for a scalar), a list, a dict, a dict by parameter name.
 
     Raises ``ShapeError`` unless ``end`` has one element, ``NonFiniteError`` for an infinite local derivative or NaN.
 
@@ -301,8 +300,8 @@ def sweep(end: Value, semiring: Semiring, wrt: Any) -> Any:
         if not isinstance(value, Value):
             raise ArgumentError(f"sweep: wrt holds Values, got {type(value).__name__}; pass Values or a module")
         if value not in cotangents:
-            return semiring.stored(semiring.result(semiring.zero(value.shape)), value.dtype)
-        return _own(semiring.stored(semiring.result(cotangents[value]), value.dtype))
+            return semiring.result(semiring.zero(value.shape))
+        return _own(semiring.result(cotangents[value]))
 
     if isinstance(wrt, Value):
         return statistic(wrt)

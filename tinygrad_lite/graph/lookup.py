@@ -116,11 +116,8 @@ def element_of(value: Value, at: Any, who: str, what: str) -> Index:
                 f"for example {what}{(0,) * len(shape)}"
             )
         return (0,) * len(shape)
-    numbers = at if isinstance(at, tuple | list) else (at,)
     try:
-        if any(isinstance(number, bool) for number in numbers):  # True would be element 1
-            raise TypeError
-        index = tuple(map(operator.index, numbers))
+        index = tuple(map(operator.index, at if isinstance(at, tuple | list) else (at,)))
     except TypeError:
         raise ValueTypeError(f"{who}: {what} takes whole numbers, one for each axis, got {at!r}") from None
     if len(index) != len(shape):

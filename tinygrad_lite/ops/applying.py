@@ -12,7 +12,7 @@ from ..core.shapes import ndim_of, shape_of
 from ..core.value import describe, raw
 from ..errors import ArgumentError
 from .axes import one_axis
-from .casting import of_dtype
+from .casting import float_dtype, of_dtype
 from .joining import concatenate, stack
 from .manipulation import broadcast_to, flattened, moveaxis, reshape
 from .registry import function
@@ -69,7 +69,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **opti
         raise ArgumentError(
             f"piecewise: {len(conditions)} conditions take as many functions, or one more; got {len(funclist)}"
         )
-    flat, dtype = flattened(x), getattr(raw(x), "dtype", float)
+    flat, dtype = flattened(x), float_dtype(x)
     parts: list[Any] = [np.zeros(1, dtype)]
     source = np.zeros(math.prod(shape_of(x)), dtype=np.intp)
     filled = 1

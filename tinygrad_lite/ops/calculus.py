@@ -16,10 +16,9 @@ from ..core.maps import Chain, Scan
 from ..core.shapes import ndim_of, shape_of
 from ..core.value import Op, describe, on_constants, on_data, raw, record
 from ..errors import ArgumentError, ShapeError
-from ..semirings.summation import running
 from . import elementary
 from .axes import Axis, axes_of, one_axis
-from .casting import astype, of_dtype
+from .casting import astype, float_dtype, of_dtype
 from .joining import concatenate
 from .manipulation import broadcast_to, flattened, moveaxis, ravel, reshape
 from .reductions import sum as total
@@ -54,7 +53,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     for end in (prepend, append):
         if end is not None and not ndim_of(end):
             end = broadcast_to(end, tuple(1 if j == ndim_of(x) + k else m for j, m in enumerate(shape_of(x))))
-            end = astype(end, raw(x).dtype)
+            end = astype(end, float_dtype(x))
         ends.append(end)
     if prepend is not None or append is not None:
         x = concatenate([part for part in (ends[0], x, ends[1]) if part is not None], axis=k)
@@ -209,7 +208,7 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
         raise ArgumentError(f"linspace: num is how many numbers, at least 0; got {num}")
     parts = num - 1 if endpoint else num
     shape = np.broadcast_shapes(shape_of(start), shape_of(stop))
-    dtype = np.result_type(*(getattr(raw(end), "dtype", 0.0) for end in (start, stop)))
+    dtype = float_dtype(start, stop)
     share = np.reshape(np.arange(num) / max(parts, 1), (num,) + (1,) * len(shape)).astype(dtype)
     out = elementary.add(elementary.mul(start, 1 - share), elementary.mul(stop, share))
     out = moveaxis(out, 0, axis) if shape else out
@@ -231,9 +230,6 @@ class CumSum(Op):
     linear = True
 
     def forward(self, *data: Any) -> Any:
-        return running(data[0], self.axis)
-
-    def written(self, *data: Any) -> Any:
         return np.cumsum(data[0], axis=self.axis)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..core.maps import Chain
-from ..core.value import Op, Value, describe, record
+from ..core.value import Op, Value, describe, raw, record
 from ..errors import ValueTypeError
 from .registry import function
 
-__all__ = ["argument", "astype", "cast", "of_dtype"]
+__all__ = ["argument", "astype", "cast", "float_dtype", "floating", "of_dtype"]
 
 
 class _Argument(Op):
@@ -74,6 +74,16 @@ def astype(x: Any, dtype: Any) -> Any:
 def of_dtype(x: Any, dtype: Any) -> Any:
     """A number, an array or a Value in a precision; itself if it has that already, or is a scalar Value."""
     return x if getattr(x, "dtype", None) == dtype else astype(x, dtype)
+
+
+def float_dtype(*xs: Any) -> np.dtype[Any]:
+    """The dtype of numbers between those of ``xs``: that of their floats, float64 for integers alone."""
+    return np.result_type(0.0, *(getattr(raw(x), "dtype", 0.0) for x in xs))
+
+
+def floating(data: Any) -> Any:
+    """An array as it is, one of integers or booleans in float64: for ops whose result lies between whole numbers."""
+    return data.astype(np.float64) if data.dtype.kind in "iub" else data
 
 
 def cast(x: Any, like: Value) -> Any:

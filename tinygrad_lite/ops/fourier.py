@@ -19,6 +19,7 @@ from ..core.value import Op, describe, raw, record
 from ..errors import ArgumentError
 from . import elementary
 from .axes import one_axis
+from .casting import float_dtype, floating
 from .complex_pairs import made, parts_of
 from .dense import Dense
 from .joining import stack
@@ -47,7 +48,7 @@ class RealFourier(Op):
     sign = "ℱ"
 
     def forward(self, *data: Any) -> Any:
-        x = data[0]
+        x = floating(data[0])
         if self.transposed:
             out = np.real(np.fft.fft(x[..., 0, :], self.n)) + np.imag(np.fft.fft(x[..., 1, :], self.n))
         else:
@@ -196,7 +197,7 @@ def irfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None)
     size = _length(parts[0], 2 * (shape_of(parts[0])[-1] - 1) if n is None else n, "irfft")
     weights = np.full(size // 2 + 1, 2.0 * _scale(norm, size, True, "irfft"))  # each stands for its conjugate too
     weights[[0, -1] if size % 2 == 0 else [0]] *= 0.5  # but for these, which are real
-    weights = weights.astype(getattr(raw(real), "dtype", float))
+    weights = weights.astype(float_dtype(real))
     rows = stack([_fitted(x, size // 2 + 1) * weights for x in parts], axis=-2)
     return moveaxis(record(RealFourier(size, True), (rows,)), -1, k)
 

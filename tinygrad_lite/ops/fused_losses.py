@@ -20,6 +20,7 @@ from ..core.value import Folded, Op, Value, constant, describe, plain, raw, reco
 from ..errors import ArgumentError, IndexRangeError, ShapeError
 from .activations import softmax
 from .axes import all_axes
+from .casting import floating
 from .reductions import logsumexp, sum
 from .registry import function
 
@@ -109,7 +110,7 @@ class CrossEntropy(FusedLoss):
         return logsumexp(outputs, axis=-1) - picked  # type: ignore[no-any-return]
 
     def forward(self, *data: Any) -> Any:
-        logits, labels = data
+        logits, labels = floating(data[0]), data[1]
         top = np.maximum.reduce(logits, axis=-1, keepdims=True)
         e = logits - top
         picked = e[np.arange(len(labels)), labels] if labels.ndim != logits.ndim else None
@@ -155,7 +156,6 @@ class _Expected(Op):
 
     name = "expected"
     sign = "Σt·z"
-    classes = 1
 
     def forward(self, *data: Any) -> Any:
         with np.errstate(invalid="ignore"):  # a logit of -inf, whose class has no probability

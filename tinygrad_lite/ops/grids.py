@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from ..core.shapes import ndim_of, shape_of
-from ..core.value import describe, on_data, raw
+from ..core.value import describe, on_data
 from ..errors import ArgumentError, ShapeError
 from . import elementary
 from .calculus import linspace
+from .casting import float_dtype
 from .manipulation import broadcast_to, expand_dims, moveaxis, reshape
 from .registry import function
 
@@ -75,7 +76,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, axis:
             f"geomspace: numbers at equal ratios have one sign and are not 0; got {describe(start)}, {describe(stop)}"
         )
     shape = np.broadcast_shapes(shape_of(start), shape_of(stop))
-    dtype = np.result_type(*(getattr(raw(end), "dtype", 0.0) for end in (start, stop)))
+    dtype = float_dtype(start, stop)
     share = np.reshape(linspace(0.0, 1.0, num, endpoint), (num,) + (1,) * len(shape)).astype(dtype)
     out = elementary.mul(start, elementary.pow(elementary.div(stop, start), share))
     return moveaxis(out, 0, axis) if shape else out

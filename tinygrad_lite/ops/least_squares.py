@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.shapes import ndim_of, shape_of
-from ..core.value import describe, on_data, raw
+from ..core.value import describe, on_data
 from ..errors import ShapeError
 from . import elementary
+from .casting import float_dtype
 from .decompositions import pinv, svdvals
 from .linalg import matrices
 from .products import matmul
@@ -46,7 +47,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> LstsqResult:
     shape = shape_of(matrices(a, "lstsq", square=False))
     if len(shape) != 2 or ndim_of(b) not in (1, 2) or shape_of(b)[0] != shape[0]:
         raise ShapeError(f"lstsq: needs a matrix and as many rows beside it, got {describe(a)} and {describe(b)}")
-    eps = np.finfo(getattr(raw(a), "dtype", float)).eps
+    eps = np.finfo(float_dtype(a)).eps
     rcond = float(eps * max(shape) if rcond is None else eps if rcond < 0 else rcond)
     x, values = matmul(pinv(a, rcond), b), svdvals(a)
     rank = on_data(lambda data: int(np.sum(data > rcond * np.max(data, initial=0.0))), values)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..core.shapes import ndim_of, shape_of
-from ..core.value import Value, describe, on_constants, on_data, raw
+from ..core.value import Value, describe, on_constants, on_data
 from ..errors import ArgumentError, ShapeError, ValueTypeError
 from . import elementary
 from .axes import Axis, axes_of
+from .casting import float_dtype
 from .manipulation import expand_dims, moveaxis, reshape
 from .registry import function
 from .selection import getitem, sort, take_along_axis
@@ -125,7 +126,7 @@ def _quantile(x: Any, q: Any, axis: Any, keepdims: bool, method: str, who: str, 
     ordered = sort(flat)
     place = _PLACES[method](q.reshape(-1) * (n - 1))
     low = np.floor(place).astype(np.intp)
-    share = (place - low).astype(getattr(raw(x), "dtype", float))
+    share = (place - low).astype(float_dtype(x))
     if np.any(share):
         # A place on an element takes that element twice, by a half: 0 times an infinite neighbour would be NaN.
         high, share = low + (share > 0), np.where(share > 0, share, share.dtype.type(0.5))

@@ -13,9 +13,9 @@ from ..core.maps import Chain, Gather, SumOver
 from ..core.shapes import Shape, ndim_of, shape_of
 from ..core.value import Op, Value, describe, on_constants, plain, raw, record
 from ..errors import ArgumentError, ShapeError
-from ..semirings.summation import added, is_long
 from . import elementary
 from .axes import Axis, axes_of
+from .casting import floating
 from .joining import concatenate
 from .manipulation import reshape, transpose
 from .rearrangement import diagonal
@@ -54,9 +54,6 @@ class Sum(_Reduction):
     linear = True
 
     def forward(self, *data: Any) -> Any:
-        return added(data[0], self.axes, self.keepdims)
-
-    def written(self, *data: Any) -> Any:
         return np.add.reduce(data[0], axis=self.axes, keepdims=self.keepdims)  # type: ignore[call-overload]
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
@@ -71,12 +68,6 @@ class Mean(_Reduction):
     linear = True
 
     def forward(self, *data: Any) -> Any:
-        x = data[0]
-        if is_long(x, self.axes):
-            return added(x, self.axes, self.keepdims) / math.prod(shape_of(x)[axis] for axis in self.axes)
-        return np.mean(x, axis=self.axes, keepdims=self.keepdims)
-
-    def written(self, *data: Any) -> Any:
         return np.mean(data[0], axis=self.axes, keepdims=self.keepdims)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
@@ -182,6 +173,7 @@ class LogSumExp(_Reduction):
         x = data[0]
         if not ndim_of(x):
             return x
+        x = floating(x)
         top = np.max(x, axis=self.axes, keepdims=True, initial=-np.inf)
         shift = np.where(np.isfinite(top), top, 0.0).astype(x.dtype, copy=False)
         with np.errstate(divide="ignore"):  # the log of 0, if all are -inf

@@ -11,6 +11,7 @@ import numpy as np
 from ..core.maps import Chain, Scale
 from ..core.shapes import ndim_of
 from ..core.value import Op, record
+from .casting import float_dtype
 from .registry import function
 
 __all__ = ["I0", "i0"]
@@ -36,7 +37,7 @@ class I0(Op):
     def forward(self, *data: Any) -> Any:
         if not self.order:
             return np.i0(data[0])
-        nodes = _COSINES.astype(getattr(data[0], "dtype", float))
+        nodes = _COSINES.astype(float_dtype(data[0]))
         terms = np.expand_dims(data[0], -1) * nodes
         return np.mean((np.sinh if self.order % 2 else np.cosh)(terms) * nodes**self.order, axis=-1)
 

@@ -101,7 +101,7 @@ class Drawing:
         name = f"v{len(self.statements)}"
         out = self.tried(text)
         if isinstance(out, _Several):
-            text = f"{text}[{self.below(out.results)}]"
+            text += self.one(out.parts)
             out = self.tried(text)
         if out is None and not self.suspect:
             return None
@@ -200,7 +200,9 @@ class Drawing:
         except REFUSALS:
             raise _Refused from None
         if isinstance(out, tuple | list) and out:
-            return _Several(len(out)), []
+            return _Several([f"[{k}]" for k in range(len(out))]), []
+        if isinstance(getattr(out, "imag", None), Value):  # a complex result
+            return _Several([".real", ".imag"]), []
         if not isinstance(out, Value) or out.dtype.kind != "f" or out.size > LARGEST or not out.requires_grad:
             raise _Refused
         weights = rng.uniform(0.5, 1.5, out.shape)
@@ -213,9 +215,9 @@ class _Refused(Exception):
 
 
 class _Several(NamedTuple):
-    """A function returned so many results."""
+    """A function returned several results: how each is taken out of them."""
 
-    results: int
+    parts: list[str]
 
 
 def _tame(arrays: list[Any], largest: float) -> bool:

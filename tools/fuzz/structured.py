@@ -39,8 +39,11 @@ def _rectangular(d: Drawing) -> str:
 
 KINDS: dict[str, Callable[[Drawing], str]] = {
     **dict.fromkeys(["inv", "det", "slogdet", "solve", "matrix_power"], _square),
-    **dict.fromkeys(["cholesky", "eigh", "eigvalsh"], _symmetric),
-    **dict.fromkeys(["svd", "svdvals", "qr", "pinv"], _rectangular),
+    **dict.fromkeys(["cholesky", "eigh", "eigvalsh", "eig", "eigvals"], _symmetric),
+    **dict.fromkeys(["svd", "svdvals", "qr", "pinv", "cond"], _rectangular),
+    "lstsq": _square,
+    **dict.fromkeys(["logspace", "geomspace"], lambda d: d.within(d.any(), 0.5, 2.5)),
+    "corrcoef": lambda d: d.fitted((2, 3)),
     "cross": lambda d: d.fitted(d.one([(3,), (2, 3)])),
     "interp": lambda d: d.within(d.any(), -0.9, 0.9),
     **dict.fromkeys(["diagonal", "trace", "fliplr", "rot90"], lambda d: d.any(least=2, size=1)),
@@ -152,6 +155,26 @@ def _shaped(d: Drawing) -> str:
     return str(d.one([f"tg.{name}({x})", f"tg.{name}({x}, {y})[1]"]))
 
 
+def _extract(d: Drawing) -> str:
+    x = d.any(least=1)
+    return f"tg.extract({literal(d.rng.random(np.shape(d.data[x])) > 0.4)}, {x})"
+
+
+def _choose(d: Drawing) -> str:
+    shape = d.one([(2,), (3,), (2, 3)])
+    return f"tg.choose({literal(d.rng.integers(0, 2, shape))}, [{d.fitted(shape)}, {d.fitted(shape)}])"
+
+
+def _along(d: Drawing) -> str:
+    x = d.any(least=1, size=1)
+    return f"tg.apply_along_axis({d.one(['tg.cumsum', 'tg.sum', 'tg.tanh'])}, {axis_of(d, d.data[x])}, {x})"
+
+
+def _piecewise(d: Drawing) -> str:
+    x = d.any(least=1)
+    return f"tg.piecewise({x}, [{x} < 0.3], [tg.sin, {d.one(['tg.cos', '0.5'])}])"
+
+
 def _gradient(d: Drawing) -> str:
     x = d.any(least=1)
     return f"tg.gradient({x}, {d.one(['1.0', '0.5'])}, axis={axis_of(d, d.data[x])}, edge_order={d.one([1, 2])})"
@@ -163,6 +186,10 @@ WHOLE: dict[str, Callable[[Drawing], str]] = {
     "multi_dot": _multi_dot,
     "linspace": _linspace,
     "gradient": _gradient,
+    "extract": _extract,
+    "choose": _choose,
+    "apply_along_axis": _along,
+    "piecewise": _piecewise,
     **{name: _pieces(name) for name in ("split", "array_split", "vsplit", "hsplit", "dsplit")},
     **dict.fromkeys(["atleast_1d", "atleast_2d", "atleast_3d"], _shaped),
 }

@@ -131,6 +131,16 @@ def compiled_machine_code(case: Case) -> Found:
     return compiled(case, "numba")
 
 
+def in_double_precision(case: Case) -> Found:
+    """Eager on the same numbers in float64: those of float32, of integers and of booleans."""
+
+    def wide(data: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: np.asarray(x, np.float64) if np.shape(x) else float(x) for name, x in data.items()}
+
+    steps = [wide(step) for step in case.steps]
+    return eager(Case(case.program, wide(case.initial), case.makers, steps, case.optimizer_of))
+
+
 def recorded(case: Case) -> tuple[Value, dict[str, Value]]:
     """The loss of the first step, and the parameters that it reads."""
     run = case.run()
@@ -255,6 +265,7 @@ WAYS: dict[str, tuple[Way, Way]] = {
     "keep": (eager, kept_leaves),
     "sweep": (eager, swept),
     "manual_backprop": (eager, by_hand),
+    "in double precision": (eager, in_double_precision),
     "forward mode": (reverse_mode, forward_mode),
     "differences": (reverse_mode, differences),
     "hvp": (gradient_pulled, hessian_product),
