@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tinygrad_lite as tg
 from tinygrad_lite import Value, datasets, nn, optim
 from tinygrad_lite.errors import ArgumentError, ValueTypeError
 from tinygrad_lite.training import train
@@ -91,8 +92,64 @@ def test_a_cost_that_is_no_number_ends_it() -> None:
     ):
         train(loss, optimizer, steps=1000, progress=False)
     w.data = float("nan")
-    with pytest.raises(ArgumentError, match="train: the cost became nan after 0 steps"):
+    with pytest.raises(ArgumentError, match=r"nan after 0 steps; 'w' is nan in the weights to start from: use others"):
         train(loss, optimizer, steps=1000, progress=False)
+
+
+def regression(x: Any, t: Any, lr: float = 0.1) -> tuple[nn.MLP, Any]:
+    net = nn.MLP([2, 3, 1], activation="tanh", output="linear", rng=0)
+    return net, lambda: train(
+        lambda: nn.losses.mse(net(x), t), optim.SGD(net.parameters(), lr=lr), steps=200, progress=False
+    )
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_cost_that_is_no_number_because_of_the_data_names_the_place(bad: float) -> None:
+    x, t = np.ones((4, 2)), np.zeros((4, 1))
+    broken = x.copy()
+    broken[2, 1] = bad * 0.0 if np.isnan(bad) else bad
+    if np.isnan(bad):
+        message = (
+            r"cost became nan after 0 steps; 'x' \(of shape \(4, 2\)\) holds nan at row 2, column 1 in the data: leave"
+        )
+        with pytest.raises(ArgumentError, match=message):
+            regression(Value(broken, name="x", requires_grad=False), t)[1]()
+        with pytest.raises(ArgumentError, match=r"holds nan at row 2, column 1 in the data"):
+            regression(broken, t)[1]()
+    target = t.copy()
+    target[1:3] = bad
+    with pytest.raises(
+        ArgumentError, match=r"'t' \(of shape \(4, 1\)\) holds (nan|inf) at row 1, column 0 and in 1 other place"
+    ):
+        regression(x, target)[1]()
+    w = Value(1.0, name="w")
+    with pytest.raises(ArgumentError, match=r"'t' \(of shape \(4,\)\) holds (nan|inf) at element 1"):
+        train(lambda: nn.losses.mse(w * np.ones(4), target[:, 0]), optim.SGD([w], lr=0.1), steps=2, progress=False)
+
+
+def test_scalar_data_that_are_no_numbers_are_named() -> None:
+    net = nn.scalar.MLP(2, [2, 1], activation="tanh", rng=0)
+    rows = [[0.0, 1.0], [float("nan"), 1.0]]
+    with pytest.raises(ArgumentError, match="'x0@1' is nan in the data"):
+        train(
+            lambda: nn.losses.mse([[y] for y in net.batch(rows)], [[0.0], [1.0]]),
+            optim.SGD(net.parameters(), lr=0.1),
+            steps=2,
+            progress=False,
+        )
+
+
+def test_infinities_that_are_meant_are_not_blamed_for_a_step_that_is_too_large() -> None:
+    mask, hole = np.array([0.0, -np.inf, 0.0]), np.array([1.0, np.nan, 1.0])
+    w = Value([1.0, 2.0, 3.0], name="w")
+
+    def loss() -> Value:
+        known = tg.where(np.isfinite(hole), hole, 0.0)
+        return (tg.softmax(w + mask) * known).sum() + w.square().square().sum()
+
+    match = r"after [1-9]\d* steps; use a smaller lr than 10"
+    with np.errstate(all="ignore"), pytest.raises(ArgumentError, match=match):
+        train(loss, optim.SGD([w], lr=10.0), steps=100, progress=False)
 
 
 @pytest.mark.parametrize("steps", [0, -1, 1.5, True, "10"])

@@ -8,7 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .core.value import Value
+import numpy as np
+
+from .core.graph import postorder
+from .core.value import Value, describe
 from .errors import ArgumentError, ValueTypeError
 from .optim import Optimizer
 
@@ -69,7 +72,8 @@ def train(
     or the limit ended the training.
 
     Raises ``ArgumentError`` for bad settings, and when the cost becomes infinite or NaN: the parameters are left as
-    they were before the step that would have used it. ``ValueTypeError`` if ``loss`` does not return a Value.
+    they were before the step that would have used it. Where it comes from the data, the error names the element.
+    Raises ``ValueTypeError`` if ``loss`` does not return a Value.
 
     >>> from tinygrad_lite import Value, optim
     >>> w = Value(3.0, name="w")
@@ -110,8 +114,38 @@ def _checked_cost(end: Any, step: int, optimizer: Optimizer) -> float:
         )
     cost = end.item()
     if not math.isfinite(cost):
-        raise ArgumentError(
-            f"train: the cost became {cost} after {step} steps; "
-            f"use a smaller lr than {optimizer.lr:g}, or other weights to start from"
-        )
+        raise ArgumentError(f"train: the cost became {cost} after {step} steps; {_remedy(end, step, optimizer)}")
     return cost
+
+
+def _remedy(end: Value, step: int, optimizer: Optimizer) -> str:
+    """Where a cost that is no number comes from, if it is the data or the start; else a smaller step."""
+    leaves = [value for value in _not_finite(end) if value.is_leaf]
+    weights = [leaf for leaf in leaves if leaf.requires_grad]
+    data = [leaf for leaf in leaves if not leaf.requires_grad and (not weights or np.isnan(leaf.data).any())]
+    if data and not (weights and step):
+        return f"{_place(data[0])} in the data: leave out what is not known, or fill it in"
+    if weights and not step:
+        return f"{_place(weights[0])} in the weights to start from: use others"
+    return f"use a smaller lr than {optimizer.lr:g}, or other weights to start from"
+
+
+def _not_finite(end: Value) -> list[Value]:
+    """The Values that are infinite or NaN somewhere, and by way of which alone ``end`` is."""
+    return postorder([end], lambda node: [x for x in node.parents if not np.isfinite(x.data).all()])
+
+
+def _place(leaf: Value) -> str:
+    """The first element of a leaf that is infinite or NaN, and how many there are."""
+    bad = ~np.isfinite(np.atleast_1d(leaf.data))
+    index = tuple(map(int, np.argwhere(bad)[0]))
+    words = dict(enumerate([["element"], ["row", "column"]], start=1)).get(len(index))
+    place = (
+        ", ".join(f"{word} {i}" for word, i in zip(words, index, strict=True)) if words else f"element {list(index)}"
+    )
+    others = int(bad.sum()) - 1
+    more = f" and in {others} other place{'s' if others > 1 else ''}" if others else ""
+    found = float(np.atleast_1d(leaf.data)[index])
+    if not leaf.shape:
+        return f"{leaf.name!r} is {found}" if leaf.name else f"a number is {found}"
+    return f"{describe(leaf)} holds {found} at {place}{more}"

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import tinygrad_lite as tg
 from tests.oracles.brute_force import TooManyPaths, every_path, statistic
 from tests.path_checks import assert_statistics
-from tinygrad_lite import Value
+from tinygrad_lite import Value, nn, semirings
 from tinygrad_lite.core.graph import ancestors, topological
 from tinygrad_lite.core.sweeps import forward, reverse
 from tinygrad_lite.errors import ArgumentError, GraphError, ShapeError, TinygradError
@@ -594,3 +594,32 @@ def test_sweep_from_an_end_of_one_element() -> None:
         tg.sweep(x * 2.0, COUNT, wrt=x)
     with pytest.raises(ArgumentError, match=r"sweep: wrt holds Values, got float; pass Values or a module"):
         tg.sweep(y, COUNT, wrt=[1.0])
+
+
+LOSSES_OF_FLOAT32: list[Any] = [
+    lambda y: nn.losses.half_squared_error(y, np.zeros((3, 2), np.float32)),
+    lambda y: nn.losses.mse(y, np.zeros((3, 2))),
+    lambda y: nn.losses.cross_entropy(y, np.array([0, 1, 0])),
+    lambda y: y.sum(),
+    lambda y: y.mean(axis=0).sum() * 2.0,
+    lambda y: tg.norm(y),
+    lambda y: tg.logsumexp(y),
+    lambda y: y[0, 0] * 1e-30 * 1e-30,
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES_OF_FLOAT32)
+def test_what_has_the_gradients_units_has_the_dtype_of_the_value(loss: Any) -> None:
+    net = nn.MLP([2, 3, 2], activation="tanh", rng=0, dtype=np.float32)
+    end, w = loss(net(np.ones((3, 2), np.float32))), net.layers[0].w
+    end.backward()
+    for semiring in (semirings.GRADIENT, semirings.MAGNITUDE, semirings.MAX, semirings.MOST_POSITIVE):
+        assert tg.sweep(end, semiring, wrt=w).dtype == np.float32
+    np.testing.assert_allclose(tg.sweep(end, semirings.GRADIENT, wrt=w), w.grad, rtol=1e-5, atol=1e-7)
+    count, total, magnitude = tg.sweep(end, semirings.SPECTRUM, wrt=w).popitem()[1]
+    assert [count.dtype, total.dtype, magnitude.dtype] == [np.int64, np.float32, np.float32]
+    assert tg.sweep(end, semirings.COUNT, wrt=w).dtype == np.int64
+    assert tg.sweep(end, semirings.LOG_MAGNITUDE, wrt=w).dtype == np.float64
+    gp = tg.gradient_paths(end, w, at=(0, 0))
+    assert gp.through("n1").dtype == np.float32
+    assert {flow.contribution.dtype for flow in gp.flow() if flow.operand.shape} == {np.dtype(np.float32)}

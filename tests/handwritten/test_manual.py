@@ -231,7 +231,7 @@ def test_saturated_neurons_keep_their_digits() -> None:
     x, w = Value(30.0, name="x", requires_grad=False), Value(1.0, name="w")
     n = tg.sigmoid(w * x)
     n.name = "n"
-    for loss, written in ((n * 2.0, "n * sigmoid(-"), ((w * x).tanh() * 2.0, "sigmoid(")):
+    for loss, written in ((n * 2.0, "n * sigmoid(-"), ((w * x).tanh() * 2.0, "sech2(w * x)")):
         source = manual_backprop(loss, [w])
         assert written in source
         agrees(source, loss, {"w": w})
@@ -318,9 +318,31 @@ def test_classification(labels: Any, rng: np.random.Generator) -> None:
     agrees(source, loss, net.named_parameters())
     well_set(source)
     other, again = rng.standard_normal((4, 5)), labels[::-1]
-    t = again if again.ndim == 2 else np.eye(3)[again]  # however they are given, the source takes probabilities
     loss = nn.losses.cross_entropy(net(other), again)
-    agrees(source, loss, net.named_parameters(), x=other, t=t)
+    agrees(source, loss, net.named_parameters(), x=other, t=again)
+    if again.ndim == 1:  # however they were given, the source takes probabilities, too
+        agrees(source, loss, net.named_parameters(), x=other, t=np.eye(3)[again])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_class_numbers_where_there_are_as_many_samples_as_classes(dtype: Any, rng: np.random.Generator) -> None:
+    net = nn.MLP([5, 3], output="linear", rng=0, dtype=dtype)
+    x, labels = rng.standard_normal((3, 5)).astype(dtype), np.array([2, 0, 2])
+    source = manual_backprop(nn.losses.cross_entropy(net(x), np.array([0, 1, 2])), net)
+    expected = nn.losses.cross_entropy(net(x), labels)
+    expected.backward()
+    for t in (labels, labels.tolist(), labels.astype("u1"), np.eye(3, dtype=dtype)[labels]):
+        found, gradients = source.run(t=t)
+        np.testing.assert_allclose(found, expected.item(), rtol=1e-6)
+        np.testing.assert_allclose(gradients["w1"], net.layers[0].w.grad, rtol=1e-5, atol=1e-7)
+        assert gradients["w1"].dtype == dtype
+    two = manual_backprop(nn.losses.cross_entropy(net(x[:2])[:, :2], np.array([True, False])), net)
+    assert two.run(t=np.array([True, False]))[0] == two.run()[0]
+    for t in (labels.astype(float), labels + 1):  # floats, and a class that there is not
+        with pytest.raises((TypeError, IndexError)):
+            source.run(t=t)
+    single = manual_backprop(nn.losses.cross_entropy(net(x)[0], 2), net)
+    assert single.run(t=2)[0] == single.run()[0] != single.run(t=1)[0]
 
 
 def test_attention(rng: np.random.Generator) -> None:

@@ -359,7 +359,12 @@ def test_nothing_is_broadcast(name: str, outputs: tuple[int, ...], targets: tupl
             ArgumentError,
             "a class is a number from 0 to 2 (3 logits), got -1",
         ),
-        (lambda y: losses.cross_entropy(y, [0.5, 0]), ArgumentError, "class numbers are whole, got 0.5"),
+        *(
+            (lambda y, t=t: losses.cross_entropy(y, t), ArgumentError, "class numbers are integers, got floats such as")
+            for t in ([0.5, 0], [1.0, 0], np.array([1.0, 0.0]), np.ones(2, np.float32), Value([1.0, 0.0]))
+        ),
+        (lambda y: losses.cross_entropy(y[0], 1.0), ArgumentError, "got floats such as 1; convert them with .astype("),
+        (lambda y: losses.cross_entropy(_listed(y.data), [1.0, 0]), ArgumentError, "class numbers are integers"),
         (
             lambda y: losses.cross_entropy(y, [0, 1, 2]),
             ShapeError,

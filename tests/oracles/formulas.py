@@ -62,6 +62,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "sinh": lambda x: (np.exp(x) - np.exp(-x)) / 2,
     "cosh": lambda x: (np.exp(x) + np.exp(-x)) / 2,
     "tanh": np.tanh,
+    "sech2": lambda x: 1 / np.cosh(x) ** 2,
     "arcsinh": np.arcsinh,
     "arccosh": lambda x: np.log(x + (x * x - 1) ** 0.5),
     "arctanh": np.arctanh,

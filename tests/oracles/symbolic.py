@@ -58,6 +58,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "sinh": sympy.sinh,
     "cosh": sympy.cosh,
     "tanh": sympy.tanh,
+    "sech2": lambda x: 1 / sympy.cosh(x) ** 2,
     "arcsinh": sympy.asinh,
     "arccosh": sympy.acosh,
     "arctanh": sympy.atanh,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -40,23 +42,26 @@ def check_groups(gp: tg.GradientPaths, found: dict[Any, float], expected: dict[A
 
 # ---- by module -------------------------------------------------------------------------------------------------------
 
-Stacks = dict[Value, list[nn.Module]]
+Stacks = dict[Value, list[tuple[nn.Module, int]]]
+"""For each Value the modules that it was made in, from the innermost to the outermost, with the number of the call."""
 
 
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> Callable[[nn.Module], Stacks]:
-    """Notes for each Value that is made in a call of a module in which, from the innermost to the outermost."""
+    """Notes for each Value that is made in a call of a module in which."""
 
     def watch(net: nn.Module) -> Stacks:
         inside: Stacks = defaultdict(list)
+        numbers = itertools.count()
         for kind in {type(module) for module in net.named_modules().values()}:
 
             def called(self: nn.Module, *inputs: Any, call: Any = kind.__call__) -> Any:
                 result = call(self, *inputs)
                 before = {node for x in inputs if isinstance(x, Value) for node in ancestors(x)}
+                number = next(numbers)
                 for node in ancestors(result):
                     if not node.is_leaf and node not in before:
-                        inside[node].append(self)
+                        inside[node].append((self, number))
                 return result
 
             monkeypatch.setattr(kind, "__call__", called)
@@ -66,16 +71,17 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Callable[[nn.Module], Stacks]:
 
 
 def by_module(some: Iterable[Trail], inside: Stacks, net: nn.Module, depth: int | None = None) -> dict[Any, float]:
-    """Contributions by the modules that paths go through, each once as long as a path stays in it."""
+    """Contributions by the modules that paths go through, each once for each call of it."""
     names = {id(module): path for path, module in net.named_modules().items()}
     found: dict[Any, float] = defaultdict(float)
     for trail in some:
-        key: list[str] = []
+        key: list[tuple[str, int]] = []
         for node in trail.nodes[:-1]:
-            stack = [names[id(module)] for module in reversed(inside.get(node, [])) if names[id(module)]]
+            calls = [(names[id(module)], number) for module, number in reversed(inside.get(node, []))]
+            stack = [call for call in calls if call[0]]
             if stack and key[-1:] != [stack[:depth][-1]]:
                 key.append(stack[:depth][-1])
-        found[tuple(key)] += trail.product
+        found[tuple(name for name, _ in key)] += trail.product
     return dict(found)
 
 
@@ -173,8 +179,22 @@ def test_a_module_called_twice_and_one_without_arguments(watched: Any) -> None:
             gp = tg.gradient_paths(loss, parameter, at=index)
             check_groups(gp, gp.by("module"), by_module(to(loss, parameter, k), inside, net))
     assert set(tg.gradient_paths(loss, "scale.s[0]").by("module")) == {("scale",)}
-    assert set(tg.gradient_paths(loss, "twice.w[0,0]").by("module")) == {("twice",), ("other", "twice")}
+    through = {("twice",), ("twice", "twice"), ("other", "twice")}
+    assert set(tg.gradient_paths(loss, "twice.w[0,0]").by("module")) == through
     assert set(tg.gradient_paths(loss, "other.w[0,0]").by("module")) == {("other",), ()}
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_calls_of_one_module_one_after_the_other_are_told_apart(times: int) -> None:
+    layer, x = nn.Linear(1, 1, bias=False), Value([[1.0]], name="x")
+    layer.w.data[...] = 0.5
+    h = x
+    for _ in range(times):
+        h = h + layer(h)
+    gp = tg.gradient_paths(h.sum(), x, at=(0, 0))
+    expected = {("Linear",) * n: math.comb(times, n) * 0.5**n for n in range(times + 1)}
+    assert gp.by("module") == expected
+    assert sum(expected.values()) == gp.total == 1.5**times
 
 
 def test_layers_and_functions_between_them(watched: Any) -> None:
@@ -364,6 +384,93 @@ def test_samples_that_no_path_goes_by_have_no_group() -> None:
     n1, _ = tg.find(out, "n1")
     gp = tg.gradient_paths(out.sum(), "w1[0,0]", via=[(n1, (2, 0))])
     assert gp.by("sample") == {2: pytest.approx(gp.total)}
+
+
+def alone(loss: Callable[[Any, Any], Value], w: Value, x: Any, t: Any, element: Any) -> dict[Any, float]:
+    """The gradient of each sample by itself, divided by their number."""
+    found = {}
+    for k in range(len(x)):
+        w.zero_grad()
+        loss(x[k : k + 1], t[k : k + 1]).backward()
+        found[k] = w.grad[element] / len(x)
+    w.zero_grad()
+    return found
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3, 5])
+def test_a_fixed_matrix_is_no_data(samples: int) -> None:
+    rng = np.random.default_rng(0)
+    f, shift = Value(rng.normal(size=(3, 4)), "f", requires_grad=False), rng.normal(size=3)
+    mask, w = rng.normal(size=(4, 2)), Value(rng.normal(size=(4, 2)), name="w")
+    x, t = rng.normal(size=(samples, 3)), rng.normal(size=(samples, 2))
+
+    def loss(x: Any, t: Any) -> Value:
+        return nn.losses.half_squared_error(np.tanh((Value(x, "x", requires_grad=False) + shift) @ f) @ (w * mask), t)
+
+    found = tg.gradient_paths(loss(x, t), w, at=(1, 0)).by("sample")
+    assert found == pytest.approx(alone(loss, w, x, t, (1, 0)))
+    assert {value.name: axis for value, axis in found.batches} == {"x": 0, "t": 0}  # type: ignore[attr-defined]
+
+
+def test_one_sample_alone_is_one_sample() -> None:
+    net = nn.MLP([3, 4, 2], activation="tanh", rng=0)
+    x, t = np.array([0.5, -1.0, 2.0]), np.array([1.0, 0.0])
+    gp = tg.gradient_paths(nn.losses.half_squared_error(net(x), t), "w1[0,0]")
+    assert gp.by("sample") == {0: pytest.approx(gp.total)}
+    assert [axis for _, axis in gp.by("sample").batches] == [None, None]  # type: ignore[union-attr]
+    gp = tg.gradient_paths(nn.losses.half_squared_error(net(x[:, None].T), t[None]), "w1[0,0]")
+    assert gp.by("sample") == {0: pytest.approx(gp.total)}
+    square = nn.MLP([3, 3], activation="tanh", rng=0)  # as many outputs as inputs
+    gp = tg.gradient_paths(nn.losses.half_squared_error(square(x), x), "w1[0,0]")
+    assert gp.by("sample") == {0: pytest.approx(gp.total)}
+    fixed = np.arange(9.0).reshape(3, 3) / 9
+    gp = tg.gradient_paths(nn.losses.half_squared_error(square(Value(x, requires_grad=False) @ fixed), x), "w1[0,0]")
+    assert gp.by("sample") == {0: pytest.approx(gp.total)}
+
+
+def test_numbers_one_by_one_are_samples() -> None:
+    w, x, t = Value(2.0, name="w"), np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 5.0])
+    assert tg.gradient_paths(((w * x - t) ** 2).sum(), w).by("sample") == pytest.approx(
+        {k: 2 * x[k] * (2 * x[k] - t[k]) for k in range(3)}
+    )
+
+
+def test_samples_along_another_axis() -> None:
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(2, 4)), rng.normal(size=(3, 4))  # features first
+    w = Value(rng.normal(size=(3, 2)), name="w")
+    loss = ((w @ x - t) ** 2).sum()
+    gp = tg.gradient_paths(loss, w, at=(0, 1))
+    slope = 2 * (w.data @ x - t)
+    expected = {k: slope[0, k] * x[1, k] for k in range(4)}
+    assert gp.by("sample", axis=1) == pytest.approx(expected)
+    assert gp.by("sample", axis=-1) == pytest.approx(expected)
+    data = [value for value in ancestors(loss) if value.shape == (2, 4) and value.is_leaf]
+    assert gp.by("sample", data=data, axis=1) == pytest.approx(expected)
+    with pytest.raises(ArgumentError, match=r"the graph has arrays of 2, 3 rows; pass data=\[x\].* and axis= if it is"):
+        gp.by("sample")
+    t = t[:2]  # as many rows as features: the product sums over them
+    gp = tg.gradient_paths(((w[:2] @ x - t) ** 2).sum(), w, at=(0, 1))
+    with pytest.raises(ArgumentError, match=r"a product sums over axis 0 of .*\(of shape \(2, 4\)\); pass data="):
+        gp.by("sample")
+    assert gp.by("sample", axis=1) == pytest.approx(expected)
+    with pytest.raises(ArgumentError, match="axis is the number of the axis that holds the samples, got True"):
+        gp.by("sample", axis=True)
+    with pytest.raises(ArgumentError, match=r"data= holds Values whose axis 2 is the samples, got Value"):
+        gp.by("sample", data=data, axis=2)
+    with pytest.raises(ArgumentError, match="the graph has no constant array; pass data"):
+        gp.by("sample", axis=2)
+
+
+def test_samples_that_meet_others_are_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    x, z, w = rng.normal(size=(3, 2)), Value(rng.normal(size=(3, 2)), "z", requires_grad=False), Value(1.0, name="w")
+    points = Value(x, "x", requires_grad=False)
+    gp = tg.gradient_paths((w * (points @ z.T)).square().sum(), w)  # each point with each of z
+    with pytest.raises(ArgumentError, match=r"'x' .* and 'z' .* meet in elements of different samples; pass data"):
+        gp.by("sample")
+    by_row = gp.by("sample", data=[points])
+    assert by_row == pytest.approx({k: 2 * ((x @ z.data.T) ** 2)[k].sum() for k in range(3)})
 
 
 def test_data_that_cannot_be_told() -> None:

@@ -262,3 +262,25 @@ def test_a_sweep_needs_a_semiring() -> None:
     x = Value(3.0)
     with pytest.raises(ArgumentError, match=re.escape("sweep: needs a semiring, got 'COUNT'; pass for example")):
         tg.sweep(x * x, "COUNT", wrt=x)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("at", [True, False, np.True_, (True,), [False]], ids=str)
+def test_a_truth_is_no_number_of_an_element(at: Any) -> None:
+    w = Value([1.0, 2.0], name="w")
+    end = w * 2.0
+    for question in (
+        lambda: tg.gradient_paths(end.sum(), w, at=at),
+        lambda: tg.gradient_paths(end, w, at=1, end_at=at),
+        lambda: tg.gradient_paths(end.sum(), w, at=1, via=[(w, at)]),
+    ):
+        with pytest.raises(ValueTypeError, match=r"(at|end_at|index)= takes whole numbers, one for each axis, got"):
+            question()
+
+
+def test_a_contribution_that_underflows_has_no_sign() -> None:
+    x = Value(1.0, name="x")
+    end = x * -2.0 + x * 3.0 + x * -1e-200 * 1e-200 + x * 1e-200 * 1e-200
+    gp = tg.gradient_paths(end, x)
+    assert [path.contribution for path in gp.top(4)] == [3.0, -2.0, 0.0, 0.0]
+    assert [path.contribution for path in gp.top(4, sign="negative")] == [-2.0]
+    assert [path.contribution for path in gp.top(4, sign="positive")] == [3.0]

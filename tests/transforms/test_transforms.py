@@ -253,6 +253,7 @@ def test_argnums() -> None:
         ("w", ArgumentError, "no argument named 'w' was passed; argnums names one of x, y, z"),
         ("z", ArgumentError, "no argument named 'z' was passed"),
         (1.5, ValueTypeError, "argnums is a position, a name, a module, or a tuple of those, got float"),
+        (True, ValueTypeError, "argnums is a position, a name, a module, or a tuple of those, got bool"),
         ((0, 0), ArgumentError, "names an argument twice"),
         ((0, "x"), ArgumentError, "names an argument twice"),
         (Value(1.0, requires_grad=False), ArgumentError, "is a constant; make it with requires_grad=True"),

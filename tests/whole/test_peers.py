@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.testing import assert_allclose
 
 from tests.checkers import differentiable, sampled
 from tests.oracles.jax_peer import jax_functions
+from tests.oracles.torch_peer import torch_functions
 from tinygrad_lite import Value
 from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import FUNCTIONS, OPS
@@ -18,27 +18,6 @@ from tinygrad_lite.core.elementwise import FUNCTIONS, OPS
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs
 
 POINTS = 64
-
-
-def torch_functions(torch: Any) -> dict[str, Callable[..., Any]]:
-    f = torch.nn.functional
-    return {
-        "add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div, "neg": torch.neg, "pow": torch.pow,
-        "exp": torch.exp, "log": torch.log, "log1p": torch.log1p, "expm1": torch.expm1, "sqrt": torch.sqrt,
-        "square": torch.square, "abs": torch.abs, "sign": torch.sign, "sin": torch.sin, "cos": torch.cos,
-        "tan": torch.tan,
-        "arcsin": torch.asin, "arccos": torch.acos, "arctan": torch.atan, "sinh": torch.sinh, "cosh": torch.cosh,
-        "tanh": torch.tanh, "sigmoid": torch.sigmoid, "softplus": f.softplus, "relu": f.relu,
-        "leaky_relu": lambda x, slope: torch.where(x > 0, x, slope * x),
-        "elu": lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(x)), "silu": f.silu,
-        "gelu_tanh": lambda x: f.gelu(x, approximate="tanh"), "gelu_erf": f.gelu, "erf": torch.erf, "erfc": torch.erfc,
-        "maximum": torch.maximum, "minimum": torch.minimum, "where": torch.where, "clip": torch.clamp,
-        "exp2": torch.exp2, "log2": torch.log2, "log10": torch.log10, "logaddexp": torch.logaddexp,
-        "logaddexp2": torch.logaddexp2, "cbrt": lambda x: x ** (1 / 3), "reciprocal": torch.reciprocal,
-        "hypot": torch.hypot, "arctan2": torch.atan2, "arcsinh": torch.asinh, "arccosh": torch.acosh,
-        "arctanh": torch.atanh, "sinc": torch.sinc, "fmax": torch.fmax, "fmin": torch.fmin, "mod": torch.remainder,
-        "sinc_slope": lambda x: torch.cos(torch.pi * x) / x - torch.sin(torch.pi * x) / (torch.pi * x * x),
-    }  # fmt: skip
 
 
 def ours(name: str, operands: list[Any], cotangent: Any) -> tuple[Any, list[Any]]:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import ArgumentError
+from .accurate import GELU, GELU_SLOPE, GELU_WRITTEN, NEAR, ONE_MINUS_SQUARE, RATIO, RATIO2, SINC_SLOPE, cosine
 
 __all__ = ["REAL", "Rule", "TABLE"]
 
@@ -28,10 +28,8 @@ class Rule:
     ``written`` is the form in which people print the derivative where that differs from the stable one computed.
     ``defaults`` are the values of trailing operands that may be left out. ``terms`` add up to ``forward``: one in a
     line of the table. ``mirrored`` are two lines of Python that compute ``{out}``, the op at a float ``{x}``, together
-    with ``{mirror}``, the op at -x. ``again`` are derivatives in the form that is differentiated again where all
-    operands vary that have one: where the slope of that in ``derivatives`` is a difference that cancels, or it has a
-    special case at some number, which is a constant. ``numerators`` are the derivatives times ``out``, where they are
-    quotients by ``out`` that are 0 / 0 at 0.
+    with ``{mirror}``, the op at -x. ``again`` are derivatives in the form that is differentiated again, where the slope
+    of that in ``derivatives`` is a difference that cancels.
     """
 
     name: str
@@ -46,8 +44,7 @@ class Rule:
     doc: str = ""
     terms: tuple[str, ...] = ()
     mirrored: tuple[str, ...] = ()
-    again: tuple[str, ...] = ()
-    numerators: tuple[str, ...] = ()
+    again: tuple[str | None, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.terms:
@@ -71,9 +68,10 @@ def line(
     ufunc: str | None = None,
     defaults: tuple[float, ...] = (),
     doc: str = "",
-    **more: Any,
+    mirrored: tuple[str, ...] = (),
+    again: tuple[str, ...] = (),
 ) -> None:
-    """Enter one line; ``more`` are other fields of a ``Rule``. A second op of the same name is refused."""
+    """Enter one line; a second op of the same name is refused."""
     names = tuple(operands.split())
     if name in TABLE:
         raise ArgumentError(f"derivatives: the table already has an op named {name!r}; choose another name")
@@ -81,11 +79,8 @@ def line(
         raise ArgumentError(f"derivatives: {name} has operands {names}, but {len(derivatives)} derivatives")
     domain, written = domain or (REAL,) * len(names), written or derivatives
     parts = names, forward, derivatives, sign or name, domain, written, ufunc, defaults, doc
-    TABLE[name] = Rule(name, *parts, **more)
+    TABLE[name] = Rule(name, *parts, mirrored=mirrored, again=again or derivatives)
 
-
-# The square of πx near 0; further out it is not read, nor overflows.
-_SQUARE = "(3.141592653589793 * where(abs(x) < 0.3, x, 0))**2"
 
 # fmt: off
 #    op         operands  value            derivative with respect to each operand
@@ -96,9 +91,8 @@ line("div",     "x y",    "x / y",         "1 / y", "-out / y",    sign="/", ufu
      domain=(REAL, POSITIVE), written=("1 / y", "-x / y**2"))
 line("neg",     "x",      "-x",            "-1",                   sign="-", ufunc="negative")
 line("pow",     "x y",    "x ** y",
-     "y * x ** where(y == 0, 1, y - 1)",    # at y = 0 it is 0, also for x = 0
+     "y * x ** where(y == 0, 1, y - 1)",    # at y = 0 it is 0, also for x = 0, and so are all higher orders
      "out * log(where(x == 0, 1, x))",      # 0 ** y is flat for y > 0
-     again=("power_partial(x, y, 1, 0)", "power_partial(x, y, 0, 1)"),
      sign="**", ufunc="power", domain=(POSITIVE, REAL), written=("y * x**(y - 1)", "out * log(x)"))
 line("exp",     "x",      "exp(x)",        "out",                  ufunc="exp")
 line("log",     "x",      "log(x)",        "1 / x",                ufunc="log", domain=(POSITIVE,))
@@ -107,10 +101,12 @@ line("expm1",   "x",      "expm1(x)",      "exp(x)",               ufunc="expm1"
 line("exp2",    "x",      "2.0 ** x",      "0.6931471805599453 * out",     ufunc="exp2")              # ln 2
 line("log2",    "x",      "log2(x)",       "1.4426950408889634 / x",       ufunc="log2", domain=(POSITIVE,))  # 1/ln 2
 line("log10",   "x",      "log10(x)",      "0.4342944819032518 / x",       ufunc="log10", domain=(POSITIVE,)) # 1/ln 10
-line("logaddexp", "x y",  "logaddexp(x, y)", "sigmoid(x - y)", "sigmoid(y - x)", ufunc="logaddexp",
-     doc="log(exp(x) + exp(y)), without overflow.")
-line("logaddexp2", "x y", "logaddexp2(x, y)",
-     "sigmoid(0.6931471805599453 * (x - y))", "sigmoid(0.6931471805599453 * (y - x))", ufunc="logaddexp2",
+line("logaddexp", "x y",  "logaddexp(x, y)",                      # a power of -|x - y| does not overflow at any order
+     f"where(x > y, 1, {RATIO}) / (1 + {RATIO})", f"where(x > y, {RATIO}, 1) / (1 + {RATIO})", ufunc="logaddexp",
+     written=("sigmoid(x - y)", "sigmoid(y - x)"), doc="log(exp(x) + exp(y)), without overflow.")
+line("logaddexp2", "x y", "logaddexp2(x, y)",                     # and a product with log 2 would lose digits
+     f"where(x > y, 1, {RATIO2}) / (1 + {RATIO2})", f"where(x > y, {RATIO2}, 1) / (1 + {RATIO2})",
+     ufunc="logaddexp2", written=("1 / (1 + 2**(y - x))", "1 / (1 + 2**(x - y))"),
      doc="log2(2**x + 2**y), without overflow.")
 line("sqrt",    "x",      "sqrt(x)",       "0.5 / out",            sign="√", ufunc="sqrt", domain=(POSITIVE,),
      written=("1 / (2 * out)",))
@@ -119,46 +115,42 @@ line("cbrt",    "x",      "cbrt(x)",       "1 / (3 * out * out)",  sign="∛", u
 line("reciprocal", "x",   "1 / x",         "-out * out",           sign="1/·", ufunc="reciprocal", domain=(POSITIVE,),
      written=("-1 / x**2",))
 line("hypot",   "x y",    "hypot(x, y)",                           # 0 at the origin, as norm
-     "x / where(out == 0, 1, out)", "y / where(out == 0, 1, out)", ufunc="hypot", written=("x / out", "y / out"),
-     numerators=("x", "y"))
+     cosine("x", "y"), cosine("y", "x"), ufunc="hypot", written=("x / out", "y / out"))
 line("square",  "x",      "x * x",         "2 * x",                sign="²", ufunc="square")
-line("abs",     "x",      "abs(x)",        "sign(x)",              sign="|·|", ufunc="absolute", numerators=("x",))
+line("abs",     "x",      "abs(x)",        "sign(x)",              sign="|·|", ufunc="absolute")
 line("sign",    "x",      "sign(x)",       "0",                    ufunc="sign")
 line("sin",     "x",      "sin(x)",        "cos(x)",               ufunc="sin")
 line("cos",     "x",      "cos(x)",        "-sin(x)",              ufunc="cos")
 line("tan",     "x",      "tan(x)",        "1 + out * out",        ufunc="tan", domain=((-1.2, 1.2),),
      written=("1 + out**2",))
-line("arcsin",  "x",      "arcsin(x)",     "1 / sqrt((1 - x) * (1 + x))",   ufunc="arcsin", domain=((-0.9, 0.9),),
+line("arcsin",  "x",      "arcsin(x)",     f"1 / sqrt({ONE_MINUS_SQUARE})",  ufunc="arcsin", domain=((-0.9, 0.9),),
      written=("1 / sqrt(1 - x**2)",))
-line("arccos",  "x",      "arccos(x)",     "-1 / sqrt((1 - x) * (1 + x))",  ufunc="arccos", domain=((-0.9, 0.9),),
+line("arccos",  "x",      "arccos(x)",     f"-1 / sqrt({ONE_MINUS_SQUARE})", ufunc="arccos", domain=((-0.9, 0.9),),
      written=("-1 / sqrt(1 - x**2)",))
 line("arctan",  "x",      "arctan(x)",     "1 / (1 + x * x)",      ufunc="arctan", written=("1 / (1 + x**2)",))
-line("arctan2", "x y",    "arctan2(x, y)", "y / (x * x + y * y)", "-x / (x * x + y * y)", ufunc="arctan2",
-     domain=(POSITIVE, REAL), written=("y / (x**2 + y**2)", "-x / (x**2 + y**2)"))
+line("arctan2", "x y",    "arctan2(x, y)", "y / hypot(x, y) / hypot(x, y)", "-x / hypot(x, y) / hypot(x, y)",
+     ufunc="arctan2", domain=(POSITIVE, REAL), written=("y / (x**2 + y**2)", "-x / (x**2 + y**2)"))
 line("sinh",    "x",      "sinh(x)",       "cosh(x)",              ufunc="sinh")
 line("cosh",    "x",      "cosh(x)",       "sinh(x)",              ufunc="cosh")
 line("tanh",    "x",      "tanh(x)",
-     "4 * sigmoid(2 * x) * sigmoid(-2 * x)",                       # 1 - out**2 loses all digits at 19
+     "sech2(x)",                                                   # 1 - out**2 loses all digits at 19
      ufunc="tanh", written=("1 - out**2",))
+line("sech2",   "x",      "(2 * exp(-abs(x)) / (1 + exp(-2 * abs(x))))**2", "-2 * out * tanh(x)",
+     sign="sech²", doc="1 / cosh(x)², the derivative of tanh.")
 line("arcsinh", "x",      "arcsinh(x)",    "1 / hypot(1, x)",      ufunc="arcsinh", written=("1 / sqrt(1 + x**2)",))
-line("arccosh", "x",      "arccosh(x)",    "1 / sqrt((x - 1) * (x + 1))", ufunc="arccosh", domain=((1.2, 3.0),),
+line("arccosh", "x",      "arccosh(x)",    "1 / (sqrt(x - 1) * sqrt(x + 1))", ufunc="arccosh", domain=((1.2, 3.0),),
      written=("1 / sqrt(x**2 - 1)",))
-line("arctanh", "x",      "arctanh(x)",    "1 / ((1 - x) * (1 + x))",     ufunc="arctanh", domain=((-0.8, 0.8),),
+line("arctanh", "x",      "arctanh(x)",    f"1 / {ONE_MINUS_SQUARE}",        ufunc="arctanh", domain=((-0.8, 0.8),),
      written=("1 / (1 - x**2)",))
 line("sinc",    "x",                                               # 3.14… is π
      "where(x == 0, 1, sin(3.141592653589793 * x) / (3.141592653589793 * where(x == 0, 1, x)))", "sinc_slope(x)",
-     doc="sin(πx) / (πx), and 1 at 0.")
+     doc="sin(πx) / (πx), and 1 at 0. At 0 derivatives up to the third are right, all orders elsewhere.")
 line("sinc_slope", "x",                                            # near 0 by its series, as the quotient cancels
-     f"where(abs(x) < 0.3, -9.869604401089358 * x * (1 / 3 - {_SQUARE} * (1 / 30 - {_SQUARE} * (1 / 840"
-     f" - {_SQUARE} * (1 / 45360 - {_SQUARE} * (1 / 3991680 - {_SQUARE} * (1 / 518918400"
-     f" - {_SQUARE} / 93405312000)))))),"
-     " (cos(3.141592653589793 * x) - sin(3.141592653589793 * x) / (3.141592653589793 * where(x == 0, 1, x)))"
-     " / where(x == 0, 1, x))",
+     SINC_SLOPE,
      "where(x == 0, -3.289868133696453, -9.869604401089358 * sinc(x) - 2 * out / where(x == 0, 1, x))",  # π²
-     sign="sinc′", written=("-9.869604401089358 * sinc(x) - 2 * out / x",), again=("sinc_partial(x, 2)",),
-     doc="The derivative of sinc.")
+     sign="sinc′", written=("-9.869604401089358 * sinc(x) - 2 * out / x",), doc="The derivative of sinc.")
 line("sigmoid", "x",      "sigmoid(x)",    "out * sigmoid(-x)",    # out * (1 - out) is 0 at 40
-     sign="σ", written=("out * (1 - out)",), mirrored=(            # from one exponential
+     sign="σ", written=("out * (1 - out)",), again=("0.25 * sech2(0.5 * x)",), mirrored=(  # from one exponential
          "if {x} >= 0.0: e = exp(-{x}); d = 1.0 + e; {out} = 1.0 / d; {mirror} = e / d",
          "else: e = exp({x}); d = 1.0 + e; {out} = e / d; {mirror} = 1.0 / d"))
 line("softplus", "x",     "log1p(exp(-abs(x))) + maximum(x, 0)", "sigmoid(x)",
@@ -168,15 +160,16 @@ line("leaky_relu", "x slope", "where(x > 0, x, slope * x)",
      "where(x > 0, 1, slope)", None,
      domain=(REAL, (0.01, 0.5)), defaults=(0.01,))
 line("elu",     "x alpha", "where(x > 0, x, alpha * expm1(minimum(x, 0)))",
-     "where(x > 0, 1, alpha * exp(where(x > 0, 0, x)))", None,      # at 0 of the left side, to every order
+     "where(x > 0, 1, alpha * exp(minimum(x, 0)))", None,
      domain=(REAL, (0.5, 1.5)), defaults=(1.0,))
-line("silu",    "x",      "x * sigmoid(x)", "sigmoid(x) * (1 + x * sigmoid(-x))")
+line("silu",    "x",      "x * sigmoid(x)",
+     f"sigmoid(x) * (1 + {NEAR} * sigmoid(-x))", written=("sigmoid(x) * (1 + x * sigmoid(-x))",))
 line("gelu_tanh", "x",    "x * sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x))",  # 1.59… is 2 √(2/π)
-     "sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x)) * (1 + x"
-     " * sigmoid(-1.5957691216057308 * (x + 0.044715 * x * x * x)) * 1.5957691216057308 * (1 + 0.134145 * x * x))",
-     sign="gelu", doc="GELU by its tanh approximation (Hendrycks and Gimpel, 2016).")
+     f"sigmoid({GELU}) * (1 + {NEAR} * sigmoid(-({GELU})) * {GELU_SLOPE})",
+     written=(GELU_WRITTEN,), sign="gelu", doc="GELU by its tanh approximation (Hendrycks and Gimpel, 2016).")
 line("gelu_erf", "x",     "0.5 * x * erfc(-0.7071067811865476 * x)",                       # 0.70… is 1 / √2
-     "0.5 * erfc(-0.7071067811865476 * x) + 0.3989422804014327 * x * exp(-0.5 * x * x)",   # 0.39… is 1 / √(2π)
+     f"0.5 * erfc(-0.7071067811865476 * x) + 0.3989422804014327 * {NEAR} * exp(-0.5 * x * x)",  # 0.39…: 1 / √(2π)
+     written=("0.5 * erfc(-0.7071067811865476 * x) + 0.3989422804014327 * x * exp(-0.5 * x * x)",),
      sign="gelu", doc="GELU exactly, x Φ(x); arrays need the extra `scipy`.")
 line("erf",     "x",      "erf(x)",        "1.1283791670955126 * exp(-x * x)",             # 1.12… is 2 / √π
      doc="The error function; arrays need the extra `scipy`.")

@@ -274,7 +274,8 @@ def sweep(end: Value, semiring: Semiring, wrt: Any) -> Any:
     """One statistic of the paths from ``end`` to every element of ``wrt``, by one reverse sweep.
 
     ``end`` has one element. ``wrt`` is a Value, a sequence of Values, a mapping by name, or a module; the result has
-    the same form: an array of the Value's shape (a number for a scalar), a list, a dict, a dict by parameter name.
+    the same form: an array of the Value's shape (a number for a scalar), a list, a dict, a dict by parameter name. What
+    has the gradient's units has the Value's dtype, too.
 
     Raises ``ShapeError`` unless ``end`` has one element, ``NonFiniteError`` for an infinite local derivative or NaN.
 
@@ -300,8 +301,8 @@ def sweep(end: Value, semiring: Semiring, wrt: Any) -> Any:
         if not isinstance(value, Value):
             raise ArgumentError(f"sweep: wrt holds Values, got {type(value).__name__}; pass Values or a module")
         if value not in cotangents:
-            return semiring.result(semiring.zero(value.shape))
-        return _own(semiring.result(cotangents[value]))
+            return semiring.stored(semiring.result(semiring.zero(value.shape)), value.dtype)
+        return _own(semiring.stored(semiring.result(cotangents[value]), value.dtype))
 
     if isinstance(wrt, Value):
         return statistic(wrt)
@@ -325,11 +326,11 @@ def _own(found: Any) -> Any:
 class Numbers(Linear):
     """The ordinary sum and product, of cotangents and tangents in the precision of the Values that they belong to."""
 
+    recorded = False
+    """Whether elements are Values, so that every operation is recorded."""
+
     def __init__(self) -> None:
         super().__init__("numbers", lambda weight: weight)
-
-    chain: Callable[[Value, int], Chain | None] = staticmethod(chain_of)
-    """The local derivative of a node with respect to operand ``k``."""
 
     def fitted(self, a: Any, node: Value) -> Any:
         data = node._data
@@ -376,7 +377,7 @@ def carry_back(
     def edges(node: Value) -> Iterable[tuple[int, Value, Chain]]:
         if semiring is NUMBERS:
             return [(k, operand, (_Pull(node, k),)) for k, operand in graph[node]]
-        all_chains = ((k, operand, semiring.chain(node, k)) for k, operand in graph[node])
+        all_chains = ((k, operand, chain_of(node, k, semiring.recorded)) for k, operand in graph[node])
         return ((k, operand, chain) for k, operand, chain in all_chains if chain is not None)
 
     detector = watching()
@@ -397,7 +398,7 @@ def carry_forward(
 
     def edges(node: Value) -> Iterable[tuple[int, Value, Chain]]:
         for k, operand in graph[node]:
-            if operand in totals and (chain := semiring.chain(node, k)) is not None:
+            if operand in totals and (chain := chain_of(node, k, semiring.recorded)) is not None:
                 yield k, operand, chain
 
     totals: dict[Value, Any] = {}

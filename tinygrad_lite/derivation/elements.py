@@ -119,9 +119,11 @@ class Elements:
     @cached_property
     def _samples(self) -> dict[Value, Any]:
         try:
-            return samples_of(self.paths.end, None)
+            tags, batches = samples_of(self.paths.end, None)
         except ArgumentError:  # nothing says what the samples are
             return {}
+        several = any(axis is not None or not value.shape for value, axis in batches)
+        return tags if several else {}  # one sample alone needs no number
 
     def sample(self, place: Place) -> int:
         """The sample that an element belongs to; negative if it belongs to none, or to several."""

@@ -116,8 +116,11 @@ def element_of(value: Value, at: Any, who: str, what: str) -> Index:
                 f"for example {what}{(0,) * len(shape)}"
             )
         return (0,) * len(shape)
+    numbers = at if isinstance(at, tuple | list) else (at,)
     try:
-        index = tuple(map(operator.index, at if isinstance(at, tuple | list) else (at,)))
+        if any(isinstance(number, bool) for number in numbers):  # True would be element 1
+            raise TypeError
+        index = tuple(map(operator.index, numbers))
     except TypeError:
         raise ValueTypeError(f"{who}: {what} takes whole numbers, one for each axis, got {at!r}") from None
     if len(index) != len(shape):

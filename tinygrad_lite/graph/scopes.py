@@ -16,7 +16,7 @@ import numpy as np
 from ..core.graph import ancestors, postorder, unfolded
 from ..core.value import Value
 
-__all__ = ["Region", "modules_of", "note", "regions_of"]
+__all__ = ["Region", "note", "regions_of"]
 
 
 Call = tuple[Any, tuple[Any, ...], Any]
@@ -51,18 +51,13 @@ class Region:
     module: Any
 
 
-def modules_of(end: Value) -> dict[Value, tuple[str, ...]]:
-    """For every Value made inside modules, the names of these modules, from the outermost to the innermost.
-
-    A name is the path of a module from the outermost one that was called, as in ``named_modules``. The outermost module
-    has no name if it is the only one and contains others; else its name is the prefix of its parameters' names, or its
-    type.
-    """
-    return {node: tuple(region.name for region in within if region.name) for node, within in regions_of(end).items()}
-
-
 def regions_of(*ends: Value) -> dict[Value, tuple[Region, ...]]:
-    """For every Value made inside modules, the calls that it belongs to, from the outermost to the innermost."""
+    """For every Value made inside modules, the calls that it belongs to, from the outermost to the innermost.
+
+    The name of a call is the path of its module from the outermost one that was called, as in ``named_modules``. The
+    outermost module has no name if it is the only one and contains others; else its name is the prefix of its
+    parameters' names, or its type.
+    """
     calls = [(value, *call) for value in ancestors(*ends) for call in _calls_at(value)]
     modules = {id(module): module for _, module, _ in calls}
     bits, inside = _containment(modules)

@@ -9,6 +9,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+import numpy as np
+
 from ..core.sweeps import reverse
 from ..core.value import Value
 from ..formulas.code import quoted_string
@@ -42,7 +44,8 @@ def written(passes: Passes, alike: Samples | None) -> tuple[str, dict[str, Any]]
     if alike is not None:
         arguments["samples"] = [tuple(leaf.data for leaf in sample) for sample in alike.leaves]
         groups.append(["samples"])
-    body = [*_signature(groups), *_opening(alike, loss, varying, passes.arguments), *page.lines]
+    opening = _opening(alike, loss, varying, passes.arguments)
+    body = [*_signature(groups), *opening, *_class_numbers(passes), *page.lines]
     body.append(f"    return {page.source.write(end)}, {'gradients' if alike is None else 'dict(gradients)'}")
     text = "\n".join(body) + "\n"
     defined = definitions(program, passes.helpers, text)
@@ -113,6 +116,18 @@ def _opening(alike: Samples | None, loss: str, varying: Sequence[str], leaves: M
         "    gradients = defaultdict(float)",
         *_loop(varying),
     ]
+
+
+def _class_numbers(passes: Passes) -> Iterator[str]:
+    """Lines that make probabilities of class numbers, which the function may be given in their place."""
+    for value in passes.values:
+        k = value.op.classes if value.op is not None else None
+        given = value.parents[k] if k is not None else None
+        if given is not None and given.is_leaf and given in passes.arguments:
+            name = passes.arguments[given]
+            dtype = "" if given.dtype == np.float64 else f", dtype=np.{given.dtype}"
+            yield f"    if np.ndim({name}) < {given.ndim}:  # class numbers"
+            yield f"        {name} = np.take(np.eye({given.shape[-1]}{dtype}), {name}, axis=0)"
 
 
 def _loop(varying: Sequence[str]) -> list[str]:

@@ -89,7 +89,8 @@ def manual_backprop(loss: Value, wrt: Any = None) -> ManualBackprop:
     ``wrt`` are the parameters: a module, a mapping by name, a Value or name, or a sequence of those; by default every
     leaf that requires a gradient. In the source ``d_z20`` is the derivative of the loss with respect to ``z20``, and a
     comment says which paths a line carries. A value without a name, ``h`` for example, gets one where it is read twice;
-    a derivative with respect to one is a ``delta``.
+    a derivative with respect to one is a ``delta``. Labels of a cross-entropy are probabilities, for which class
+    numbers may be given.
 
     A graph of scalars that computes the same for several samples, told by their names (``n30@0``, ``n30@1``, …), and
     adds up their costs, is written for one sample, in a loop over ``samples``; any other graph is written out. Numbers

@@ -108,11 +108,11 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Va
     """The cross-entropy of a choice among classes, in nats: -Σ_classes p ln softmax(logits), mean over the samples.
 
     ``logits`` has shape (samples, classes), or (classes,) for one sample, and may have more axes in front. ``labels``
-    are the numbers of the right classes, integers of shape (samples,); or probabilities of the logits' shape (one-hot,
-    for example). Stable for logits of any size. The derivative is (softmax(logits) - p) / samples.
+    are the numbers of the right classes, integers of shape (samples,), no floats; or probabilities of the logits' shape
+    (one-hot, for example). Stable for logits of any size. The derivative is (softmax(logits) - p) / samples.
 
-    Raises ``ShapeError`` for labels of another shape, ``ArgumentError`` for a class that there is not or rows of
-    probabilities that do not sum to 1.
+    Raises ``ShapeError`` for labels of another shape, ``ArgumentError`` for a class that there is not, class numbers
+    that are floats, or rows of probabilities that do not sum to 1.
 
     >>> cross_entropy(Value([[0.0, 0.0], [1e4, 0.0]]), [1, 0]).item()
     0.34657359027997264
@@ -309,6 +309,15 @@ def _flat(targets: Any) -> list[Any]:
     return numbers
 
 
+def _are_whole(labels: Any) -> bool:
+    """Whether class numbers are integers or booleans, however they are given. A scalar Value holds a float only."""
+    if isinstance(labels, list | tuple):
+        return all(map(_are_whole, labels))
+    if isinstance(labels, Value):
+        return labels.dtype.kind in "iub" or (not labels.shape and labels._one().is_integer())
+    return np.asarray(labels).dtype.kind in "iub"
+
+
 def _require(who: str, t: Any, good: Any, rule: str) -> None:
     if not np.all(good):
         worst = np.asarray(t)[~np.asarray(good)].flat[0]
@@ -333,10 +342,10 @@ def _classes(z: Value, labels: Any) -> Value:
             f"cross_entropy: for logits of shape {z.shape} needs class numbers of shape {z.shape[:-1]} "
             f"or probabilities of shape {z.shape}, got {data.shape}; reshape the labels"
         )
-    if data.size and not np.array_equal(data, np.floor(data)):
+    if data.size and not _are_whole(labels):
         raise ArgumentError(
-            f"cross_entropy: class numbers are whole, got {data[data != np.floor(data)].flat[0]:g}; "
-            f"for probabilities pass shape {z.shape}"
+            f"cross_entropy: class numbers are integers, got floats such as {data.flat[0]:g}; convert them with "
+            f".astype(int), or pass probabilities of shape {z.shape}"
         )
     rule = f"a class is a number from 0 to {classes - 1} ({classes} logits)"
     _require("cross_entropy", data, (data >= 0) & (data < classes), rule)

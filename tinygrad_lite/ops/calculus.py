@@ -16,6 +16,7 @@ from ..core.maps import Chain, Scan
 from ..core.shapes import ndim_of, shape_of
 from ..core.value import Op, describe, on_constants, on_data, raw, record
 from ..errors import ArgumentError, ShapeError
+from ..semirings.summation import running
 from . import elementary
 from .axes import Axis, axes_of, one_axis
 from .casting import astype, float_dtype, of_dtype
@@ -230,6 +231,9 @@ class CumSum(Op):
     linear = True
 
     def forward(self, *data: Any) -> Any:
+        return running(data[0], self.axis)
+
+    def written(self, *data: Any) -> Any:
         return np.cumsum(data[0], axis=self.axis)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:

@@ -12,9 +12,9 @@ Operand = Value | Raw
 __all__ = [
     "add", "sub", "mul", "div", "neg", "pow", "exp", "log", "log1p", "expm1", "exp2", "log2", "log10", "logaddexp",
     "logaddexp2", "sqrt", "cbrt", "reciprocal", "hypot", "square", "abs", "sign", "sin", "cos", "tan", "arcsin",
-    "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "sinc", "sinc_slope",
-    "sigmoid", "softplus", "relu", "leaky_relu", "elu", "silu", "gelu_tanh", "gelu_erf", "erf", "erfc", "maximum",
-    "minimum", "fmax", "fmin", "mod", "where", "clip",
+    "arccos", "arctan", "arctan2", "sinh", "cosh", "tanh", "sech2", "arcsinh", "arccosh", "arctanh", "sinc",
+    "sinc_slope", "sigmoid", "softplus", "relu", "leaky_relu", "elu", "silu", "gelu_tanh", "gelu_erf", "erf", "erfc",
+    "maximum", "minimum", "fmax", "fmin", "mod", "where", "clip",
 ]  # fmt: skip
 
 @overload
@@ -163,6 +163,10 @@ def cosh(x: Raw) -> Any: ...
 def tanh(x: Value) -> Value: ...
 @overload
 def tanh(x: Raw) -> Any: ...
+@overload
+def sech2(x: Value) -> Value: ...
+@overload
+def sech2(x: Raw) -> Any: ...
 @overload
 def arcsinh(x: Value) -> Value: ...
 @overload

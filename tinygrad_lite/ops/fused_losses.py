@@ -156,6 +156,7 @@ class _Expected(Op):
 
     name = "expected"
     sign = "Σt·z"
+    classes = 1
 
     def forward(self, *data: Any) -> Any:
         with np.errstate(invalid="ignore"):  # a logit of -inf, whose class has no probability

@@ -7,6 +7,7 @@ The derivative of an inverse or a solution is two contractions; of a determinant
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -18,8 +19,11 @@ from ..core.value import Op, Value, describe, on_constants, raw, record
 from ..errors import ArgumentError, ShapeError, ValueTypeError
 from . import elementary
 from .axes import LETTERS
+from .dense import Dense
 from .manipulation import broadcast_to, expand_dims, reshape, transposed
 from .products import matmul
+from .rearrangement import flip, roll
+from .reductions import sum as total
 from .registry import function
 
 __all__ = [
@@ -110,13 +114,97 @@ class Det(Op):
         return np.linalg.det(data[0])
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        return (SumOver(shape_of(operands[0]), (-2, -1), False, _cofactors(operands[0])),)
+
+
+def _cofactors(x: Any) -> Any:
+    """The cofactor of each element: products of few elements without a division, or an op of its own."""
+    n = shape_of(x)[-1]
+    if n < 2:
+        return np.ones(shape_of(x), raw(x).dtype)
+    if n == 2:
+        return flip(x, (-2, -1)) * np.array([[1.0, -1.0], [-1.0, 1.0]], raw(x).dtype)
+    if n > 3:
+        return record(Cofactors(), (x,))
+    first, second = roll(x, -1, -2), roll(x, -2, -2)
+    return roll(first, -1, -1) * roll(second, -2, -1) - roll(first, -2, -1) * roll(second, -1, -1)
+
+
+@dataclass(slots=True)
+class Cofactors(Op):
+    """The derivative of the determinant of large matrices.
+
+    Where elimination finds no zero it is ``det(A) A⁻ᵀ``: both have the error of the same last pivot, which cancels, so
+    that a matrix near a singular one costs no digits. Otherwise, and for the derivative, A = U diag(s) Vᵀ: there a
+    cofactor is a product of singular values, and no difference of large numbers is taken.
+    """
+
+    name = "cofactors"
+    sign = "cof"
+
+    def forward(self, *data: Any) -> Any:
+        x = data[0]
+        det = np.linalg.det(x)[..., None, None]
+        singular = det == 0.0
+        with np.errstate(all="ignore"):
+            out = det * np.swapaxes(np.linalg.inv(np.where(singular, np.eye(x.shape[-1], dtype=x.dtype), x)), -1, -2)
+        if not np.any(singular):
+            return out
+        u, s, vh, sign = _singular_values(x)
+        before, after = _beside(s)
+        return np.where(singular, sign * ((u * (before * after)[..., None, :]) @ vh), out)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         x = operands[0]
-        if isinstance(x, Value):
-            return (SumOver(x.shape, (-2, -1), False, expand_dims(out, (-2, -1)) * transposed(inv(x))),)
-        u, s, vh = np.linalg.svd(x)
-        others = np.stack([np.prod(np.delete(s, j, -1), -1) for j in range(s.shape[-1])], -1) if s.size else s
-        signs = np.expand_dims(np.linalg.det(u) * np.linalg.det(vh), (-2, -1))
-        return (SumOver(x.shape, (-2, -1), False, (signs * (u * others[..., None, :]) @ vh).astype(x.dtype)),)
+        shape = shape_of(x)
+        back = _back_by_inverse(x) if isinstance(x, Value) else _back_by_singular_values(x)
+        return (Dense("det", shape, shape, len(shape) - 2, back),)
+
+
+def _singular_values(x: Any) -> tuple[Any, Any, Any, Any]:
+    """U, s and Vᵀ, and the sign of the determinant of U Vᵀ."""
+    u, s, vh = np.linalg.svd(x)
+    return u, s, vh, np.rint(np.linalg.det(u) * np.linalg.det(vh))[..., None, None].astype(x.dtype)
+
+
+def _beside(s: Any) -> tuple[Any, Any]:
+    """For each singular value the product of those before it, and of those after it."""
+    one = np.ones_like(s[..., :1])
+    before = np.cumprod(np.concatenate([one, s[..., :-1]], -1), -1)
+    return before, np.cumprod(np.concatenate([one, s[..., :0:-1]], -1), -1)[..., ::-1]
+
+
+def _others_of_pairs(s: Any) -> Any:
+    """For each pair of singular values the product of the others; 0 for one and itself."""
+    n = s.shape[-1]
+    before, after = _beside(s)
+    previous = np.roll(s, 1, -1)[..., None, :]
+    between = np.cumprod(np.where(np.tri(n, k=-2, dtype=bool).T, previous, s.dtype.type(1)), -1)
+    pairs = before[..., :, None] * between * after[..., None, :] * np.tri(n, k=-1, dtype=bool).T
+    return pairs + np.swapaxes(pairs, -1, -2)
+
+
+def _back_by_singular_values(x: Any) -> Callable[[Any], Any]:
+    u, s, vh, sign = _singular_values(x)
+    pairs, unit = _others_of_pairs(s), np.eye(s.shape[-1], dtype=s.dtype)
+
+    def back(g: Any) -> Any:
+        f = matmul(matmul(np.swapaxes(u, -1, -2), g), np.swapaxes(vh, -1, -2))
+        found = matmul(pairs, total(f * unit, -1, keepdims=True)) * unit - transposed(f) * pairs
+        return matmul(matmul(u, found), vh) * sign
+
+    return back
+
+
+def _back_by_inverse(x: Value) -> Callable[[Any], Any]:
+    inverse, size = inv(x), expand_dims(det(x), (-2, -1))
+
+    def back(g: Any) -> Any:
+        turned = transposed(inverse)
+        trace = total(turned * g, (-2, -1), keepdims=True)
+        return size * (trace * turned - matmul(matmul(turned, transposed(g)), turned))
+
+    return back
 
 
 class LogAbsDet(Op):
@@ -163,9 +251,9 @@ def solve(a: Any, b: Any) -> Any:
     return record(Solve(), (a, b))
 
 
-@function(numpy=np.linalg.det, orders="all; at singular matrices order 1")
+@function(numpy=np.linalg.det, orders="all; at singular matrices larger than 3 × 3 up to 2")
 def det(x: Any) -> Any:
-    """The determinant of each square matrix. At a singular matrix the gradient is right, and higher orders raise.
+    """The determinant of each square matrix. At singular matrices larger than 3 × 3 derivatives above order 2 raise.
 
     Raises ``ShapeError`` unless the matrices are square.
 

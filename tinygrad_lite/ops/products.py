@@ -12,6 +12,7 @@ from ..core.maps import Broadcast, Chain, Contract, Reshape
 from ..core.shapes import Shape, ndim_of, shape_of
 from ..core.value import Op, describe, record
 from ..errors import ArgumentError, ShapeError
+from ..semirings.summation import LONG, added
 from . import elementary
 from .axes import LETTERS, deep, one_axis
 from .einsums import Einsum
@@ -111,7 +112,7 @@ class LinearOp(Op):
             if k == 1:
                 return x.T.dot(g)
             if type(bias) is np.ndarray and bias.ndim == 1 and len(bias) == out.shape[1]:
-                return np.add.reduce(g)
+                return np.add.reduce(g) if len(g) <= LONG else added(g, (-2,))
         return Op.pull(self, k, g, operands, out)
 
 

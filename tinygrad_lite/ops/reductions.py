@@ -13,6 +13,7 @@ from ..core.maps import Chain, Gather, SumOver
 from ..core.shapes import Shape, ndim_of, shape_of
 from ..core.value import Op, Value, describe, on_constants, plain, raw, record
 from ..errors import ArgumentError, ShapeError
+from ..semirings.summation import added, is_long
 from . import elementary
 from .axes import Axis, axes_of
 from .casting import floating
@@ -54,6 +55,9 @@ class Sum(_Reduction):
     linear = True
 
     def forward(self, *data: Any) -> Any:
+        return added(data[0], self.axes, self.keepdims)
+
+    def written(self, *data: Any) -> Any:
         return np.add.reduce(data[0], axis=self.axes, keepdims=self.keepdims)  # type: ignore[call-overload]
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
@@ -68,6 +72,12 @@ class Mean(_Reduction):
     linear = True
 
     def forward(self, *data: Any) -> Any:
+        x = data[0]
+        if is_long(x, self.axes):
+            return added(x, self.axes, self.keepdims) / math.prod(shape_of(x)[axis] for axis in self.axes)
+        return np.mean(x, axis=self.axes, keepdims=self.keepdims)
+
+    def written(self, *data: Any) -> Any:
         return np.mean(data[0], axis=self.axes, keepdims=self.keepdims)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
@@ -214,9 +224,6 @@ class Norm(_Reduction):
         length = self.spread(out, shape_of(x))
         zero = on_constants(lambda data: data == 0, length)
         return (self.sum_over(x, x / elementary.where(zero, 1.0, length)),)
-
-    def undivided(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
-        return (self.sum_over(operands[0], operands[0]),)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,8 @@ every sweep finds exactly these paths in one pass.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from ..errors import GraphError, ValueTypeError
 from ..graph.lookup import place
 from ..semirings.base import Semiring
 
-__all__ = ["Gate", "ViaAndWithout", "gates_of"]
+__all__ = ["Gate", "ViaAndWithout", "check_possible", "gates_of"]
 
 Gate = tuple[Value, Index]
 """A Value and the element meant; ``()`` for all of it."""
@@ -44,18 +45,65 @@ def gates_of(end: Value, given: Any, who: str) -> list[Gate]:
     return found
 
 
+def check_possible(
+    end: Gate, wrt: Gate, via: list[Gate], without: list[Gate], after: Container[Value], before: Container[Value]
+) -> None:
+    """Raise ``GraphError`` where the graph has no path from ``end`` to ``wrt`` that ``via`` and ``without`` could keep.
+
+    ``after`` are the Values that depend on ``wrt``, ``before`` those on which ``end`` depends. That the paths which
+    ``via`` keeps are those that ``without`` leaves out is no error: nothing flows there.
+    """
+    who = "gradient_paths"
+    for value, _ in via:
+        if value not in after or value not in before:
+            why = (
+                f"no gradient flows to it from {describe(end[0])}"
+                if value in after
+                else f"it does not depend on {describe(wrt[0])}"
+            )
+            raise GraphError(f"{who}: no path passes {describe(value)}, which via= asks for: {why}")
+    kept = _masks(via)
+    for value, mask in kept.items():
+        if not mask.any():
+            raise GraphError(
+                f"{who}: via= asks for several elements of {describe(value)}; a path passes one of them, ask for each"
+            )
+    for value, mask in _masks(without, of_none=True).items():
+        if value in kept and not (kept[value] & mask).any():
+            raise GraphError(f"{who}: via= asks for {describe(value)}, and without= leaves it out")
+        kept[value] = kept.get(value, True) & mask
+    for (value, index), where in ((end, "start at"), (wrt, "lead to")):
+        if value in kept and not kept[value][index]:
+            element = f" at {index}" if index else ""
+            raise GraphError(f"{who}: all paths {where} {describe(value)}{element}, which via= or without= leaves out")
+    order = {value: k for k, value in enumerate(topological(end[0]))}
+    required = sorted({value for value, _ in via}, key=lambda value: order.get(value, -1), reverse=True)
+    for reader, value in pairwise(required):
+        if value not in set(ancestors(reader)):
+            raise GraphError(
+                f"{who}: no path passes both {describe(value)} and {describe(reader)}, which via= asks for: they stand "
+                "on branches of their own; ask for one of them"
+            )
+
+
+def _masks(gates: Iterable[Gate], of_none: bool = False) -> dict[Value, Any]:
+    """For each Value a mask of the elements that all its gates name; with ``of_none`` of those that none names."""
+    found: dict[Value, Any] = {}
+    for value, index in gates:
+        found[value] = found.get(value, True) & (_only(value, index) ^ of_none)
+    return found
+
+
 class ViaAndWithout(Gates):
     """The paths from ``end`` to ``wrt`` that pass every gate of ``via`` and none of ``without``."""
 
-    def __init__(self, end: Value, wrt: Value, via: Iterable[Gate], without: Iterable[Gate]) -> None:
+    def __init__(self, end: Value, wrt: Value, via: Sequence[Gate], without: Sequence[Gate]) -> None:
         self._order = {node: k for k, node in enumerate(topological(end))}
         self._open: dict[Value, Any] = {}  # for each Value with a gate, a mask of the elements that paths may pass
-        self._required = set()
-        for value, index in via:
-            self._required.add(value)
-            self._restrict(value, _only(value, index))
-        for value, index in without:
-            self._restrict(value, ~_only(value, index))
+        self._required = {value for value, _ in via}
+        for masks in (_masks(via), _masks(without, of_none=True)):
+            for value, mask in masks.items():
+                self._restrict(value, mask)
         self._stops = sorted(self._order.get(value, -1) for value in self._required)
         if self._stage(wrt) > (wrt in self._required):  # a required Value comes before wrt or beside it: on no path
             self._restrict(wrt, np.zeros(wrt.shape, dtype=bool))

@@ -11,14 +11,14 @@ from ..core.graph import chains, topological
 from ..core.sweeps import Gates, reverse
 from ..core.value import Value
 from ..errors import ArgumentError
-from ..graph.batches import samples_of
-from ..graph.scopes import modules_of
+from ..graph.batches import Batch, samples_of
+from ..graph.scopes import Region, regions_of
 from ..semirings import COUNT, GRADIENT
 from ..semirings.base import Semiring
 from ..semirings.grouped import Grouped
 from .statistics import PathStatistics
 
-__all__ = ["Flow", "by_edge", "by_module", "by_sample"]
+__all__ = ["Flow", "SampleGroups", "by_edge", "by_module", "by_sample"]
 
 _MOST_SEQUENCES = 100_000
 
@@ -46,7 +46,8 @@ def by_edge(paths: PathStatistics) -> list[Flow]:
             for k, operand, chain in chains(node):
                 if operand in tangents and paths.gates.opens(node, operand):
                     passing = GRADIENT.product(GRADIENT.pull(chain, cotangents[node], node), tangents[operand])
-                    found.append(Flow(node, k, operand, passing if operand.shape else float(passing)))
+                    passing = GRADIENT.stored(passing, operand.dtype) if operand.shape else float(passing)
+                    found.append(Flow(node, k, operand, passing))
     return found
 
 
@@ -54,33 +55,51 @@ def by_module(paths: PathStatistics, depth: int | None) -> dict[tuple[str, ...],
     """The contribution of the paths through each sequence of modules, from the end to the value."""
     if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 1):
         raise ArgumentError(f"by: depth is a whole number of at least 1, got {depth!r}")
-    modules = {node: stack[:depth][-1] for node, stack in modules_of(paths.end).items() if stack}
+    stacks = {node: [call for call in calls if call.name] for node, calls in regions_of(paths.end).items()}
+    innermost = {node: stack[:depth][-1] for node, stack in stacks.items() if stack}
+    start: tuple[tuple[str, ...], Region | None] = ((), None)  # the names, and the call that the first is of
 
-    def extended(sequence: tuple[str, ...], node: Value) -> tuple[str, ...]:
-        module = modules.get(node)
-        return sequence if module is None or sequence[:1] == (module,) else (module, *sequence)
+    def extended(key: tuple[tuple[str, ...], Region | None], node: Value) -> Any:
+        call = innermost.get(node)
+        return key if call is None or call is key[1] else ((call.name, *key[0]), call)
 
     hint = "give depth=1, or fewer paths with via= and without="
-    semiring = Grouped("by", (COUNT, GRADIENT), (), extended, _MOST_SEQUENCES, hint)
-    groups = semiring.result(paths.over_all(semiring))
-    return {sequence: total for sequence, (count, total) in groups.items() if count}
+    semiring = Grouped("by", (COUNT, GRADIENT), start, extended, _MOST_SEQUENCES, hint)
+    found: dict[tuple[str, ...], float] = {}
+    for (sequence, _), (count, total) in semiring.result(paths.over_all(semiring)).items():
+        if count:
+            found[sequence] = found.get(sequence, 0.0) + total
+    return found
 
 
-def by_sample(paths: PathStatistics, data: Iterable[Value] | None) -> dict[int | None, float]:
+class SampleGroups(dict[int | None, float]):
+    """The contribution of the paths by way of each sample; ``None`` stands for paths that no sample alone feeds.
+
+    ``batches`` says what was taken for the samples: pairs (data, axis). The axis is ``None`` where all of an array is
+    one sample.
+    """
+
+    batches: tuple[Batch, ...] = ()
+
+
+def by_sample(paths: PathStatistics, data: Iterable[Value] | None, axis: int | None) -> SampleGroups:
     """The contribution of the paths by way of each sample; ``None`` stands for paths that no sample alone feeds."""
-    samples = samples_of(paths.end, data)
+    samples, batches = samples_of(paths.end, data, axis)
     if all((tags < 0).all() for tags in samples.values()):
         raise ArgumentError(
             "by: nothing here belongs to one sample; pass data=[x], the Values whose first axis is the samples"
         )
+    groups = SampleGroups()
+    groups.batches = batches
     if paths.end not in paths.tangents(GRADIENT):
-        return {}
+        return groups
     taking = _TakingSamples(paths, samples)
     left = reverse(paths.end, GRADIENT, paths.seed(GRADIENT), taking)
     if paths.wrt.is_leaf:  # a sweep asks the gates of interior Values only
         taking.gated(paths.wrt, left[paths.wrt], GRADIENT)
     found = {sample: part for sample, part in taking.found.items() if sample is not None or part}
-    return dict(sorted(found.items(), key=lambda group: (group[0] is None, group[0])))
+    groups.update(sorted(found.items(), key=lambda group: (group[0] is None, group[0])))
+    return groups
 
 
 class _TakingSamples(Gates):

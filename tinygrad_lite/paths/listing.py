@@ -41,14 +41,17 @@ class Listing:
     def largest(self, sign: int) -> Iterator[Path]:
         """Paths by the size of their contribution, the largest first; with ``sign`` 1 or -1 only those of that sign.
 
-        With ``sign`` 0 the paths that carry nothing come last.
+        With ``sign`` 0 the paths that carry nothing come last. A contribution that underflows to 0 has no sign.
         """
         paths = self._paths
         if not paths.count:
             return
         tails = {value: MOST_POSITIVE.logarithms(a) for value, a in paths.tangents(MOST_POSITIVE).items()}
         for steps in largest_first(self._start, paths.wrt, self._edges, tails, sign):
-            yield self._path(steps)
+            path = self._path(steps)
+            if sign and not path.contribution:
+                return
+            yield path
         if not sign and paths.count > paths.active_count:
             yield from self._inactive()
 

@@ -19,13 +19,12 @@ import numpy as np
 
 from ..core.graph import ancestors
 from ..core.shapes import Index
-from ..core.sweeps import ALL_OPEN
 from ..core.value import Value, cut_by, describe
 from ..errors import ArgumentError, GraphError, ValueTypeError
 from ..graph.lookup import element_of, find, place
 from ..semirings import COUNT, GRADIENT
 from . import groups, summary
-from .gates import ViaAndWithout, gates_of
+from .gates import ViaAndWithout, check_possible, gates_of
 from .groups import Flow
 from .listing import Listing
 from .path import Path, count_text
@@ -68,9 +67,9 @@ class GradientPaths(PathStatistics):
         value, index = place(self.end, node, "through")
         tangents, cotangents = self.tangents(GRADIENT), self.cotangents(GRADIENT)
         if value in tangents and value in cotangents:
-            passing = GRADIENT.product(cotangents[value], tangents[value])
+            passing = GRADIENT.stored(GRADIENT.product(cotangents[value], tangents[value]), value.dtype)
         else:
-            passing = np.zeros(value.shape) if value.shape else 0.0
+            passing = np.zeros(value.shape, value.dtype) if value.shape else 0.0
         return float(passing[index]) if index else passing
 
     def flow(self) -> list[Flow]:
@@ -85,18 +84,21 @@ class GradientPaths(PathStatistics):
         return groups.by_edge(self)
 
     def by(
-        self, what: str, *, depth: int | None = None, data: Iterable[Value] | None = None
+        self, what: str, *, depth: int | None = None, data: Iterable[Value] | None = None, axis: int | None = None
     ) -> dict[tuple[str, ...], float] | dict[int | None, float]:
         """Contributions of groups of paths, which add up to ``total``, from sweeps.
 
         ``by("module")``: the contribution of the paths through each sequence of modules, from the end to the value. In
         a residual network the sequence contains a branch where paths take it. A module goes by its path in the
-        outermost one (``blocks.2``); ``depth`` is how many levels of modules inside modules are told apart, by default
-        all. Cost: two sweeps for each sequence that occurs.
+        outermost one (``blocks.2``), once for each call that a path goes through; ``depth`` is how many levels of
+        modules inside modules are told apart, by default all. Cost: two sweeps for each sequence that occurs.
 
         ``by("sample")``: the contribution of the paths by way of each sample of the batch; ``None`` stands for paths
-        that no sample alone feeds. ``data`` are the Values whose first axis is the samples, by default the constant
-        arrays, if their first axes have one length. Cost: a few sweeps.
+        that no sample alone feeds. ``data`` are the Values that hold the samples, along ``axis`` (0 by default).
+        Without ``data`` they are the constant arrays, if they have one length along that axis. A constant that a
+        product sums over beside them, as a fixed matrix ``f`` in ``x @ f``, is left out; where a product sums over the
+        only axis of the data, these are one sample. The result is a dict whose ``batches`` are the pairs (data, axis)
+        that were taken. Cost: a few sweeps, and one for each constant array.
 
         Raises ``ArgumentError`` for another word, for more than 100,000 sequences of modules, and where the graph does
         not tell what the samples are.
@@ -107,13 +109,15 @@ class GradientPaths(PathStatistics):
         >>> by_sample = gp.by("sample")
         >>> list(by_sample), abs(sum(by_sample.values()) - gp.total) < 1e-12
         ([0, 1], True)
+        >>> [(value.shape, axis) for value, axis in by_sample.batches]
+        [((2, 2), 0), ((2, 1), 0)]
         >>> list(gp.by("module"))
         [('layers.1', 'layers.0')]
         """
         if what == "module":
             return groups.by_module(self, depth)
         if what == "sample":
-            return groups.by_sample(self, data)
+            return groups.by_sample(self, data, axis)
         raise ArgumentError(f"by: groups paths by 'module' or by 'sample', got {what!r}")
 
     # ---- the paths themselves
@@ -223,7 +227,9 @@ def gradient_paths(
     ``without`` keep only the paths that pass every Value of ``via`` and none of ``without``: lists of Values, names, or
     pairs (Value, index).
 
-    Raises ``GraphError`` if no such path leads to ``wrt``, ``UnknownNameError`` for a name that nothing bears,
+    Raises ``GraphError`` if no path leads to ``wrt``, or none can pass what ``via`` and ``without`` ask for (a Value
+    beside ``wrt``, two on branches of their own, the end left out): that all paths by way of one Value are left out by
+    another is no error, nothing flows there. Raises ``UnknownNameError`` for a name that nothing bears,
     ``ShapeError`` for an element that is not given, ``IndexRangeError`` for one that is not there. Later queries raise
     ``NonFiniteError`` where a local derivative is infinite or not a number, and name it.
 
@@ -253,14 +259,16 @@ def gradient_paths(
             "make it with requires_grad=True, outside no_grad() and without detach()"
         )
     required, blocked = gates_of(end, via, who), gates_of(end, without, who)
-    gates = ViaAndWithout(end, wrt, required, blocked) if required or blocked else ALL_OPEN
-    paths = GradientPaths(end, wrt, element, end_element, gates)
-    ungated = paths if gates is ALL_OPEN else GradientPaths(end, wrt, element, end_element)
-    if end not in paths.tangents(COUNT) and end not in ungated.tangents(COUNT):  # else gates closed it: no error
+    paths = GradientPaths(end, wrt, element, end_element)
+    if end not in paths.tangents(COUNT):
         raise GraphError(
             f"{who}: {describe(end)} does not depend on {describe(wrt)}: no path leads there; {_why_not(end)}"
         )
-    return paths
+    if not required and not blocked:
+        return paths
+    before = paths.cotangents(COUNT) if required else ()
+    check_possible((end, end_element), (wrt, element), required, blocked, paths.tangents(COUNT), before)
+    return GradientPaths(end, wrt, element, end_element, ViaAndWithout(end, wrt, required, blocked))
 
 
 def _why_not(end: Value) -> str:

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .summation import added, running
+
 __all__ = ["Chain", "Linear", "Map", "Node", "Semiring"]
 
 
@@ -43,6 +45,8 @@ class Semiring:
     linear = False
     reads_weights = True
     """Whether the sizes of local derivatives matter, so that infinite ones and NaN are refused."""
+    of_the_gradient = False
+    """Whether results have the gradient's units: then a sweep gives them in the precision of the Value."""
     einsum: Callable[[str, Any, Any], Any] | None = None
     """How a semiring contracts an element with a weight, given einsum's words; ``None``: by matrix products."""
     move: Callable[[Any, Any], Any] | None = None
@@ -83,6 +87,13 @@ class Semiring:
     def result(self, a: Any) -> Any:
         """The statistic that an element stands for, as users get it."""
         return a
+
+    def stored(self, found: Any, dtype: Any) -> Any:
+        """A result for a Value of this dtype."""
+        if not self.of_the_gradient or not isinstance(found, np.ndarray) or dtype.kind != "f":
+            return found
+        with np.errstate(over="ignore", under="ignore"):
+            return found.astype(dtype, copy=False)
 
     # How an element is carried along the edges of one op and of one operand of it: through the maps of the chain. A
     # semiring that notes something at each edge (the length of the path) does so here.
@@ -184,7 +195,7 @@ class Semiring:
 
     def cumsum(self, a: Any, axis: int) -> Any:
         """The ordinary running sum, for a ``linear`` semiring."""
-        return np.cumsum(a, axis=axis)
+        return running(a, axis)
 
     def __repr__(self) -> str:
         return f"<semiring {self.name}>"
@@ -205,7 +216,7 @@ class Linear(Semiring):
         return a * b
 
     def sum(self, a: Any, axis: tuple[int, ...]) -> Any:
-        return np.add.reduce(a, axis=axis)
+        return added(a, axis)
 
     def add(self, a: Any, b: Any) -> Any:
         return a + b

@@ -115,6 +115,12 @@ class Grouped(Semiring):
         groups = {key: tuple(_plain(x[k]) for x in found) for k, key in enumerate(a.keys)}
         return dict(sorted(groups.items())) if all(isinstance(key, int) for key in groups) else groups
 
+    def stored(self, found: Any, dtype: Any) -> Any:
+        return {
+            key: tuple(s.stored(x, dtype) for s, x in zip(self.semirings, group, strict=True))
+            for key, group in found.items()
+        }
+
 
 def _part(a: Any, where: slice) -> Any:
     return Floating(a.mantissa[where], a.exponent) if type(a) is Floating else a[where]

@@ -32,6 +32,8 @@ class Floating(NamedTuple):
 class Scaled(Linear):
     """+ and × of lifted weights, where one exponent for each Value keeps all in range."""
 
+    of_the_gradient = True
+
     def pull(self, chain: Chain, g: Any, node: Node) -> Any:
         if type(g) is Floating:
             return _floating(super().pull(chain, g.mantissa, node), g.exponent)

@@ -202,6 +202,8 @@ def _place(who: str, f: Callable[..., Any], target: Any, args: tuple[Any, ...], 
             f"{who}: no argument named {target!r} was passed; argnums names one of {', '.join(names) or 'none'}"
         )
     try:
+        if isinstance(target, bool):  # True would be position 1
+            raise TypeError
         position = operator.index(target)
     except TypeError:
         raise ValueTypeError(

@@ -573,6 +573,10 @@ def test_arrows_are_as_wide_as_the_share_of_the_selected_weight(browser: Any, pa
             arrow = opened.page.locator("g.edge.lit.local").first
             assert arrow.locator("path").evaluate("path => getComputedStyle(path).strokeWidth").endswith("px")
         opened.page.keyboard.press("Escape")
+        zeros = "bars => bars.map(bar => { const box = bar.getBoundingClientRect(); return box.left + box.width / 2; })"
+        opened.search("w110")
+        assert len({round(x, 1) for x in opened.page.eval_on_selector_all("ol.paths .bar", zeros)}) == 1
+        opened.page.keyboard.press("Escape")
         assert opened.page.locator("text.share").count() == 0
         assert opened.page.locator(".subtracts").count() == 0
         assert opened.complaints == []
