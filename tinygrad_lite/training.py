@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .core.graph import postorder
+from .core.graph import parents_of, postorder
 from .core.value import Value, describe
 from .errors import ArgumentError, ValueTypeError
 from .optim import Optimizer
@@ -132,7 +132,7 @@ def _remedy(end: Value, step: int, optimizer: Optimizer) -> str:
 
 def _not_finite(end: Value) -> list[Value]:
     """The Values that are infinite or NaN somewhere, and by way of which alone ``end`` is."""
-    return postorder([end], lambda node: [x for x in node.parents if not np.isfinite(x.data).all()])
+    return postorder([end], lambda node: [x for x in parents_of(node) if not np.isfinite(x.data).all()])
 
 
 def _place(leaf: Value) -> str:
