@@ -194,7 +194,7 @@ NEW: dict[str, list[Call]] = {
     "linalg.eigh": [
         (lambda xp, x: xp.linalg.eigh(positive(xp, x))[0], ((3, 3),)),
         (lambda xp, x: xp.linalg.eigh(positive(xp, x))[1] ** 2, ((2, 2, 2),)),
-        (lambda xp, x: xp.linalg.eigh(positive(xp, x), "U").eigenvectors ** 2, ((3, 3),)),
+        (lambda xp, x: xp.linalg.eigh(well(x), "U").eigenvectors, ((5, 5),)),
     ],
     "linalg.eigvalsh": [
         (lambda xp, x: xp.linalg.eigvalsh(positive(xp, x)), ((3, 3),)),
@@ -263,6 +263,11 @@ NEW: dict[str, list[Call]] = {
         (lambda xp, x: xp.fft.irfft(xp.fft.rfft(x) * x[:3]), (V,)),
     ],
     "fft.fft": [
+        (lambda xp, x: xp.linalg.norm(xp.fft.fft(x), 3, axis=1), (X,)),
+        (lambda xp, x: xp.linalg.norm(xp.fft.fft(x)), (X,)),
+        (lambda xp, x: xp.sum(xp.exp(0.3j / (2.0 - xp.fft.fft(x)) - 1.5j), 0).real, (X,)),
+        (lambda xp, x: abs(xp.reshape(xp.fft.fft(x)[:, 1:], -1) @ np.ones((4, 2), x.dtype)), (X,)),
+        (lambda xp, x: (xp.fft.fft(x) ** 3 / xp.fft.fft(x).conj()).imag, (X,)),
         (lambda xp, x: abs(xp.fft.fft(x)), ((5,),)),
         (lambda xp, x: xp.fft.fft(xp.fft.fft(x), 6, norm="ortho").imag, (X,)),
     ],

@@ -209,6 +209,14 @@ def _exp(z: ComplexPair) -> ComplexPair:
     return ComplexPair(size * elementary.cos(z.imag), size * elementary.sin(z.imag))
 
 
+def _norm(z: ComplexPair, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """The norm of vectors, or Frobenius' of matrices: that of the sizes of the elements."""
+    of_vectors = ndim_of(z) == 1 or isinstance(axis, int | np.integer) or (ord is None and axis is None)
+    if not of_vectors and ord not in (None, "fro"):
+        raise _unknown(f"norm with ord={ord!r}")
+    return np.linalg.norm(abs(z), ord, axis, keepdims)
+
+
 UFUNCS: dict[Any, Callable[..., Any]] = {
     np.add: lambda a, b: a + b if isinstance(a, ComplexPair) else b + a,
     np.subtract: lambda a, b: a - b if isinstance(a, ComplexPair) else -b + a,
@@ -227,6 +235,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.real: lambda z: z.real,
     np.imag: lambda z: z.imag,
     np.angle: lambda z: elementary.arctan2(z.imag, z.real),
+    np.linalg.norm: _norm,
     np.shape: lambda z: z.shape,
     np.ndim: lambda z: z.ndim,
 }

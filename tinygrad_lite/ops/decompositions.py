@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -140,15 +140,17 @@ def eigh(x: Any, UPLO: str = "L") -> EighResult:
     """
     if UPLO.upper() not in ("L", "U"):
         raise ArgumentError(f"eigh: UPLO is 'L' or 'U', got {UPLO!r}")
-    x = matrices(x, "eigh")
-    if UPLO.upper() == "U":
-        x = transposed(x)
+    side: Literal["L", "U"] = "U" if UPLO.upper() == "U" else "L"
 
     def packed(a: Any) -> Any:
-        w, v = np.linalg.eigh(a)
+        w, v = np.linalg.eigh(a, side)  # with the transpose some vectors would have the other sign
         return np.concatenate([w[..., None, :], v], axis=-2)
 
-    out = record(Decomposition("eigh", "eigh", packed, _eigh_back), (x,))
+    def back(x: Any, out: Any) -> Callable[[Any], Any]:
+        pull = _eigh_back(x, out)
+        return (lambda g: transposed(pull(g))) if side == "U" else pull
+
+    out = record(Decomposition("eigh", "eigh", packed, back), (matrices(x, "eigh"),))
     return EighResult(out[..., 0, :], out[..., 1:, :])
 
 
