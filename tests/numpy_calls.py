@@ -244,12 +244,12 @@ NEW: dict[str, list[Call]] = {
         *[(lambda xp, x, p=p: xp.linalg.cond(well(x), p), ((2, 2),)) for p in (2, -2, 1, -1, np.inf, "fro", "nuc")],
     ],
     "linalg.eigvals": [
-        (lambda xp, x: xp.real(xp.linalg.eigvals(well(x))), ((3, 3),)),
-        (lambda xp, x: xp.linalg.eigvals(well(x)), ((2, 2, 2),)),
+        (lambda xp, x: xp.real(xp.linalg.eigvals(well(0.3 * x))), ((3, 3),)),
+        (lambda xp, x: xp.linalg.eigvals(well(0.3 * x)), ((2, 2, 2),)),
     ],
     "linalg.eig": [
-        (lambda xp, x: xp.real(xp.linalg.eig(well(x))[1]) ** 2, ((3, 3),)),
-        (lambda xp, x: xp.linalg.eig(well(x)).eigenvalues, ((3, 3),)),
+        (lambda xp, x: xp.real(xp.linalg.eig(well(0.3 * x))[1]) ** 2, ((3, 3),)),
+        (lambda xp, x: xp.linalg.eig(well(0.3 * x)).eigenvalues, ((3, 3),)),
     ],
     # Fourier transforms
     "fft.rfft": [

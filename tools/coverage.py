@@ -57,12 +57,12 @@ ELSEWHERE = {
 """Functions of autograd's that are missing here, with the reason."""
 
 NOT_PASSED = {
-    "differentiate with respect to complex numbers, or make complex eigenvalues": 25,
-    "are about autograd's own parts: graphs held constant, names that are going away, types of `np.where`, the messages "
-    "of its checker, comparisons taken for numbers, and lengths that it refuses and that are there here": 20,
-    "call `np.r_` and `np.c_`, which NumPy does not ask about (`np.concatenate`, `np.column_stack` do the same), or turn "
-    "what is differentiated into integers, which is an error here": 8,
-    "take the derivative of the deviation of a single number, which has none": 1,
+    "Differentiate with respect to complex numbers, or make complex eigenvalues.": 25,
+    "Are about autograd's own parts: graphs held constant, names that are going away, types of `np.where`, the messages"
+    " of its checker, comparisons taken for numbers, and lengths that it refuses and that are here.": 20,
+    "Call `np.r_` or `np.c_`, which NumPy does not ask about (`np.concatenate` and `np.column_stack` do the same), or"
+    " turn what is differentiated into integers, which is an error here.": 8,
+    "Take the derivative of the deviation of a single number, which has none.": 1,
 }
 """How many of autograd's own tests fail here (``tools.autograd_tests`` runs them), by what they do."""
 PASSED = 468
@@ -245,9 +245,9 @@ def _beside_autograd() -> list[str]:
         *_table(
             ("autograd has", "why it is not here"), ([f"`np.{name}`", ELSEWHERE.get(name, "")] for name in missing)
         ),
-        f"Of {PASSED + sum(NOT_PASSED.values())} tests of autograd 1.9.1, without those of its vector spaces and its versions of",
-        f"SciPy's functions) {PASSED} pass on this package: `python -m tools.autograd_tests FOLDER` runs them, see",
-        "[its text](../tools/autograd_tests.py). The others:",
+        f"Of {PASSED + sum(NOT_PASSED.values())} tests of autograd 1.9.1, without those of vector spaces and of",
+        f"SciPy, {PASSED} pass on this package; `python -m tools.autograd_tests FOLDER` runs them, as",
+        "[its text](../tools/autograd_tests.py) says. The others:",
         "",
         *_table(("tests", "what they do"), ([str(count), what] for what, count in NOT_PASSED.items())),
         "Here and not there: " + ", ".join(f"`np.{name}`" for name in numpy_ones if name not in theirs) + ".",
