@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +20,6 @@ import numpy as np
 import tinygrad_lite as tg
 from tinygrad_lite import Value
 from tinygrad_lite.core.value import raw
-from tinygrad_lite.transforms.pytrees import filled, leaves
 
 __all__ = ["LEFT_OUT", "install", "run"]
 
@@ -33,6 +32,23 @@ LEFT_OUT = {
 """Files that are not run, with the reason."""
 
 
+# ---- nested containers
+
+
+def _leaves(tree: Any) -> list[Any]:
+    """What tuples, lists and dicts hold, in order."""
+    if isinstance(tree, dict):
+        tree = list(tree.values())
+    return [leaf for part in tree for leaf in _leaves(part)] if isinstance(tree, list | tuple) else [tree]
+
+
+def _filled(tree: Any, rest: Iterator[Any]) -> Any:
+    """The same containers with other leaves."""
+    if isinstance(tree, dict):
+        return {key: _filled(part, rest) for key, part in tree.items()}
+    return type(tree)(_filled(part, rest) for part in tree) if isinstance(tree, list | tuple) else next(rest)
+
+
 # ---- derivatives by differences
 
 
@@ -42,14 +58,14 @@ RANDOM = np.random.default_rng(0)
 
 def _check(f: Callable[[Any], Any], x: Any, modes: Sequence[str], order: int) -> None:
     """Derivatives in random directions, in every nesting of ``modes``, each against differences of the one before."""
-    parts = [part for _, part in leaves(x)]
+    parts = _leaves(x)
     steps = [_direction(part) for part in parts]
     weights: list[Any] = []
 
     def along(t: Any) -> Any:
         moved = [_moved(part, t, step) for part, step in zip(parts, steps, strict=True)]
         total: Any = 0.0
-        for k, end in enumerate(_ends(f(filled(x, moved)))):
+        for k, end in enumerate(_ends(f(_filled(x, iter(moved))))):
             if k == len(weights):
                 weights.append(RANDOM.standard_normal(np.shape(raw(end))))
             total = total + np.sum(weights[k] * end)
@@ -92,7 +108,7 @@ def _number(x: Any) -> float:
 def _ends(result: Any) -> list[Any]:
     """The real arrays that a result consists of."""
     ends: list[Any] = []
-    for _, end in leaves(result):
+    for end in _leaves(result):
         ends += [end.real, end.imag] if isinstance(end, tg.ComplexPair) or np.iscomplexobj(end) else [end]
     return [end for end in ends if isinstance(end, Value) or np.asarray(end).dtype.kind in "fiub"]
 
@@ -120,7 +136,7 @@ def combo_check(f: Callable[..., Any], *options: Any, **more: Any) -> Callable[.
     def check(*args: Any, **kwargs: Any) -> None:
         named = [[(key, x) for x in xs] for key, xs in kwargs.items()]
         for given in itertools.product(*args):
-            if not any(np.iscomplexobj(part) for _, part in leaves(given)):
+            if not any(np.iscomplexobj(part) for part in _leaves(given)):
                 for chosen in itertools.product(*named):
                     check_grads(f, *options, **more)(*given, **dict(chosen))
 
@@ -128,7 +144,7 @@ def combo_check(f: Callable[..., Any], *options: Any, **more: Any) -> Callable[.
 
 
 def check_equivalent(x: Any, y: Any) -> None:
-    for (_, a), (_, b) in zip(leaves(x), leaves(y), strict=True):
+    for a, b in zip(_leaves(x), _leaves(y), strict=True):
         np.testing.assert_allclose(np.asarray(a, dtype=float), np.asarray(b, dtype=float), rtol=1e-6, atol=1e-6)
 
 
@@ -165,13 +181,14 @@ def _ggnvp(f: Callable[..., Any], g: Callable[[Any], Any] = lambda x: 0.5 * np.s
 
 
 def _flatten(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
-    parts = [part for _, part in leaves(tree)]
+    parts = _leaves(tree)
     shapes = [np.shape(part) for part in parts]
     cuts = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
 
     def unflatten(vector: Any) -> Any:
         pieces = (vector[a:b] for a, b in itertools.pairwise(cuts))
-        return filled(tree, [np.reshape(x, shape) if shape else x[0] for x, shape in zip(pieces, shapes, strict=True)])
+        shaped = (np.reshape(x, shape) if shape else x[0] for x, shape in zip(pieces, shapes, strict=True))
+        return _filled(tree, shaped)
 
     return np.concatenate([np.ravel(part) for part in parts]) if parts else np.zeros(0), unflatten
 
@@ -212,7 +229,7 @@ def _defvjp(call: Any, *makers: Any, argnums: Any = None) -> None:
 
 def _array(x: Any, *args: Any, **kwargs: Any) -> Any:
     """``np.array`` of lists with Values in them, which NumPy cannot be asked for."""
-    if isinstance(x, list | tuple) and any(isinstance(part, Value) for _, part in leaves(x)):
+    if isinstance(x, list | tuple) and any(isinstance(part, Value) for part in _leaves(x)):
         return np.stack([_array(part) for part in x])
     return x * 1.0 if isinstance(x, Value) else np.array(x, *args, **kwargs)
 
