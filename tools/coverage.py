@@ -70,10 +70,6 @@ PASSED = 468
 DENSE = frozenset(name for name, entry in STRUCTURED.items() if entry.dense)
 """Functions whose local derivative is a ``Dense`` map."""
 
-_ORDERS = {
-    "sinc": "all; at 0 orders up to 3",
-    "sinc_slope": "all; at 0 orders up to 2",
-}
 _NOTES = {
     "erf": "arrays need the extra `scipy`",
     "erfc": "arrays need the extra `scipy`",
@@ -106,7 +102,7 @@ def _signature(function: Callable[..., Any]) -> str:
 
 
 def _orders(name: str) -> str:
-    return STRUCTURED[name].orders if name in STRUCTURED else _ORDERS.get(name, "all")
+    return STRUCTURED[name].orders if name in STRUCTURED else "all"
 
 
 def _paths(name: str) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import ArgumentError
 from .accurate import GELU, GELU_SLOPE, GELU_WRITTEN, NEAR, ONE_MINUS_SQUARE, RATIO, RATIO2, SINC_SLOPE, cosine
@@ -28,8 +29,10 @@ class Rule:
     ``written`` is the form in which people print the derivative where that differs from the stable one computed.
     ``defaults`` are the values of trailing operands that may be left out. ``terms`` add up to ``forward``: one in a
     line of the table. ``mirrored`` are two lines of Python that compute ``{out}``, the op at a float ``{x}``, together
-    with ``{mirror}``, the op at -x. ``again`` are derivatives in the form that is differentiated again, where the slope
-    of that in ``derivatives`` is a difference that cancels.
+    with ``{mirror}``, the op at -x. ``again`` are derivatives in the form that is differentiated again where all
+    operands vary that have one: where the slope of that in ``derivatives`` is a difference that cancels, or it has a
+    special case at some number, which is a constant. ``numerators`` are the derivatives times ``out``, where they are
+    quotients by ``out`` that are 0 / 0 at 0.
     """
 
     name: str
@@ -44,7 +47,8 @@ class Rule:
     doc: str = ""
     terms: tuple[str, ...] = ()
     mirrored: tuple[str, ...] = ()
-    again: tuple[str | None, ...] = ()
+    again: tuple[str, ...] = ()
+    numerators: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.terms:
@@ -68,10 +72,9 @@ def line(
     ufunc: str | None = None,
     defaults: tuple[float, ...] = (),
     doc: str = "",
-    mirrored: tuple[str, ...] = (),
-    again: tuple[str, ...] = (),
+    **more: Any,
 ) -> None:
-    """Enter one line; a second op of the same name is refused."""
+    """Enter one line; ``more`` are other fields of a ``Rule``. A second op of the same name is refused."""
     names = tuple(operands.split())
     if name in TABLE:
         raise ArgumentError(f"derivatives: the table already has an op named {name!r}; choose another name")
@@ -79,7 +82,7 @@ def line(
         raise ArgumentError(f"derivatives: {name} has operands {names}, but {len(derivatives)} derivatives")
     domain, written = domain or (REAL,) * len(names), written or derivatives
     parts = names, forward, derivatives, sign or name, domain, written, ufunc, defaults, doc
-    TABLE[name] = Rule(name, *parts, mirrored=mirrored, again=again or derivatives)
+    TABLE[name] = Rule(name, *parts, **more)
 
 
 # fmt: off
@@ -91,8 +94,9 @@ line("div",     "x y",    "x / y",         "1 / y", "-out / y",    sign="/", ufu
      domain=(REAL, POSITIVE), written=("1 / y", "-x / y**2"))
 line("neg",     "x",      "-x",            "-1",                   sign="-", ufunc="negative")
 line("pow",     "x y",    "x ** y",
-     "y * x ** where(y == 0, 1, y - 1)",    # at y = 0 it is 0, also for x = 0, and so are all higher orders
+     "y * x ** where(y == 0, 1, y - 1)",    # at y = 0 it is 0, also for x = 0
      "out * log(where(x == 0, 1, x))",      # 0 ** y is flat for y > 0
+     again=("power_partial(x, y, 1, 0)", "power_partial(x, y, 0, 1)"),
      sign="**", ufunc="power", domain=(POSITIVE, REAL), written=("y * x**(y - 1)", "out * log(x)"))
 line("exp",     "x",      "exp(x)",        "out",                  ufunc="exp")
 line("log",     "x",      "log(x)",        "1 / x",                ufunc="log", domain=(POSITIVE,))
@@ -115,9 +119,9 @@ line("cbrt",    "x",      "cbrt(x)",       "1 / (3 * out * out)",  sign="∛", u
 line("reciprocal", "x",   "1 / x",         "-out * out",           sign="1/·", ufunc="reciprocal", domain=(POSITIVE,),
      written=("-1 / x**2",))
 line("hypot",   "x y",    "hypot(x, y)",                           # 0 at the origin, as norm
-     cosine("x", "y"), cosine("y", "x"), ufunc="hypot", written=("x / out", "y / out"))
+     cosine("x", "y"), cosine("y", "x"), ufunc="hypot", written=("x / out", "y / out"), numerators=("x", "y"))
 line("square",  "x",      "x * x",         "2 * x",                sign="²", ufunc="square")
-line("abs",     "x",      "abs(x)",        "sign(x)",              sign="|·|", ufunc="absolute")
+line("abs",     "x",      "abs(x)",        "sign(x)",              sign="|·|", ufunc="absolute", numerators=("x",))
 line("sign",    "x",      "sign(x)",       "0",                    ufunc="sign")
 line("sin",     "x",      "sin(x)",        "cos(x)",               ufunc="sin")
 line("cos",     "x",      "cos(x)",        "-sin(x)",              ufunc="cos")
@@ -144,11 +148,12 @@ line("arctanh", "x",      "arctanh(x)",    f"1 / {ONE_MINUS_SQUARE}",        ufu
      written=("1 / (1 - x**2)",))
 line("sinc",    "x",                                               # 3.14… is π
      "where(x == 0, 1, sin(3.141592653589793 * x) / (3.141592653589793 * where(x == 0, 1, x)))", "sinc_slope(x)",
-     doc="sin(πx) / (πx), and 1 at 0. At 0 derivatives up to the third are right, all orders elsewhere.")
+     doc="sin(πx) / (πx), and 1 at 0.")
 line("sinc_slope", "x",                                            # near 0 by its series, as the quotient cancels
      SINC_SLOPE,
      "where(x == 0, -3.289868133696453, -9.869604401089358 * sinc(x) - 2 * out / where(x == 0, 1, x))",  # π²
-     sign="sinc′", written=("-9.869604401089358 * sinc(x) - 2 * out / x",), doc="The derivative of sinc.")
+     sign="sinc′", written=("-9.869604401089358 * sinc(x) - 2 * out / x",), again=("sinc_partial(x, 2)",),
+     doc="The derivative of sinc.")
 line("sigmoid", "x",      "sigmoid(x)",    "out * sigmoid(-x)",    # out * (1 - out) is 0 at 40
      sign="σ", written=("out * (1 - out)",), again=("0.25 * sech2(0.5 * x)",), mirrored=(  # from one exponential
          "if {x} >= 0.0: e = exp(-{x}); d = 1.0 + e; {out} = 1.0 / d; {mirror} = e / d",
@@ -160,7 +165,7 @@ line("leaky_relu", "x slope", "where(x > 0, x, slope * x)",
      "where(x > 0, 1, slope)", None,
      domain=(REAL, (0.01, 0.5)), defaults=(0.01,))
 line("elu",     "x alpha", "where(x > 0, x, alpha * expm1(minimum(x, 0)))",
-     "where(x > 0, 1, alpha * exp(minimum(x, 0)))", None,
+     "where(x > 0, 1, alpha * exp(where(x > 0, 0, x)))", None,      # at 0 of the left side, to every order
      domain=(REAL, (0.5, 1.5)), defaults=(1.0,))
 line("silu",    "x",      "x * sigmoid(x)",
      f"sigmoid(x) * (1 + {NEAR} * sigmoid(-x))", written=("sigmoid(x) * (1 + x * sigmoid(-x))",))

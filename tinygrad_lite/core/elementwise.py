@@ -21,6 +21,7 @@ from .maps import Broadcast, Chain, Scale
 from .numerics import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS, LOCAL_FUNCTIONS
 from .recording import blocks_open, diverted
 from .shapes import shape_of
+from .special import power_partial, ratio, sinc_partial
 from .table_source import array_source, compiled, float_source, value_source
 from .value import Op, Value, as_data, constant, describe, elsewhere, new, plain, record
 
@@ -57,9 +58,10 @@ class Elementwise(Op):
         self._unit = {k for k, e in given.items() if e == "1"}  # no factor at all
         self._local_floats = _Compiled(lambda k: self._on_floats(given[k]))
         self._local_arrays = _Compiled(lambda k: compiled(rule, array_source(given[k]), LOCAL_FUNCTIONS))
-        self._local_values = _Compiled(
-            lambda k: compiled(rule, value_source((rule.again or rule.derivatives)[k] or ""), VALUE_FUNCTIONS)
-        )
+        self._local_values = _Compiled(lambda k: compiled(rule, value_source(given[k]), VALUE_FUNCTIONS))
+        self._again = _Compiled(lambda k: compiled(rule, value_source(rule.again[k]), VALUE_FUNCTIONS))
+        self._numerators = _Compiled(lambda k: compiled(rule, value_source(rule.numerators[k]), VALUE_FUNCTIONS))
+        self.sides = rule.derivatives == ("sign(x)",)
 
     def _on_floats(self, expression: str) -> Callable[..., Any]:
         names = {name: name for name in (*self.rule.operands, "out")}
@@ -112,14 +114,13 @@ class Elementwise(Op):
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
         if k not in self._given:
             return None
-        in_shape, out_shape = shape_of(operands[k]), shape_of(out)
-        maps: Chain = () if in_shape == out_shape else (Broadcast(in_shape, out_shape),)
         if k in self._unit:
-            return maps
+            return self._scaled(None, k, operands, out)
         if len(operands) > 1:
             operands = self._as_floats(operands, out)
         if type(out) is Value:
-            weight = self._local_values[k](*operands, out)
+            again = self.rule.again and all(operands[j].requires_grad for j in self._given)
+            weight = (self._again if again else self._local_values)[k](*operands, out)
         elif type(out) is float:
             weight = self.local(k, operands, out)
         else:
@@ -127,7 +128,15 @@ class Elementwise(Op):
                 weight = self._local_arrays[k](*operands, out)
             except ArithmeticError:  # 1 / y of a float y = 0 beside an array x
                 weight = self._local_arrays[k](*map(np.asarray, operands), out)
-        return (Scale(weight, len(out_shape)), *maps)
+        return self._scaled(weight, k, operands, out)
+
+    def _scaled(self, weight: Any, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        in_shape, out_shape = shape_of(operands[k]), shape_of(out)
+        maps: Chain = () if in_shape == out_shape else (Broadcast(in_shape, out_shape),)
+        return maps if weight is None else (Scale(weight, len(out_shape)), *maps)
+
+    def undivided(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
+        return self._scaled(self._numerators[k](*operands, out), k, operands, out) if self.rule.numerators else None
 
     def _as_floats(self, operands: Sequence[Any], out: Any) -> Sequence[Any]:
         """The operands with integers as floats: -x of unsigned ones wraps around, and -x of booleans raises."""
@@ -326,9 +335,11 @@ OPS: dict[str, Elementwise] = {name: Elementwise(rule) for name, rule in TABLE.i
 FUNCTIONS: dict[str, Callable[..., Any]] = {name: _generated(op) for name, op in OPS.items()}
 """The recording function of every op, by name."""
 
-VALUE_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    name: partial(plain, getattr(np, name)) for name in ("greater", "greater_equal", "less", "less_equal", "equal")
-} | FUNCTIONS
+VALUE_FUNCTIONS: dict[str, Callable[..., Any]] = (
+    {name: partial(plain, getattr(np, name)) for name in ("greater", "greater_equal", "less", "less_equal", "equal")}
+    | FUNCTIONS
+    | {"power_partial": power_partial, "ratio": ratio, "sinc_partial": sinc_partial}
+)
 """The functions that expressions on Values call: comparisons, whose results are constants, and every op."""
 
 

@@ -65,15 +65,10 @@ def live(node: Value) -> list[Edge]:
     return edges if node._db is None else [*edges, (1, node._b)]
 
 
-def chain_of(node: Value, k: int, recorded: bool = False) -> Chain | None:
-    """The local derivative with respect to operand ``k`` as recorded, a constant too at an array node.
-
-    ``recorded`` makes the chain of Values, so that it can be differentiated again. ``None`` where there is none.
-    """
+def chain_of(node: Value, k: int) -> Chain | None:
+    """The local derivative with respect to operand ``k`` as recorded, a constant too; ``None`` where there is none."""
     op, locals_ = node._made_by, node._da
     assert op is not None
-    if recorded:
-        return op.chain(k, parents_of(node), node)
     if type(locals_) is list:
         return op.chain(k, locals_, node._data)
     weight = locals_[k] if type(locals_) is tuple else node._db if k else locals_

@@ -40,6 +40,8 @@ class Op:
     of_one: str | None = None
     """How a listed op of one element is written: as a call of this name, or ``""`` for the element; by its own name."""
 
+    sides = False
+    """Whether the derivative of an op with ``undivided`` is constant on either side of a kink, as that of abs."""
     on_arrows: tuple[str, ...] = ()
     """The text of a picture's arrow from each operand, where the weights are no expression: {0}, {1} name operands."""
 
@@ -54,6 +56,14 @@ class Op:
         differentiated again.
         """
         raise NotImplementedError
+
+    def undivided(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
+        """The local derivative times the result, of an op whose derivative is a quotient by its result: x / norm(x).
+
+        Such a derivative is 0 / 0 where the result is 0. A sweep over Values keeps numerator and result apart, so that
+        the result may cancel a factor of the cotangent: ``norm(x)**2`` has the gradient 2x. ``None`` for other ops.
+        """
+        return None
 
     def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
         """The gradient's cotangent ``g`` of the result pulled back to operand ``k``; ``None`` where there is none.

@@ -326,11 +326,11 @@ def _own(found: Any) -> Any:
 class Numbers(Linear):
     """The ordinary sum and product, of cotangents and tangents in the precision of the Values that they belong to."""
 
-    recorded = False
-    """Whether elements are Values, so that every operation is recorded."""
-
     def __init__(self) -> None:
         super().__init__("numbers", lambda weight: weight)
+
+    chain: Callable[[Value, int], Chain | None] = staticmethod(chain_of)
+    """The local derivative of a node with respect to operand ``k``."""
 
     def fitted(self, a: Any, node: Value) -> Any:
         data = node._data
@@ -377,7 +377,7 @@ def carry_back(
     def edges(node: Value) -> Iterable[tuple[int, Value, Chain]]:
         if semiring is NUMBERS:
             return [(k, operand, (_Pull(node, k),)) for k, operand in graph[node]]
-        all_chains = ((k, operand, chain_of(node, k, semiring.recorded)) for k, operand in graph[node])
+        all_chains = ((k, operand, semiring.chain(node, k)) for k, operand in graph[node])
         return ((k, operand, chain) for k, operand, chain in all_chains if chain is not None)
 
     detector = watching()
@@ -398,7 +398,7 @@ def carry_forward(
 
     def edges(node: Value) -> Iterable[tuple[int, Value, Chain]]:
         for k, operand in graph[node]:
-            if operand in totals and (chain := chain_of(node, k, semiring.recorded)) is not None:
+            if operand in totals and (chain := semiring.chain(node, k)) is not None:
                 yield k, operand, chain
 
     totals: dict[Value, Any] = {}

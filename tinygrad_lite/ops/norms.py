@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.derivatives import POSITIVE, REAL, Rule
+from ..core.elementwise import Elementwise, _generated
 from ..core.shapes import ndim_of
 from ..core.value import describe, on_constants
 from ..errors import ArgumentError
@@ -20,6 +22,15 @@ from .manipulation import expand_dims, moveaxis
 from .registry import for_numpy, function
 
 __all__ = ["cond", "matrix_norm", "vector_norm"]
+
+# A root of a sum of powers, of derivative 0 where it is 0.
+_SLOPE = "y * out / where(x == 0, 1, x)"
+_root = _generated(
+    Elementwise(
+        Rule("root", ("x", "y"), "x ** y", (_SLOPE, None), "√", (POSITIVE, REAL), ("y * out / x", None),
+             again=("ratio(y * out, x)",))
+    )
+)  # fmt: skip
 
 
 @function(numpy=np.linalg.vector_norm, note="at 0 the derivative is 0")
@@ -46,16 +57,12 @@ def vector_norm(x: Any, axis: Axis = None, keepdims: bool = False, ord: Any = 2)
         raise ArgumentError(f"norm: ord={ord!r} is no order of a vector's norm; use a number, inf or -inf")
     scale = on_constants(_largest_along(axis), x)  # powers may overflow
     powers = size / scale
-    if ord > 0:  # of 0 a power below 1 has an infinite slope
+    if 0 < ord < 1:  # of 0 a power below 1 has an infinite slope
         zero = on_constants(lambda data: data == 0, x)
         powers = elementary.where(zero, 0.0, elementary.pow(elementary.where(zero, 1.0, powers), float(ord)))
     else:
         powers = elementary.pow(powers, float(ord))
-    total = reductions.sum(powers, axis, keepdims=True)
-    nothing = on_constants(lambda data: data == 0, total)
-    root = elementary.pow(elementary.where(nothing, 1.0, total), 1.0 / float(ord)) * scale
-    out = elementary.where(nothing, 0.0, root)
-    return out if keepdims else reductions.sum(out, axis)
+    return _root(reductions.sum(powers, axis, keepdims), 1.0 / float(ord)) * reductions.max(scale, axis, keepdims)
 
 
 @for_numpy(np.linalg.norm)

@@ -17,12 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from ..core.graph import parents_of
 from ..core.maps import Adjoint, Chain, Gather, Map
 from ..core.recording import observer
 from ..core.sweeps import NUMBERS, SEVERAL, Numbers
 from ..core.value import Op, Value, constant, describe, record
 from ..errors import GraphError
-from . import calculus, manipulation, products, reductions
+from ..semirings.base import Chain as Pullable
+from . import calculus, manipulation, products, quotients, reductions
 from .casting import cast
 
 
@@ -44,7 +46,16 @@ class _Mapped(Op):
 class _Values(Numbers):
     """Values: every sum and product is recorded."""
 
-    recorded = True
+    @staticmethod
+    def chain(node: Value, k: int) -> Pullable | None:
+        op, operands = node._made_by, parents_of(node)
+        assert op is not None
+        above = op.undivided(k, operands, node)
+        if above is None:
+            return op.chain(k, operands, node)
+        if op.sides:
+            return (quotients.Sided(node, operands[0]),)
+        return (quotients.Over(node, above, op.chain(k, operands, node) if op.expressions(len(operands)) else None),)
 
     def fitted(self, a: Any, node: Value) -> Any:
         return cast(a, node)
@@ -68,6 +79,12 @@ class _Values(Numbers):
         if isinstance(map, Adjoint):
             return record(_Mapped(Adjoint(_stacked(map.gather, a.shape[: a.ndim - len(map.gather.out_shape)]))), (a,))
         return record(_Mapped(_stacked(map, a.shape[: a.ndim - len(map.in_shape)])), (a,))
+
+    def times(self, a: Any, b: Any) -> Any:
+        return quotients.product(a, b)
+
+    def add(self, a: Any, b: Any) -> Any:
+        return quotients.sum_of_two(a, b)
 
     def pull(self, chain: Sequence[Any], g: Any, node: Value) -> Any:
         _refuse_moving_index(chain, node)

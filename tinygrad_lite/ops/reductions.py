@@ -225,6 +225,9 @@ class Norm(_Reduction):
         zero = on_constants(lambda data: data == 0, length)
         return (self.sum_over(x, x / elementary.where(zero, 1.0, length)),)
 
+    def undivided(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        return (self.sum_over(operands[0], operands[0]),)
+
 
 @dataclass(slots=True)
 class Trace(Op):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ..core.derivatives import TABLE
+from ..core.elementwise import Elementwise, _generated
 from ..core.shapes import shape_of
 from ..core.value import describe, on_constants, record
 from ..errors import ArgumentError
@@ -167,7 +170,13 @@ def var(
     return sum(elementary.square(x - mean(x, axes, keepdims=True)), axes, keepdims) / (n - ddof)
 
 
-@function(numpy=np.std, note="at deviation 0 it is not differentiable, as √")
+# The root of a sum of squares: 0 where it is 0, as ``norm``, and there a factor of it cancels in ``std(x)**2``.
+_root = _generated(
+    Elementwise(replace(TABLE["sqrt"], derivatives=("0.5 * where(out == 0, 0, 1 / out)",), numerators=("0.5",)))
+)
+
+
+@function(numpy=np.std, note="at deviation 0 the derivative is 0")
 def std(
     x: Any,
     axis: Axis = None,
@@ -177,10 +186,10 @@ def std(
     correction: float | None = None,
     where: Any = None,
 ) -> Any:
-    """The standard deviation along ``axis``: √var.
+    """The standard deviation along ``axis``: √var. Where all elements are equal its derivative is 0, as that of norm.
 
     >>> from tinygrad_lite import Value
     >>> std(Value([1.0, 3.0])).data
     1.0
     """
-    return elementary.sqrt(var(x, axis, keepdims, ddof, correction=correction, where=where))
+    return _root(var(x, axis, keepdims, ddof, correction=correction, where=where))
