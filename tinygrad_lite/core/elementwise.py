@@ -22,13 +22,12 @@ from .numerics import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS, LOCAL_FUNCTIONS
 from .recording import blocks_open, diverted
 from .shapes import shape_of
 from .special import power_partial, ratio, sinc_partial
-from .table_source import array_source, compiled, float_source, value_source
+from .table_source import array_source, compiled, computes_with, float_source, value_source
 from .value import Op, Value, as_data, constant, describe, elsewhere, new, plain, record
 
 __all__ = ["Elementwise", "FUNCTIONS", "OPS", "WeightedSum", "weighted_sum"]
 
 
-_FLOAT = np.dtype(float)
 # Python raises these, or turns complex, where NumPy has an inf or a nan.
 REFUSED = (ArithmeticError, ValueError)
 
@@ -44,6 +43,16 @@ class _Compiled(dict[int, Callable[..., Any]]):
         return function
 
 
+def _of_floats(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A local derivative at integers as at floats: -x of unsigned ones wraps around, log(x) of bytes is float16."""
+
+    def call(*data: Any) -> Any:
+        dtype = data[-1].dtype
+        return function(*[x.astype(dtype) if getattr(x, "dtype", dtype).kind in "biu" else x for x in data])
+
+    return call
+
+
 class Elementwise(Op):
     """One line of the table as an op."""
 
@@ -57,11 +66,15 @@ class Elementwise(Op):
         self._given = frozenset(given)
         self._unit = {k for k, e in given.items() if e == "1"}  # no factor at all
         self._local_floats = _Compiled(lambda k: self._on_floats(given[k]))
-        self._local_arrays = _Compiled(lambda k: compiled(rule, array_source(given[k]), LOCAL_FUNCTIONS))
-        self._local_values = _Compiled(lambda k: compiled(rule, value_source(given[k]), VALUE_FUNCTIONS))
-        self._again = _Compiled(lambda k: compiled(rule, value_source(rule.again[k]), VALUE_FUNCTIONS))
+        self._local_arrays = _Compiled(lambda k: self._local(given[k], array_source, LOCAL_FUNCTIONS))
+        self._local_values = _Compiled(lambda k: self._local(given[k], value_source, VALUE_FUNCTIONS))
+        self._again = _Compiled(lambda k: self._local(rule.again[k], value_source, VALUE_FUNCTIONS))
         self._numerators = _Compiled(lambda k: compiled(rule, value_source(rule.numerators[k]), VALUE_FUNCTIONS))
         self.sides = rule.derivatives == ("sign(x)",)
+
+    def _local(self, expression: str, source: Callable[[str], str], functions: dict[str, Any]) -> Callable[..., Any]:
+        function = compiled(self.rule, source(expression), functions)
+        return _of_floats(function) if computes_with(expression, self.rule.operands) else function
 
     def _on_floats(self, expression: str) -> Callable[..., Any]:
         names = {name: name for name in (*self.rule.operands, "out")}
@@ -116,8 +129,6 @@ class Elementwise(Op):
             return None
         if k in self._unit:
             return self._scaled(None, k, operands, out)
-        if len(operands) > 1:
-            operands = self._as_floats(operands, out)
         if type(out) is Value:
             again = self.rule.again and all(operands[j].requires_grad for j in self._given)
             weight = (self._again if again else self._local_values)[k](*operands, out)
@@ -138,20 +149,11 @@ class Elementwise(Op):
     def undivided(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
         return self._scaled(self._numerators[k](*operands, out), k, operands, out) if self.rule.numerators else None
 
-    def _as_floats(self, operands: Sequence[Any], out: Any) -> Sequence[Any]:
-        """The operands with integers as floats: -x of unsigned ones wraps around, and -x of booleans raises."""
-        for k, x in enumerate(operands):
-            if k in self._given and getattr(x, "dtype", _FLOAT).kind != "f":
-                operands = [*operands[:k], x.astype(out.dtype), *operands[k + 1 :]]
-        return operands
-
     def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
         if type(out) is np.ndarray and (len(operands) == 1 or shape_of(operands[k]) == out.shape):  # nothing stretched
             if k in self._unit:
                 return g
             if k in self._given:
-                if len(operands) > 1:
-                    operands = self._as_floats(operands, out)
                 try:
                     return g * self._local_arrays[k](*operands, out)
                 except ArithmeticError:  # of floats beside arrays, see chain

@@ -7,13 +7,13 @@ not read.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .derivatives import TABLE, Rule
 from .numerics import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS, LOCAL_FUNCTIONS
 
-__all__ = ["array_source", "compiled", "float_source", "mask", "value_source"]
+__all__ = ["array_source", "compiled", "computes_with", "float_source", "mask", "value_source"]
 
 
 _COMPARED = {ast.Gt: "greater", ast.GtE: "greater_equal", ast.Lt: "less", ast.LtE: "less_equal", ast.Eq: "equal"}
@@ -107,6 +107,31 @@ def value_source(expression: str) -> str:
         return _true(node)
 
     return _translated(expression, change)
+
+
+def computes_with(expression: str, operands: Sequence[str]) -> bool:
+    """Whether the expression of an op of several operands computes with operands alone, other than by a quotient.
+
+    There integers would stay integers, which wrap around and whose functions NumPy computes in few digits.
+
+    >>> computes_with("sigmoid(x - y)", ("x", "y")), computes_with("-out / y", ("x", "y"))
+    (True, False)
+    """
+
+    def is_of_operands(e: ast.AST) -> bool:
+        names = {part.id for part in ast.walk(e) if isinstance(part, ast.Name)}
+        return "out" not in names and not names.isdisjoint(operands)
+
+    def is_arithmetic(e: ast.AST) -> bool:
+        match e:
+            case ast.UnaryOp() | ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Pow()):
+                return True
+            case ast.Call(func=ast.Name(id=name)):
+                return name != "where"
+        return False
+
+    tree = ast.walk(ast.parse(expression))
+    return len(operands) > 1 and any(is_arithmetic(e) and is_of_operands(e) for e in tree)
 
 
 def compiled(rule: Rule, source: str, functions: dict[str, Any]) -> Callable[..., Any]:
