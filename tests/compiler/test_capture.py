@@ -185,3 +185,31 @@ def test_noise_that_a_failing_guard_has_drawn_is_used() -> None:
     ours, theirs = tg.compile(made(a)), made(b)
     x = np.ones(4)
     assert [ours(x) for _ in range(12)] == [theirs(x).item() for _ in range(12)]
+
+
+@pytest.mark.parametrize(
+    "pick",
+    [
+        lambda x, k: tg.choose(k, [x, x * 2.0, -x]),
+        lambda x, k: np.take(x, k + 5 if type(k) is np.ndarray else k, mode="wrap"),
+        lambda x, k: tg.compress(x, k),
+        lambda x, k: tg.extract(k, x),
+        lambda x, k: np.delete(x, k),
+        lambda x, k: np.insert(x, k, 7.0),
+    ],
+    ids=["choose", "take", "compress", "extract", "delete", "insert"],
+)
+def test_numbers_by_which_a_function_picks_are_no_constants(pick: Any) -> None:
+    w = Value([1.0, 2.0, 3.0], name="w")
+
+    def loss(k: Any) -> Value:
+        total: Value = (pick(w, k) ** 2).sum()
+        return total
+
+    step = tg.compile(loss)
+    for k in ([0, 1, 2], [2, 0, 0], [0, 1, 2], [1, 1, 0]):
+        cost, (g,) = eager(loss, [w], Value(np.array(k), requires_grad=False))
+        assert step(np.array(k)) == cost
+        np.testing.assert_array_equal(w.grad, g)
+        w.zero_grad()
+    assert step.captures == 3

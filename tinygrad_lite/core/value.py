@@ -490,6 +490,14 @@ def on_data(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     return found
 
 
+def numbers_of(x: Any) -> Any:
+    """The data of a Value, or anything else, as an array by whose numbers a function decides what to do.
+
+    A compiled step holds for these numbers only; ``raw`` is for shapes, dtypes and indices as they are.
+    """
+    return on_data(np.asarray, x) if isinstance(x, Value) else np.asarray(x)
+
+
 def record(op: Op, operands: tuple[Any, ...]) -> Any:
     """Apply ``op`` and remember it. Where no operand is a Value the result is plain data."""
     saved: list[Any] = []

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core.shapes import Shape, ndim_of, shape_of
-from ..core.value import Value, describe, raw
+from ..core.value import Value, describe, numbers_of, raw
 from ..errors import ArgumentError, IndexRangeError, ShapeError
 from .axes import one_axis
 from .casting import of_dtype
@@ -82,7 +82,7 @@ def choose(indices: Any, choices: Any, mode: str = "raise") -> Any:
     >>> choose([0, 1, 0], [np.array([1.0, 2.0, 3.0]), 9.0]).tolist()
     [1.0, 9.0, 3.0]
     """
-    at = np.asarray(raw(indices))
+    at = numbers_of(indices)
     if at.dtype.kind not in "iu":
         raise ArgumentError(f"choose: needs integer indices, got dtype {at.dtype}; convert them with .astype(int)")
     if not isinstance(choices, Value | np.ndarray):
@@ -109,7 +109,16 @@ def delete(x: Any, obj: Any, axis: int | None = None) -> Any:
     [1.0, 3.0]
     """
     x, k = _along(x, axis, "delete")
-    return _picked(x, _places(lambda: np.delete(np.arange(shape_of(x)[k]), raw(obj)), x, obj, "delete"), k)
+    return _picked(
+        x,
+        _places(
+            lambda: np.delete(np.arange(shape_of(x)[k]), numbers_of(obj) if isinstance(obj, Value) else obj),
+            x,
+            obj,
+            "delete",
+        ),
+        k,
+    )
 
 
 @function(numpy=np.insert, note="also with respect to the values")
@@ -125,7 +134,7 @@ def insert(x: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     """
     x, k = _along(x, axis, "insert")
     n, ndim = shape_of(x)[k], ndim_of(x)
-    at = np.arange(*obj.indices(n)) if isinstance(obj, slice) else np.asarray(raw(obj))
+    at = np.arange(*obj.indices(n)) if isinstance(obj, slice) else numbers_of(obj)
     at = np.flatnonzero(at) if at.dtype == bool else at
     if ndim_of(values) < ndim:
         values = reshape(values, (1,) * (ndim - ndim_of(values)) + shape_of(values))

@@ -12,7 +12,7 @@ import numpy as np
 from ..core.conversions import plain_array
 from ..core.maps import Chain, Gather
 from ..core.shapes import ndim_of, shape_of
-from ..core.value import Op, describe, on_constants, raw, record
+from ..core.value import Op, describe, numbers_of, on_constants, raw, record
 from ..errors import ArgumentError, IndexRangeError, ShapeError
 from . import elementary
 from .axes import one_axis
@@ -122,7 +122,7 @@ def within(indices: Any, n: int, mode: str, who: str) -> Any:
         raise ArgumentError(f"{who}: mode is 'raise', 'wrap' or 'clip', got {mode!r}")
     if mode == "raise":
         return indices
-    return np.mod(raw(indices), n) if mode == "wrap" else np.clip(raw(indices), 0, n - 1)
+    return np.mod(numbers_of(indices), n) if mode == "wrap" else np.clip(numbers_of(indices), 0, n - 1)
 
 
 @function()
@@ -132,7 +132,7 @@ def compress(x: Any, condition: Any, axis: int | None = None) -> Any:
     >>> compress(np.array([1.0, 2.0, 3.0]), [True, False, True]).tolist()
     [1.0, 3.0]
     """
-    return take(x, np.flatnonzero(np.asarray(raw(condition))), axis)
+    return take(x, np.flatnonzero(numbers_of(condition)), axis)
 
 
 @for_numpy(np.compress)
@@ -147,7 +147,7 @@ def extract(condition: Any, x: Any) -> Any:
     >>> extract([True, False], np.array([1.0, 2.0])).tolist()
     [1.0]
     """
-    return take(x, np.flatnonzero(np.asarray(raw(condition))))
+    return take(x, np.flatnonzero(numbers_of(condition)))
 
 
 @function(numpy=np.take_along_axis)
