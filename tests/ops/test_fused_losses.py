@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -16,9 +17,10 @@ from tinygrad_lite import Value, nn
 from tinygrad_lite.core.evaluation import check_recorded
 from tinygrad_lite.core.graph import topological
 from tinygrad_lite.core.sweeps import gradients
-from tinygrad_lite.core.value import Folded
+from tinygrad_lite.core.value import Folded, unfolded
 from tinygrad_lite.errors import GraphError
 from tinygrad_lite.ops import fused_losses
+from tinygrad_lite.ops.reductions import LogSumExp
 from tinygrad_lite.semirings import GRADIENT
 
 X = np.random.default_rng(0).normal(size=(4, 3)).round(2)
@@ -184,6 +186,58 @@ def test_a_graph_is_current_though_its_composition_rounds_differently(logits: An
     z.data = z.data + 1.0
     with pytest.raises(GraphError, match=r"the data of 'z' .* was replaced after it was recorded"):
         check_recorded(end)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shift", [0.0, 100.0, 1e4, 1e7])
+def test_no_digit_is_lost_at_large_logits(shift: float, dtype: Any) -> None:
+    """Every form of the labels, every form of the loss: against mpmath, to a few units in the last place."""
+    data, classes = (shift + np.array([[0.0, 1.0, 2.0], [3.0, 0.0, 1.0]])).astype(dtype), np.array([2, 1])
+    rows = [list(map(mpmath.mpf, map(float, row))) for row in data]
+    exact = [[-mpmath.log(sum(mpmath.exp(other - z) for other in row)) for z in row] for row in rows]
+    logs = np.array(exact, dtype=float)
+    loss, slope = -logs[[0, 1], classes].sum(), np.exp(logs) - np.eye(3)[classes]
+    close = 8 * float(np.finfo(dtype).eps)
+    assert_allclose(tg.log_softmax(data), logs, rtol=close)
+    assert_allclose(tg.softmax(data), np.exp(logs), rtol=close)
+    x = Value(data)
+    (tg.logsumexp(x, axis=1) * np.array([1.0, 2.0], dtype)).sum().backward()
+    assert_allclose(x.grad, np.exp(logs) * [[1.0], [2.0]], rtol=close)
+    for labels in (classes, classes.tolist(), np.eye(3)[classes], np.eye(3)[classes].tolist()):
+        for reduction, n in (("sum", 1), ("mean", 2)):
+            z = Value(data, name="z")
+            end = nn.losses.cross_entropy(z, labels, reduction)
+            end.backward()
+            source = tg.manual_backprop(end, wrt=[z])
+            namespace: dict[str, Any] = {}
+            exec(str(source), namespace)
+            written = namespace["backprop"](data, np.eye(3, dtype=dtype)[classes])
+            composed = unfolded(end).data
+            for found in (end.item(), float(composed), float(written[0])):
+                assert found == pytest.approx(loss / n, rel=close)
+            for found in (z.grad, tg.sweep(end, GRADIENT, wrt=z), written[1]["z"]):
+                assert_allclose(found, slope / n, rtol=close, atol=close / 2)
+    recorded_again = tg.grad(lambda z: tg.grad(lambda z: nn.losses.cross_entropy(z, classes, "sum"))(z).sum() + z[0, 0])
+    assert_allclose(recorded_again(data), np.eye(2, 3) * [[1], [0]], atol=close)
+
+
+@pytest.mark.parametrize("labels", [np.array([1]), [1], np.array([[0.0, 1.0, 0.0]]), [[0.25, 0.75, 0.0]]], ids=str)
+def test_a_logit_of_minus_infinity_without_probability_costs_nothing(labels: Any) -> None:
+    data = np.array([[1.0, 2.0, -np.inf]])
+    z, rest = Value(data), Value(data[:, :2])
+    end = nn.losses.cross_entropy(z, labels)
+    without = nn.losses.cross_entropy(rest, labels if np.ndim(labels) == 1 else np.asarray(labels)[:, :2])
+    assert end.data == without.data
+    assert unfolded(end).data == without.data
+    end.backward()
+    without.backward()
+    assert_allclose(z.grad, np.append(rest.grad, [[0.0]], axis=1), rtol=1e-14)
+
+
+def test_a_difference_of_rounded_logarithms_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LogSumExp, "below", lambda self, x, out: x - out)
+    with pytest.raises(AssertionError, match="Mismatched elements"):
+        test_no_digit_is_lost_at_large_logits(1e4, np.float32)
 
 
 def test_other_data_of_scalars_is_noticed() -> None:

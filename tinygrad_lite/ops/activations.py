@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from . import elementary
-from .reductions import logsumexp
+from .axes import axes_of
+from .reductions import LogSumExp, logsumexp
 from .registry import function
 
 __all__ = ["gelu", "log_softmax", "softmax"]
@@ -27,10 +28,13 @@ def gelu(x: Any, approximate: bool = True) -> Any:
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """``x - logsumexp(x)`` along ``axis``: a composition of two ops, right at any size of x.
 
+    It is computed as ``(x - max(x)) - log Σ exp(x - max(x))``.
+
     >>> log_softmax([0.0, 0.0])
     array([-0.69314718, -0.69314718])
     """
-    return elementary.sub(x, logsumexp(x, axis, keepdims=True))
+    out = logsumexp(x, axis, keepdims=True)
+    return LogSumExp(axes_of(x, axis, "log_softmax"), True).below(x, out)
 
 
 @function()

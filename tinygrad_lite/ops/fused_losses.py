@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.elementwise import FUNCTIONS
+from ..core.derivatives import TABLE
+from ..core.elementwise import FUNCTIONS, Elementwise
 from ..core.graph import parents_of
 from ..core.maps import Chain, SumOver
 from ..core.shapes import ndim_of, shape_of
@@ -21,7 +22,7 @@ from ..errors import ArgumentError, IndexRangeError, ShapeError
 from .activations import softmax
 from .axes import all_axes
 from .casting import floating
-from .reductions import logsumexp, sum
+from .reductions import LogSumExp, sum
 from .registry import function
 
 __all__ = ["CrossEntropy", "FusedLoss", "HalfSquaredError", "cross_entropy", "half_squared_error", "one_hot"]
@@ -106,21 +107,22 @@ class CrossEntropy(FusedLoss):
     def terms(self, outputs: Value, targets: Value) -> Value:
         if targets.ndim != outputs.ndim:
             targets = constant(one_hot(targets.data, outputs), targets.name)
-        picked = record(_EXPECTED, (outputs, targets))
-        return logsumexp(outputs, axis=-1) - picked  # type: ignore[no-any-return]
+        total = record(_LogSum((-1,), False), (outputs,))
+        terms: Value = record(_Surprise(outputs.data, targets.data), (total, record(_EXPECTED, (outputs, targets))))
+        return terms
 
     def forward(self, *data: Any) -> Any:
         logits, labels = floating(data[0]), data[1]
         top = np.maximum.reduce(logits, axis=-1, keepdims=True)
         e = logits - top
-        picked = e[np.arange(len(labels)), labels] if labels.ndim != logits.ndim else None
+        if labels.ndim != logits.ndim:
+            picked = e[np.arange(len(labels)), labels]
+        else:
+            picked = _weighted(e, labels)
         np.exp(e, out=e)
         total = np.add.reduce(e, axis=-1, keepdims=True)
         self._kept = logits, e, total
-        if picked is not None:
-            return (np.add.reduce(np.log(total), axis=None) - np.add.reduce(picked)) / self.divisor
-        picked = np.add.reduce(logits * labels, axis=-1, keepdims=True)
-        return np.add.reduce(np.log(total) + top - picked, axis=None) / self.divisor
+        return (np.add.reduce(np.log(total), axis=None) - np.add.reduce(picked, axis=None)) / self.divisor
 
     def replay_check(self, *data: Any) -> Callable[..., None] | None:
         return _check_classes if ndim_of(data[1]) != ndim_of(data[0]) else None
@@ -151,6 +153,25 @@ def _check_classes(logits: Any, labels: Any) -> None:
         raise IndexRangeError("cross_entropy: a class below 0")
 
 
+def _weighted(z: Any, p: Any) -> Any:
+    """``Σ_classes z p``: a logit of -inf counts nothing where its class has no probability."""
+    with np.errstate(invalid="ignore"):
+        return np.add.reduce(np.where(p == 0.0, 0.0, z * p), axis=-1)
+
+
+class _LogSum(LogSumExp):
+    """The logarithm of a softmax's denominator: people write it of the shifted logits, as they do ``_Expected``."""
+
+    def written(self, *data: Any) -> Any:
+        z, e = data[0], np.exp(_shifted(data[0]))
+        self._kept = z, np.max(z, axis=-1, keepdims=True), e.sum(axis=-1, keepdims=True)
+        return np.log(e.sum(axis=-1))
+
+
+def _shifted(z: Any) -> Any:
+    return z - np.max(z, axis=-1, keepdims=True)
+
+
 class _Expected(Op):
     """``Σ_classes z p``, the expected logit, as one op: paths by way of it are as long as those by ``logsumexp``."""
 
@@ -159,17 +180,42 @@ class _Expected(Op):
     classes = 1
 
     def forward(self, *data: Any) -> Any:
-        with np.errstate(invalid="ignore"):  # a logit of -inf, whose class has no probability
-            return np.add.reduce(np.where(data[1] == 0.0, 0.0, data[0] * data[1]), axis=-1)
+        return _weighted(*data)
 
     def written(self, *data: Any) -> Any:
-        return (data[0] * data[1]).sum(axis=-1)
+        return (_shifted(data[0]) * data[1]).sum(axis=-1)
 
     def linear_in(self, n: int) -> Sequence[int]:
         return (0,)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         return (SumOver(shape_of(operands[k]), (-1,), False, operands[1 - k]),)
+
+
+class _Surprise(Elementwise):
+    """``logsumexp(z) - Σ z p``, from the logits less the largest: no digit is lost where they are large."""
+
+    def __init__(self, z: Any, p: Any) -> None:
+        super().__init__(TABLE["sub"])
+        self.total, self.expected = LogSumExp((-1,), False).forward(z), _weighted(z, p)
+        away = _shifted(z)
+        with np.errstate(invalid="ignore"):
+            self.exact = LogSumExp((-1,), False).forward(away) - _weighted(away, p)
+
+    def expressions(self, n: int) -> None:
+        return None
+
+    def forward(self, *data: Any) -> Any:
+        total, expected = data
+        with np.errstate(invalid="ignore"):  # other data may be given for the operands
+            return (
+                self.exact
+                + np.where(total == self.total, 0.0, total - self.total)
+                - np.where(expected == self.expected, 0.0, expected - self.expected)
+            )
+
+    def written(self, *data: Any) -> Any:
+        return data[0] - data[1]
 
 
 _EXPECTED = _Expected()

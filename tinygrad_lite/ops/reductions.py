@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.derivatives import TABLE
+from ..core.elementwise import Elementwise
 from ..core.maps import Chain, Gather, SumOver
 from ..core.shapes import Shape, ndim_of, shape_of
 from ..core.value import Op, Value, describe, on_constants, plain, raw, record
@@ -173,22 +175,34 @@ def _others_along_last(x: Any) -> Any:
 
 
 class LogSumExp(_Reduction):
-    """``log Σ exp(x)``, shifted by the largest element so that nothing overflows."""
+    """``log Σ exp(x)``, shifted by the largest element so that nothing overflows.
+
+    Its derivative is computed from the shifted elements: the result is rounded to the digits of the largest.
+    """
 
     name = "logsumexp"
     sign = "logΣexp"
     of_one = ""
+    _kept: tuple[Any, Any, Any] | None = None
+
+    def parts(self, x: Any) -> tuple[Any, Any]:
+        """The largest element, 0 where that is infinite, and ``Σ exp(x - largest)``, with the axes kept."""
+        if self._kept is not None and self._kept[0] is x:
+            return self._kept[1:]
+        x = floating(x)
+        top = np.max(x, axis=self.axes, keepdims=True, initial=-np.inf)
+        shift = np.where(np.isfinite(top), top, 0.0).astype(x.dtype, copy=False)
+        return shift, np.add.reduce(np.exp(x - shift), axis=self.axes, keepdims=True)
 
     def forward(self, *data: Any) -> Any:
         x = data[0]
         if not ndim_of(x):
             return x
-        x = floating(x)
-        top = np.max(x, axis=self.axes, keepdims=True, initial=-np.inf)
-        shift = np.where(np.isfinite(top), top, 0.0).astype(x.dtype, copy=False)
+        shift, total = self.parts(x)
+        self._kept = x, shift, total
         with np.errstate(divide="ignore"):  # the log of 0, if all are -inf
-            total = np.log(np.add.reduce(np.exp(x - shift), axis=self.axes, keepdims=True)) + shift
-        return total if self.keepdims else total.squeeze(self.axes)
+            out = np.log(total) + shift
+        return out if self.keepdims else out.squeeze(self.axes)
 
     def written(self, *data: Any) -> Any:
         options: dict[str, Any] = {"axis": self.axes, "keepdims": self.keepdims}
@@ -196,7 +210,40 @@ class LogSumExp(_Reduction):
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
         x = operands[0]
-        return (self.sum_over(x, elementary.exp(x - self.spread(out, shape_of(x)))),)
+        if isinstance(x, Value):
+            return (self.sum_over(x, elementary.exp(self.below(x, self.spread(out, x.shape)))),)
+        if not ndim_of(x):
+            return (self.sum_over(x),)
+        shift, total = self.parts(x)
+        return (self.sum_over(x, np.exp(x - shift) / total),)
+
+    def below(self, x: Any, out: Any) -> Any:
+        """``x - out``, of the result with its axes kept: the logarithm of a softmax."""
+        return record(_Below(self), (x, out)) if ndim_of(x) else elementary.sub(x, out)
+
+
+class _Below(Elementwise):
+    """``x - logsumexp(x)``, as ``(x - max(x)) - log Σ exp(x - max(x))``: no digit is lost where x is large."""
+
+    def __init__(self, of: LogSumExp) -> None:
+        super().__init__(TABLE["sub"])
+        self.of = of
+
+    def expressions(self, n: int) -> None:
+        return None
+
+    def forward(self, *data: Any) -> Any:
+        x, out = data
+        shift, total = self.of.parts(x)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log = np.log(total)
+            whole = log + shift
+            return (x - shift) - np.where(whole == out, log, log + (out - whole))  # other data may be given for out
+
+    def written(self, *data: Any) -> Any:
+        options: dict[str, Any] = {"axis": self.of.axes, "keepdims": True}
+        away = data[0] - np.max(data[0], **options)
+        return away - np.log(np.sum(np.exp(away), **options))
 
 
 class Norm(_Reduction):
