@@ -274,8 +274,8 @@ def sweep(end: Value, semiring: Semiring, wrt: Any) -> Any:
     """One statistic of the paths from ``end`` to every element of ``wrt``, by one reverse sweep.
 
     ``end`` has one element. ``wrt`` is a Value, a sequence of Values, a mapping by name, or a module; the result has
-    the same form: an array of the Value's shape (a number for a scalar), a list, a dict, a dict by parameter name. What
-    has the gradient's units has the Value's dtype, too.
+    the same form: an array of the Value's shape (a number for a scalar), a list, a dict, a dict by parameter name.
+    Sums of contributions (``GRADIENT``, ``MAGNITUDE``) have the Value's dtype, too; the largest ones are float64.
 
     Raises ``ShapeError`` unless ``end`` has one element, ``NonFiniteError`` for an infinite local derivative or NaN.
 

@@ -118,9 +118,7 @@ def element_of(value: Value, at: Any, who: str, what: str) -> Index:
         return (0,) * len(shape)
     numbers = at if isinstance(at, tuple | list) else (at,)
     try:
-        if any(isinstance(number, bool) for number in numbers):  # True would be element 1
-            raise TypeError
-        index = tuple(map(operator.index, numbers))
+        index = tuple(operator.index("" if isinstance(i, bool) else i) for i in numbers)  # True would be element 1
     except TypeError:
         raise ValueTypeError(f"{who}: {what} takes whole numbers, one for each axis, got {at!r}") from None
     if len(index) != len(shape):

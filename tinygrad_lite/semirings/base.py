@@ -46,7 +46,7 @@ class Semiring:
     reads_weights = True
     """Whether the sizes of local derivatives matter, so that infinite ones and NaN are refused."""
     of_the_gradient = False
-    """Whether results have the gradient's units: then a sweep gives them in the precision of the Value."""
+    """Whether results are sums of contributions, as the gradient: a sweep gives them in the precision of the Value."""
     einsum: Callable[[str, Any, Any], Any] | None = None
     """How a semiring contracts an element with a weight, given einsum's words; ``None``: by matrix products."""
     move: Callable[[Any, Any], Any] | None = None

@@ -22,8 +22,6 @@ _TOGETHER = 1 << 13
 class Largest(Ranged):
     """The largest absolute contribution of one path: × and the maximum."""
 
-    of_the_gradient = True
-
     def __init__(self, name: str) -> None:
         super().__init__(name, _Sizes(), _LogSizes())
 
@@ -33,8 +31,6 @@ class MostExtreme(Ranged):
 
     An element has two components, the magnitudes of both; a negative factor exchanges them.
     """
-
-    of_the_gradient = True
 
     def __init__(self, name: str, sign: int) -> None:
         super().__init__(name, _BothSizes(sign), _LogBothSizes(sign))

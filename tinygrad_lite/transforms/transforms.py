@@ -202,9 +202,7 @@ def _place(who: str, f: Callable[..., Any], target: Any, args: tuple[Any, ...], 
             f"{who}: no argument named {target!r} was passed; argnums names one of {', '.join(names) or 'none'}"
         )
     try:
-        if isinstance(target, bool):  # True would be position 1
-            raise TypeError
-        position = operator.index(target)
+        position = operator.index("" if isinstance(target, bool) else target)  # True would be position 1
     except TypeError:
         raise ValueTypeError(
             f"{who}: argnums is a position, a name, a module, or a tuple of those, got {type(target).__name__}"
