@@ -50,14 +50,8 @@ class _Block:
 
     __slots__ = ("generator", "open", "value")
 
-    def __init__(self, value: Any) -> None:
-        self.value = value
-        self.open = True
-        self.generator = _generator()
-
-    def holds(self) -> bool:
-        """Whether it is open, and its generator is not suspended (the frame of a suspended one has no caller)."""
-        return self.open and (self.generator is None or self.generator.f_back is not None)
+    def __init__(self, value: Any, generator: FrameType | None) -> None:
+        self.value, self.generator, self.open = value, generator, True
 
 
 def _generator() -> FrameType | None:
@@ -66,11 +60,12 @@ def _generator() -> FrameType | None:
     A generator that ``contextlib`` runs is a context manager: its block is that of whoever enters it. Tasks need no
     care: each has a context of its own.
     """
+    ours, library = globals(), vars(contextlib)
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         driver = frame.f_back
-        by_contextlib = driver is not None and driver.f_globals is vars(contextlib)
-        if frame.f_globals is not globals() and frame.f_globals is not vars(contextlib) and not by_contextlib:
+        by_contextlib = driver is not None and driver.f_globals is library
+        if frame.f_globals is not ours and frame.f_globals is not library and not by_contextlib:
             flags = frame.f_code.co_flags
             return frame if flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR) else None
         frame = driver
@@ -82,25 +77,33 @@ Blocks = ContextVar[tuple[_Block, ...]]
 
 
 def _innermost(blocks: Blocks) -> Any:
-    """The value of the innermost block that holds here; ``None`` if none does."""
+    """The value of the innermost block that holds here; ``None`` if none does.
+
+    A block holds while it is open, unless its generator is suspended, whose frame then has no caller.
+    """
     for block in reversed(blocks.get()):
-        if block.holds():
+        if block.open and (block.generator is None or block.generator.f_back is not None):
             return block.value
     return None
 
 
 @contextmanager
-def _block(counter: list[int], blocks: Blocks, value: Any) -> Iterator[None]:
-    """The value holds inside the block, in this thread or task; ``counter`` says how many are open anywhere."""
-    block = _Block(value)
-    with _lock:
-        counter[0] += 1
+def _block(blocks: Blocks, value: Any, counter: list[int] | None = None) -> Iterator[None]:
+    """The value holds inside the block, in this thread or task; ``counter`` says how many are open anywhere.
+
+    Without one the block is the package's own around a call, which no generator can leave open.
+    """
+    block = _Block(value, None if counter is None else _generator())
+    if counter is not None:
+        with _lock:
+            counter[0] += 1
     blocks.set((*blocks.get(), block))
     try:
         yield
     finally:
-        with _lock:
-            counter[0] -= 1
+        if counter is not None:
+            with _lock:
+                counter[0] -= 1
         # Generators may close their blocks in any order, and in another context than that in which they opened them.
         block.open, block.generator = False, None
         blocks.set(tuple(other for other in blocks.get() if other.open))
@@ -184,7 +187,7 @@ def diverted() -> bool:
 
 def watching_by(detector: Observer) -> _GeneratorContextManager[None]:
     """``detector`` sees every op inside the block, in this thread or task."""
-    return _block(blocks_open, _detector, detector)
+    return _block(_detector, detector, blocks_open)
 
 
 def no_grad() -> _GeneratorContextManager[None]:
@@ -200,12 +203,12 @@ def no_grad() -> _GeneratorContextManager[None]:
     >>> b.requires_grad, (a * a).requires_grad
     (False, True)
     """
-    return _block(blocks_open, _off, True)
+    return _block(_off, True, blocks_open)
 
 
 def recording() -> _GeneratorContextManager[None]:
     """Operations inside the block are recorded, within ``no_grad`` too: a function is differentiated by its graph."""
-    return _block([0], _off, False)
+    return _block(_off, False)
 
 
 _observer: Blocks = ContextVar("tinygrad_lite_observer", default=())
@@ -220,7 +223,7 @@ def observer() -> Observer | None:
 
 def capturing(who: Observer) -> _GeneratorContextManager[None]:
     """``who`` sees what this thread or task reads from Values inside the block."""
-    return _block(captures_open, _observer, who)
+    return _block(_observer, who, captures_open)
 
 
 _transforms: Blocks = ContextVar("tinygrad_lite_transforms", default=())
@@ -228,7 +231,7 @@ _transforms: Blocks = ContextVar("tinygrad_lite_transforms", default=())
 
 def transforming(who: str) -> _GeneratorContextManager[None]:
     """Inside the block the transform of this name calls the function that it differentiates."""
-    return _block([0], _transforms, who)
+    return _block(_transforms, who)
 
 
 def transformed() -> str | None:
