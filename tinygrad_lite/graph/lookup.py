@@ -116,9 +116,9 @@ def element_of(value: Value, at: Any, who: str, what: str) -> Index:
                 f"for example {what}{(0,) * len(shape)}"
             )
         return (0,) * len(shape)
-    numbers = at if isinstance(at, tuple | list) else (at,)
+    numbers: list[Any] = ["" if isinstance(i, bool) else i for i in (at if isinstance(at, tuple | list) else (at,))]
     try:
-        index = tuple(operator.index("" if isinstance(i, bool) else i) for i in numbers)  # True would be element 1
+        index = tuple(map(operator.index, numbers))  # True would be element 1
     except TypeError:
         raise ValueTypeError(f"{who}: {what} takes whole numbers, one for each axis, got {at!r}") from None
     if len(index) != len(shape):

@@ -201,8 +201,9 @@ def _place(who: str, f: Callable[..., Any], target: Any, args: tuple[Any, ...], 
         raise ArgumentError(
             f"{who}: no argument named {target!r} was passed; argnums names one of {', '.join(names) or 'none'}"
         )
+    number: Any = "" if isinstance(target, bool) else target  # True would be position 1
     try:
-        position = operator.index("" if isinstance(target, bool) else target)  # True would be position 1
+        position = operator.index(number)
     except TypeError:
         raise ValueTypeError(
             f"{who}: argnums is a position, a name, a module, or a tuple of those, got {type(target).__name__}"
