@@ -151,6 +151,14 @@ def test_a_number_that_all_products_share_is_written_once_and_no_exponent_is_tak
     agrees(source, loss, {"p": p, "q": q})
 
 
+def test_a_derivative_that_is_zero_has_the_shape_of_its_parameter() -> None:
+    """``y - y`` leaves 0 times an array, which is a number in the source."""
+    p, q, r = Value(np.ones((2, 1)), name="p"), Value(2.0, name="q"), Value(np.ones((1, 3)), name="r")
+    y = p * q + r * r
+    loss = (y - y).sum()
+    agrees(manual_backprop(loss), loss, {"p": p, "q": q, "r": r})
+
+
 MAPS = [
     (maps.SumOver, "mean-2x3-axis=0"), (maps.Broadcast, "linear-2x3-3x2-2"),
     (maps.Contract, "linear-2x3-3x2-2"), (maps.Reshape, "kron-2x2-1x2"), (maps.Transpose, "moveaxis-2x1x3"),

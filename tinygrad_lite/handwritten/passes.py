@@ -189,7 +189,10 @@ class Passes:
         expressions = _merged(terms)
         rule = None if value.op is None else value.op.expressions(len(value.parents))
         kept = name is not None and (rule is None or len(rule.terms) > 1)
-        if isinstance(tidied(total(expressions[:TERMS])), ast.Name | ast.Constant):
+        first = tidied(total(expressions[:TERMS]))
+        if isinstance(first, ast.Constant) and len(expressions) <= TERMS:  # times an array it may be a number again
+            return self._cotangent_of(value, first, ())
+        if isinstance(first, ast.Name | ast.Constant):
             kept = False
         if name is not None or len(expressions) > TERMS:
             target = self.program.named(f"d_{source.id}" if isinstance(source, ast.Name) and name else "delta")

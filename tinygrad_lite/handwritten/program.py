@@ -30,7 +30,11 @@ class Variable(Slot):
 
     expr: ast.expr = field(default_factory=lambda: ast.Constant(0.0))
     own: Shape = ()
-    """The shape of ``expr``."""
+    """The shape of ``expr``: none if it became a number, as an array times 0 does."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.expr, ast.Constant):
+            self.own = ()
 
 
 class Readable(Statements):

@@ -37,8 +37,8 @@ def expression(d: Drawing) -> str | None:
     if kind == 2 and d.chance(0.5):
         return weighted_sum(d)
     if d.scalar or kind < 9:
-        return elementwise(d, d.one(list(TABLE)))
-    return structured(d, d.one(list(STRUCTURED)))
+        return elementwise(d, d.dealt(list(TABLE)))
+    return structured(d, d.dealt(list(STRUCTURED)))
 
 
 # ---- the table -------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ their size: so no program stands near a kink, a tie or a singular matrix.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,6 +49,7 @@ class Drawing:
         self.unread: dict[str, None] = {}
         self.suspect = False
         """Whether a statement failed where it must not: the program ends with it."""
+        self.turns: Counter[int] = Counter()
         for kind in ["p", "p", *self.some(["p", "c", "a", "a", "p"])]:
             self.input(kind, self.one(SHAPES))
 
@@ -64,6 +66,13 @@ class Drawing:
     def one(self, things: Any) -> Any:
         """One of them."""
         return things[self.below(len(things))]
+
+    def dealt(self, names: list[str]) -> str:
+        """The next of the names, in an order that sixteen seeds share: together they deal each several times."""
+        self.turns[len(names)] += 1
+        order = np.random.default_rng(self.seed // 16).permutation(len(names))
+        k = (self.seed % 16 * len(names) // 16 + self.turns[len(names)]) % len(names)
+        return names[int(order[k])]
 
     def some(self, things: list[Any]) -> list[Any]:
         """Each of them with probability 1/2."""

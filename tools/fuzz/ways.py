@@ -226,8 +226,9 @@ def differences(case: Case) -> Found:
 def gradient_pulled(case: Case) -> Found:
     """The Hessian times a direction, by pulling the direction back through ``grad``: reverse over reverse."""
     function, point, directions = as_function(case)
-    _, pullback = tg.vjp(tg.grad(lambda xs: function(*xs)), point)
-    return {f"curvature {k}": x for k, x in enumerate(pullback(tuple(directions))[0])}
+    gradient, pullback = tg.vjp(tg.grad(lambda xs: function(*xs)), point)
+    found = {f"curvature {k}": x for k, x in enumerate(pullback(tuple(directions))[0])}
+    return found | {f"gradient {k}": g for k, g in enumerate(gradient)}  # which says what size rounding has
 
 
 def hessian_product(case: Case) -> Found:
