@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ArgumentError
-from .accurate import GELU, GELU_SLOPE, GELU_WRITTEN, NEAR, ONE_MINUS_SQUARE, RATIO, RATIO2, SINC_SLOPE, cosine
+from .accurate import GELU, GELU_SLOPE, GELU_WRITTEN, NEAR, ONE_MINUS_SQUARE, RATIO, RATIO2, SINC_SLOPE
 
 __all__ = ["REAL", "Rule", "TABLE"]
 
@@ -119,7 +119,8 @@ line("cbrt",    "x",      "cbrt(x)",       "1 / (3 * out * out)",  sign="∛", u
 line("reciprocal", "x",   "1 / x",         "-out * out",           sign="1/·", ufunc="reciprocal", domain=(POSITIVE,),
      written=("-1 / x**2",))
 line("hypot",   "x y",    "hypot(x, y)",                           # 0 at the origin, as norm
-     cosine("x", "y"), cosine("y", "x"), ufunc="hypot", written=("x / out", "y / out"), numerators=("x", "y"))
+     "x / where(out == 0, 1, out)", "y / where(out == 0, 1, out)", ufunc="hypot", written=("x / out", "y / out"),
+     numerators=("x", "y"))
 line("square",  "x",      "x * x",         "2 * x",                sign="²", ufunc="square")
 line("abs",     "x",      "abs(x)",        "sign(x)",              sign="|·|", ufunc="absolute", numerators=("x",))
 line("sign",    "x",      "sign(x)",       "0",                    ufunc="sign")
