@@ -191,7 +191,7 @@ def test_noise_that_a_failing_guard_has_drawn_is_used() -> None:
     "pick",
     [
         lambda x, k: tg.choose(k, [x, x * 2.0, -x]),
-        lambda x, k: np.take(x, k + 5 if type(k) is np.ndarray else k, mode="wrap"),
+        lambda x, k: np.take(x, k, mode="wrap"),
         lambda x, k: tg.compress(x, k),
         lambda x, k: tg.extract(k, x),
         lambda x, k: np.delete(x, k),

@@ -395,6 +395,36 @@ def test_structured_ops(make: Callable[[Value, Value], Value], names: bool, rng:
         np.testing.assert_allclose(value, leaf.grad, rtol=1e-12, atol=1e-14)
 
 
+def undefined(text: str) -> set[str]:
+    """Symbols of a derivation that are no leaves, and whose line is missing. What is called is a function."""
+    text = re.sub(r"einsum\([^;]*;|[∂Σₛ]", " ", re.sub(r"[ᵀ⁰¹²³⁴-⁹]", "", text))
+    told = set(re.findall(r"^ *([^\W\d]\w*′?)[^\n=]*=", text, re.MULTILINE))
+    told |= {"a", "b", "end", "where", "if", "else", "numbers", "axis", "The", "pattern"}
+    return set(re.findall(r"(?<![\w′])[^\W\d]\w*′?(?![\w′(])", text)) - told - {"nan"}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_every_symbol_is_defined(name: str, rng: np.random.Generator) -> None:
+    a, b = Value(rng.normal(size=(2, 3)), name="a"), Value(rng.normal(size=(3, 2)), name="b")
+    end = ENDS[name](a, b)
+    for leaf in (a, b):
+        if leaf in set(tg.core.graph.ancestors(end)):
+            d = derive(end, leaf)
+            assert undefined(d.text) == set(), d.text
+
+
+def test_an_array_of_numbers_is_written_out_or_described() -> None:
+    z = Value(np.arange(6.0).reshape(2, 3), name="z")
+    end = np.exp(z - z.max(axis=1, keepdims=True)).sum()
+    d = checked(derive(end, z))
+    assert d.text.endswith("\nc = [[0, 0, 1], [0, 0, 1]]")
+    assert d.latex.splitlines()[-2].startswith(r"c &= \begin{bmatrix} 0 & 0 & 1 \\ 0 & 0 & 1 \end{bmatrix}")
+    many = Value(np.arange(60.0).reshape(2, 30), name="z")
+    d = checked(derive(np.exp(many - many.max(axis=1, keepdims=True)).sum(), many))
+    assert d.text.endswith("\nc = 2×30 numbers, 0 … 1")
+    assert undefined("x = c ⊙ v1\nv1 = |x|") == {"c"}
+
+
 def test_from_one_element_of_an_array() -> None:
     a, b = Value(np.ones((2, 3)), name="a"), Value(np.full((3, 2), 0.5), name="b")
     out = (a @ b).tanh()

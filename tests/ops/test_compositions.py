@@ -76,3 +76,9 @@ def test_a_pair_of_one_s_own_parts(rng: np.random.Generator) -> None:
         filtered(Value(re), Value(im)).data, np.sum(np.fft.irfft((re + 1j * im) * np.fft.rfft(signal)) ** 2)
     )
     tg.check_grads(filtered, (re, im), order=1)
+
+
+def test_the_deviation_of_one_number_is_0_with_all_derivatives() -> None:
+    for x in (3.5, np.array([[1.0], [2.0]])):
+        tg.check_grads(lambda x: np.sum(np.std(x, axis=-1 if np.ndim(x) else None)), (x,), order=2)
+    assert tg.hessian(lambda x: np.std(x, axis=1).sum())(np.ones((2, 1))).tolist() == np.zeros((2, 1, 2, 1)).tolist()

@@ -58,7 +58,8 @@ class Body:
         self.statements = []
         yield
         self._chain = None
-        self.statements = [*before, Loop([x for x in self.statements if isinstance(x, Statement)])]
+        before.append(Loop([x for x in self.statements if isinstance(x, Statement)]))
+        self.statements = before
         blocks = self.scope.constant(chain.blocks, "blocks0")
         parts = [f"{p} = {name}{'[:n]' if name in self._scratch else '[rows]'}" for name, p in self._parts.items()]
         body = [f"        {'; '.join(parts)}", *(f"    {line}" for line in self.lines[first:])]

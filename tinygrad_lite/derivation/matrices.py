@@ -29,13 +29,16 @@ from ..formulas.latex import latex_name
 from ..formulas.printer import ATOM, POWER, SUM
 from ..formulas.python import Python
 from ..formulas.reader import TooLongError, Tracer, with_weight
-from ..formulas.symbols import Block, Symbol, names_in, substituted, symbols
+from ..formulas.symbols import Block, Symbol, names_in, substituted
 from ..ops.reductions import LogSumExp
 from .names import Sources, inside_losses, parameters_read, suffixes
 from .notation import LATEX, TEXT, Cotangent, Notation, Piece, added, multiplied, shape_of_expression
 
 __all__ = ["Matrices", "MatrixLine"]
 
+
+FEW = 12
+"""A constant array of at most so many numbers is written out."""
 
 INLINE = 12
 """A nameless Value of at most so many symbols and ops is written out in place."""
@@ -201,7 +204,12 @@ class Matrices:
         seen: set[Value] = set()
         names = {name: value for value, name in self.names.items()}
         written = " ".join(line.whole.text for line in self.lines)
-        waiting = [names[word] for word in re.findall(r"\b[hv]\d+\b", written) if word in names]
+
+        def named_in(text: str) -> list[Value]:
+            return [names[word] for word in re.findall(r"(?<!\w)[hv]\d+", text) if word in names]
+
+        waiting = named_in(written)
+        waiting += [line.of for line in self.lines if line.of in self.names]  # they stand on the left
         while waiting:
             value = waiting.pop(0)
             if value in seen or value.op is None:
@@ -210,8 +218,27 @@ class Matrices:
             shown = {other: name for other, name in self.names.items() if other is not value}
             e = _worked_out(Tracer(limit=1000, shown=shown), value)
             found.append((self.names[value], TEXT.write(e), LATEX.write(e)))
-            waiting += [symbol.value for symbol in symbols(e) if symbol.value in self.names]
-        return found
+            waiting += named_in(found[-1][1])
+        return [*found, *self._numbers(written)]
+
+    def _numbers(self, written: str) -> Iterator[tuple[str, str, str]]:
+        """``c = [1, 0]`` for every array of numbers that the lines name."""
+        for value, shown in self.constants.items():
+            if re.search(rf"(?<![\w′]){re.escape(shown)}(?![\w′])", written):
+                yield shown, *_array_text(value.data)
+
+
+def _array_text(data: Any) -> tuple[str, str]:
+    """A constant array as text and as LaTeX: a few numbers, or the shape and the range of many."""
+    if data.size > FEW or data.ndim > 2:
+        size, low, high = "×".join(map(str, data.shape)), f"{data.min():.4g}", f"{data.max():.4g}"
+        latex = size.replace("×", r" \times ")
+        return f"{size} numbers, {low} … {high}", rf"{latex}\ \text{{numbers, {low} to {high}}}"
+    rows = [[f"{x:.4g}" for x in row] for row in np.atleast_2d(data)]
+    lists = [f"[{', '.join(row)}]" for row in rows]
+    text = lists[0] if data.ndim < 2 else f"[{', '.join(lists)}]"
+    matrix = r" \\ ".join(" & ".join(row) for row in rows)
+    return text, rf"\begin{{bmatrix}} {matrix} \end{{bmatrix}}"
 
 
 def _worked_out(tracer: Tracer, value: Value) -> ast.expr:

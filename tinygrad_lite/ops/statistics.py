@@ -192,4 +192,7 @@ def std(
     >>> std(Value([1.0, 3.0])).data
     1.0
     """
-    return _root(var(x, axis, keepdims, ddof, correction=correction, where=where))
+    out = var(x, axis, keepdims, ddof, correction=correction, where=where)
+    if where is None and math.prod(shape_of(x)[k] for k in axes_of(x, axis, "std")) == 1:
+        return out  # of one element both are 0 wherever it is, with all their derivatives
+    return _root(out)
