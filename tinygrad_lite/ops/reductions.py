@@ -189,6 +189,9 @@ class LogSumExp(_Reduction):
         """The largest element, 0 where that is infinite, and ``Σ exp(x - largest)``, with the axes kept."""
         if self._kept is not None and self._kept[0] is x:
             return self._kept[1:]
+        return self._shifted(x)
+
+    def _shifted(self, x: Any) -> tuple[Any, Any]:
         x = floating(x)
         top = np.max(x, axis=self.axes, keepdims=True, initial=-np.inf)
         shift = np.where(np.isfinite(top), top, 0.0).astype(x.dtype, copy=False)
@@ -198,7 +201,7 @@ class LogSumExp(_Reduction):
         x = data[0]
         if not ndim_of(x):
             return x
-        shift, total = self.parts(x)
+        shift, total = self._shifted(x)  # anew: a compiled step calls it with other numbers in the same array
         self._kept = x, shift, total
         with np.errstate(divide="ignore"):  # the log of 0, if all are -inf
             out = np.log(total) + shift
