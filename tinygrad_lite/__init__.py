@@ -37,6 +37,7 @@ ROOMS = {
     "derivation.derivation": "derive",
     "derivation.result": "Derivation",
     "errors": "DifferentGradientsError TinygradError",
+    "grading.exercises": "Exercise exercise",
     "graph.lookup": "find",
     "handwritten.manual": "ManualBackprop manual_backprop",
     "ops.complex_pairs": "ComplexPair",

@@ -21,6 +21,8 @@ from .derivation.derivation import derive as derive
 from .derivation.result import Derivation as Derivation
 from .errors import DifferentGradientsError as DifferentGradientsError
 from .errors import TinygradError as TinygradError
+from .grading.exercises import Exercise as Exercise
+from .grading.exercises import exercise as exercise
 from .graph.lookup import find as find
 from .handwritten.manual import ManualBackprop as ManualBackprop
 from .handwritten.manual import manual_backprop as manual_backprop

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite.core.derivatives import TABLE
-from viz.output.saving import write_atomically
+from tinygrad_lite.files import write_atomically
 
 __all__ = ["MEASURED", "measure", "page", "write"]
 

@@ -15,7 +15,7 @@ from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from viz.output.saving import write_atomically
+from tinygrad_lite.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("tinygrad_lite", "viz", "tools", "benchmarks")
@@ -23,6 +23,7 @@ PACKAGES = ("tinygrad_lite", "viz", "tools", "benchmarks")
 LEVELS = {
     "errors": 1,
     "_aliases": 1,
+    "files": 1,
     "semirings": 2,
     "core": 3,
     "ops": 4,
@@ -39,9 +40,11 @@ LEVELS = {
     "handwritten": 7,
     "checks": 7,
     "compiler": 8,
+    "grading": 8,
     "cli": 9,
     "tinygrad_lite": 10,
     "__main__": 10,
+    "exercises": 11,
     "viz._aliases": 11,
     "viz.errors": 11,
     "viz.records": 12,

@@ -14,13 +14,13 @@ from typing import Any
 
 from tinygrad_lite.core.derivatives import TABLE, Rule
 from tinygrad_lite.core.elementwise import FUNCTIONS
+from tinygrad_lite.files import write_atomically
 from tinygrad_lite.ops import functions
 from tinygrad_lite.ops.dense import AT_MOST
 from tinygrad_lite.ops.methods import METHODS
 from tinygrad_lite.ops.nondifferentiable import CONSTANTS
 from tinygrad_lite.ops.numpy_dispatch import NUMPY_FUNCTIONS, ON_DATA, UFUNCS
 from tinygrad_lite.ops.registry import STRUCTURED
-from viz.output.saving import write_atomically
 
 __all__ = ["AUTOGRAD", "AUTOGRAD_CONSTANTS", "DENSE", "ELSEWHERE", "covered", "page", "write"]
 

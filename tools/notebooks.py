@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from viz.output.saving import write_atomically
+from tinygrad_lite.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "examples" / "notebooks").glob("*.ipynb"))

@@ -14,9 +14,9 @@ from typing import Any
 
 from tinygrad_lite import MODULES, ROOMS
 from tinygrad_lite.core.derivatives import TABLE, Rule
+from tinygrad_lite.files import write_atomically
 from tinygrad_lite.ops.methods import METHODS, OPERATORS
 from tinygrad_lite.ops.registry import STRUCTURED
-from viz.output.saving import write_atomically
 
 __all__ = ["STUBS", "elementary_stub", "methods_stub", "package_stub", "write"]
 

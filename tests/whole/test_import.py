@@ -11,7 +11,7 @@ import pytest
 import tinygrad_lite as tg
 from tinygrad_lite._aliases import MOVED
 
-OURS = "checks compiler derivation formulas handwritten nn optim paths programs training transforms"
+OURS = "checks compiler derivation formulas grading handwritten nn optim paths programs training transforms"
 OTHERS = "tqdm graphviz wasmtime matplotlib scipy sklearn numba torch jax numpy.random"
 LATER = {f"tinygrad_lite.{room}" for room in OURS.split()} | set(OTHERS.split())
 

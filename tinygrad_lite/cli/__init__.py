@@ -1,4 +1,4 @@
-"""From the terminal: ``tinygrad-lite derive``, ``compare``, ``paths``, ``train``.
+"""From the terminal: ``tinygrad-lite derive``, ``compare``, ``paths``, ``train``, ``exercise``, ``grade``.
 
 The room imports every room below it, and nothing imports it but ``__main__``.
 """

@@ -1,8 +1,9 @@
 """``main``: parse the command line, run one command, and return the exit status.
 
-Each command works on a problem that is known by name (a network and its data) or on a CSV file of the user's own.
+``derive``, ``compare``, ``paths`` and ``train`` work on a problem that is known by name (a network and its data) or on
+a CSV file of the user's own; ``exercise`` and ``grade`` on exercises and on files with solutions of them.
 Output for programs is JSON on request; an error is one line on stderr. The exit status is 0 if everything went well,
-1 if gradients differ or training diverges or misses its goal, 2 for wrong input, 130 when interrupted.
+1 if gradients differ or are wrong or training diverges or misses its goal, 2 for wrong input, 130 when interrupted.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 from ..errors import TinygradError
 from .commands import COMMANDS, OK
 from .problems import PROBLEMS, InputError, is_number
+from .teaching import TEACHING, add_exercise, add_grade
 
 __all__ = ["main"]
 
@@ -35,6 +37,10 @@ EXAMPLES = """examples:
   tinygrad-lite train xor --dims 2,10,2 --steps 5000 --lr 0.5
   tinygrad-lite train --data flowers.csv --targets 2 --dims 4,8,2
   tinygrad-lite paths --data flowers.csv --targets 2 --wrt b1[0] --json
+  tinygrad-lite exercise list                            exercises in backpropagation by hand
+  tinygrad-lite exercise start batch-norm                a file to begin one with
+  tinygrad-lite exercise check batch-norm my_batch_norm.py --watch
+  tinygrad-lite grade batch-norm submissions/*.py --html report.html
 """
 
 
@@ -52,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parser().parse_args(argv)
         with np.errstate(all="ignore"):  # what overflows is inf or nan, and is shown so
-            status = COMMANDS[arguments.command](arguments)
+            status = (COMMANDS | TEACHING)[arguments.command](arguments)
         sys.stdout.flush()
         return status
     except SystemExit as stop:  # argparse, after --help or an error
@@ -61,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError):  # `| head` has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return OK
-        message = re.sub(r"^(gradient_paths|find): ", f"{arguments.command}: ", " ".join(str(error).split()))
+        message = re.sub(r"^(gradient_paths|find|exercise): ", f"{arguments.command}: ", " ".join(str(error).split()))
         print(f"tinygrad-lite: {message}", file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt:
@@ -119,6 +125,8 @@ def _parser() -> argparse.ArgumentParser:
     some.add_argument("--top", type=_at_least(1), default=10, metavar="K", help="how many (10)")
     some.add_argument("--sign", choices=["positive", "negative"], help="only contributions of this sign")
     command("train", "train the network, and show what it learned")
+    add_exercise(commands.add_parser("exercise", help="exercises in backpropagation by hand", **how))
+    add_grade(commands.add_parser("grade", help="grade submissions of an exercise", **how))
     return whole
 
 

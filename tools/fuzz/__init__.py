@@ -9,5 +9,5 @@ failing program small, and ``scripts`` writes it as a script of its own.
 ``python -m tools.fuzz --minutes 30`` runs it.
 
 The room imports the registers of ops (``core``, ``ops``), ``nn`` and ``optim`` to draw from, ``compiler``,
-``tinygrad_lite`` itself, and ``viz.output`` to write files.
+``tinygrad_lite`` itself, and ``files`` to write files.
 """

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from viz.output.saving import write_atomically
+from tinygrad_lite.files import write_atomically
 
 from .generator import draw
 from .judging import Failure, IllConditioned, judged

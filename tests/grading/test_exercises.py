@@ -1,0 +1,186 @@
+"""Exercises: those that come with the package are right, and a file that is none says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_lite as tg
+from tinygrad_lite.errors import ArgumentError, ShapeError, TinygradError, UnknownNameError
+from tinygrad_lite.grading.exercises import exercises
+from tinygrad_lite.grading.loop import until_right
+from tinygrad_lite.grading.starting import NEW, start, starter, write_new
+from tinygrad_lite.grading.verdicts import called
+
+EXERCISES = {one.name: one for one in exercises()}
+EACH = pytest.mark.parametrize("name", EXERCISES)
+
+FORWARD = "from tinygrad_lite import Value\nw = Value([2.0, 3.0])\ns = w * w\nloss = s.sum()\n"
+
+
+def written(folder: Path, text: str) -> str:
+    path = folder / "mine.py"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_all_are_there() -> None:
+    wanted = "one-neuron half-adder xor softmax-cross-entropy batch-norm layer-norm embedding convolution attention rnn"
+    assert set(wanted.split()) < set(EXERCISES)
+    totals = [one.total for one in EXERCISES.values()]
+    assert totals == sorted(totals)
+
+
+@EACH
+def test_the_solution_is_right(name: str) -> None:
+    one = EXERCISES[name]
+    assert one.solution is not None
+    report = one.check(one.solution)
+    assert report, str(report)
+    assert (report.score, report.wrong) == (one.total, [])
+    assert one.title
+    assert len(one.text) > 80
+
+
+@pytest.mark.parametrize("name", ["one-neuron", "batch-norm", "embedding"])
+def test_each_gradient_counts(name: str) -> None:
+    one = EXERCISES[name]
+    right = called(one.solution, one.given)
+    for asked, worth in one.points.items():
+        off = {**right, asked: np.asarray(right[asked]) * 1.00001}
+        report = one.check(lambda off=off: off)
+        assert [verdict.name for verdict in report.wrong] == [asked]
+        assert report.score == one.total - worth
+
+
+@EACH
+def test_the_starter_file_runs_and_is_not_right_yet(name: str, tmp_path: Path) -> None:
+    one = EXERCISES[name]
+    path = start(one, tmp_path / "start.py")
+    names: dict[str, Any] = {}
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), names)
+    report = one.check(names["backward"])
+    assert {verdict.reason for verdict in report.wrong} == {"not given"}
+    assert len(report.wrong) == len(one.points)
+    assert "solution" not in path.read_text(encoding="utf-8")
+    assert max(map(len, path.read_text(encoding="utf-8").splitlines())) <= 120
+    with pytest.raises(ArgumentError, match="is there already"):
+        start(one, path)
+
+
+def test_a_new_exercise_is_one(tmp_path: Path) -> None:
+    path = write_new(tmp_path / "layer")
+    one = tg.exercise(str(path))
+    assert (path.name, one.name, one.title) == ("layer.py", "layer", "A layer")
+    assert one.solution is not None
+    assert one.check(one.solution)
+    assert f"exercise check {path} my_layer.py" in starter(one)
+    assert path.read_text(encoding="utf-8") == NEW
+
+
+def test_numbers_are_copies() -> None:
+    one = EXERCISES["xor"]
+
+    def careless(w1: Any, a1: Any) -> dict[str, Any]:
+        w1 *= 0.0
+        a1[:] = 7.0
+        return {}
+
+    one.check(careless)
+    assert one.solution is not None
+    assert one.check(one.solution)
+
+
+def test_names_of_many_styles() -> None:
+    one = EXERCISES["one-neuron"]
+
+    def grads(x: Any, t: float, n: float) -> tuple[float, Any, float]:
+        dz = (n - t) * n * (1 - n)
+        return dz, dz * x, dz
+
+    names = ["z", "w", "b"]
+    for form in ("{}", "d{}", "d_{}", "grad_{}"):
+        assert one.check(lambda x, t, n, form=form: dict(zip(map(form.format, names), grads(x, t, n), strict=True)))
+    assert one.check(grads)
+    assert one.check(lambda x, t, n: (0.3, dict(zip(names, grads(x, t, n), strict=True))))
+    assert one.check(lambda v: list(grads(v["x"], v["t"], v["n"])))
+    report = one.check(lambda x, t, n: dict(zip([*names, "q"], [*grads(x, t, n), 1.0], strict=True)))
+    assert report
+    assert report.notes == ("Not asked for: q.",)
+
+
+def test_what_is_wrong_is_said() -> None:
+    one = EXERCISES["xor"]
+
+    def wrong(v: dict[str, Any]) -> dict[str, Any]:
+        right = one.solution(**{name: v[name] for name in ("x", "t", "w2", "a1", "a2")})
+        nan = right["b2"].copy()
+        nan[1] = np.nan
+        return {
+            "z2": right["z2"].T, "w2": "many", "b2": nan, "a1": right["a1"][0], "w1": right["w1"] + 1e-3, "b1": None,
+        }  # fmt: skip
+
+    reasons = {verdict.name: verdict.reason for verdict in one.check(wrong).verdicts}
+    assert reasons["z2"] == "has shape (2, 4), wanted (4, 2); is it transposed?"
+    assert reasons["w2"] == "is no number or array of numbers, but str"
+    assert reasons["b2"].startswith("b2[1] is nan, right is ")
+    assert reasons["a1"] == "has shape (5,), wanted (4, 5)"
+    assert reasons["w1"].startswith("w1[")
+    assert reasons["z1"] == reasons["b1"] == "not given"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\n", "has no loss; end its forward pass with a Value"),
+        ("loss = 2.0\n", "has a loss that is no Value but float"),
+        (FORWARD.replace(".sum()", ""), r"the loss is one number, got shape \(2,\)"),
+        (FORWARD, "has no points; say what is asked for"),
+        (FORWARD + "points = {'v': 1}\n", "points name 'v', and no Value is called so; there are .*w"),
+        (FORWARD + "points = {'w': -1}\n", "points are numbers above 0, got -1 for 'w'"),
+        (FORWARD + "t = Value(1.0)\npoints = {'t': 1}\n", "the loss does not depend on 't'"),
+        (FORWARD + "t = Value(1.0, requires_grad=False)\npoints = {'t': 1}\n", "'t' is data and has no gradient"),
+        (FORWARD + "points = {'w': 1}\ntolerance = 2\n", "tolerance is a number between 0 and 1, got 2"),
+        ("x = (1\nloss = x\n", r"cannot be run: line 1: '\(' was never closed: x = \(1"),
+        ("\nx = 1 / 0\n", "cannot be run: line 2: ZeroDivisionError: division by zero: x = 1 / 0"),
+    ],
+)
+def test_a_file_that_is_no_exercise(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(TinygradError, match=message):
+        tg.exercise(written(tmp_path, text))
+
+
+def test_names_that_lead_nowhere(tmp_path: Path) -> None:
+    assert tg.exercise("Batch_Norm").name == "batch-norm"
+    with pytest.raises(UnknownNameError, match="there is no exercise 'bachnorm'; did you mean 'batch-norm'"):
+        tg.exercise("bachnorm")
+    with pytest.raises(ArgumentError, match=r"gone\.py cannot be read: no such file"):
+        tg.exercise(str(tmp_path / "gone.py"))
+    with pytest.raises(ArgumentError, match="the function asks for 'wx', which the exercise does not give"):
+        EXERCISES["one-neuron"].check(lambda wx, x: {})
+    with pytest.raises(ValueError, match="2 gradients were returned for 3 that are asked for"):
+        EXERCISES["one-neuron"].check(lambda x: [1.0, 2.0])
+    with pytest.raises(TypeError, match=r"returns a dict of gradients by name \(z, w, b\), got nothing"):
+        EXERCISES["one-neuron"].check(lambda x: None)
+    assert issubclass(ShapeError, TinygradError)
+
+
+def test_check_again_when_the_file_was_saved(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_text("1")
+    seen: list[str] = []
+
+    def check() -> bool:
+        seen.append(path.read_text())
+        return seen[-1] == "333"
+
+    def edit(seconds: float) -> None:
+        steps.pop(0)()
+
+    steps = [lambda: None, path.unlink, lambda: path.write_text("22"), lambda: None, lambda: path.write_text("333")]
+    until_right(path, check, edit)
+    assert seen == ["1", "22", "333"]
+    assert not steps

@@ -1,0 +1,160 @@
+"""Grading: what a submission does, however bad, is a row; and reports hold hostile text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import socket
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tinygrad_lite.errors import ArgumentError
+from tinygrad_lite.grading.exercises import exercise
+from tinygrad_lite.grading.limits import Limits
+from tinygrad_lite.grading.page import as_page
+from tinygrad_lite.grading.reports import as_csv, as_json, as_table, in_short
+from tinygrad_lite.grading.submissions import Row, grade
+from tinygrad_lite.grading.verdicts import Report, Verdict, WrongLine
+from tinygrad_lite.grading.worker import report_on_file
+
+RIGHT = "def backward(x, t, n):\n    dz = (n - t) * n * (1 - n)\n    return {'z': dz, 'w': dz * x, 'b': dz}\n"
+NEURON = exercise("one-neuron")
+
+ROWS = {
+    "right": (RIGHT, "right", ""),
+    "wrong": (RIGHT.replace("dz * x", "dz + x"), "wrong", ""),
+    "never": ("while True: pass\n", "failed", "it was stopped after 1 s"),
+    "loud": ("print('x' * 1_000_000)\n" + RIGHT, "failed", "it printed more than 20,000 bytes"),
+    "leaves": ("import os\nos._exit(3)\n", "failed", "it ended the process with status 3"),
+    "crash": ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "failed", "it crashed (SIGSEGV)"),
+    "big": (
+        "import numpy as np\ndef backward(x):\n    return np.ones((10**9, 8))\n",
+        "failed",
+        "it used more memory than allowed",
+    ),
+    "look": (
+        f"import os, socket\nassert os.listdir() == [] and 'SECRET' not in os.environ\n{RIGHT}"
+        "try:\n    socket.create_connection(('127.0.0.1', {port}), timeout=1)\n    print('online')\n"
+        "except OSError:\n    print('offline')\n",
+        "right",
+        "",
+    ),
+}
+"""Submissions that need a process of their own: the text, the status, the reason."""
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
+    folder = tmp_path_factory.mktemp("submissions")
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SECRET", "token")
+        for name, (text, _, _) in ROWS.items():
+            (folder / f"{name}.py").write_text(text.replace("{port}", str(server.getsockname()[1])), encoding="utf-8")
+        files = {name: folder / f"{name}.py" for name in ROWS}
+        never = files.pop("never")
+        graded = grade(NEURON, list(files.values()), Limits(seconds=60, output=20_000))
+        (late,) = grade(NEURON, [never], Limits(seconds=1))
+    assert [row.file for row in graded] == [str(path) for path in files.values()]
+    found = dict(zip(files, graded, strict=True)) | {"never": late}
+    return {name: found[name] for name in ROWS}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_everything_is_a_row(name: str, rows: dict[str, Row]) -> None:
+    _, status, reason = ROWS[name]
+    assert (rows[name].status, rows[name].report.reason) == (status, reason)
+    assert rows[name].report.score == {"right": 3, "wrong": 2, "failed": 0}[status]
+
+
+def test_a_submission_has_no_network_where_the_system_can_take_it_away(rows: dict[str, Row]) -> None:
+    assert rows["look"].printed.strip() == ("offline" if rows["look"].offline else "online")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("x = 1\n", "it has no function backward"),
+        ("backward = 3\n", "backward is no function but int"),
+        ("def backward(x:\n    pass\n", "line 1: '(' was never closed: def backward(x:"),
+        (
+            "def backward(x):\n    y = 1\n    return y / 0\n",
+            "line 3: ZeroDivisionError: division by zero: return y / 0",
+        ),
+        ("def backward(x):\n    exit()\n", "it called exit()"),
+        ("def backward(x):\n    return backward(x)\n", "line 2: RecursionError: maximum recursion depth exceeded: "),
+        ("def backward(x, q):\n    pass\n", "the function asks for 'q', which the exercise does not give; "),
+        ("def backward(x):\n    pass\n", "the function returns a dict of gradients by name (z, w, b), got nothing"),
+        ("import nowhere\n", "line 1: ModuleNotFoundError: No module named 'nowhere': import nowhere"),
+        ("x = '\x00'\n", "source code string cannot contain null bytes"),
+    ],
+)
+def test_what_goes_wrong_in_a_file_is_its_reason(text: str, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_text(text, encoding="utf-8")
+    report = report_on_file(NEURON, path)
+    assert reason in report.reason
+    assert not report
+    assert (report.score, report.total) == (0, 3)
+
+
+def test_a_submission_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match=r"gone\.py: there is no such file; name the file of a submission"):
+        grade(NEURON, [tmp_path / "gone.py"])
+    with pytest.raises(ArgumentError, match="it is a folder"):
+        grade(NEURON, [tmp_path])
+
+
+# ---- reports ---------------------------------------------------------------------------------------------------------
+
+HOSTILE = "=HYPERLINK(\"x\")<script>alert('&')</script>\x1b[31m\n.py"
+
+
+def report(reason: str = "") -> Report:
+    verdicts = (Verdict("z", 1, True), Verdict(HOSTILE, 2, False, f"off {HOSTILE}"))
+    return Report(verdicts, (WrongLine(3, HOSTILE, f"said {HOSTILE}", f"- {HOSTILE}"),), reason, (HOSTILE,))
+
+
+def test_reports_come_back_as_they_were() -> None:
+    assert Report.from_dict(json.loads(json.dumps(report().as_dict()))) == report()
+    text = str(report())
+    assert text.startswith("✓ z")
+    assert "line 3: said" in text
+    assert text.endswith("1 of 3 points.")
+    assert "<script" not in report()._repr_html_()
+
+
+@pytest.mark.parametrize("reason", ["", HOSTILE])
+def test_hostile_texts_do_nothing(reason: str) -> None:
+    rows = [
+        Row(HOSTILE, report(reason), HOSTILE, 0.5, True),
+        Row("b.py", Report((Verdict("z", 1, True),)), "", 0.1, False),
+    ]
+    page = as_page(NEURON, rows)
+    assert "<script" not in page
+    assert "\x1b" not in page
+    tree = ElementTree.fromstring(page.removeprefix("<!DOCTYPE html>"))
+    assert len(tree.findall(".//section")) == 2
+    assert tree.findtext(".//h2") == HOSTILE.replace("\x1b", "�")
+    line = list(csv.reader(io.StringIO(as_csv(NEURON, rows))))[1]
+    assert line[0].startswith("'=HYPERLINK")
+    lines = as_table(NEURON, rows).split("\n")
+    assert len(lines) == 7 + (not reason)
+    assert all(map(str.isprintable, lines))
+    assert json.loads(as_json(NEURON, rows))["submissions"][0]["file"] == HOSTILE
+
+
+def test_the_table_says_what_is_wrong(rows: dict[str, Row]) -> None:
+    table = as_table(NEURON, list(rows.values())).splitlines()
+    assert table[0].split() == ["submission", "points"]
+    assert table[2].split()[-5:] == ["3", "/", "3", "all", "right"]
+    assert "8 submissions: 2 all right, 1 with something wrong, 5 without gradients." in table
+    assert "Wrong most often: w (1)." in table
+    assert in_short(rows["never"]) == "it was stopped after 1 s"
+    found = json.loads(as_json(NEURON, list(rows.values())))
+    assert [one["score"] for one in found["submissions"]] == [3, 2, 0, 0, 0, 0, 0, 3]
+    header, *lines = csv.reader(io.StringIO(as_csv(NEURON, list(rows.values()))))
+    assert header == ["submission", "score", "total", "status", "z", "w", "b", "remark"]
+    assert lines[1][1:7] == ["2", "3", "wrong", "1", "0", "1"]

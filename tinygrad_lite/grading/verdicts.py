@@ -1,0 +1,212 @@
+"""What a hand-written backward got right: a verdict for each gradient that is asked for, and the score."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ..checks.gradients import Ways
+from ..core.display import table
+from ..core.value import Value, raw
+from ..errors import ArgumentError, ValueTypeError
+from ..graph import naming
+
+__all__ = ["Report", "Verdict", "WrongLine", "called", "gradients_in", "verdicts_on"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the gradient of one quantity is right, what it is worth, and what is wrong with it."""
+
+    name: str
+    points: float
+    right: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class WrongLine:
+    """A line that leaves a wrong value: what it should leave instead, and a line that does, if one was found."""
+
+    line: int
+    source: str
+    said: str
+    diff: str = ""
+
+    def __str__(self) -> str:
+        return "\n".join([f"line {self.line}: {self.said}", *(self.diff or self.source).splitlines()])
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdicts on one backward. True if every gradient is right.
+
+    ``score`` of ``total`` points are reached. ``reason`` says why there is no gradient at all. ``mistakes`` are the
+    wrong lines, in the order in which they ran. ``notes`` say what was left out.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    mistakes: tuple[WrongLine, ...] = ()
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of_none(cls, points: Mapping[str, float], reason: str) -> Report:
+        """The report on a submission that gave no gradients, for a reason."""
+        return cls(tuple(Verdict(name, worth, False, "not given") for name, worth in points.items()), reason=reason)
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Report:
+        """The report that ``as_dict`` was made from."""
+        verdicts = tuple(Verdict(**one) for one in found["verdicts"])
+        mistakes = tuple(WrongLine(**one) for one in found["mistakes"])
+        return cls(verdicts, mistakes, found["reason"], tuple(found["notes"]))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain data, for JSON."""
+        return asdict(self)
+
+    @property
+    def score(self) -> float:
+        """The points of all right gradients."""
+        return sum(verdict.points for verdict in self.verdicts if verdict.right)
+
+    @property
+    def total(self) -> float:
+        """The points of all gradients."""
+        return sum(verdict.points for verdict in self.verdicts)
+
+    @property
+    def wrong(self) -> list[Verdict]:
+        """The verdicts on gradients that are not right."""
+        return [verdict for verdict in self.verdicts if not verdict.right]
+
+    def __bool__(self) -> bool:
+        return not self.reason and not self.wrong
+
+    def __str__(self) -> str:
+        width = max((len(verdict.name) for verdict in self.verdicts), default=0)
+        lines = [] if self.reason else [_line(verdict, width) for verdict in self.verdicts]
+        return "\n".join([*lines, *self._remarks()])
+
+    def _remarks(self) -> list[str]:
+        return [
+            *([self.reason] if self.reason else []),
+            *(str(mistake) for mistake in self.mistakes),
+            *self.notes,
+            f"{self.score:g} of {self.total:g} points" + (": all right." if self else "."),
+        ]
+
+    def _repr_html_(self) -> str:
+        rows = [[v.name, "✓" if v.right else "✗", v.points, v.reason] for v in self.verdicts]
+        return table("Gradients", ["", "", "points", ""], rows, "\n".join(self._remarks()))
+
+
+def _line(verdict: Verdict, width: int) -> str:
+    return f"{'✓' if verdict.right else '✗'} {verdict.name.ljust(width)}  {verdict.reason}".rstrip()
+
+
+def called(function: Callable[..., Any], given: Mapping[str, Any]) -> Any:
+    """What a backward returns: it is given copies of the numbers that its arguments name, or all of them in one dict.
+
+    Raises ``ArgumentError`` for an argument that names none of them.
+
+    >>> called(lambda x, w: x * w, {"x": 2.0, "w": 3.0, "b": 1.0}), called(lambda v: v["b"], {"x": 2.0, "b": 1.0})
+    (6.0, 1.0)
+    """
+    try:
+        taken = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        raise ArgumentError(f"exercise: needs a function written in Python, got {function!r}") from None
+    named = [p.name for p in taken if p.name in given and p.kind is not p.POSITIONAL_ONLY]
+    needed = [p.name for p in taken if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    unknown = [name for name in needed if name not in named]
+    if not unknown:
+        return function(**{name: deepcopy(given[name]) for name in named})
+    if len(needed) == 1:
+        return function(deepcopy(dict(given)))
+    near = naming.closest(unknown[0], given)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(given)}"
+    raise ArgumentError(f"exercise: the function asks for {unknown[0]!r}, which the exercise does not give{hint}")
+
+
+def gradients_in(returned: Any, asked: Sequence[str]) -> dict[str, Any]:
+    """The gradients by name in what a backward returned; those of no name that is asked for keep their own.
+
+    It is a dict, in which ``dw`` may stand for ``w``, a sequence in the order of ``asked``, or the pair of a loss and
+    one of these. Raises ``ArgumentError`` for a sequence of another length, ``ValueTypeError`` for anything else.
+
+    >>> gradients_in({"dw": 1.0, "b": 2.0}, ["w", "b"]), gradients_in([1.0, 2.0], ["w", "b"])
+    ({'w': 1.0, 'b': 2.0}, {'w': 1.0, 'b': 2.0})
+    """
+    if isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], Mapping):
+        returned = returned[1]
+    if isinstance(returned, Mapping):
+        return {_own_name(str(name), asked): gradient for name, gradient in returned.items()}
+    if isinstance(returned, list | tuple):
+        if len(returned) != len(asked):
+            raise ArgumentError(
+                f"exercise: {len(returned)} gradients were returned for {len(asked)} that are asked for; "
+                f"return a dict by name: {', '.join(asked)}"
+            )
+        return dict(zip(asked, returned, strict=True))
+    raise ValueTypeError(
+        f"exercise: the function returns a dict of gradients by name ({', '.join(asked)}), "
+        f"got {'nothing' if returned is None else type(returned).__name__}"
+    )
+
+
+def _own_name(name: str, asked: Sequence[str]) -> str:
+    for own in (name, name.removeprefix("d"), name.removeprefix("d_"), name.removeprefix("grad_")):
+        if own in asked:
+            return own
+    return name
+
+
+def verdicts_on(
+    loss: Value, asked: Mapping[str, Value], points: Mapping[str, float], returned: Any, tolerance: float
+) -> Report:
+    """The verdicts on what a backward returned.
+
+    ``asked`` are the Values whose gradients are asked for, by name. A gradient is right if no element is off by more
+    than ``tolerance``, relative to the larger of the two, or by more than the rounding of its last sum.
+
+    Raises ``ValueTypeError`` if what was returned is no gradients by name.
+    """
+    given = gradients_in(returned, list(asked))
+    eps = max(float(np.finfo(value.dtype).eps) for value in asked.values())
+    ways = Ways(loss, list(asked.values()), eps, tolerance)
+    verdicts = []
+    for name, value in asked.items():
+        reason = _fault(ways, name, value, given[name], tolerance) if name in given else "not given"
+        verdicts.append(Verdict(name, points[name], not reason, reason))
+    unknown = [name for name in given if name not in asked]
+    return Report(tuple(verdicts), notes=(f"Not asked for: {', '.join(unknown)}.",) if unknown else ())
+
+
+def _fault(ways: Ways, name: str, value: Value, gradient: Any, tolerance: float) -> str:
+    """What is wrong with a gradient; nothing if it is right."""
+    if gradient is None:
+        return "not given"
+    try:
+        manual = np.asarray(raw(gradient))
+        if manual.dtype.kind not in "iuf":
+            raise TypeError
+        manual = manual.astype(float)
+    except (TypeError, ValueError):
+        return f"is no number or array of numbers, but {type(gradient).__name__}"
+    if manual.shape != value.shape:
+        transposed = manual.ndim > 1 and manual.T.shape == value.shape
+        return f"has shape {manual.shape}, wanted {value.shape}" + ("; is it transposed?" if transposed else "")
+    row = ways.row(name, value, manual, False)
+    worst, index = row.worst("manual", ways.least, tolerance)
+    if worst <= tolerance:
+        return ""
+    place = f"[{', '.join(map(str, index))}]" if index else ""
+    found, right = float(manual[index]), float(np.asarray(row.autodiff)[index])
+    return f"{name}{place} is {found:.6g}, right is {right:.6g}"
