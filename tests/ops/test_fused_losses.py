@@ -37,7 +37,6 @@ LABELS: dict[str, list[Any]] = {
         CLASSES,
         CLASSES.astype(np.uint8),
         CLASSES.tolist(),
-        CLASSES.astype(float),
         as_values(CLASSES),
         np.eye(3)[CLASSES],
         np.eye(3, dtype=int)[CLASSES],
