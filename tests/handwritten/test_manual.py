@@ -151,6 +151,16 @@ def test_a_number_that_all_products_share_is_written_once_and_no_exponent_is_tak
     agrees(source, loss, {"p": p, "q": q})
 
 
+@pytest.mark.parametrize(
+    "f", [lambda p, q: tg.where(True, p, q), lambda p, q: q * 0.0 + p, lambda p, q: tg.exp(q**0.0) * p],
+    ids=["where", "times 0", "to the power of 0"],
+)  # fmt: skip
+def test_an_operand_that_falls_out_still_stretches_the_result(f: Callable[[Any, Any], Any]) -> None:
+    p, q = Value(2.0, name="p"), Value(np.ones((2, 3)), name="q")
+    loss = tg.sum(tg.tanh(f(p, q)))
+    agrees(manual_backprop(loss, [p, q]), loss, {"p": p, "q": q})
+
+
 def test_a_derivative_that_is_zero_has_the_shape_of_its_parameter() -> None:
     """``y - y`` leaves 0 times an array, which is a number in the source."""
     p, q, r = Value(np.ones((2, 1)), name="p"), Value(2.0, name="q"), Value(np.ones((1, 3)), name="r")

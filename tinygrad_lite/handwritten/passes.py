@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -120,9 +120,17 @@ class Passes:
             self.helpers[helper] = None
             given = [x for letter, x in letters.items() if letter != "out" or letter in read]
             return self.program.hoisted(ast.Call(name_of(helper), [self._sources[x] for x in given], []))
-        return self.program.hoisted(
-            built(text, {letter: self._sources[letters[letter]] for letter in read if letter in letters})
+        operands = {letter: letters[letter] for letter in read if letter in letters}
+        return self._stretched(
+            built(text, {x: self._sources[value] for x, value in operands.items()}), operands.values()
         )
+
+    def _stretched(self, e: ast.expr, operands: Collection[Value]) -> ast.expr:
+        """An expression in the shape of its operands, also where one fell out, as from ``where(True, x, y)``."""
+        left = set(names_in([e]))
+        own = np.broadcast_shapes(*(x.shape for x in operands if left.intersection(names_in([self._sources[x]]))))
+        shape, e = np.broadcast_shapes(*(x.shape for x in operands)), self.program.hoisted(e)
+        return e if own == shape else self.program.whole(self.program.traced(np.ones(shape), e, own))
 
     def _operands(self, value: Value, rule: Rule) -> dict[str, Value]:
         """The operands of a Value, and the Value itself, by their letters in the rule."""

@@ -87,9 +87,10 @@ def trained(run: Run, loss: Callable[..., Value], **options: Any) -> Found:
             run.optimizer.zero_grad()
         end = loss(*arguments)
         end.backward(**options)
+        value = end.item()  # before the step, in case the loss is a parameter
         if run.optimizer is not None:
             run.optimizer.step()
-        found |= run.state(k, end.item())
+        found |= run.state(k, value)
     return found
 
 
