@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,27 +15,65 @@ import numpy as np
 from ..core.conversions import plain_array
 from ..core.graph import ancestors
 from ..core.value import Value, raw
-from ..errors import ArgumentError, ShapeError, ValueTypeError
+from ..errors import ArgumentError, ValueTypeError
 from ..graph import naming
 
-__all__ = ["gradients_by_hand"]
+__all__ = ["Misfit", "gradients_by_hand"]
 
 _DELTA = re.compile(r"(?:delta|δ|d_?)z?(?P<place>\d.*)")
 
 
+@dataclass(frozen=True)
+class Misfit:
+    """A gradient that can not be compared element by element: ``None`` if it is missing, or of another shape."""
+
+    given: Any
+
+    def why(self, right: Any) -> str:
+        """The reason, and the operation that would make it the right gradient, if there is one.
+
+        >>> Misfit(np.array([[1.0, 2.0, 3.0]])).why(np.array([1.0, 2.0, 3.0]))
+        'it has shape (1, 3), not (3,); reshaped it is right'
+        """
+        if self.given is None:
+            return "it is missing"
+        right = np.asarray(right, dtype=float)
+        reason = f"it has shape {self.given.shape}, not {right.shape}"
+        for what, made in self._mended(right.shape):
+            if np.allclose(made, right, rtol=1e-6, atol=1e-12 * float(np.max(np.abs(right), initial=0.0))):
+                return f"{reason}; {what} it is right"
+        return reason + ("; is it transposed?" if self.given.T.shape == right.shape else "")
+
+    def _mended(self, shape: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
+        """What makes an array of that shape of the given one: transposed, reshaped, summed over some axes."""
+        given = self.given
+        if given.T.shape == shape:
+            yield "transposed", given.T
+        if given.size == math.prod(shape):
+            yield "reshaped", given.reshape(shape)
+        for count in range(1, given.ndim + 1):
+            for axes in itertools.combinations(range(given.ndim), count):
+                over = f"over axis {axes[0]}" if count == 1 else f"over axes {axes}"
+                for what, made in ((f"summed {over}", given.sum(axes)), (f"averaged {over}", given.mean(axes))):
+                    if made.shape == shape:
+                        yield what, made
+
+
 def gradients_by_hand(
     manual: Any, parameters: Mapping[str, Value], loss: Value
-) -> tuple[dict[str, Any], dict[str, Value]]:
+) -> tuple[dict[str, Any], dict[str, Value], dict[str, Misfit]]:
     """The manual gradients by name, as arrays of float64, and the Values of those that belong to no parameter.
 
-    Raises ``ArgumentError`` for gradients that are missing or belong to nothing, ``ShapeError`` for another shape.
+    Gradients that can not be compared, one that is missing or of another shape, are a ``Misfit`` in the third mapping,
+    with NaN in the first. Raises ``ArgumentError`` for gradients that belong to nothing.
     """
     if manual is None:
-        return {}, {}
+        return {}, {}, {}
     places = naming.Places({name: value.shape for name, value in parameters.items()})
     gradients = {name: np.full(value.shape, math.nan) for name, value in parameters.items()}
     given: set[str] = set()
     between: dict[str, Value] = {}
+    misfits: dict[str, Misfit] = {}
     unknown = []
     for name, gradient in _by_name(manual, parameters).items():
         gradient = _array(gradient, name)
@@ -44,21 +84,16 @@ def gradients_by_hand(
                 gradients[own][index] = gradient[source]
                 given.add(own)
         elif name in parameters:
-            shape = parameters[name].shape
-            raise ShapeError(
-                f"compare: the manual gradient of {name} has shape {gradient.shape}, the parameter {shape}"
-                + ("; is it transposed?" if gradient.T.shape == shape else "")
-            )
+            misfits[name] = Misfit(gradient)
         elif (value := _between(loss, name)) is None:
             unknown.append(name)
-        elif gradient.shape != value.shape:
-            raise ShapeError(
-                f"compare: the manual gradient of {name} has shape {gradient.shape}, the value {value.shape}"
-            )
         else:
             between[name], gradients[name] = value, gradient
-    _check_names(parameters, [name for name in parameters if name not in given], unknown)
-    return gradients, between
+            if gradient.shape != value.shape:
+                misfits[name], gradients[name] = Misfit(gradient), np.full(value.shape, math.nan)
+    missing = [name for name in parameters if name not in given and name not in misfits]
+    _check_names(parameters, missing, unknown, loss)
+    return gradients, between, misfits | dict.fromkeys(missing, Misfit(None))
 
 
 def _by_name(manual: Any, parameters: Mapping[str, Value]) -> Mapping[Any, Any]:
@@ -81,7 +116,8 @@ def _by_name(manual: Any, parameters: Mapping[str, Value]) -> Mapping[Any, Any]:
     return dict(zip(parameters, given, strict=True))
 
 
-def _check_names(parameters: Mapping[str, Value], missing: Iterable[str], unknown: Iterable[str]) -> None:
+def _check_names(parameters: Mapping[str, Value], missing: Iterable[str], unknown: Iterable[str], loss: Value) -> None:
+    """Refuse gradients of what is neither a parameter nor a named Value between."""
     arrays = {name: name.partition("[")[0] for name in unknown}
     elements = [name for name in unknown if arrays[name] in parameters]
     if elements:
@@ -89,10 +125,12 @@ def _check_names(parameters: Mapping[str, Value], missing: Iterable[str], unknow
             f"compare: {_listing(elements)}: give the gradient of the whole array as "
             + _listing(dict.fromkeys(repr(arrays[name]) for name in elements))
         )
-    if missing or unknown:
+    if unknown:
+        known = [*parameters, *(value.name for value in ancestors(loss) if value.name and value.requires_grad)]
+        near = dict.fromkeys(closest for name in unknown for closest in naming.closest(name, dict.fromkeys(known)))
         raise ArgumentError(
             f"compare: manual gradients must be given for the parameters in wrt; missing: {_listing(missing)}, "
-            f"not a parameter: {_listing(unknown)}"
+            f"not a parameter: {_listing(unknown)}" + (f"; did you mean {_listing(near)}?" if near else "")
         )
 
 

@@ -71,18 +71,25 @@ class Comparison:
     def raise_if_different(self) -> None:
         """Raise ``DifferentGradientsError``, which names the worst element of each way that disagrees.
 
+        Each manual gradient that cannot be compared is named too, with its reason.
+
         >>> w = Value(2.0, name="w")
         >>> compare(w * w, manual={"w": -4.0}).raise_if_different()
         Traceback (most recent call last):
         ...
         tinygrad_lite.errors.DifferentGradientsError: compare: the gradients differ. w: autodiff 4, manual -4 ...
         """
-        complaints = []
+        complaints = [f"{row.name}: {row.reason}" for row in self.rows if row.reason]
         for column, worst in self.worst.items():
             if worst <= self.tolerances[column]:
                 continue
-            row = max(self.rows, key=lambda row: self._worst(row, column)[0])
-            _, index = self._worst(row, column)
+            comparable = [row for row in self.rows if column != "manual" or not row.reason]
+            row = max(comparable, key=lambda row: self._worst(row, column)[0], default=None)
+            if row is None:
+                continue
+            worst, index = self._worst(row, column)
+            if worst <= self.tolerances[column]:
+                continue
             complaints.append(
                 f"{indexed(row.name, index)}: autodiff {_at(row.autodiff, index):.10g}, {self.columns[column]} "
                 f"{_at(getattr(row, column), index):.10g} "
@@ -103,7 +110,9 @@ class Comparison:
             line = [indexed(row.name, index), _shown(row.autodiff, index)]
             for column in used:
                 differs = self._worst(row, column)[0] > self.tolerances[column]
-                line.append(_shown(getattr(row, column), index) + (" ✗" if differs else ""))
+                reason = row.reason.partition(";")[0].removeprefix("it is ").removeprefix("it has ")
+                cell = reason if column == "manual" and reason else _shown(getattr(row, column), index)
+                line.append(cell + (" ✗" if differs else ""))
             table.append(line)
         table.append(["worst relative difference", "", *(f"{self.worst[column]:.1e}" for column in used)])
         return table
@@ -181,8 +190,11 @@ def compare(
     cannot tell, at a kink or where rounding hides it, unless it differs from autodiff by more than their own error.
     ``notes`` says what is left out.
 
-    Raises ``ArgumentError`` for manual gradients that are missing or too many, ``ShapeError`` for one of another shape,
-    ``GraphError`` if a leaf was changed after the loss was recorded.
+    A manual gradient that is missing, has another shape or is not finite fails for that parameter alone, with a reason
+    in ``Row.reason``, the table and ``notes``.
+
+    Raises ``ArgumentError`` for manual gradients of what is neither a parameter nor a named Value between, and names
+    the nearest; ``GraphError`` if a leaf was changed after the loss was recorded.
 
     >>> a, b = Value(2.0, name="a"), Value(3.0, name="b")
     >>> c = compare(a * b + a, manual={"a": b.data + 1, "b": a.data}, wrt=[a, b])
@@ -212,7 +224,7 @@ def _compared(
     loss: Value, manual: Any, wrt: Any, tolerance: float | None, difference_tolerance: float | None
 ) -> Comparison:
     parameters = parameters_of(loss, wrt, "compare")
-    by_hand, between = gradients_by_hand(manual, parameters, loss)
+    by_hand, between, misfits = gradients_by_hand(manual, parameters, loss)
     if not np.array_equal(replay(loss), loss.data, equal_nan=True):
         raise GraphError(
             f"compare: a leaf of {describe(loss)} was changed after it was recorded; "
@@ -224,8 +236,16 @@ def _compared(
     rough = allowed.difference if difference_tolerance is None else difference_tolerance
     values = parameters | between
     ways = Ways(loss, list(values.values()), eps, rough)
-    rows = [ways.row(name, value, by_hand.get(name), name in parameters) for name, value in values.items()]
+    rows = [
+        ways.row(name, value, by_hand.get(name), misfits.get(name), name in parameters)
+        for name, value in values.items()
+    ]
+    failed = {row.name: row.reason for row in rows if row.reason}
+    notes = [
+        *(f"{name}: the manual gradient is not compared: {reason}." for name, reason in failed.items()),
+        *ways.notes,
+    ]
     tolerances = {"paths": exact, "manual": exact, "difference": rough, "complex_step": exact}
-    known = {value: by_hand[name] for name, value in values.items() if name in by_hand}
+    known = {value: by_hand[name] for name, value in values.items() if name in by_hand and name not in failed}
     noise = {value: row.noise(ways.least, exact) for value, row in zip(values.values(), rows, strict=True)}
-    return Comparison(rows, tolerances, ways.notes, lambda: diagnosed(loss, known, Closeness(exact, noise)))
+    return Comparison(rows, tolerances, notes, lambda: diagnosed(loss, known, Closeness(exact, noise)))

@@ -74,6 +74,8 @@ def diagnosed(loss: Value, manual: Mapping[Value, Any], close: Closeness) -> tup
     if slip is not None:
         return f"first wrong at {describe(slip.node)}, coming from the end", f"the likely slip: {slip.text}"
     wrong = first_wrong(loss, manual, close)
+    if wrong is None and close.agree(_gradients(loss, _graph(loss)), manual):
+        return ()
     if wrong is None:
         return ("only elements much smaller than the largest of their array are wrong, which no slip explains",)
     right = last_right(loss, manual, wrong, close)

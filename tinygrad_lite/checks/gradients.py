@@ -14,6 +14,7 @@ from ..core.sweeps import gradients, reverse
 from ..core.value import Value
 from ..paths.queries import gradient_paths
 from ..semirings import COUNT, GRADIENT, MAGNITUDE
+from .by_hand import Misfit
 from .complex_step import STEP_ERROR, NotAnalyticError, complex_steps
 from .differences import Allowed, Slope, central_differences
 
@@ -35,7 +36,8 @@ def negligible(gradients: Iterable[Any]) -> float:
 class Row:
     """The gradient of one parameter by each way, arrays of its shape.
 
-    ``None`` stands for a way that was left out, NaN for a single element.
+    ``None`` stands for a way that was left out, NaN for a single element. ``reason`` says why the manual gradient can
+    not be compared: it is missing, has another shape, or is not finite.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Row:
     complex_step: Any
     n_paths: int
     rounding: Any = 0.0
+    reason: str = ""
 
     def worst(self, column: str, least: float, tolerance: float) -> tuple[float, tuple[int, ...]]:
         """The largest relative difference of a column from autodiff, and its element; (0, ()) if it was left out.
@@ -64,7 +67,7 @@ class Row:
         relative = np.where(np.isnan(relative), math.inf, relative)
         relative = np.where(there, relative, 0.0)
         if not relative.size:
-            return 0.0, ()
+            return (math.inf if self.reason and column == "manual" else 0.0), ()
         flat = int(np.argmax(relative))
         return float(relative.flat[flat]), tuple(int(i) for i in np.unravel_index(flat, relative.shape))
 
@@ -85,7 +88,7 @@ class Ways:
         self.least = negligible(self._gradients.get(value, 0.0) for value in values)
         self.notes: list[str] = []
 
-    def row(self, name: str, value: Value, manual: Any, numerically: bool) -> Row:
+    def row(self, name: str, value: Value, manual: Any, misfit: Misfit | None, numerically: bool) -> Row:
         """All ways for one value; without ``numerically`` only autodiff and ``manual``, as for a value between."""
         gradient = np.array(self._gradients.get(value, np.zeros(value.shape)))
         n_paths = int(np.sum(np.asarray(self._counts.get(value, 0), dtype=object)))
@@ -94,7 +97,8 @@ class Ways:
         if numerically:
             listed = self._over_paths(name, value, n_paths)
             differences, steps = self._numerical(name, value, gradient)
-        return Row(name, gradient, listed, manual, differences, steps, n_paths, rounding)
+        reason = _not_finite(manual) if misfit is None else misfit.why(gradient)
+        return Row(name, gradient, listed, manual, differences, steps, n_paths, rounding, reason)
 
     def _over_paths(self, name: str, value: Value, n_paths: int) -> Any:
         """The gradient of every element as the plain sum over its listed paths; swept where there are too many."""
@@ -152,6 +156,17 @@ class Ways:
             of_one = "" if size == 1 else " of 1 element"
             subject = f"the {what}{of_one} is" if count == 1 else f"{what}s of {count} elements are"
             self.notes.append(f"{name}: {subject} left out: {why}.")
+
+
+def _not_finite(manual: Any) -> str:
+    count, size = (0, 0) if manual is None else (int(np.sum(~np.isfinite(manual))), np.size(manual))
+    if not count:
+        return ""
+    return (
+        "it is not finite"
+        if size == 1
+        else f"{count} of its {size} elements {'is' if count == 1 else 'are'} not finite"
+    )
 
 
 def _sizes_of_terms(loss: Value, gradients: Mapping[Value, Any], values: Iterable[Value]) -> dict[Value, Any]:
