@@ -160,6 +160,7 @@ GIVEN: dict[str, Rule] = {
     "obj": _whole(0, 1, [0], [1, 0]),
     "new_shape": _whole((2, 3), 4, (1,)),
     "base": _whole(2.0, 3.0),
+    "geomspace.stop": lambda d, x: str(d.one([d.within(d.fitted(np.shape(x)), 0.5, 2.5), "2.5"])),
     "N": _whole(2, 3),
     "cond.p": _whole(None, 2, -2),
     "labels": _labels,
