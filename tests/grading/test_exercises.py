@@ -124,10 +124,10 @@ def test_what_is_wrong_is_said() -> None:
         }  # fmt: skip
 
     reasons = {verdict.name: verdict.reason for verdict in one.check(wrong).verdicts}
-    assert reasons["z2"] == "has shape (2, 4), wanted (4, 2); is it transposed?"
-    assert reasons["w2"] == "is no number or array of numbers, but str"
+    assert reasons["z2"] == "it has shape (2, 4), not (4, 2); transposed it is right"
+    assert reasons["w2"] == "it is no number or array of numbers, but str"
     assert reasons["b2"].startswith("b2[1] is nan, right is ")
-    assert reasons["a1"] == "has shape (5,), wanted (4, 5)"
+    assert reasons["a1"] == "it has shape (5,), not (4, 5)"
     assert reasons["w1"].startswith("w1[")
     assert reasons["z1"] == reasons["b1"] == "not given"
 

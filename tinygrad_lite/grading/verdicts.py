@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks.by_hand import Misfit
 from ..checks.gradients import Ways
 from ..core.display import table
 from ..core.value import Value, raw
@@ -199,11 +200,11 @@ def _fault(ways: Ways, name: str, value: Value, gradient: Any, tolerance: float)
             raise TypeError
         manual = manual.astype(float)
     except (TypeError, ValueError):
-        return f"is no number or array of numbers, but {type(gradient).__name__}"
-    if manual.shape != value.shape:
-        transposed = manual.ndim > 1 and manual.T.shape == value.shape
-        return f"has shape {manual.shape}, wanted {value.shape}" + ("; is it transposed?" if transposed else "")
-    row = ways.row(name, value, manual, False)
+        return f"it is no number or array of numbers, but {type(gradient).__name__}"
+    fits = manual.shape == value.shape
+    row = ways.row(name, value, manual if fits else None, None if fits else Misfit(manual), False)
+    if not fits:
+        return row.reason
     worst, index = row.worst("manual", ways.least, tolerance)
     if worst <= tolerance:
         return ""
