@@ -124,6 +124,7 @@ def test_reports_come_back_as_they_were() -> None:
     assert "line 3: said" in text
     assert text.endswith("1 of 3 points.")
     assert "<script" not in report()._repr_html_()
+    assert repr(report()) == "<Report: 1 of 3 points>"
 
 
 @pytest.mark.parametrize("reason", ["", HOSTILE])

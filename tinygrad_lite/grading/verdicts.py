@@ -43,7 +43,7 @@ class WrongLine:
         return "\n".join([f"line {self.line}: {self.said}", *(self.diff or self.source).splitlines()])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """The verdicts on one backward. True if every gradient is right.
 
@@ -94,6 +94,9 @@ class Report:
         width = max((len(verdict.name) for verdict in self.verdicts), default=0)
         lines = [] if self.reason else [_line(verdict, width) for verdict in self.verdicts]
         return "\n".join([*lines, *self._remarks()])
+
+    def __repr__(self) -> str:
+        return f"<Report: {self.reason or f'{self.score:g} of {self.total:g} points'}>"
 
     def _remarks(self) -> list[str]:
         return [
