@@ -204,6 +204,25 @@ def test_cross_entropy_reads_the_same_for_labels_of_every_kind(labels: Any) -> N
     assert len(derive(loss, "b2[1]", form="paths").terms) == 2  # one for each path of the loss's composition
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shift", [0.0, 1e4, 1e7])
+def test_a_softmax_of_large_logits_has_its_digits(shift: float, dtype: Any) -> None:
+    data = (shift + np.array([[0.0, 1.0, 2.0], [3.0, 0.0, 1.0]])).astype(dtype)
+    right = np.exp(data - shift) / np.exp(data - shift).sum(axis=1, keepdims=True)
+    z, close = Value(data, name="z"), 16 * float(np.finfo(dtype).eps)
+    loss = nn.losses.cross_entropy(z, [2, 1], "sum")
+    np.testing.assert_allclose(derive(loss, z).value, right - np.eye(3)[[2, 1]], atol=close)
+    np.testing.assert_allclose(derive(loss, z, at=(0, 1)).value, right[0, 1], rtol=close)
+    row = [Value(float(x), name=f"z{k}") for k, x in enumerate(data[0])]
+    source, symbols = (d := derive(tg.logsumexp(tg.stack(row)), row[1])).python, d.symbols
+    assert eval(source, symbols) == pytest.approx(right[0, 1], rel=close)
+    of_one = Value(data[0], name="z")
+    np.testing.assert_allclose(derive(tg.logsumexp(of_one), of_one).value, right[0], rtol=close)
+    row[0].data = -np.inf
+    source, symbols = (d := derive(tg.logsumexp(tg.stack(row)), row[0])).python, d.symbols
+    assert eval(source, symbols) == 0.0
+
+
 @pytest.mark.parametrize("scale", [1.0, 3.0])
 def test_a_fused_loss_inside_of_something_larger(scale: float) -> None:
     x, t = datasets.xor()

@@ -16,7 +16,7 @@ from ..core.derivatives import TABLE
 from ..core.numerics import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS
 from ..core.table_source import mask
 from .code import name_of, quoted_string
-from .expressions import PRIME, built
+from .expressions import PRIME, built, number
 from .printer import ATOM, CHOICE, COMPARISON, MATMUL, POWER, PRODUCT, SUM, Writer
 from .symbols import Block, Symbol
 
@@ -120,6 +120,8 @@ class Python(Writer):
         return f"np.where({self._listed((condition, yes, no))})", ATOM
 
     def call(self, name: str, arguments: Sequence[ast.expr], options: Sequence[ast.keyword]) -> tuple[str, int]:
+        if name == "exp":
+            arguments = [_less_the_largest(arguments[0])]
         if name in _OF_ELEMENTS:
             return self.called(_OF_ELEMENTS[name], arguments if options else [ast.List([*arguments])], options)
         if name in NUMPY or name == "reshape":
@@ -186,6 +188,27 @@ class Source(Python):
 
     def call(self, name: str, arguments: Sequence[ast.expr], options: Sequence[ast.keyword]) -> tuple[str, int]:
         return self.called(self.functions.get(name, name), arguments, options)
+
+
+def _less_the_largest(difference: ast.expr) -> ast.expr:
+    """``a - logsumexp(b)`` as ``(a - max(b)) - logsumexp(b - max(b))``: no digit is lost where a and b are large."""
+    match difference:
+        case ast.BinOp(left=left, op=ast.Sub(), right=ast.Call(func=ast.Name(id="reshape"), args=[inner]) as moved):
+            within = _less_the_largest(ast.BinOp(number(0.0), ast.Sub(), inner))
+            if not isinstance(within, ast.BinOp) or not isinstance(within.left, ast.BinOp):
+                return difference
+            largest, rest = (ast.Call(moved.func, [e], moved.keywords) for e in (within.left.right, within.right))
+        case ast.BinOp(
+            left=left, op=ast.Sub(), right=ast.Call(func=ast.Name(id="logsumexp"), args=many, keywords=options)
+        ):
+            kept = [ast.keyword("keepdims", ast.Constant(True)) if o.arg == "keepdims" else o for o in options]
+            largest = ast.Call(name_of("max"), many, options)
+            own = ast.Call(name_of("max"), many, kept)
+            away: list[ast.expr] = [ast.BinOp(e, ast.Sub(), own) for e in (many if options else [ast.List(many)])]
+            rest = ast.Call(name_of(_OF_ELEMENTS["logsumexp"]), away, options)  # of one array
+        case _:
+            return difference
+    return ast.BinOp(ast.BinOp(left, ast.Sub(), largest), ast.Sub(), rest)
 
 
 def _first_factor(e: ast.expr) -> ast.expr:
