@@ -127,6 +127,8 @@ def _class_numbers(passes: Passes) -> Iterator[str]:
             name = passes.arguments[given]
             dtype = "" if given.dtype == np.float64 else f", dtype=np.{given.dtype}"
             yield f"    if np.ndim({name}) < {given.ndim}:  # class numbers"
+            yield f"        if np.any(np.less({name}, 0)):  # they would count from the last class"
+            yield f'            raise IndexError("{name}: a class is a number from 0 to {given.shape[-1] - 1}")'
             yield f"        {name} = np.take(np.eye({given.shape[-1]}{dtype}), {name}, axis=0)"
 
 
