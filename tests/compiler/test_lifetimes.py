@@ -139,6 +139,14 @@ def test_memory_given_away_inside_a_loop(monkeypatch: pytest.MonkeyPatch) -> Non
         chained()
 
 
+def test_a_view_of_a_constant_is_there_from_the_start() -> None:
+    """The tangents of a Hessian, read by the rows of an index."""
+    w = Value(2.0)
+    step = tg.compile(lambda x: w * tg.hessian(lambda x: x[0] * x[0] * x[1])(x).sum())
+    for point in ([1.0, 2.0], [3.0, 4.0]):
+        assert step(np.array(point)) == 2.0 * (2 * point[1] + 4 * point[0])
+
+
 def test_the_check_itself() -> None:
     x, y, z = (Slot(np.ones(2), note=name) for name in "xyz")
     for slot in (y, z):

@@ -100,7 +100,8 @@ class Emitter:
         slots = [*self.low.arguments, *(slot for _, slot in self.low.noise)]
         names.update(zip(slots, arguments, strict=True))
         self._load_leaves()
-        given = [(slot, names[slot]) for slot in (*slots, *(slot for _, slot in self.leaves))]
+        given: list[tuple[Slot, Any]] = [(slot, names[slot]) for slot in (*slots, *(slot for _, slot in self.leaves))]
+        given += [(slot, slot) for slot, x in self.scope.fixed.items() if isinstance(x, np.ndarray)]  # views are of it
         self._take_gradient_buffers()
         text.probe_inputs()
         start = len(text.lines)

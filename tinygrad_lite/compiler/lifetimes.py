@@ -51,12 +51,12 @@ def place_of(name: str, things: dict[str, Any]) -> Any:
 
 
 def check_lifetimes(
-    statements: Iterable[Statement | Loop], given: Iterable[tuple[Slot, str]], calls: Iterable[Call]
+    statements: Iterable[Statement | Loop], given: Iterable[tuple[Slot, Any]], calls: Iterable[Call]
 ) -> None:
     """Hold every read between the write that it is meant for and the next use of that memory.
 
-    ``given`` are the slots that stand in variables before the first statement. ``calls`` are what the statements
-    carry out: if one shared memory in the traced run though its kind denies it, no plan can be right.
+    ``given`` are the slots that stand in variables, or are constants, before the first statement. ``calls`` are what
+    the statements carry out: if one shared memory in the traced run though its kind denies it, no plan can be right.
 
     Raises ``CompilerFaultError`` for the first statement that breaks this.
     """
@@ -80,7 +80,7 @@ _DENIED = "the kind of its call denies; its memory would be given away too early
 
 
 class _Check:
-    def __init__(self, memory: Memory, given: Iterable[tuple[Slot, str]]) -> None:
+    def __init__(self, memory: Memory, given: Iterable[tuple[Slot, Any]]) -> None:
         self.memory = memory
         self.place: dict[Slot, Any] = {}
         self.holds: dict[tuple[Any, int], Slot] = {}
