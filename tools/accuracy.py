@@ -82,9 +82,7 @@ The rule that the tests hold: **at no point is the error more than ten times tha
 more, beside what the rounding of an operand changes.
 
 Known to be far off, as the peers are: `arctan` underflows on the way beyond 1e77; on arrays the derivatives of
-`sigmoid`, and of what is made of it, are 0 where exp(x) overflows, which is at the smallest normal number. One breaks
-the rule: the second derivative of `hypot` where one operand is far smaller than the other. It is kept as a quotient by
-the result, so that `hypot(x, y)**2` is smooth at the origin; JAX has these digits.
+`sigmoid`, and of what is made of it, are 0 where exp(x) overflows, which is at the smallest normal number.
 
 Sums, means, variances, running sums and the gradients of biases along more than a thousand elements are added in
 blocks, so that they lose a few units however long they are. The derivatives of determinants keep their digits near

@@ -5,10 +5,21 @@ Each is text in the table's language, for the lines of ``derivatives`` to contai
 
 from __future__ import annotations
 
-__all__ = ["GELU", "GELU_SLOPE", "GELU_WRITTEN", "NEAR", "ONE_MINUS_SQUARE", "RATIO", "RATIO2", "SINC_SLOPE"]
+__all__ = ["GELU", "GELU_SLOPE", "GELU_WRITTEN", "NEAR", "ONE_MINUS_SQUARE", "RATIO", "RATIO2", "SINC_SLOPE", "cosine"]
 
 ONE_MINUS_SQUARE = "where(abs(x) < 0.5, 1 - x * x, (1 - x) * (1 + x))"
 """1 - x², and its slope: the product keeps the digits near ±1, the difference near 0."""
+
+
+def cosine(x: str, y: str) -> str:
+    """``x / hypot(x, y)``, and 0 at the origin. The slope of the quotient would cancel at small ``y``."""
+    steep = f"abs({x}) > abs({y})"
+    below = f"where({steep}, 1, where({y} == 0, 1, abs({y})))"
+    return (
+        f"where({steep}, sign({x}) / sqrt(1 + ({y} / where({steep}, {x}, 1))**2),"
+        f" {x} / {below} / sqrt(1 + ({x} / {below})**2))"
+    )
+
 
 _APART = "where(x > y, y - x, x - y)"
 RATIO, RATIO2 = f"exp({_APART})", f"2 ** {_APART}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ArgumentError
-from .accurate import GELU, GELU_SLOPE, GELU_WRITTEN, NEAR, ONE_MINUS_SQUARE, RATIO, RATIO2, SINC_SLOPE
+from .accurate import GELU, GELU_SLOPE, GELU_WRITTEN, NEAR, ONE_MINUS_SQUARE, RATIO, RATIO2, SINC_SLOPE, cosine
 
 __all__ = ["REAL", "Rule", "TABLE"]
 
@@ -30,9 +30,9 @@ class Rule:
     ``defaults`` are the values of trailing operands that may be left out. ``terms`` add up to ``forward``: one in a
     line of the table. ``mirrored`` are two lines of Python that compute ``{out}``, the op at a float ``{x}``, together
     with ``{mirror}``, the op at -x. ``again`` are derivatives in the form that is differentiated again where all
-    operands vary that have one: where the slope of that in ``derivatives`` is a difference that cancels, or it has a
-    special case at some number, which is a constant. ``numerators`` are the derivatives times ``out``, where they are
-    quotients by ``out`` that are 0 / 0 at 0.
+    operands vary that have one, and wherever there are numerators: where the slope of that in ``derivatives`` is a
+    difference that cancels, or it has a special case at some number, which is a constant. ``numerators`` are the
+    derivatives times ``out``, where they are quotients by ``out`` that are 0 / 0 at 0.
     """
 
     name: str
@@ -120,7 +120,7 @@ line("reciprocal", "x",   "1 / x",         "-out * out",           sign="1/·", 
      written=("-1 / x**2",))
 line("hypot",   "x y",    "hypot(x, y)",                           # 0 at the origin, as norm
      "x / where(out == 0, 1, out)", "y / where(out == 0, 1, out)", ufunc="hypot", written=("x / out", "y / out"),
-     numerators=("x", "y"))
+     again=(cosine("x", "y"), cosine("y", "x")), numerators=("x", "y"))
 line("square",  "x",      "x * x",         "2 * x",                sign="²", ufunc="square")
 line("abs",     "x",      "abs(x)",        "sign(x)",              sign="|·|", ufunc="absolute", numerators=("x",))
 line("sign",    "x",      "sign(x)",       "0",                    ufunc="sign")

@@ -130,7 +130,7 @@ class Elementwise(Op):
         if k in self._unit:
             return self._scaled(None, k, operands, out)
         if type(out) is Value:
-            again = self.rule.again and all(operands[j].requires_grad for j in self._given)
+            again = self.rule.again and (self.rule.numerators or all(operands[j].requires_grad for j in self._given))
             weight = (self._again if again else self._local_values)[k](*operands, out)
         elif type(out) is float:
             weight = self.local(k, operands, out)

@@ -19,7 +19,18 @@ from .op import Op
 from .shapes import shape_of
 from .value import Value, on_constants, record
 
-__all__ = ["RATIO", "SIGNED", "PowerPartial", "SincPartial", "power_partial", "ratio", "signed", "sinc_partial"]
+__all__ = [
+    "NONZERO",
+    "RATIO",
+    "SIGNED",
+    "PowerPartial",
+    "SincPartial",
+    "nonzero",
+    "power_partial",
+    "ratio",
+    "signed",
+    "sinc_partial",
+]
 
 
 class _OfTwo(Op):
@@ -171,12 +182,37 @@ class Signed(_OfTwo):
         return on_constants(np.sign, operands[1])
 
 
-RATIO, SIGNED = Ratio(), Signed()
+class Nonzero(Op):
+    """1, and 0 where x is 0: a factor of what has no derivative there, so that its own is NaN at 0 and 0 elsewhere.
+
+    >>> NONZERO.forward(3.0), NONZERO.forward(0.0)
+    (1.0, 0.0)
+    """
+
+    name = "nonzero"
+    sign = "≠0"
+
+    def forward(self, *data: Any) -> Any:
+        x = data[0]
+        return float(x != 0) if type(x) is float else np.where(np.equal(x, 0), 0, 1).astype(x.dtype)
+
+    def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
+        slope = on_constants(lambda x: np.where(np.equal(x, 0), math.nan, 0.0).astype(np.asarray(x).dtype), operands[0])
+        return (Scale(slope, len(shape_of(out))),)
+
+
+RATIO, SIGNED, NONZERO = Ratio(), Signed(), Nonzero()
 
 
 def ratio(x: Any, y: Any) -> Value:
     """``x / y`` as a Value, and 0 where y is 0."""
     node: Value = record(RATIO, (x, y))
+    return node
+
+
+def nonzero(x: Any) -> Value:
+    """1 as a Value, and 0 where x is 0, with no derivative there."""
+    node: Value = record(NONZERO, (x,))
     return node
 
 

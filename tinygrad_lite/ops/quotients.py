@@ -15,7 +15,7 @@ from ..core.elementwise import OPS
 from ..core.graph import operands_of
 from ..core.maps import Chain
 from ..core.shapes import shape_of
-from ..core.special import RATIO, SIGNED, ratio, signed
+from ..core.special import RATIO, SIGNED, nonzero, ratio, signed
 from ..core.value import Op, Value
 from . import elementary
 from .manipulation import broadcast_to
@@ -102,7 +102,7 @@ class Over:
     def pull(self, g: Any, semiring: Any) -> Any:
         chain, rest = self.above, quotient(g, self.node)
         if rest is None and self.whole:  # it has more digits; the factor is 1, and has no derivative where node is 0
-            chain, rest = self.whole, product(g, ratio(self.node, self.node))
+            chain, rest = self.whole, product(g, nonzero(self.node))
         elif rest is None:
             rest = ratio(g, self.node)
         g = rest if shape_of(rest) == shape_of(g) else broadcast_to(rest, shape_of(g))
