@@ -16,8 +16,9 @@ from ..errors import DifferentGradientsError, GraphError, ShapeError, ValueTypeE
 from ..graph.lookup import parameters_of
 from ..graph.naming import indexed
 from .by_hand import gradients_by_hand
-from .diagnosis import Closeness, diagnosed
+from .diagnosis import diagnosed
 from .differences import Allowed, check_tolerances
+from .evidence import Closeness
 from .gradients import Row, Ways, negligible
 
 __all__ = ["Comparison", "DifferentGradientsError", "Row", "compare"]
@@ -55,7 +56,10 @@ class Comparison:
         self.worst = {
             column: max((self._worst(row, column)[0] for row in self.rows), default=0.0) for column in self._used
         }
-        wrong = self.worst.get("manual", 0.0) > self.tolerances["manual"]
+        wrong = any(
+            row.manual is not None and not row.reason and self._worst(row, "manual")[0] > self.tolerances["manual"]
+            for row in self.rows
+        )
         self.diagnosis = diagnose() if wrong else ()
 
     def _worst(self, row: Row, column: str) -> tuple[float, tuple[int, ...]]:
@@ -177,8 +181,9 @@ def compare(
     layer 2's weighted sums.
 
     Where the manual gradients are wrong, ``diagnosis`` names the first node, from the end, at which they go wrong, and
-    the likely slip: a missing term of a sum over paths, a missing factor, a transposed operand, a wrong sign, a
-    forgotten batch mean. Each is tried.
+    the likely slip: what one edge carries, or every such edge, is left out, multiplied by a number, transposed,
+    replaced, or assigned instead of added. Only a slip that gives all the numbers counts; where several do, all are
+    said, and where none does, the stretch from the last Value that is proved right to the first that is wrong.
 
     ``tolerance`` is the relative difference allowed, and ``difference_tolerance`` that to finite differences: by
     default eps**0.6 and eps**0.4 of the coarsest parameter's dtype, 4e-10 and 5e-7 in float64.

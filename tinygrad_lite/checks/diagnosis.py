@@ -1,93 +1,79 @@
 """Where wrong gradients go wrong first, and the slip that explains them.
 
-Each slip that people make is tried until one gives the same wrong numbers. People make the same slip at every neuron
-of a layer and every sample, so edges are changed one by one and in such groups. Each attempt is one reverse sweep.
+A slip is a change of what an edge carries: multiplied, replaced, transposed, assigned. People make the same slip at
+every neuron of a layer, every sample, every time step, so edges are changed one by one and in such groups, wherever the
+right gradients leave room for a mistake. Each attempt is one reverse sweep, and a slip counts only if it gives every
+number.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..core.graph import chains, topological
-from ..core.maps import SumOver
-from ..core.sweeps import pull_all
 from ..core.value import Value, describe
-from ..graph import naming
-from ..semirings import GRADIENT
-from .slips import Change, Edge, Graph, kinds, softmax_slips
+from .evidence import CLOSE, Closeness, Evidence, first_wrong, last_right
+from .factors import batch_sizes, common_factor, counted, factor_of, factor_text
+from .groups import Group, called, groups
+from .slips import Kind, kinds, repeated_indices, softmax_slips
 
-__all__ = ["Closeness", "Slip", "diagnosed", "find_slip", "first_wrong", "last_right"]
+__all__ = ["Slip", "diagnosed", "explanations", "find_slip"]
 
-AT_MOST = 4_000
-"""The most sweeps that are tried."""
+_WORK, _WORK_AFTER = 1_500_000, 150_000
+"""The most edges that are pulled through in all attempts, and after one that explains the numbers."""
 
-_MULTIPLIED = "every gradient is multiplied by"
-"""Said only if nothing else explains the numbers: one gradient alone is always a multiple of what it should be."""
+_OTHERS_NAMED, _ANY = 2, 2
 
 
 @dataclass(frozen=True)
 class Slip:
-    """A slip that explains wrong gradients, and the first node, from the end, where it was made."""
+    """A slip that explains wrong gradients, and the first node, from the end, where it was made.
+
+    ``meaning`` tells how much the text says: 0 for a slip with a name, 1 for a factor that is a number of the problem,
+    2 for any other factor. One array alone may be any multiple of what it should be.
+    """
 
     text: str
     node: Value
-
-
-@dataclass(frozen=True)
-class Closeness:
-    """How far a right gradient may be from autodiff's: relative to its largest element, or absolutely.
-
-    ``noise`` holds the absolute difference of each Value that rounding explains. A gradient that is 0 but for rounding,
-    that of a bias before a batch norm, is nothing but noise, and has no size to be relative to.
-    """
-
-    relative: float = 1e-6
-    noise: Mapping[Value, float] = field(default_factory=dict)
-
-    def of(self, manual: Any, found: Any, value: Value) -> bool:
-        """Whether a manual gradient of ``value`` is close to ``found``."""
-        m = np.asarray(manual, float)
-        return bool(m.shape == value.shape) and self.near(m, np.asarray(found, float), self.noise.get(value, 0.0))
-
-    def near(self, a: Any, b: Any, noise: float = 0.0) -> bool:
-        """Whether two arrays of one shape are close."""
-        with np.errstate(all="ignore"):
-            return bool(np.all(np.abs(a - b) <= max(self.relative * np.max(np.abs(b), initial=0.0), noise)))
-
-    def agree(self, found: Mapping[Value, Any], manual: Mapping[Value, Any]) -> bool:
-        """Whether every manual gradient is close to the one found."""
-        return all(self.of(m, found.get(value, 0.0), value) for value, m in manual.items())
-
-
-CLOSE = Closeness()
+    meaning: int = 0
 
 
 def diagnosed(loss: Value, manual: Mapping[Value, Any], close: Closeness) -> tuple[str, ...]:
-    """Two sentences about wrong gradients: where they go wrong first, and the likely slip."""
+    """Sentences about wrong gradients: where they go wrong first, the likely slip, and others that fit as well.
+
+    Where no slip gives the numbers, the stretch from the last Value that is proved right to the first that is wrong.
+    """
     close = replace(close, relative=max(close.relative, 1e-12))  # the same sums in another order differ by less
-    slip = find_slip(loss, manual, close)
-    if slip is not None:
-        return f"first wrong at {describe(slip.node)}, coming from the end", f"the likely slip: {slip.text}"
-    wrong = first_wrong(loss, manual, close)
-    if wrong is None and close.agree(_gradients(loss, _graph(loss)), manual):
-        return ()
-    if wrong is None:
+    evidence = Evidence(loss, manual, close)
+    if not evidence.wrong:
         return ("only elements much smaller than the largest of their array are wrong, which no slip explains",)
-    right = last_right(loss, manual, wrong, close)
+    found = explanations(evidence)
+    if not found:
+        return _stretch(evidence)
+    slip, *others = found
+    sentences = [f"first wrong at {describe(slip.node)}, coming from the end", f"the likely slip: {slip.text}"]
+    if others:
+        more = len(others) - _OTHERS_NAMED
+        texts = [other.text for other in others[:_OTHERS_NAMED]]
+        sentences.append(f"the numbers fit as well: {'; '.join(texts)}" + (f"; and {more} more" if more > 0 else ""))
+    return tuple(sentences)
+
+
+def _stretch(evidence: Evidence) -> tuple[str, str]:
+    wrong = first_wrong(evidence)
+    assert wrong is not None
     return (
         f"coming from the end, the first of the gradients given that is wrong is that of {describe(wrong)}; "
-        f"the mistake is on the way there from {describe(right)}",
+        f"the mistake is on the way there from {describe(last_right(evidence, wrong))}",
         "no single slip explains it",
     )
 
 
 def find_slip(end: Value, manual: Mapping[Value, Any], close: Closeness = CLOSE) -> Slip | None:
-    """The slip that gives exactly the gradients in ``manual``, of any Values; ``None`` if no slip does.
+    """The likeliest slip that gives exactly the gradients in ``manual``, of any Values; ``None`` if no slip does.
 
     >>> x, w = Value(2.0, name="x"), Value(0.5, name="w")
     >>> n = (w * x).sigmoid()
@@ -95,203 +81,166 @@ def find_slip(end: Value, manual: Mapping[Value, Any], close: Closeness = CLOSE)
     >>> print(find_slip(n * 3.0, {w: 3.0 * 2.0}).text)           # without n(1 - n)
     the factor of 'n' with respect to a nameless result of 'mul' (1) is missing
     """
-    graph = _graph(end)
-    right = _gradients(end, graph)
-    if close.agree(right, manual):
-        return None
-    scaled = _transposed(right, manual, close) or _scaled(end, graph, right, manual, close)
-    if scaled is not None and not scaled.text.startswith(_MULTIPLIED):
-        return scaled
-    for softmax, text, changed in softmax_slips(graph):
-        if close.agree(_gradients(end, graph | changed), manual):
-            return Slip(text, softmax)
-    groups = _groups(graph)
-    tried = 0
-    for kind in kinds(_batch_sizes(graph)):
-        for group in groups:
-            if not kind.suits(group.edges):
-                continue
-            tried += 1
-            if tried > AT_MOST:
-                return scaled
-            changed = _changed(graph, group, kind.change)
-            if close.agree(_gradients(end, graph | changed), manual):
-                node, operand = group.edges[0].node, group.edges[0].operand
-                names = {"node": _called(node, group.several), "operand": _called(operand, group.several)}
-                return Slip(kind.text.format(**names), node)
-    return scaled
+    found = explanations(Evidence(end, manual, close))
+    return found[0] if found else None
 
 
-def first_wrong(end: Value, manual: Mapping[Value, Any], close: Closeness = CLOSE) -> Value | None:
-    """The first Value on the way from the end whose gradient in ``manual`` is wrong.
-
-    >>> w = Value(2.0, name="w")
-    >>> y = w * 3.0
-    >>> loss = y * y
-    >>> first_wrong(loss, {w: 1.0, y: 12.0}) is w
-    True
-    """
-    graph = _graph(end)
-    right = _gradients(end, graph)
-    order = {node: k for k, node in enumerate(graph)}
-    depth: dict[Value, int] = {}
-    for node, edges in graph.items():
-        for edge in edges:
-            depth.setdefault(edge.operand, order[node] + 1)
-    wrong = [value for value, m in manual.items() if not close.of(m, right.get(value, 0.0), value)]
-    return min(wrong, key=lambda value: (depth.get(value, 0), order.get(value, len(order))), default=None)
-
-
-def last_right(end: Value, manual: Mapping[Value, Any], wrong: Value, close: Closeness = CLOSE) -> Value:
-    """The last Value with a right gradient on the way from the end to a wrong one: a Value in ``manual``, or the end.
-
-    >>> w = Value(2.0, name="w")
-    >>> y = w * 3.0
-    >>> loss = y * y
-    >>> last_right(loss, {w: 1.0, y: 12.0}, w) is y
-    True
-    """
-    graph = _graph(end)
-    right = _gradients(end, graph)
-    reaching = {wrong}
-    for node, edges in reversed(graph.items()):  # operands before their readers
-        if any(edge.operand in reaching for edge in edges):
-            reaching.add(node)
-            if node in manual and close.of(manual[node], right.get(node, 0.0), node):
-                return node
-    return end
+def explanations(evidence: Evidence) -> list[Slip]:
+    """Every slip found that gives the gradients made by hand, the likeliest first; none if nothing is wrong."""
+    if not evidence.wrong:
+        return []
+    for told in (_transposed(evidence), _exchanged(evidence), _reported(evidence)):
+        if told is not None:
+            return [told]
+    scaled = _scaled(evidence)
+    if scaled is not None and not scaled.meaning:
+        return [scaled]
+    found = [
+        Slip(text, node)
+        for node, text, changed in (*softmax_slips(evidence.graph), *repeated_indices(evidence.graph))
+        if evidence.explained(changed)
+    ]
+    found += _of_edges(evidence)
+    if scaled is not None:
+        found.insert(0, scaled)
+    found.sort(key=lambda slip: slip.meaning)
+    return [slip for slip in found if slip.meaning < _ANY or slip.meaning == found[0].meaning]
 
 
-# ---- the graph, its edges in groups, and a sweep over it
+# ---- slips of edges
 
 
-def _graph(end: Value) -> Graph:
-    with np.errstate(all="ignore"):  # a derivative that overflows is inf, as in backward
-        return {node: [Edge(node, *edge) for edge in chains(node)] for node in reversed(topological(end))}
+def _of_edges(evidence: Evidence) -> list[Slip]:
+    """The slips of single edges and groups that explain the numbers, one for each group, in order of likelihood."""
+    ranked: list[tuple[tuple[float, bool, int], Slip]] = []
+    explained: list[set[Any]] = []
+    work, cost = _WORK, 1 + len(evidence.edges)
+    for rank, kind, order, group in _attempts(evidence):
+        members = {(edge.node, edge.position) for edge in group.edges}
+        if any(other <= members for other in explained):
+            continue
+        work -= cost
+        if work <= 0:
+            break
+        slip, place = _attempt(evidence, kind, group, rank)
+        if slip is None:
+            continue
+        explained.append(members)
+        ranked.append(((place, group.several, order), slip))
+        work = min(work, _WORK_AFTER)
+    return [slip for _, slip in sorted(ranked, key=lambda one: one[0])]
 
 
-def _gradients(end: Value, graph: Graph) -> dict[Value, Any]:
-    """The gradient of every Value, by the chains in ``graph``."""
-    totals: dict[Value, Any] = {end: GRADIENT.one(end.shape)}
-    pull_all(list(reversed(graph)), lambda node: [edge[1:] for edge in graph[node]], totals, GRADIENT)
-    return {value: GRADIENT.result(total) for value, total in totals.items()}
+def _attempts(evidence: Evidence) -> Iterator[tuple[int, Kind | None, int, Group]]:
+    """Every kind with every group that it suits; ``None`` stands for a factor to be solved for."""
+    every = list(groups(evidence))
+    first, *others = kinds(evidence.graph)
+    for rank, kind in enumerate([first, None, *others]):
+        for order, group in enumerate(every):
+            if kind is None or kind.suits(group.edges):
+                yield rank, kind, order, group
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Edges that a person gets wrong together: one edge, or the edges of ``several`` neurons."""
-
-    edges: Sequence[Edge]
-    several: bool
-
-
-def _groups(graph: Graph) -> list[_Group]:
-    """Every edge alone, then the edges of one neuron in every sample, then those of every neuron of a layer."""
-    edges = [edge for some in graph.values() for edge in some]
-    groups = [_Group([edge], False) for edge in edges]
-    for layer in (False, True):
-        alike: dict[Any, list[Edge]] = {}
-        for edge in edges:
-            alike.setdefault((_alike_by(edge.node, layer), _alike_by(edge.operand, layer)), []).append(edge)
-        groups += [_Group(some, True) for some in alike.values()]
-    distinct: dict[frozenset[tuple[Value, int]], _Group] = {}
-    for group in groups:
-        distinct.setdefault(frozenset((edge.node, edge.position) for edge in group.edges), group)
-    return list(distinct.values())
+def _attempt(evidence: Evidence, kind: Kind | None, group: Group, rank: float) -> tuple[Slip | None, float]:
+    """The slip, if it explains the numbers, and its rank among all."""
+    node = group.edges[0].node
+    if kind is not None:
+        if not evidence.explained(group.changed(evidence.graph, kind.change)):
+            return None, rank
+        return Slip(kind.text.format(**group.names), node), rank
+    numbers = [sign * n for n in (2.0, 0.5, *_sizes(evidence)) for sign in (1, -1)]
+    factor = factor_of(evidence, group, [0.0, -1.0, *numbers])
+    if factor is None:
+        return None, rank
+    text, meaning = factor_text(evidence, group, factor)
+    if meaning == _ANY and sum(value.size for value in evidence.wrong) < 2:
+        return None, rank  # one number alone is always some multiple of what it should be
+    return Slip(text.format(**group.names), node, meaning), rank if factor in (0.0, -1.0) else 100
 
 
-def _alike_by(value: Value, layer: bool) -> Any:
-    """A key that Values at the same place in all samples, or in the same layer, share."""
-    if value.name is None:
-        return (value.op.name if value.op is not None else "", value.shape)
-    element = naming.parse(value.name)
-    if element is None:
-        return value.name
-    return (element.prefix, element.kind, element.layer, () if layer else element.index)
-
-
-def _changed(graph: Graph, group: _Group, change: Change) -> Graph:
-    """The nodes of a group, with the chains of its edges changed."""
-    chosen = {(edge.node, edge.position) for edge in group.edges}
-    return {
-        node: [edge._replace(chain=change(edge)) if (node, edge.position) in chosen else edge for edge in graph[node]]
-        for node in {edge.node for edge in group.edges}
-    }
-
-
-def _called(value: Value, several: bool) -> str:
-    if value.name is None:
-        return describe(value)
-    return repr(naming.without_sample(value.name)) + (" and its like" if several else "")
+def _sizes(evidence: Evidence) -> list[float]:
+    return [float(k) for n in counted(evidence.graph) if n > 1 for k in (n, 1 / n)]
 
 
 # ---- slips that show in the numbers alone
 
 
-def _transposed(right: Mapping[Value, Any], manual: Mapping[Value, Any], close: Closeness) -> Slip | None:
-    """Gradients that are only transposed, where all others are right."""
-    first = None
-    for value, m in manual.items():
-        g, m = right.get(value, np.zeros(value.shape)), np.asarray(m, float)
-        if close.of(m, g, value):
-            continue
-        if m.ndim < 2 or not close.of(m.T, g, value):
+def _wrong_pairs(evidence: Evidence) -> list[tuple[Value, Any, Any]] | None:
+    """The wrong Values with what was given and what is right; ``None`` if one has another shape."""
+    found = []
+    for value in evidence.wrong:
+        given = np.asarray(evidence.manual[value], float)
+        if given.shape != value.shape and given.T.shape != value.shape:
             return None
-        first = value if first is None else first
-    return None if first is None else Slip(f"the gradient of {_called(first, False)} is transposed", first)
+        found.append((value, given, np.asarray(evidence.right.get(value, np.zeros(value.shape)), float)))
+    return found
 
 
-def _scaled(
-    end: Value, graph: Graph, right: Mapping[Value, Any], manual: Mapping[Value, Any], close: Closeness
-) -> Slip | None:
+def _transposed(evidence: Evidence) -> Slip | None:
+    """Gradients that are only transposed, where all others are right."""
+    pairs = _wrong_pairs(evidence)
+    if pairs is None or any(m.ndim < 2 or not evidence.close.of(m.T, g, value) for value, m, g in pairs):
+        return None
+    first = pairs[0][0]
+    return Slip(f"the gradient of {called(first, False)} is transposed", first)
+
+
+def _exchanged(evidence: Evidence) -> Slip | None:
+    """Gradients that are right, but each of another of the wrong ones."""
+    pairs = _wrong_pairs(evidence)
+    if pairs is None or len(pairs) < 2:
+        return None
+    whose = []
+    for value, m, _ in pairs:
+        own = [
+            other for other, _, g in pairs if other is not value and other.shape == m.shape and _same(evidence, m, g)
+        ]
+        if not own:
+            return None
+        whose.append((value, own[0]))
+    if len({other for _, other in whose}) < len(whose):
+        return None
+    names = " and ".join(called(value, False) for value, _ in whose)
+    if len(whose) == 2:
+        return Slip(f"the gradients of {names} are exchanged", whose[0][0])
+    moved = ", ".join(f"that of {called(other, False)} is given for {called(value, False)}" for value, other in whose)
+    return Slip(f"the gradients are exchanged: {moved}", whose[0][0])
+
+
+def _same(evidence: Evidence, m: Any, g: Any) -> bool:
+    return bool(np.any(g)) and evidence.close.near(m, g)
+
+
+def _reported(evidence: Evidence) -> Slip | None:
+    """A gradient that is wrong although what was computed from it is right: that of another Value, or a multiple."""
+    if len(evidence.wrong) != 1 or evidence.wrong[0] not in evidence.proved:
+        return None
+    value = evidence.wrong[0]
+    given = np.asarray(evidence.manual[value], float)
+    after = f"the gradient given for {called(value, False)}, from which right ones were computed,"
+    for other, g in evidence.right.items():
+        if other is not value and np.shape(g) == given.shape and _same(evidence, given, np.asarray(g, float)):
+            return Slip(f"{after} is that of {called(other, False)}", value)
+    right = np.asarray(evidence.right[value], float)
+    for what, number in (("of the wrong sign", -1.0), *((f"{k:.4g} times too large", k) for k in _sizes(evidence))):
+        if evidence.close.of(given, number * right, value):
+            return Slip(f"{after} is {what}", value)
+    return None
+
+
+def _scaled(evidence: Evidence) -> Slip | None:
     """Slips at the very end, which scale every gradient by one number."""
-    factor, tolerance = _common_factor(right, manual, close), close.relative
+    factor, tolerance, end = common_factor(evidence), evidence.close.relative, evidence.end
     if factor is None:
         return None
-    for n, what in _counted(graph).items():
+    means = batch_sizes(evidence.graph)
+    for n, what in counted(evidence.graph).items():
+        if n == 2 and n not in means:
+            continue
         if n > 1 and abs(factor - n) < tolerance * n:
             return Slip(f"every gradient is {n} times too large: was the mean over {what} forgotten?", end)
         if n > 1 and abs(factor * n - 1) < tolerance:
             return Slip(f"every gradient is {n} times too small: was the mean over {what} taken twice?", end)
     if abs(factor + 1) < tolerance:
         return Slip("every gradient has the wrong sign", end)
-    return Slip(f"{_MULTIPLIED} {factor:.9g}", end)
-
-
-def _common_factor(right: Mapping[Value, Any], manual: Mapping[Value, Any], close: Closeness) -> float | None:
-    """The factor of all manual gradients over the right ones; ``None`` if they have none in common, or it is 0 or 1."""
-    pairs = [(np.asarray(m, float), np.asarray(right.get(v, 0.0), float)) for v, m in manual.items()]
-    if any(m.shape != g.shape for m, g in pairs):
-        return None
-    given, found = (np.concatenate([np.zeros(0), *(np.ravel(pair[k]) for pair in pairs)]) for k in (0, 1))
-    unit = float(np.max(np.abs(found), initial=0.0))
-    if not unit or not (np.isfinite(given).all() and np.isfinite(found).all()):
-        return None
-    with np.errstate(all="ignore"):
-        given, found = given / unit, found / unit  # whose squares neither overflow nor vanish
-        factor = float(given @ found) / float(found @ found)
-    if not math.isfinite(factor) or not factor:
-        return None
-    return factor if close.near(given, factor * found) and not close.near(given, found) else None
-
-
-def _counted(graph: Graph) -> dict[int, str]:
-    """The numbers that a mean may divide by, with what they count: samples, or the axes of a mean in the graph."""
-    lengths = _batch_sizes(graph) or {value.shape[0] for node in graph for value in node.parents if value.shape}
-    found = {n: f"{n} samples" for n in sorted(lengths)}
-    for m in (m for edges in graph.values() for edge in edges for m in edge.chain if isinstance(m, SumOver)):
-        over = [m.in_shape[axis] for axis in m.axes]
-        if np.ndim(m.weight) == 0 and math.isclose(float(m.weight) * math.prod(over), 1.0):
-            found.setdefault(math.prod(over), f"all {' · '.join(map(str, over))} elements")
-            for n in over:
-                found.setdefault(n, f"an axis of {n} elements")
-    return found
-
-
-def _batch_sizes(graph: Graph) -> set[int]:
-    """How many samples there may be: the length of the data, or for scalars by their names."""
-    operands = [value for node in graph for value in node.parents]
-    lengths = {value.shape[0] for value in operands if value.shape and value.is_leaf and not value.requires_grad}
-    parsed = (naming.parse(value.name) for value in operands if value.name is not None)
-    numbers = {element.sample for element in parsed if element is not None and element.sample is not None}
-    return lengths | ({len(numbers)} if numbers else set())
+    return Slip(f"every gradient is multiplied by {factor:.9g}", end, 1)

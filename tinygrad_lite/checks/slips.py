@@ -1,36 +1,29 @@
-"""The slips that people make when they differentiate by hand, each as a change of the local derivatives of some edges.
+"""The slips that people make when they differentiate by hand, each as a change of what an edge carries.
 
-A slip changes the chain of linear maps of an edge: a factor is missing or there twice, a sign is wrong, a matrix is
-transposed, a term of a sum is missing. The maps' own pull then gives the wrong gradient that a person would get.
-``diagnosis`` tries the slips one after another.
+A slip changes the chain of linear maps of an edge: a weight is forgotten, there twice, taken at another value or of
+another array; a matrix is transposed; repeated indices are assigned. The maps' own pull then gives the wrong gradient
+that a person would get. Constant factors are no list: ``factors`` solves for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ..core.maps import Chain, Contract, Map, Scale, SumOver
+from ..core.derivatives import TABLE, Rule
+from ..core.maps import Chain, Contract, Gather, Map, Scale, SumOver
+from ..core.numerics import LOCAL_FUNCTIONS
 from ..core.shapes import shape_of
+from ..core.table_source import compiled
 from ..core.value import Value, describe
+from ..semirings import Semiring
+from .evidence import Edge, Graph
+from .groups import called
 
-__all__ = ["Change", "Edge", "Graph", "Kind", "kinds", "softmax_slips"]
-
-
-class Edge(NamedTuple):
-    """One operand of one node, and the local derivative of the node with respect to it."""
-
-    node: Value
-    position: int
-    operand: Value
-    chain: Chain
-
-
-Graph = dict[Value, list[Edge]]
-"""The edges that start at each node, readers before their operands."""
+__all__ = ["Change", "Kind", "kinds", "repeated_indices", "softmax_slips", "times"]
 
 Change = Callable[[Edge], Chain]
 """The chain that somebody who makes the slip uses for an edge."""
@@ -48,8 +41,12 @@ class Kind:
     suits: Callable[[Sequence[Edge]], bool]
 
 
-def _times(factor: Any) -> Change:
+def times(factor: float) -> Change:
+    """What the edge carries, multiplied by a number."""
     return lambda edge: (Scale(factor, edge.node.ndim), *edge.chain)
+
+
+# ---- the weights forgotten, twice, transposed
 
 
 def _to_the(power: int) -> Change:
@@ -72,21 +69,6 @@ def _with_transposed_matrices(edge: Edge) -> Chain:
     )
 
 
-def _with_derivative(derivative: Callable[[Any], Any]) -> Change:
-    """The local derivative replaced by another function of the node's data."""
-    return lambda edge: tuple(
-        Scale(np.asarray(derivative(edge.node.data)), m.ndim) if isinstance(m, Scale) else m for m in edge.chain
-    )
-
-
-def _any(edges: Sequence[Edge]) -> bool:
-    return True
-
-
-def _made_by(name: str) -> Callable[[Sequence[Edge]], bool]:
-    return lambda edges: all(edge.node.op is not None and edge.node.op.name == name for edge in edges)
-
-
 def _weighted(edges: Sequence[Edge]) -> bool:
     maps = [m for edge in edges for m in edge.chain]
     return any(isinstance(m, Scale | SumOver) and np.any(np.asarray(m.weight) != 1.0) for m in maps)
@@ -97,31 +79,177 @@ def _square(edges: Sequence[Edge]) -> bool:
     return bool(shapes) and all(len(shape) == 2 and shape[0] == shape[1] for shape in shapes)
 
 
-def _activation(op: str, given: str, right: str, derivative: Callable[[Any], Any]) -> Kind:
-    text = f"the factor of {{node}} with respect to {{operand}} is {given} n, and not {right}"
-    return Kind(text, _with_derivative(derivative), _made_by(op))
+# ---- the derivative of an op at another value, or of another op
 
 
-def kinds(batch_sizes: Iterable[int]) -> list[Kind]:
-    """All kinds of slips, in the order of trying them; a mean may divide by each of ``batch_sizes``."""
+def _with_weight(weight: Callable[[Edge], Any]) -> Change:
+    """The weight of a chain replaced."""
+    return lambda edge: tuple(
+        Scale(np.asarray(weight(edge)), m.ndim) if isinstance(m, Scale) else m for m in edge.chain
+    )
+
+
+def _made_by(name: str) -> Callable[[Sequence[Edge]], bool]:
+    return lambda edges: all(
+        edge.node.op is not None and edge.node.op.name == name and any(isinstance(m, Scale) for m in edge.chain)
+        for edge in edges
+    )
+
+
+def _of_data(rule: Rule, expression: str) -> Callable[[Edge], Any]:
+    """An expression in the op's operand x and its result out, at an edge's data."""
+    function = compiled(rule, expression, LOCAL_FUNCTIONS)
+    return lambda edge: function(np.asarray(edge.operand.data, float), np.asarray(edge.node.data, float))
+
+
+_RIGHT = {"sigmoid": "n(1 - n)", "tanh": "1 - n²", "exp": "n"}
+_HALVES = (
+    ("sigmoid", "only n", "out"),
+    ("sigmoid", "only 1 - n", "1 - out"),
+    ("tanh", "1 - n", "1 - out"),
+    ("tanh", "n²", "out * out"),
+    ("tanh", "(1 - n)²", "(1 - out) ** 2"),
+    ("sigmoid", "z(1 - z), of the input", "x * (1 - x)"),
+    ("tanh", "1 - z², of the input", "1 - x * x"),
+    ("sigmoid", "σ(n)(1 - σ(n)), the derivative at the output", "sigmoid(out) * (1 - sigmoid(out))"),
+    ("tanh", "1 - tanh(n)², the derivative at the output", "1 - tanh(out) ** 2"),
+    ("tanh", "n(1 - n), that of a sigmoid", "out * (1 - out)"),
+    ("sigmoid", "1 - n², that of a tanh", "1 - out * out"),
+    ("tanh", "1 where n > 0, that of a relu", "out > 0"),
+    ("sigmoid", "1 where z > 0, that of a relu", "x > 0"),
+    ("relu", "n itself", "out"),
+    ("relu", "1 where z < 0", "x < 0"),
+    ("exp", "exp(n), the derivative at the output", "exp(out)"),
+    ("exp", "z, the input", "x"),
+    ("log", "1/n, at the output", "1 / out"),
+    ("log", "z, and not its reciprocal", "x"),
+    ("sqrt", "½√z, not divided by it", "0.5 * out"),
+    ("sqrt", "½/z, without the root", "0.5 / x"),
+    ("square", "2n, at the output", "2 * out"),
+)
+"""Op, what is written, and the expression of the table's variables."""
+
+_POWERS = (
+    ("{p}x^{p}, its power not lowered by 1", "y * x ** y"),
+    ("{p}x^({p} - 2), its power lowered by 2", "y * x ** (y - 2)"),
+    ("{p}x^({p} + 1), its power raised", "y * x ** (y + 1)"),
+    ("that of its reciprocal power, -{p}x^(-{p} - 1)", "-y * x ** (-y - 1)"),
+)
+
+
+def _activations() -> Iterator[Kind]:
+    for op, given, expression in _HALVES:
+        right = _RIGHT.get(op)
+        text = f"the factor of {{node}} with respect to {{operand}} is {given}" + (
+            f", and not {right}" if right else ""
+        )
+        yield Kind(text, _with_weight(_of_data(TABLE[op], expression)), _made_by(op))
+
+
+def _powers() -> Iterator[Kind]:
+    def exponent(edge: Edge) -> Any:
+        y = edge.node.operands[1]
+        return y.data if isinstance(y, Value) else y
+
+    def of(function: Callable[..., Any]) -> Callable[[Edge], Any]:
+        return lambda edge: function(np.asarray(edge.operand.data, float), exponent(edge))
+
+    is_power = _made_by("pow")
+    for given, expression in _POWERS:
+        text = f"the derivative of {{node}} with respect to {{operand}} is {given.format(p='p')}"
+        change = _with_weight(of(compiled(TABLE["pow"], expression, {})))
+        yield Kind(text, change, lambda edges: is_power(edges) and all(edge.position == 0 for edge in edges))
+
+
+# ---- another array in the place of the right one
+
+
+def _replaced(other: Value) -> Kind:
+    """The array that an edge multiplies by, replaced by another of its shape."""
+    data = np.asarray(other.data, float)
+
+    def fits(m: Map) -> bool:
+        return isinstance(m, Contract | Scale) and shape_of(_array_of(m)) == data.shape != ()
+
+    def changed(m: Map) -> Map:
+        if isinstance(m, Contract) and fits(m):
+            return Contract(m.out_labels, m.in_labels, m.operand_labels, data)
+        return Scale(data, m.ndim) if isinstance(m, Scale) and fits(m) else m
+
+    def suits(edges: Sequence[Edge]) -> bool:
+        return all(_product(edge) and any(map(fits, edge.chain)) for edge in edges)
+
+    text = f"the factor of {{node}} with respect to {{operand}} is {called(other, False)} instead of the right one"
+    return Kind(text, lambda edge: tuple(map(changed, edge.chain)), suits)
+
+
+def _array_of(m: Map) -> Any:
+    return m.operand if isinstance(m, Contract) else m.weight if isinstance(m, Scale) else None
+
+
+def _product(edge: Edge) -> bool:
+    """Whether the weight of an edge is the data of another operand."""
+    return edge.node.op is not None and (edge.node.op.name == "mul" or any(isinstance(m, Contract) for m in edge.chain))
+
+
+_OTHERS_AT_MOST = 24
+
+
+def kinds(graph: Graph) -> list[Kind]:
+    """All kinds of slips of an edge but constant factors, in the order of their likelihood."""
+    named = dict.fromkeys(value for node in graph for value in (node, *node.parents) if value.name and value.shape)
     return [
         Kind("the factor of {node} with respect to {operand} is missing", _to_the(0), _weighted),
-        Kind("the term of {node} is missing from the sum over paths at {operand}", _times(0.0), _any),
-        Kind("the sign of {node} with respect to {operand} is wrong", _times(-1.0), _any),
         Kind("the matrix between {node} and {operand} is transposed", _with_transposed_matrices, _square),
         Kind("the factor of {node} with respect to {operand} is there twice", _to_the(2), _weighted),
-        _activation("sigmoid", "only", "n(1 - n)", lambda n: n),
-        _activation("sigmoid", "only 1 -", "n(1 - n)", lambda n: 1.0 - n),
-        _activation("tanh", "1 -", "1 - n²", lambda n: 1.0 - n),
-        *(kind for n in sorted(set(batch_sizes) - {0, 1}) for kind in _means(n)),
+        *_activations(),
+        *_powers(),
+        *map(_replaced, list(named)[:_OTHERS_AT_MOST]),
     ]
 
 
-def _means(n: int) -> Iterator[Kind]:
-    """A mean over samples that is forgotten, or taken where there is a sum, for one operand."""
-    text = f"what {{node}} passes to {{operand}} is {n} times too"
-    yield Kind(f"{text} large: was the mean over {n} samples forgotten?", _times(float(n)), _any)
-    yield Kind(f"{text} small: was the mean over {n} samples taken of what is a sum?", _times(1 / n), _any)
+# ---- slips of more than a weight
+
+
+@dataclass(frozen=True)
+class _LastOfEach:
+    """The adjoint of a gather as an assignment makes it: the last of repeated indices stays."""
+
+    gather: Gather
+
+    def pull(self, g: Any, semiring: Semiring) -> Any:
+        flat = np.zeros(int(np.prod(self.gather.in_shape)))
+        there = self.gather.source >= 0
+        flat[self.gather.source[there]] = np.reshape(g, -1)[there]
+        return flat.reshape(self.gather.in_shape)
+
+    def push(self, t: Any, semiring: Semiring) -> Any:
+        return self.gather.push(t, semiring)
+
+    def edges(self, index: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], float]]:
+        return self.gather.edges(index)
+
+
+def repeated_indices(graph: Graph) -> Iterator[tuple[Value, str, Graph]]:
+    """For each read at repeated indices: their gradients assigned instead of added.
+
+    Each comes with the node that reads, a text, and the edges as the slip changes them.
+    """
+    for node, edges in graph.items():
+        for k, edge in enumerate(edges):
+            for at, m in enumerate(edge.chain):
+                if not isinstance(m, Gather):
+                    continue
+                source = m.source[m.source >= 0]
+                if len(np.unique(source)) == len(source):
+                    continue
+                chain = (*edge.chain[:at], _LastOfEach(m), *edge.chain[at + 1 :])
+                name = called(edge.operand, False)
+                text = (
+                    f"of the elements of {name} that {called(node, False)} reads more than once only the last counts: "
+                    "'d[i] += …' and 'd[i] = …' do not add up at repeated indices, np.add.at does"
+                )
+                yield node, text, {node: [*edges[:k], edge._replace(chain=chain), *edges[k + 1 :]]}
 
 
 def softmax_slips(graph: Graph) -> Iterator[tuple[Value, str, Graph]]:
