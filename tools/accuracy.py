@@ -82,7 +82,10 @@ The rule that the tests hold: **at no point is the error more than ten times tha
 more, beside what the rounding of an operand changes.
 
 Known to be far off, as the peers are: `arctan` underflows on the way beyond 1e77; on arrays the derivatives of
-`sigmoid`, and of what is made of it, are 0 where exp(x) overflows, which is at the smallest normal number.
+`sigmoid`, and of what is made of it, are 0 where exp(x) overflows, which is at the smallest normal number. A look at
+the largest x would mend that, and make this derivative slower by 70 % on arrays of 32 elements, 27 % of 2,000 and 8 %
+of a million, so there is none. In forward mode over forward mode the second derivative of `hypot` is a difference where
+one operand is far smaller than the other.
 
 Sums, means, variances, running sums and the gradients of biases along more than a thousand elements are added in
 blocks, so that they lose a few units however long they are. The derivatives of determinants keep their digits near

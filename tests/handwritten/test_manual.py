@@ -365,6 +365,23 @@ def test_class_numbers_where_there_are_as_many_samples_as_classes(dtype: Any, rn
         single.run(t=-1)
 
 
+def test_sums_of_long_float32_columns_keep_their_digits(rng: np.random.Generator) -> None:
+    """A bias gradient and a mean of 100,000 numbers near 1000, as exact as a sum in float64 that is rounded once."""
+    y = Value((1000 + rng.standard_normal((100_000, 3))).astype(np.float32), requires_grad=False, name="y")
+    b, scale = Value(np.zeros(3, np.float32), name="b"), Value(np.ones((1, 3), np.float32), name="scale")
+    h = y + b
+    source = manual_backprop(((h * y).sum() + (h.mean(axis=0, keepdims=True) * scale).sum()) / 2, [b, scale])
+    _, gradients = source.run()
+    exact = np.asarray(y.data, float)
+    np.testing.assert_allclose(gradients["b"], (exact.sum(axis=0) + 1) / 2, rtol=4 * np.finfo(np.float32).eps)
+    np.testing.assert_allclose(gradients["scale"], exact.mean(axis=0)[None] / 2, rtol=4 * np.finfo(np.float32).eps)
+    assert {gradient.dtype for gradient in gradients.values()} == {np.dtype(np.float32)}
+    well_set(str(source))
+    for dtype, n in ((np.float32, 1000), (np.float64, 3000)):
+        x = Value(np.ones((n, 3), dtype), requires_grad=False, name="x")
+        assert "astype" not in str(manual_backprop((x * (x + Value(np.zeros(3, dtype), name="b"))).sum(), "b"))
+
+
 def test_attention(rng: np.random.Generator) -> None:
     q, k, v = (Value(rng.standard_normal((2, 3, 4)), name=name) for name in "qkv")
     scores = tg.matmul(q, tg.swapaxes(k, -1, -2)) / 2.0

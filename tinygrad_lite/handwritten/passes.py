@@ -187,7 +187,7 @@ class Passes:
 
     def _cotangent_of(self, value: Value, expr: ast.expr, own: Shape) -> Traced:
         """The cotangent of a Value: an expression that broadcasts to its shape."""
-        return self.program.traced(np.ones(value.shape), expr, own)
+        return self.program.traced(np.ones(value.shape, value.dtype if value.dtype.kind == "f" else None), expr, own)
 
     def _cotangent(self, value: Value, terms: Sequence[Traced]) -> Traced:
         """The line of one cotangent: the sum of the terms that the Value's readers contribute."""

@@ -16,6 +16,7 @@ from ..formulas.expressions import number, product
 from ..programs.calls import Call, Program, Slot, mapped
 from ..programs.tracing import Traced, change_of, note
 from ..semirings.base import Linear
+from ..semirings.summation import is_long
 from .spelling import key_of, operand, spelled, verb_of
 from .statements import Statements, tidied
 
@@ -62,6 +63,14 @@ class Readable(Statements):
                 ones = type(x) is np.ndarray and isinstance(other, Variable) and x.size and np.all(x == 1.0)
                 if ones and np.broadcast_shapes(x.shape, np.shape(other.sample)) == np.shape(other.sample):
                     return other
+        if (
+            kind == "reduce"
+            and function in (np.add.reduce, np.mean)
+            and "dtype" not in options
+            and _is_rough(*args, options)
+        ):
+            wide = note(self, "reduce", function, args, options | {"dtype": np.float64})
+            return wide.astype(args[0].sample.dtype).slot
         if self.section == "backward" and function == np.add.reduce and isinstance(options.get("axis"), tuple):
             options = options | {"axis": _from_the_front(options["axis"], np.ndim(args[0].sample))}
         if self.section == "backward" and function is np.reshape:
@@ -170,6 +179,16 @@ class Readable(Statements):
             how, value = "+=" if function is np.add else "-=", rest[0]
         expr = self.update(target.expr, where, operand(value, self.array), how)
         return Variable(sample, expr=expr, own=np.shape(sample))
+
+
+def _is_rough(x: Any, options: dict[str, Any]) -> bool:
+    """Whether NumPy would add many float32 numbers one after the other, and lose digits that the engine keeps.
+
+    A product with ones is no better: BLAS adds a column in long runs, too.
+    """
+    axis, ndim = options.get("axis"), np.ndim(x.sample)
+    axes = (axis,) if isinstance(axis, int) else axis or ()
+    return bool(x.own) and x.sample.dtype == np.float32 and is_long(x.sample, tuple(k % ndim - ndim for k in axes))
 
 
 def _from_the_front(axes: Shape, ndim: int) -> Shape:
