@@ -18,11 +18,12 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --right: #4ac26b; --wrong: #ff8182 } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
-td.number { text-align: right; white-space: nowrap }
+th, td { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid var(--line) }
+td { overflow-wrap: break-word }
+.number { text-align: right; white-space: nowrap }
 pre { overflow-x: auto; border: 1px solid var(--line); padding: .5rem .8rem }
 section { margin-top: 3rem }
-h2, td { overflow-wrap: anywhere }
+h2, h3, p { overflow-wrap: anywhere }
 .right { color: var(--right) }
 .wrong, .failed { color: var(--wrong) }
 """
@@ -46,14 +47,14 @@ def as_page(exercise: Exercise, rows: Sequence[Row]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>"
         f"<title>{_text(title)}</title><style>{_STYLE}</style></head><body><h1>{_text(title)}</h1>{remarks}"
-        f'<table><thead><tr><th scope="col">submission</th><th scope="col">of {exercise.total:g}</th>'
+        f'<table><thead><tr><th scope="col">submission</th><th scope="col" class="number">of {exercise.total:g}</th>'
         f'<th scope="col"></th></tr></thead><tbody>{lines}</tbody></table>{sections}</body></html>\n'
     )
 
 
 def _section(k: int, exercise: Exercise, row: Row) -> str:
     report = row.report
-    parts = [f"<p>{report.score:g} of {exercise.total:g} points</p>"]
+    parts = [f"<p>{report.score:g} of {exercise.total:g} points</p>", *map(_mistake, report.mistakes)]
     if report.reason:
         parts.append(f'<p class="failed">{_text(report.reason)}</p>')
     else:
@@ -63,9 +64,8 @@ def _section(k: int, exercise: Exercise, row: Row) -> str:
             f"<td>{_text(verdict.reason)}</td></tr>"
             for verdict in report.verdicts
         )
-        heads = "".join(f'<th scope="col">{head}</th>' for head in ("gradient of", "", "points", ""))
+        heads = '<th scope="col">gradient of</th><th></th><th scope="col" class="number">points</th><th></th>'
         parts.append(f"<table><thead><tr>{heads}</tr></thead><tbody>{verdicts}</tbody></table>")
-    parts += [_mistake(mistake) for mistake in report.mistakes]
     parts += [f"<p>{_text(note)}</p>" for note in report.notes]
     if row.printed:
         parts.append(f"<details><summary>What it printed</summary><pre>{_text(row.printed)}</pre></details>")
