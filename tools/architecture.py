@@ -35,6 +35,7 @@ LEVELS = {
     "training": 5,
     "datasets": 6,
     "paths": 6,
+    "watching": 6,
     "programs": 6,
     "derivation": 7,
     "handwritten": 7,

@@ -1,4 +1,4 @@
 """Checks of gradients: against a hand-written one, finite differences, the complex step, and for the first NaN.
 
-The room imports ``paths``, ``transforms``, ``graph``, ``ops``, ``core`` and ``semirings``.
+The room imports ``watching``, ``paths``, ``transforms``, ``graph``, ``ops``, ``core`` and ``semirings``.
 """

@@ -18,7 +18,7 @@ from ..core.value import Value, raw
 from ..errors import ArgumentError, ValueTypeError
 from ..graph import naming
 
-__all__ = ["Misfit", "gradients_by_hand"]
+__all__ = ["Misfit", "by_name", "called", "gradients_by_hand"]
 
 _DELTA = re.compile(r"(?:delta|δ|d_?)z?(?P<place>\d.*)")
 
@@ -75,7 +75,7 @@ def gradients_by_hand(
     between: dict[str, Value] = {}
     misfits: dict[str, Misfit] = {}
     unknown = []
-    for name, gradient in _by_name(manual, parameters).items():
+    for name, gradient in by_name(manual, parameters).items():
         gradient = _array(gradient, name)
         name = str(name)
         entries = places.put(name, gradient.shape)
@@ -96,10 +96,10 @@ def gradients_by_hand(
     return gradients, between, misfits | dict.fromkeys(missing, Misfit(None))
 
 
-def _by_name(manual: Any, parameters: Mapping[str, Value]) -> Mapping[Any, Any]:
+def by_name(manual: Any, parameters: Mapping[str, Value]) -> Mapping[Any, Any]:
     """Manual gradients in any form as a mapping by name."""
     if callable(manual):
-        manual = _called(manual, parameters)
+        manual = called(manual, {name: value.data for name, value in parameters.items()})
     if isinstance(manual, tuple) and len(manual) == 2 and isinstance(manual[1], Mapping):
         manual = manual[1]  # (loss, gradients), which the code of manual_backprop returns
     if isinstance(manual, str) or not isinstance(manual, Mapping | Iterable):
@@ -134,9 +134,8 @@ def _check_names(parameters: Mapping[str, Value], missing: Iterable[str], unknow
         )
 
 
-def _called(manual: Callable[..., Any], parameters: Mapping[str, Value]) -> Any:
+def called(manual: Callable[..., Any], data: dict[str, Any]) -> Any:
     """The gradients that a function returns, given the parameters' data by name or in one dict."""
-    data = {name: value.data for name, value in parameters.items()}
     taken = inspect.signature(manual).parameters.values()
     asked = [p for p in taken if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     unknown = [p.name for p in asked if p.name not in data]

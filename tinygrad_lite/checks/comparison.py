@@ -15,7 +15,9 @@ from ..core.value import Value, describe
 from ..errors import DifferentGradientsError, GraphError, ShapeError, ValueTypeError
 from ..graph.lookup import parameters_of
 from ..graph.naming import indexed
-from .by_hand import gradients_by_hand
+from ..watching.mistakes import Mistake
+from ..watching.search import NotWatchedError, find_mistakes
+from .by_hand import by_name, called, gradients_by_hand
 from .diagnosis import diagnosed
 from .differences import Allowed, check_tolerances
 from .evidence import Closeness
@@ -23,6 +25,8 @@ from .gradients import Row, Ways, negligible
 
 __all__ = ["Comparison", "DifferentGradientsError", "Row", "compare"]
 
+_LEAST_TOLERANCE = 1e-9
+"""Of a watched program, whose sums may be in another order."""
 _SHOWN_IN_HTML = 60  # lines
 
 
@@ -30,7 +34,9 @@ class Comparison:
     """The gradients of one loss by several ways. True if all agree.
 
     ``rows`` has one ``Row`` per parameter; ``worst[column]`` is the largest relative difference from autodiff in a
-    column. ``diagnosis`` says where manual gradients go wrong first, and which slip explains them, if one does.
+    column. Where manual gradients are wrong, ``mistakes`` are the wrong lines of the function that made them, in the
+    order in which they ran; ``diagnosis`` says them in words, or, where there are only numbers, where those go wrong
+    first and which slip explains them.
     Differences are relative to the larger of the two gradients, but never to less than 1e-7 of the largest gradient of
     all, nor to less than the rounding of the last sum, where large terms cancel (``Row.rounding``).
     """
@@ -47,11 +53,11 @@ class Comparison:
         rows: Sequence[Row],
         tolerances: Mapping[str, float],
         notes: Sequence[str],
+        find: Callable[[], tuple[Mistake, ...]] = tuple,
         diagnose: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self.rows = tuple(rows)
         self.tolerances = dict(tolerances)
-        self.notes = tuple(notes)
         self._negligible = negligible(row.autodiff for row in self.rows)
         self.worst = {
             column: max((self._worst(row, column)[0] for row in self.rows), default=0.0) for column in self._used
@@ -60,7 +66,9 @@ class Comparison:
             row.manual is not None and not row.reason and self._worst(row, "manual")[0] > self.tolerances["manual"]
             for row in self.rows
         )
-        self.diagnosis = diagnose() if wrong else ()
+        self.mistakes = find() if self.worst.get("manual", 0.0) > self.tolerances["manual"] else ()
+        self.notes = tuple(notes)
+        self.diagnosis = tuple(map(str, self.mistakes)) or (diagnose() if wrong else ())
 
     def _worst(self, row: Row, column: str) -> tuple[float, tuple[int, ...]]:
         return row.worst(column, self._negligible, self.tolerances[column])
@@ -253,4 +261,35 @@ def _compared(
     tolerances = {"paths": exact, "manual": exact, "difference": rough, "complex_step": exact}
     known = {value: by_hand[name] for name, value in values.items() if name in by_hand and name not in failed}
     noise = {value: row.noise(ways.least, exact) for value, row in zip(values.values(), rows, strict=True)}
-    return Comparison(rows, tolerances, notes, lambda: diagnosed(loss, known, Closeness(exact, noise)))
+
+    def find() -> tuple[Mistake, ...]:
+        wanted = {name: value for name, value in values.items() if name in by_hand}
+        return _mistakes(loss, manual, parameters, wanted, exact, notes) if callable(manual) else ()
+
+    return Comparison(rows, tolerances, notes, find, lambda: diagnosed(loss, known, Closeness(exact, noise)))
+
+
+def _mistakes(
+    loss: Value,
+    manual: Callable[..., Any],
+    parameters: Mapping[str, Value],
+    wanted: Mapping[str, Value],
+    tolerance: float,
+    notes: list[str],
+) -> tuple[Mistake, ...]:
+    """The wrong lines of a function; where it cannot be watched, a note says why."""
+    try:
+        return find_mistakes(
+            loss,
+            manual,
+            lambda function: called(function, {name: np.copy(v.data)[()] for name, v in parameters.items()}),
+            wanted,
+            lambda returned: by_name(returned, parameters),
+            max(tolerance, _LEAST_TOLERANCE),
+            notes.append,
+        )
+    except NotWatchedError as error:
+        notes.append(f"The lines of the function were not watched: {error}.")
+    except Exception as error:  # what the user's own code raises when it is run once more, on copies
+        notes.append(f"The lines of the function were not watched: it raised {type(error).__name__}: {error}.")
+    return ()

@@ -1,0 +1,149 @@
+"""Mistakes planted in hand-written backpropagations are found at their lines, and mended."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.watching.networks import PROGRAMS, mended
+
+EDITS: dict[str, list[tuple[str, str]]] = {
+    "mlp": [
+        ("2 * (z2 - Y) / n", "2 * (z2 - Y)"),
+        ("2 * (z2 - Y) / n", "(z2 - Y) / n"),
+        ("2 * (z2 - Y) / n", "2 * (Y - z2) / n"),
+        ("a1.T @ dz2", "z1.T @ dz2"),
+        ("dz2.sum(axis=0)", "dz2.mean(axis=0)"),
+        ("(1 - a1 ** 2)", "(1 - z1 ** 2)"),
+        ("(1 - a1 ** 2)", "(1 - a1)"),
+        ("da1 * (1 - a1 ** 2)", "da1"),
+        ("da1 * (1 - a1 ** 2)", "da1 * a1 * (1 - a1)"),
+        ("X.T @ dz1", "X.T @ da1"),
+        ("X.T @ dz1", "-X.T @ dz1"),
+        ("db1 = dz1.sum(axis=0)", "db1 = da1.sum(axis=0)"),
+    ],
+    "deep": [
+        ("sigmoid_prime(zs[0])", "sigmoid_prime(acts[1])"),
+        ("sigmoid(u) * (1 - sigmoid(u))", "u * (1 - u)"),
+        ("sigmoid(u) * (1 - sigmoid(u))", "sigmoid(u) * (1 + sigmoid(u))"),
+        ("/ Y.size", "/ n"),
+        ("/ Y.size", ""),
+        ("acts[1].T @ delta", "zs[0].T @ delta"),
+        ('grads["b1"] = delta.sum(axis=0)', 'grads["b1"] = delta.mean(axis=0)'),
+        (" * sigmoid_prime(zs[0])", ""),
+        ("X.T @ delta", "-X.T @ delta"),
+    ],
+    "neuron": [
+        ("self.a * (1 - self.a)", "self.z * (1 - self.z)"),
+        ("da * self.a * (1 - self.a)", "da * (1 - self.a)"),
+        ("dz * self.x", "dz * self.w"),
+        ("2 * (a", "(a"),
+        ("(a - 0.3)", "(0.3 - a)"),
+        ("self.db = dz", "self.db = da"),
+        ("-self.z", "self.z"),
+    ],
+    "batch norm": [
+        ("dy * raw", "dy * h"),
+        ("dy * gain", "dy"),
+        ("(draw * diff)", "(draw * h)"),
+        ("** -1.5", "** -0.5"),
+        ("-0.5 *", "0.5 *"),
+        ("(var + 1e-5) ** -1.5", "var ** -1.5"),
+        ("ddiff += 2 * diff * dvar / (n - 1)", "ddiff += 2 * diff * dvar / n"),
+        ("ddiff += 2 * diff", "ddiff = 2 * diff"),
+        ("ddiff += 2 * diff", "ddiff += diff"),
+        ("ddiff - ddiff.mean(axis=0)", "ddiff"),
+        ("ddiff - ddiff.mean(axis=0)", "ddiff - ddiff.sum(axis=0)"),
+    ],
+    "layer norm": [
+        ("dg = (dy * xhat).sum(axis=0)", "dg = (dy * x).sum(axis=0)"),
+        ("dy * g", "dy * b"),
+        ("-(dxhat * xc)", "(dxhat * xc)"),
+        ("/ std ** 2", "/ std"),
+        ("dstd / (2 * std)", "dstd / std"),
+        ("/ x.shape[1]", "/ x.shape[0]"),
+        ("dxc - dxc.mean(axis=1, keepdims=True)", "dxc - dxc.mean(axis=0)"),
+        ("/ t.size", "/ len(t)"),
+    ],
+    "embedding": [
+        ("dlogits[np.arange(n), labels] -= 1", "dlogits[np.arange(n), labels] += 1"),
+        ("dlogits /= n", "dlogits /= 2 * n"),
+        ("flat.T @ dlogits", "flat.T @ probs"),
+        ("db = dlogits.sum(axis=0)", "db = dlogits.mean(axis=0)"),
+        ("np.add.at(dE, ids, demb)", "dE[ids] += demb"),
+        ("np.add.at(dE, ids, demb)", "dE[ids] = demb"),
+    ],
+    "convolution": [
+        ("2 * (y - t)", "2 * (t - y)"),
+        ("(z > 0)", "(z < 0)"),
+        ("dy * (z > 0)", "dy"),
+        ("/ y.size", "/ 2"),
+        ("+= dz * f[i]", "= dz * f[i]"),
+        ("dx[:, i : i + 6] += dz * f[i]", "dx[:, i : i + 6] += dz * f[2 - i]"),
+        ("(dz * x[:, i : i + 6]).sum()", "(dz * x[:, i : i + 6]).mean()"),
+        ("(dz * x[:, i : i + 6]).sum()", "(dy * x[:, i : i + 6]).sum()"),
+    ],
+    "attention": [
+        ("da = dy @ v.T", "da = dy @ k.T"),
+        ("dv = a.T @ dy", "dv = a @ dy"),
+        ("a * (da - ", "(da - "),
+        ("(da * a).sum(axis=1, keepdims=True)", "(da * a).sum(axis=0, keepdims=True)"),
+        ("dscores @ k * scale", "dscores @ k"),
+        ("dscores.T @ q", "dscores @ q"),
+        ("dx = dx + dk @ wk.T", "dx = dk @ wk.T"),
+        ('"wk": x.T @ dk', '"wk": x.T @ dq'),
+    ],
+    "rnn": [
+        ("(1 - hs[t + 1] ** 2)", "(1 - hs[t] ** 2)"),
+        ("dWh += hs[t].T", "dWh += hs[t + 1].T"),
+        ("dWh += hs", "dWh = hs"),
+        ("dz @ Wh.T", "dz @ Wh"),
+        ("dz @ Wh.T", "dh @ Wh.T"),
+        ("/ n", ""),
+        ("db += dz.sum(axis=0)", "db += dz.mean(axis=0)"),
+        ("2 * (out", "(out"),
+    ],
+    "tied": [
+        ("dW += X.T @ dz", "dW = X.T @ dz"),
+        ("(1 - h * h)", "(1 - z * z)"),
+        ("dh = dout @ W", "dh = dout @ W * 2"),
+        ("dW = dout.T @ h", "dW = dout.T @ z"),
+        ("(out - X) / n", "(out - X)"),
+    ],
+    "floats": [
+        ("do * h + 0.2 * w", "do * h"),
+        ("do * h + 0.2 * w", "do * h + 0.1 * w"),
+        ("(1 - h ** 2)", "(1 - s ** 2)"),
+        ("do = o - 1.0", "do = 1.0 - o"),
+        ("dh = do * w", "dh = do * h"),
+        ("ds * 0.4", "ds * 0.9"),
+    ],
+}
+CASES = [(network, old, new) for network, edits in EDITS.items() for old, new in edits]
+NOT_MENDED = {("floats", "do * h")}
+"""What is missing would be a new number."""
+
+
+def test_there_are_enough() -> None:
+    assert len(CASES) >= 60
+    assert len(EDITS) >= 8
+    assert len(CASES) - len(NOT_MENDED) >= 50
+
+
+@pytest.mark.parametrize("network", PROGRAMS)
+def test_a_right_program_has_no_mistake(network: str) -> None:
+    made, source = PROGRAMS[network]
+    assert made().right(source)
+    assert made().mistakes(source) == ()
+
+
+@pytest.mark.parametrize(("network", "old", "new"), CASES)
+def test_a_planted_mistake_is_found_at_its_line_and_mended(network: str, old: str, new: str) -> None:
+    made, source = PROGRAMS[network]
+    assert source.count(old) >= 1
+    wrong = source.replace(old, new, 1)
+    assert not made().right(wrong)
+    line = source[: source.index(old)].count("\n") + 1
+    found = made().mistakes(wrong)
+    assert [mistake.line for mistake in found] == [line]
+    if (network, new) not in NOT_MENDED:
+        assert made().right(mended(wrong, found[0]))

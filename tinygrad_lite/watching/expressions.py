@@ -1,0 +1,76 @@
+"""Expressions of Python as trees: their parts, and copies with another part."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+__all__ = ["as_read", "literal", "parsed", "parts_of", "transposed", "turned", "with_part"]
+
+
+def parts_of(value: ast.expr) -> Iterator[tuple[tuple[Any, ...], ast.expr]]:
+    """The expressions inside another, each with the fields that lead to it."""
+    stack: list[tuple[tuple[Any, ...], Any]] = [((), value)]
+    while stack:
+        path, node = stack.pop(0)
+        if isinstance(node, ast.expr):
+            yield path, node
+        for name, child in ast.iter_fields(node):
+            if name in ("func",) and isinstance(child, ast.Attribute):
+                stack.append(((*path, "func", "value"), child.value))
+            elif isinstance(child, list):
+                stack += [
+                    ((*path, name, k), item) for k, item in enumerate(child) if isinstance(item, ast.expr | ast.keyword)
+                ]
+            elif isinstance(child, ast.expr) and name != "func":
+                stack.append(((*path, name), child))
+
+
+def with_part(value: ast.expr, path: Sequence[Any], new: ast.expr) -> ast.expr:
+    """A copy of an expression with another at the end of a path."""
+    if not path:
+        return new
+    made = copy.deepcopy(value)
+    holder: Any = made
+    for step in path[:-1]:
+        holder = holder[step] if isinstance(step, int) else getattr(holder, step)
+    if isinstance(path[-1], int):
+        holder[path[-1]] = new
+    else:
+        setattr(holder, path[-1], new)
+    return made
+
+
+def parsed(text: str) -> ast.expr:
+    """The expression that a text is."""
+    return ast.parse(text, mode="eval").body
+
+
+def transposed(node: ast.expr) -> ast.expr:
+    """``a.T`` for ``a``, and ``a`` for ``a.T``."""
+    if isinstance(node, ast.Attribute) and node.attr == "T":
+        return node.value
+    return ast.Attribute(node, "T", ast.Load())
+
+
+def turned(node: ast.expr, yes: bool) -> ast.expr:
+    """An expression, transposed or not."""
+    return transposed(node) if yes else node
+
+
+def literal(number: float | int | None) -> ast.expr:
+    """A number as it is written."""
+    if number is not None and number < 0:
+        return ast.UnaryOp(ast.USub(), ast.Constant(-number))
+    return ast.Constant(number)
+
+
+def as_read(target: ast.expr) -> ast.expr:
+    """A target as the expression that reads it."""
+    made = copy.deepcopy(target)
+    for node in ast.walk(made):
+        if hasattr(node, "ctx"):
+            node.ctx = ast.Load()
+    return made

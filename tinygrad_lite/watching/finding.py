@@ -1,0 +1,319 @@
+"""The wrong line: where a program goes from right values to a wrong one.
+
+Each step of the program is *right* (the graph knows its value), *scaled* (a multiple of a gradient), *constant*, or
+unknown. Unknown steps that a right value was made from are right too: ½d is no quantity of the graph, but the gradient
+made from it is. The first unknown step that was made from right ones is the wrong one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..core.value import Value
+from .known import Known, Match
+from .reading import Reading
+from .recorder import Occurrence, Recorder, Step
+
+__all__ = ["Finder", "Finding"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A unit that leaves a wrong value.
+
+    ``kind`` is ``value`` (an unknown value), ``factor`` (a multiple of the right one), ``transposed``, ``term`` (some
+    of the terms of a sum), ``early`` (read before it was complete) or ``other`` (the gradient of another Value).
+    ``rights`` are the arrays of which it should have left one, of ``value``; none where that is not known. ``read``
+    are the right steps that it read. A ``guess`` holds only if other units come right with it and none becomes wrong, a
+    ``strict`` one if more results do than with any other, an ``alternative`` only if a changed line is right.
+    """
+
+    kind: str
+    where: Occurrence
+    step: Step
+    value: Value | None
+    rights: tuple[Any, ...]
+    read: tuple[Step, ...] = ()
+    factor: float = 1.0
+    missing: tuple[Value, ...] = ()
+    guess: bool = False
+    strict: bool = False
+    alternative: bool = False
+    calls: str = ""
+    """A function that a changed line must still call: a wrong function is mended in its own lines."""
+
+
+@dataclass(frozen=True)
+class Finder:
+    """Finds the wrong line of one run of a program."""
+
+    reading: Reading
+    result: tuple[Step | None, Value]
+    """A wrong result of the program, and the Value whose gradient it should be."""
+
+    @property
+    def known(self) -> Known:
+        return self.reading.known
+
+    @property
+    def recorder(self) -> Recorder:
+        return self.reading.recorder
+
+    # ---- a wrong result
+
+    def find(self) -> list[Finding]:
+        """The wrong line behind the wrong result: guesses, the last one sure."""
+        step, value = self.result
+        if step is None or step in self.reading.excused:
+            return []
+        behind = self.reading.behind(step)
+        if behind & self.reading.excused:
+            return []
+        in_order = sorted(behind, key=_number)
+        unknown = [s for s in in_order if self.reading.unknown(s)]
+        if unknown:
+            root = next(s for s in unknown if not any(map(self.reading.unknown, s.inputs)))
+            sure = self._of_local(root, in_order) if self.reading.local(root) else [self._of_unknown(root)]
+        else:
+            sure = [self._of_result(step, value)]
+        earlier = [one for one in in_order if one.number <= sure[-1].step.number] if unknown else in_order
+        guesses = [guess for one in earlier for guess in self._guesses(one)]
+        guesses += self._read_for(value, sure[-1])
+        guesses = [guess for guess in guesses if guess.where not in {finding.where for finding in sure}]
+        return [*(replace(guess, guess=True) for guess in sorted(guesses, key=lambda one: one.step.number)), *sure]
+
+    def _read_for(self, value: Value, finding: Finding) -> Iterator[Finding]:
+        """Gradients that a line read to make that of ``value`` instead of that of what reads ``value``."""
+        wanted = [self.known.cotangents[node] for node, _ in self.known.contributions[value]]
+        for read in self.reading.inputs_of(finding.where):
+            matches = self.reading.matches(read)
+            flows = any(m.exact and m.flows and not m.quantity.form for m in matches)
+            named = (self.known.called(name) for name in read.names)
+            if any(v is not None and _alike(self.known.cotangents[v], read.value, self.known) for v in named):
+                continue  # it is what its name says
+            if not flows or any(np.shape(g) == read.value.shape and np.allclose(g, read.value) for g in wanted):
+                continue
+            for (node, _), g in zip(self.known.contributions[value], wanted, strict=True):
+                if np.shape(g) == read.value.shape:
+                    yield Finding("other", self.reading.left_at(read), read, node, (g,), (read,), strict=True)
+
+    def _of_local(self, root: Step, in_order: Sequence[Step]) -> list[Finding]:
+        """The lines that may be behind a wrong local derivative: that of it, and the one that uses it.
+
+        A function that was right at other times is not wrong, but what it was called with.
+        """
+        after = {root}
+        mixing = root
+        for step in in_order[in_order.index(root) + 1 :]:
+            if after & set(step.inputs):
+                after.add(step)
+                if not self.reading.local(step):
+                    mixing = step
+                    break
+        own, user = self._of_unknown(root), self._of_unknown(mixing)
+        units = self.recorder.script.units
+        others = [s for (unit, _), s in self.recorder.left.items() if unit == root.unit and s is not own.step]
+        if own.where == user.where or any(self.reading.right(s) for s in others):
+            return [user]
+        called = "" if units[root.unit].function == units[mixing.unit].function else units[root.unit].function
+        return [replace(own, alternative=True), replace(user, alternative=True, calls=called), own]
+
+    def _guesses(self, step: Step) -> Iterator[Finding]:
+        """Lines that may be wrong, by the names that they give, and by what reads a part of a gradient.
+
+        A right sum does not prove its terms: what is wrong in them may add up to 0, as in a batch norm or a softmax.
+        """
+        if not (self.reading.constant(step) or self.reading.summed(step) or step in self.reading.excused):
+            for name, where in step.names.items():
+                value = self.known.called(name)
+                if value is not None:
+                    yield from self._other_than_named(step, where, value)
+                elif (data := self._meant_data(step)) is not None and not _alike(data.data, step.value, self.known):
+                    yield Finding("data", where, step, data, (np.asarray(data.data, float),), self._read_right(where))
+        scaled = self.reading.scaled(step)
+        where = step.unit, step.occurrence
+        if scaled is not None and any(map(self.reading.flows, self.reading.inputs_of(where))):
+            left = self.recorder.left.get(where, step)
+            right = step.value / scaled.factor
+            if left is not step and left.in_place and left.value.shape == step.value.shape:  # dx += …
+                right = left.value + (right - step.value)
+            elif left is not step:
+                right = None
+            if right is not None:
+                read = self._read_right(where)
+                yield Finding("factor", where, step, scaled.quantity.value, (right,), read, scaled.factor)
+        loaded = self.recorder.script.units[step.unit].loaded
+        for operand in step.inputs if not self.reading.adds_up(step) else ():
+            yield from self._misread(operand, where, loaded)
+
+    def _other_than_named(self, step: Step, where: Occurrence, value: Value) -> Iterator[Finding]:
+        """A step that has the name of a gradient and is no part of it."""
+        right = self.known.cotangents[value]
+        if np.size(right) != step.value.size or _alike(right, step.value, self.known):
+            return
+        matches = [m for m in self.reading.matches(step) if m.flows]
+        mine = next((m for m in matches if m.quantity.value is value and not m.quantity.form), None)
+        read = self._read_right(where)
+        if mine is None:
+            kind = "other" if any(m.exact for m in matches) else "value"
+            yield Finding(kind, where, step, value, self._rights(value, step), read)
+        elif not mine.exact:
+            rights = (step.value / mine.factor,)
+            yield Finding("factor", where, step, value, rights, read, mine.factor)
+        elif mine.transposed:
+            yield Finding("transposed", where, step, value, self._rights(value, step), read)
+
+    def _of_unknown(self, step: Step) -> Finding:
+        """The line of an unknown step."""
+        where = step.unit, step.occurrence
+        left = self.recorder.left.get(where, step)
+        if left.number < step.number:
+            left = step
+        value = self.result[1] if left is self.result[0] else self._meant(left, where)
+        if value is not None:
+            return Finding("value", where, left, value, self._rights(value, left), self._read_right(where))
+        data = self._meant_data(left)
+        rights = () if data is None else (np.asarray(data.data, float),)
+        return Finding("data", where, left, data, rights, self._read_right(where))
+
+    def _meant_data(self, left: Step) -> Value | None:
+        """The Value whose data a unit should have left, by the name that it gives."""
+        values = (self.known.named(name) for name in left.names)
+        return next((v for v in values if v is not None and np.shape(v.data) == left.value.shape), None)
+
+    def _rights(self, value: Value, left: Step) -> tuple[Any, ...]:
+        """What a step of the gradient of ``value`` may be: a part of it, if more is added to it in place."""
+        whole = self.known.cotangents[value]
+        parts = []
+        if any(s.in_place and left in s.inputs for s in self.recorder.steps[left.number :]):
+            parts = [part for _, part in self.known.contributions[value]]
+        fitting = (_fitting(right, left.value.shape) for right in parts or [whole])
+        return tuple(right for right in fitting if right is not None)
+
+    def _misread(self, read: Step, reader: Occurrence, loaded: Container[str]) -> Iterator[Finding]:
+        """Something that is right as another thing than its name says, or only a part."""
+        matches = [m for m in self.reading.matches(read) if m.exact and m.flows and not m.noise]
+        if not matches:
+            return
+        for name, where in read.names.items():
+            value = self.known.called(name) if name in loaded else None
+            if value is None or any(m.quantity.value is value and m.quantity.role == "cotangent" for m in matches):
+                continue
+            part = next((m for m in matches if m.quantity.value is value and not m.quantity.form), None)
+            if part is not None:
+                yield self._part(part, read, name, where, reader)
+            elif self.known.cotangents[value].shape == read.value.shape:
+                yield Finding("other", where, read, value, (self.known.cotangents[value],), (read,))
+        if all(m.quantity.role in ("contribution", "partial") and not m.quantity.form for m in matches):
+            name, where = next(iter(read.names.items()), ("", (read.unit, read.occurrence)))
+            yield self._part(matches[0], read, name, where, reader)
+
+    def _part(self, part: Match, read: Step, name: str, where: Occurrence, reader: Occurrence) -> Finding:
+        value = part.quantity.value
+        missing = self._missing(part)
+        rights = (self.known.cotangents[value],)
+        later = (s for s in self.recorder.steps[read.number + 1 :] if name and name in s.names)
+        if any(self.known.near(s.value, value) for s in later):
+            return Finding("early", reader, read, value, rights, (read,), missing=missing)
+        return Finding("term", where, read, value, rights, self._read_right(where), missing=missing)
+
+    def _missing(self, part: Match) -> tuple[Value, ...]:
+        """The readers by way of which the rest of a gradient comes."""
+        there = set(part.quantity.readers)
+        return tuple(node for node, _ in self.known.contributions[part.quantity.value] if node not in there)
+
+    def _of_factor(self, step: Step, scaled: Match) -> Finding:
+        """The line at which a factor, which is wrong in the end, came in."""
+        first, match = self._first_scaled(step, scaled.factor), scaled
+        if first is not step:
+            match = self._match_of_factor(first, scaled.factor) or scaled
+        at = first.unit, first.occurrence
+        return Finding(
+            "factor",
+            at,
+            first,
+            match.quantity.value,
+            (first.value / match.factor,),
+            self._read_right(at),
+            match.factor,
+        )
+
+    def _of_result(self, step: Step, value: Value) -> Finding:
+        """The wrong line of a result without unknown steps: a factor, a transposition, a term, or another gradient."""
+        right = self.known.cotangents.get(value, np.zeros(value.shape))
+        where = self.reading.left_at(step)
+        mine = [m for m in self.reading.matches(step) if m.quantity.value is value and m.flows]
+        exact = [m for m in mine if m.exact]
+        if mine and not exact:
+            return self._of_factor(step, mine[0])
+        read = self._read_right(where)
+        if any(m.quantity.role == "cotangent" and m.transposed and not m.quantity.form for m in exact):
+            return Finding("transposed", where, step, value, (right,), read)
+        part = next((m for m in exact if m.quantity.role != "cotangent" and not m.quantity.form), None)
+        if part is not None and step.value.shape == right.shape:
+            return self._dropped(step, value, part) or Finding(
+                "term", where, step, value, (right,), read, missing=self._missing(part)
+            )
+        return Finding("other" if self.reading.flows(step) else "value", where, step, value, (right,), read)
+
+    def _dropped(self, result: Step, value: Value, part: Match) -> Finding | None:
+        """The unit that gives a name to one part of a gradient while another part has it, which is lost."""
+        behind, named = (
+            self.reading.behind(result),
+            [s for s in self.recorder.steps if set(s.names) & set(result.names)],
+        )
+        for lost, kept in itertools.pairwise(named):
+            flows = any(m.quantity.value is value and m.exact and m.flows for m in self.reading.matches(lost))
+            if flows and lost not in behind and kept in behind and lost.value.shape == kept.value.shape:
+                where, missing = (kept.unit, kept.occurrence), self._missing(part)
+                rights = (lost.value + kept.value,)
+                return Finding("term", where, kept, value, rights, self._read_right(where), missing=missing)
+        return None
+
+    def _first_scaled(self, step: Step, factor: float) -> Step:
+        """The first step, of those that a scaled one was made from, that has its factor."""
+        alike = (s for s in self.reading.behind(step) if self._match_of_factor(s, factor) is not None)
+        return min(alike, key=_number, default=step)
+
+    def _match_of_factor(self, step: Step, factor: float) -> Match | None:
+        return next((m for m in self.reading.matches(step) if m.flows and math.isclose(m.factor, factor)), None)
+
+    # ---- units
+
+    def _read_right(self, where: Occurrence) -> tuple[Step, ...]:
+        return tuple(s for s in self.reading.inputs_of(where) if self.reading.right(s))
+
+    def _meant(self, left: Step, where: Occurrence) -> Value | None:
+        """The Value whose gradient a unit should have left, by the name that it gives."""
+        name = self.recorder.script.units[where[0]].name
+        names = [*left.names, *([] if name is None else [name])]
+        for name in names:
+            value = self.known.called(name)
+            if value is not None:
+                return value
+        return None
+
+
+def _alike(right: Any, value: Any, known: Known) -> bool:
+    """Whether an array is another, in whatever shape."""
+    if np.size(right) != np.size(value):
+        return False
+    off = np.abs(np.ravel(right) - np.ravel(value))
+    return bool(np.max(off, initial=0.0) <= known.tolerance * np.max(np.abs(right), initial=0.0))
+
+
+def _fitting(right: Any, shape: tuple[int, ...]) -> Any:
+    """A gradient in the shape that the program holds it in; ``None`` where it has another."""
+    if np.size(right) == np.prod(shape, dtype=int):
+        return np.reshape(right, shape)
+    return None
+
+
+def _number(step: Step) -> int:
+    return step.number

@@ -1,0 +1,98 @@
+"""The numbers and functions that a line may read, by the text that reads them."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import FrameType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from .expressions import literal, parsed
+from .recorder import numbers_of
+from .scripts import WATCH, Unit
+
+__all__ = ["Scope"]
+
+_MOST_FUNCTIONS = 10
+_MOST_ITEMS = 40
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The shapes of the numbers that a line may read, by their text; numbers for factors; functions of one number."""
+
+    shapes: Mapping[str, tuple[int, ...]]
+    factors: Sequence[ast.expr]
+    functions: Sequence[str]
+
+    @classmethod
+    def of(cls, unit: Unit, frame: FrameType, factors: Iterable[float]) -> Scope:
+        """What the line of a unit may read in a frame."""
+        names = {**frame.f_globals, **frame.f_locals}
+        shapes = {text: np.shape(n) for text, n in _numbers(unit, frame)}
+        functions = [name for name, value in names.items() if _takes_one(value)]
+        return cls(shapes, _constants(names, shapes, [*factors, *_literals(frame)]), functions[:_MOST_FUNCTIONS])
+
+    def of_shape(self, shape: tuple[int, ...]) -> Iterator[str]:
+        return (text for text, own in self.shapes.items() if own == shape)
+
+    @property
+    def arrays(self) -> list[str]:
+        return [text for text, shape in self.shapes.items() if shape]
+
+
+def _numbers(unit: Unit, frame: FrameType) -> Iterator[tuple[str, Any]]:
+    """The numbers at hand, by the text that reads them: names, attributes of objects, items of lists and dicts."""
+    own = [(name, value) for name, value in frame.f_locals.items() if name != WATCH]
+    own += [
+        (name, frame.f_globals[name])
+        for name in dict.fromkeys([*sorted(unit.loaded), *frame.f_code.co_names])
+        if name in frame.f_globals and name not in frame.f_locals and name != WATCH
+    ]
+    for name, value in own:
+        if (n := numbers_of(value)) is not None:
+            yield name, n
+            continue
+        inside: Iterable[tuple[str, Any]] = ()
+        if isinstance(value, dict):
+            inside = ((f"{name}[{key!r}]", item) for key, item in value.items() if isinstance(key, str | int))
+        elif isinstance(value, list | tuple):
+            inside = ((f"{name}[{k}]", item) for k, item in enumerate(value))
+        elif isinstance(getattr(value, "__dict__", None), dict) and not isinstance(
+            value, type | ModuleType | FunctionType
+        ):
+            inside = ((f"{name}.{key}", item) for key, item in vars(value).items())
+        for text, item in itertools.islice(inside, _MOST_ITEMS):
+            if (n := numbers_of(item)) is not None:
+                yield text, n
+
+
+def _takes_one(value: Any) -> bool:
+    return isinstance(value, FunctionType) and value.__code__.co_argcount - len(value.__defaults__ or ()) == 1
+
+
+def _literals(frame: FrameType) -> list[float]:
+    """The numbers that a function writes."""
+    return [number for number in frame.f_code.co_consts if type(number) is float and number]
+
+
+def _constants(names: Mapping[str, Any], own: Mapping[str, Any], factors: Iterable[float]) -> list[ast.expr]:
+    """The numbers that a factor may be: the program's own names for them first."""
+    named: list[ast.expr] = [
+        parsed(name) for name, value in names.items() if type(value) is int and value > 1 and not name.startswith("_")
+    ]
+    minus_one = [ast.BinOp(name, ast.Sub(), ast.Constant(1)) for name in named]
+    small = [literal(x) for x in (2.0, 0.5, 1.0, -1.0, 3.0, 4.0)]
+    lengths = [literal(float(n)) for n in factors]
+    shapes = [
+        ast.parse(f"{name}.shape[{k}]", mode="eval").body
+        for name, shape in own.items()
+        if name in names
+        for k in range(len(shape))
+    ]
+    shapes += [parsed(f"{name}.size") for name, shape in own.items() if name in names and shape]
+    return [*named, *small, *minus_one, *shapes, *lengths]

@@ -1,0 +1,98 @@
+"""What a rewritten program consists of: its units, and the operations of each."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from dataclasses import dataclass, field
+from functools import cached_property
+
+__all__ = ["WATCH", "Change", "Place", "Script", "Unit"]
+
+WATCH = "__watch__"
+"""The name of the recorder in the rewritten program."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Lines ``first`` to ``last`` of a file, from a column on."""
+
+    file: str
+    first: int
+    last: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A place where a value gets its name.
+
+    ``statement`` is the statement as written. ``value`` is the expression of the value, ``target`` what it is stored
+    in; without a target the value is an item of a display, an argument of a call or what a function returns.
+    ``name`` is the last part of the name that the value gets: ``dW`` in ``self.dW``, ``"W"`` in ``grads["W"]``.
+    """
+
+    number: int
+    place: Place
+    statement: ast.stmt
+    value: ast.expr
+    target: ast.expr | None
+    name: str | None
+    function: str
+    """The name of the function that the unit is in."""
+
+    @cached_property
+    def loaded(self) -> frozenset[str]:
+        """The names that the statement reads."""
+        names = (node for node in ast.walk(self.statement) if isinstance(node, ast.Name))
+        return frozenset(name.id for name in names)
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether the unit's own value is shown, because the statement has more of them."""
+        return self.target is None and self.name is not None
+
+    @property
+    def text(self) -> str:
+        """The source of the statement, or of the value alone where the statement has more of them."""
+        return ast.unparse(self.value if self.stands_alone else self.statement)
+
+    def written(self, changed: ast.stmt | ast.expr) -> str:
+        """The text of a changed form of the unit, to stand in the place of ``text``."""
+        if isinstance(changed, ast.expr) and not self.stands_alone:
+            changed = self.whole(changed) or changed
+        return ast.unparse(ast.fix_missing_locations(changed))
+
+    def whole(self, changed: ast.stmt | ast.expr) -> ast.stmt | None:
+        """The statement with a changed value of this unit in it; ``None`` where the unit's own value is not found."""
+        if isinstance(changed, ast.stmt):
+            return changed
+        old, made = ast.dump(self.value), copy.deepcopy(self.statement)
+        for node in ast.walk(made):
+            for name, child in ast.iter_fields(node):
+                if isinstance(child, ast.expr) and ast.dump(child) == old:
+                    setattr(node, name, changed)
+                    return made
+                if isinstance(child, list):
+                    for k, item in enumerate(child):
+                        if isinstance(item, ast.expr) and ast.dump(item) == old:
+                            child[k] = changed
+                            return made
+        return None
+
+
+@dataclass
+class Script:
+    """The units of a rewritten program, and the unit that each operation belongs to."""
+
+    units: list[Unit] = field(default_factory=list)
+    operations: list[int] = field(default_factory=list)
+    """The number of the unit of every operation."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Another statement in the place of that of a unit."""
+
+    unit: Unit
+    statement: ast.stmt
