@@ -173,6 +173,10 @@ def test_thousands_of_nested_modules() -> None:
     assert total == pytest.approx(w.grad.item())
     assert sequence == (name.removesuffix("."),)
     assert str(viz.graph(loss, depth=1).source).count("cluster") < 5
+    opened = str(viz.graph(loss).source)
+    assert opened.count("subgraph cluster_") == depth
+    assert opened.count("{") == opened.count("}")
+    assert len(opened) < 400 * depth  # margins that grow with every level made it 14 MB long
 
 
 def test_a_call_of_nested_sequentials_notes_each_of_them() -> None:

@@ -63,12 +63,7 @@ class Readable(Statements):
                 ones = type(x) is np.ndarray and isinstance(other, Variable) and x.size and np.all(x == 1.0)
                 if ones and np.broadcast_shapes(x.shape, np.shape(other.sample)) == np.shape(other.sample):
                     return other
-        if (
-            kind == "reduce"
-            and function in (np.add.reduce, np.mean)
-            and "dtype" not in options
-            and _is_rough(*args, options)
-        ):
+        if function in (np.add.reduce, np.mean) and "dtype" not in options and _is_rough(args[0], options):
             wide = note(self, "reduce", function, args, options | {"dtype": np.float64})
             return wide.astype(args[0].sample.dtype).slot
         if self.section == "backward" and function == np.add.reduce and isinstance(options.get("axis"), tuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 
 import graphviz
 
@@ -13,6 +14,9 @@ from .digraphs import Direction, add_edge, add_node, edge_label, effort, new_dig
 from .escape import escape_label
 
 __all__ = ["graph_digraph"]
+
+DEEPEST = 12
+"""Levels of frames that are indented: the margins of thousands would be longer than the text."""
 
 
 def graph_digraph(scene: GraphScene, direction: Direction = "LR") -> graphviz.Digraph:
@@ -42,8 +46,7 @@ def graph_digraph(scene: GraphScene, direction: Direction = "LR") -> graphviz.Di
         _write_op(place(op.id), op)
     for box in scene.boxes:
         _write_box(place(box.id), box)
-    for frame in reversed(scene.frames):  # a frame comes after the one around it
-        places[frame.parent].subgraph(places[frame.id])
+    _write_frames(digraph, scene, places)
     for op in scene.ops:
         _write_join(digraph, op.id, op.value)
     for box in scene.boxes:
@@ -55,6 +58,24 @@ def graph_digraph(scene: GraphScene, direction: Direction = "LR") -> graphviz.Di
     if scene.scale:
         _write_legend(digraph, scene)
     return digraph
+
+
+def _write_frames(digraph: graphviz.Digraph, scene: GraphScene, places: Mapping[str, graphviz.Digraph]) -> None:
+    """Every frame with what stands in it, each line once: ``subgraph`` would copy and indent it at every level."""
+    inside = defaultdict(list)
+    for frame in reversed(scene.frames):
+        inside[frame.parent].append(frame.id)
+    waiting: list[tuple[str, int, str]] = [(id, 1, "") for id in reversed(inside[""])]
+    while waiting:
+        id, depth, end = waiting.pop()
+        margin = "\t" * min(depth, DEEPEST)
+        *lines, last = [end] if end else places[id].__iter__(subgraph=True)
+        digraph.body += [margin + line for line in lines]
+        if end:
+            digraph.body.append(margin + end)
+        else:
+            waiting.append((id, depth, last))
+            waiting += [(child, depth + 1, "") for child in reversed(inside[id])]
 
 
 def _write_op(digraph: graphviz.Digraph, op: OpNode) -> None:
