@@ -11,7 +11,9 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value, nn
+from tinygrad_lite.checks import gradients as ways
 from tinygrad_lite.checks.comparison import DifferentGradientsError
+from tinygrad_lite.checks.cones import Cones
 from tinygrad_lite.core.elementwise import OPS
 from tinygrad_lite.errors import ArgumentError, GraphError, ShapeError, ValueTypeError
 from tinygrad_lite.ops.reductions import Sum
@@ -243,6 +245,42 @@ def test_what_is_left_out_is_said() -> None:
     assert "paths are too many to list" in str(comparison)
     assert "w: differences and steps of 256 of its 400 elements" in str(comparison)
     assert comparison
+
+
+def test_the_numerical_columns_can_be_left_out(problem: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    loss, net, manual = problem
+    comparison = tg.compare(loss, manual=manual, wrt=net, numerical=False)
+    assert comparison
+    assert set(comparison.worst) == {"paths", "manual"}
+    assert "complex step" not in str(comparison)
+    assert capsys.readouterr().err == ""
+
+
+def test_of_many_parameters_some_are_listed_and_moved(problem: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    loss, net, _ = problem
+    monkeypatch.setattr(ways, "_ELEMENTS_IN_ALL", 13)  # half of its 26 elements
+    monkeypatch.setattr(ways, "_LISTING_WORK", 200)
+    comparison = tg.compare(loss, wrt=net)
+    assert comparison
+    assert [int(np.sum(~np.isnan(row.difference))) for row in comparison.rows] == [6, 2, 4, 1]
+    assert "w1: differences and steps of 6 of its 12 elements." in comparison.notes
+    assert any(note.startswith("Paths are left out, as they would take long, of ") for note in comparison.notes)
+    monkeypatch.setattr(ways, "_ELEMENTS_IN_ALL", 2)
+    comparison = tg.compare(loss, wrt=net)
+    assert [row.difference is None for row in comparison.rows] == [True, False, True, False]
+    assert any(note.startswith("Differences and steps are left out") for note in comparison.notes)
+    monkeypatch.setitem(OPS["tanh"]._local_arrays, 0, lambda x, out: 1.0005 * (1 - out * out))
+    assert not tg.compare(loss, wrt=net)
+
+
+def test_differences_evaluate_again_only_what_depends_on_the_parameter() -> None:
+    a, b = Value(0.5, name="a"), Value(2.0, name="b")
+    c, d = tg.sin(a), tg.exp(b)
+    loss = c * d + b
+    assert [node.op.name for node in Cones(loss).after(a) if node.op] == ["sin", "mul", "add"]
+    assert [node.op.name for node in Cones(loss, smooth=True).after(a) if node.op] == ["sin", "mul", "add"]
+    assert Cones(loss).after(loss) == Cones(loss).after(Value(1.0)) == []
+    assert tg.compare(loss)
 
 
 def test_refusals(problem: Any) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -176,6 +177,7 @@ def compare(
     wrt: Any = None,
     tolerance: float | None = None,
     difference_tolerance: float | None = None,
+    numerical: bool = True,
 ) -> Comparison:
     """The gradients of ``loss`` by autodiff, summed path by path, by hand, by finite differences and complex step.
 
@@ -201,7 +203,9 @@ def compare(
     extrapolated twice (Richardson), with steps as small as the loss needs, for at most 256 elements of each parameter.
     The complex step replays it with complex numbers, where every op takes them. Both leave out an element that they
     cannot tell, at a kink or where rounding hides it, unless it differs from autodiff by more than their own error.
-    ``notes`` says what is left out.
+    Where there are thousands of parameters, paths are listed and elements moved of some of them, evenly chosen, and a
+    bar on stderr shows the progress once it takes longer than a second. ``numerical=False`` leaves out finite
+    differences and the complex step. ``notes`` says what is left out.
 
     A manual gradient that is missing, has another shape or is not finite fails for that parameter alone, with a reason
     in ``Row.reason``, the table and ``notes``.
@@ -218,7 +222,14 @@ def compare(
     """
     loss = _recorded(loss)
     check_tolerances("compare", tolerance, difference_tolerance)
-    return _compared(loss, manual, wrt, tolerance, difference_tolerance)
+    return _compared(loss, manual, wrt, tolerance, difference_tolerance, numerical)
+
+
+def _with_a_bar(values: Mapping[str, Value]) -> Iterable[tuple[str, Value]]:
+    """The items, with a bar on stderr once they take longer than a second."""
+    from tqdm import tqdm  # here, as importing it takes half the time of importing NumPy
+
+    return tqdm(values.items(), desc="compare", unit=" gradients", delay=1, leave=False, file=sys.stderr)
 
 
 def _recorded(loss: Value | Callable[[], Value]) -> Value:
@@ -234,7 +245,12 @@ def _recorded(loss: Value | Callable[[], Value]) -> Value:
 
 
 def _compared(
-    loss: Value, manual: Any, wrt: Any, tolerance: float | None, difference_tolerance: float | None
+    loss: Value,
+    manual: Any,
+    wrt: Any,
+    tolerance: float | None,
+    difference_tolerance: float | None,
+    numerical: bool,
 ) -> Comparison:
     parameters = parameters_of(loss, wrt, "compare")
     by_hand, between, misfits = gradients_by_hand(manual, parameters, loss)
@@ -248,10 +264,10 @@ def _compared(
     exact = allowed.exact if tolerance is None else tolerance
     rough = allowed.difference if difference_tolerance is None else difference_tolerance
     values = parameters | between
-    ways = Ways(loss, list(values.values()), eps, rough)
+    ways = Ways(loss, list(values.values()), eps, rough, numerical)
     rows = [
         ways.row(name, value, by_hand.get(name), misfits.get(name), name in parameters)
-        for name, value in values.items()
+        for name, value in _with_a_bar(values)
     ]
     failed = {row.name: row.reason for row in rows if row.reason}
     notes = [

@@ -37,28 +37,30 @@ class NotAnalyticError(TinygradError, ArithmeticError):
     """An op that does not take complex numbers."""
 
 
-def complex_steps(end: Value, value: Value, at_most: int) -> Any:
+def complex_steps(end: Value, value: Value, nodes: Sequence[Value], at_most: int) -> Any:
     """∂end/∂value by the complex step, NaN for elements left out, as in ``central_differences``.
 
     Raises ``NotAnalyticError``, naming the op, where one does not take complex numbers.
     """
     found = np.full(value.shape, math.nan)
-    for index, (column,) in complex_columns([end], value, at_most):
+    for index, (column,) in complex_columns([end], value, at_most, nodes):
         found[index] = column.reshape(())
     return found
 
 
 def complex_columns(
-    ends: Sequence[Value], value: Value, at_most: int
+    ends: Sequence[Value], value: Value, at_most: int, nodes: Sequence[Value] | None = None
 ) -> Iterator[tuple[tuple[int, ...], list[np.ndarray[Any, Any]]]]:
     """For one element of ``value`` after another: its index, and the derivative of every element of ``ends`` by it.
 
+    ``nodes`` are those between the value and the ends, if they are known; the others keep their data.
     NaN stands for a number so small that it may be a power of the step, as for x**3 at 0.
 
     Raises ``NotAnalyticError``, naming the op, where one does not take complex numbers.
     """
     x = np.array(value.data, dtype=complex)
-    nodes = [node for node, _ in between(ends, [value], folded=False)]  # the others keep their data
+    if nodes is None:
+        nodes = [node for node, _ in between(ends, [value], folded=False)]
 
     def columns(index: tuple[int, ...], step: float) -> list[Any]:
         moved = x.copy()

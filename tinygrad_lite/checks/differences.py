@@ -9,13 +9,13 @@ Sources: L. F. Richardson, 1911, for the extrapolation, and C. Ridders, *Accurat
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..core.evaluation import replay
+from ..core.evaluation import replay_only
 from ..core.value import Value
 from ..errors import ArgumentError
 
@@ -167,9 +167,12 @@ class _Estimate:
         return bool((known | ((truncation <= level.rounding) & (error < math.inf))).all())
 
 
-def central_differences(end: Value, value: Value, relative_step: float, wanted: float, at_most: int) -> Slope:
+def central_differences(
+    end: Value, value: Value, nodes: Sequence[Value], relative_step: float, wanted: float, at_most: int
+) -> Slope:
     """∂end/∂value by differences, and how far they are known, in arrays of the value's shape.
 
+    ``nodes`` are those that depend on the value: the others are not evaluated again.
     Of a Value with more than ``at_most`` elements only so many are computed, evenly chosen; the others are NaN.
     """
     x = np.array(value.data, dtype=float)
@@ -179,7 +182,8 @@ def central_differences(end: Value, value: Value, relative_step: float, wanted: 
         def moved(to: float, index: Any = index) -> float:
             other = x.copy()
             other[index] = to
-            return float(np.asarray(replay(end, {value: other})).reshape(()))
+            found = replay_only(nodes, {value: other if other.shape else float(other)})
+            return float(np.asarray(found.get(end, end.data)).reshape(()))
 
         one = slope(moved, float(x[index]), relative_step, wanted)
         found.value[index], found.error[index], found.kink[index] = one.value, one.error, one.kink

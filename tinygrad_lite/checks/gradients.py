@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,15 @@ from ..paths.queries import gradient_paths
 from ..semirings import COUNT, GRADIENT, MAGNITUDE
 from .by_hand import Misfit
 from .complex_step import STEP_ERROR, NotAnalyticError, complex_steps
+from .cones import Cones
 from .differences import Allowed, Slope, central_differences
 
 __all__ = ["Row", "Ways", "negligible"]
 
 _PATHS_LISTED = 20_000  # per parameter: listing takes about 10 µs a path
+_LISTING_WORK = 100_000  # edges visited to list the paths of all elements: about 15 µs each
 _ELEMENTS_DIFFERENCED = 256  # per parameter: each takes four evaluations
+_ELEMENTS_IN_ALL = 2_048
 
 _SAMPLED = ("difference", "complex_step")
 """Columns that may leave out some elements, as NaN."""
@@ -79,14 +83,39 @@ class Row:
 class Ways:
     """The gradients of one loss with respect to some values. ``notes`` says what was left out."""
 
-    def __init__(self, loss: Value, values: Sequence[Value], eps: float, difference_tolerance: float) -> None:
-        self._loss, self._eps, self._rough = loss, eps, difference_tolerance
+    def __init__(
+        self, loss: Value, values: Sequence[Value], eps: float, difference_tolerance: float, numerical: bool = True
+    ) -> None:
+        self._loss, self._eps, self._rough, self._numerically = loss, eps, difference_tolerance, numerical
+        self._work_left = _LISTING_WORK
+        self._not_listed: list[str] = []
+        self._not_moved: list[str] = []
+        moved = sum(min(value.size, _ELEMENTS_DIFFERENCED) for value in values)
+        self._share, self._due = min(1.0, _ELEMENTS_IN_ALL / max(moved, 1)), 0.0
+        self._edges = sum(1 + len(node.parents) for node in topological(loss))
         self._swept = reverse(loss, GRADIENT)  # also reaches Values inside a fused loss or a checkpoint
         self._gradients = {value: GRADIENT.result(g) for value, g in self._swept.items()} | gradients(loss)
         self._counts = reverse(loss, COUNT)
         self._terms = _sizes_of_terms(loss, self._gradients, values)
         self.least = negligible(self._gradients.get(value, 0.0) for value in values)
-        self.notes: list[str] = []
+        self._notes: list[str] = []
+
+    @cached_property
+    def _cones(self) -> tuple[Cones, Cones]:
+        return Cones(self._loss), Cones(self._loss, smooth=True)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left out."""
+        notes = self._notes[:]
+        for what, names, instead in (
+            ("Paths are", self._not_listed, "; their sum is swept"),
+            ("Differences and steps are", self._not_moved, ""),
+        ):
+            if names:
+                some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+                notes.append(f"{what} left out, as they would take long, of {some}{instead}.")
+        return notes
 
     def row(self, name: str, value: Value, manual: Any, misfit: Misfit | None, numerically: bool) -> Row:
         """All ways for one value; without ``numerically`` only autodiff and ``manual``, as for a value between."""
@@ -96,33 +125,53 @@ class Ways:
         listed = differences = steps = None
         if numerically:
             listed = self._over_paths(name, value, n_paths)
-            differences, steps = self._numerical(name, value, gradient)
+            if self._numerically:
+                differences, steps = self._numerical(name, value, gradient, self._elements(name, value))
         reason = _not_finite(manual) if misfit is None else misfit.why(gradient)
         return Row(name, gradient, listed, manual, differences, steps, n_paths, rounding, reason)
 
     def _over_paths(self, name: str, value: Value, n_paths: int) -> Any:
         """The gradient of every element as the plain sum over its listed paths; swept where there are too many."""
         if n_paths > _PATHS_LISTED:
-            self.notes.append(
+            self._notes.append(
                 f"{name}: {n_paths} paths are too many to list (at most {_PATHS_LISTED}); their sum is swept."
             )
+            return np.array(GRADIENT.result(self._swept[value]))
+        self._work_left -= value.size * self._edges if n_paths else 0
+        if self._work_left < 0:
+            self._not_listed.append(name)
             return np.array(GRADIENT.result(self._swept[value]))
         total = np.zeros(value.shape)
         for index in np.ndindex(value.shape) if n_paths else ():
             total[index] = math.fsum(path.contribution for path in gradient_paths(self._loss, value, at=index))
         return total
 
-    def _numerical(self, name: str, value: Value, gradient: Any) -> tuple[Any, Any]:
+    def _elements(self, name: str, value: Value) -> int:
+        """How many elements of a value to move: all or 256, or its share where there are thousands in all."""
+        self._due += min(value.size, _ELEMENTS_DIFFERENCED) * self._share
+        due = int(self._due + 1e-9)
+        self._due -= due
+        if value.size and not due:
+            self._not_moved.append(name)
+        return due if value.size else 1
+
+    def _numerical(self, name: str, value: Value, gradient: Any, most: int) -> tuple[Any, Any]:
         """Finite differences, and complex steps where every op takes complex numbers."""
-        most = _ELEMENTS_DIFFERENCED
+        if not most:
+            return None, None
+        moved, smooth = self._cones
         if value.size > most:
-            self.notes.append(f"{name}: differences and steps of {most} of its {value.size} elements.")
-        found = central_differences(self._loss, value, Allowed.of(self._eps).step, 0.1 * self._rough, most)
+            self._notes.append(f"{name}: differences and steps of {most} of its {value.size} elements.")
+        found = central_differences(
+            self._loss, value, moved.after(value), Allowed.of(self._eps).step, 0.1 * self._rough, most
+        )
         differences = self._known(name, found, gradient)
         try:
-            return differences, self._smooth(name, complex_steps(self._loss, value, most), found, gradient)
+            return differences, self._smooth(
+                name, complex_steps(self._loss, value, smooth.after(value), most), found, gradient
+            )
         except NotAnalyticError as error:
-            self.notes.append(f"{name}: no {error}.")
+            self._notes.append(f"{name}: no {error}.")
             return differences, None
 
     def _known(self, name: str, found: Slope, gradient: Any) -> Any:
@@ -155,7 +204,7 @@ class Ways:
         if count:
             of_one = "" if size == 1 else " of 1 element"
             subject = f"the {what}{of_one} is" if count == 1 else f"{what}s of {count} elements are"
-            self.notes.append(f"{name}: {subject} left out: {why}.")
+            self._notes.append(f"{name}: {subject} left out: {why}.")
 
 
 def _not_finite(manual: Any) -> str:

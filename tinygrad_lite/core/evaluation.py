@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from ..errors import ArgumentError, GraphError, ShapeError
 from .graph import ancestors, live, operands_of, postorder, saved_operands, unfolded
 from .value import Value, as_data, describe
 
-__all__ = ["check_recorded", "replay"]
+__all__ = ["check_recorded", "replay", "replay_only"]
 
 
 def check_recorded(*ends: Value) -> None:
@@ -77,6 +77,26 @@ def replay(end: Value | Sequence[Value], leaves: Mapping[Value, Any] | None = No
         results[node] = _recomputed(node, results)
     found = [results[one] for one in ends]
     return found[0] if isinstance(end, Value) else found
+
+
+def replay_only(nodes: Iterable[Value], moved: Mapping[Value, Any]) -> dict[Value, Any]:
+    """The data of ``nodes`` evaluated again, each after its operands, with other data at some Values.
+
+    Values that are neither among ``nodes`` nor in ``moved`` keep the data they have.
+
+    >>> a, b = Value(3.0), Value(4.0)
+    >>> c = a * b
+    >>> replay_only([c], {a: 5.0})[c]
+    20.0
+    """
+    results = dict(moved)
+    for node in nodes:
+        op = node._made_by
+        assert op is not None
+        data = [results.get(x, x.data) if isinstance(x, Value) else as_data(x, True, False) for x in operands_of(node)]
+        out = op.forward(*data)
+        results[node] = float(out) if type(out) is not float and np.ndim(out) == 0 else out
+    return results
 
 
 def _recomputed(node: Value, results: Mapping[Value, Any]) -> Any:
