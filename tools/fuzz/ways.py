@@ -213,14 +213,16 @@ def differences(case: Case) -> Found:
     function, point, directions = as_function(case)
     expected = reverse_mode(case)
 
-    def slope(h: float) -> float:
-        ahead, behind = ([x + s * h * u for x, u in zip(point, directions, strict=True)] for s in (1, -1))
+    def loss(h: float) -> float:
         with tg.no_grad():
-            ends = [function(*(Value(x, requires_grad=False) for x in xs)).item() for xs in (ahead, behind)]
-        return float((ends[0] - ends[1]) / (2 * h))
+            moved = (Value(x + h * u, requires_grad=False) for x, u in zip(point, directions, strict=True))
+            return float(function(*moved).item())
 
-    near, far = slope(1e-5), slope(2e-5)
-    error = 10 * abs(near - far) + 1e-7 * (1 + abs(expected["value"]) + abs(near))
+    steps = (1e-5, 2e-5)
+    middle = loss(0.0)
+    near, far = ((loss(h) - loss(-h)) / (2 * h) for h in steps)
+    bends = [abs(loss(h) + loss(-h) - 2 * middle) / h for h in steps]  # twice as large at twice h, but not at a kink
+    error = 10 * abs(near - far) + abs(2 * bends[0] - bends[1]) + 1e-7 * (1 + abs(middle) + abs(near))
     return expected | {"slope": min(max(expected["slope"], near - error), near + error)}
 
 
