@@ -1,8 +1,9 @@
 """The page of accuracy: ``python -m tools.accuracy`` measures every op of the table and writes docs/accuracy.md.
 
 It needs the extras ``test`` and ``oracles``, and takes a minute or two. The measurements are kept in
-tests/oracles/accuracy.json, with the better peer's error at each point, so that a test without the peers holds the
-rule. ``python -m tools.accuracy tanh hypot`` measures these ops alone again.
+tests/oracles/accuracy.json, with the better peer's error at each point, and those of functions of arrays in
+accuracy_of_arrays.json, so that a test without the peers holds the rule. ``python -m tools.accuracy tanh hypot``
+measures these ops alone again, ``python -m tools.accuracy arrays`` the functions of arrays.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ import numpy as np
 from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.files import write_atomically
 
-__all__ = ["MEASURED", "measure", "page", "write"]
+__all__ = ["MEASURED", "OF_ARRAYS", "measure", "measure_arrays", "page", "write"]
 
 ROOT = Path(__file__).parents[1]
 MEASURED = ROOT / "tests" / "oracles" / "accuracy.json"
+OF_ARRAYS = MEASURED.with_name("accuracy_of_arrays.json")
 _WHO = ("here", "JAX", "PyTorch")
 
 
@@ -47,11 +49,27 @@ def measure(names: Iterable[str]) -> dict[str, Any]:
     return found
 
 
+def measure_arrays() -> dict[str, dict[str, list[float]]]:
+    """The errors of functions of arrays: by case and who, one for each order."""
+    oracle: Any = importlib.import_module("tests.oracles.accuracy_of_arrays")
+    found: dict[str, dict[str, list[float]]] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for case in oracle.array_cases():
+            errors = [errors for _, errors in oracle.measured(case)]
+            found[case.label] = {
+                who: [_short(e[key]) for e in errors]
+                for who, key in zip(_WHO, ("ours", "JAX", "PyTorch"), strict=True)
+                if key in errors[0]
+            }
+    return found
+
+
 def _short(x: Any) -> float:
     return float(f"{x:.2g}")
 
 
-def page(measured: dict[str, Any]) -> str:
+def page(measured: dict[str, Any], of_arrays: dict[str, Any]) -> str:
     """The text of docs/accuracy.md."""
     lines = [*_INTRODUCTION.splitlines(), ""]
     for dtype in ("float64", "float32"):
@@ -60,7 +78,13 @@ def page(measured: dict[str, Any]) -> str:
             cells = [" · ".join(_worst(measured, name, dtype, order, who) for order in range(3)) for who in _WHO]
             lines.append(f"| `{name}` | {' | '.join(cell if '–' not in cell else '–' for cell in cells)} |")
         lines.append("")
-    return "\n".join(lines)
+    lines += ["## Functions of arrays", "", *_OF_ARRAYS.splitlines(), ""]
+    lines += [f"| case | {' | '.join(_WHO)} |", "| --- | --- | --- | --- |"]
+    for label, errors in of_arrays.items():
+        cells = [" · ".join(["–"] * (3 - len(errors[who])) + [_text(e) for e in errors[who]]) if who in errors else "–"
+                 for who in _WHO]  # fmt: skip
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
 
 
 _INTRODUCTION = """\
@@ -93,6 +117,13 @@ singular matrices, up to the second order.
 """
 
 
+_OF_ARRAYS = """\
+In float64, at numbers near 1000, matrices near singular ones, logits of 10,000: errors of the value, of the gradient,
+and of the Hessian times a vector, in units of the last place of the largest element. The truth is differences of the
+value in 130 digits. The same rule holds.
+"""
+
+
 def _worst(measured: dict[str, Any], name: str, dtype: str, order: int, who: str) -> str:
     """The largest error among the partial derivatives of an order."""
     entries = [e for key, e in measured.items() if key.startswith(f"{name} {dtype} {order}")]
@@ -100,20 +131,34 @@ def _worst(measured: dict[str, Any], name: str, dtype: str, order: int, who: str
     if not worst:
         return "–" if entries and order == 0 else "0"
     top = max(math.inf if math.isnan(x) else x for x in worst)
-    return (
-        "∞" if math.isinf(top) else f"{top:.1e}".replace("e+0", "e").replace("e+", "e") if top >= 1e4 else f"{top:.3g}"
-    )
+    return _text(top)
+
+
+def _text(x: float) -> str:
+    if not math.isfinite(x):
+        return "∞"
+    return f"{x:.1e}".replace("e+0", "e").replace("e+", "e") if x >= 1e4 else f"{x:.3g}" if x >= 0.005 else "0"
 
 
 def write(names: Iterable[str] = ()) -> Path:
     """Measure the ops, all by default, and write their errors and the page."""
-    chosen = list(names) or list(TABLE)
-    known = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.exists() else {}
+    chosen = list(names) or [*TABLE, "arrays"]
+    known, of_arrays = (
+        json.loads(path.read_text(encoding="utf-8")) if path.exists() else {} for path in (MEASURED, OF_ARRAYS)
+    )
+    if "arrays" in chosen:
+        chosen.remove("arrays")
+        of_arrays = measure_arrays()
+        write_atomically(OF_ARRAYS, _lines(of_arrays).encode())
     kept = {key: e for key, e in known.items() if key.split()[0] in TABLE and key.split()[0] not in chosen}
-    measured = kept | measure(chosen)
-    text = ",\n".join(f"{json.dumps(key)}: {json.dumps(e)}" for key, e in sorted(measured.items()))
-    write_atomically(MEASURED, f"{{\n{text}\n}}\n".encode())
-    return write_atomically(ROOT / "docs" / "accuracy.md", page(measured).encode())
+    measured = dict(sorted((kept | measure(chosen)).items()))
+    write_atomically(MEASURED, _lines(measured).encode())
+    return write_atomically(ROOT / "docs" / "accuracy.md", page(measured, of_arrays).encode())
+
+
+def _lines(found: dict[str, Any]) -> str:
+    text = ",\n".join(f"{json.dumps(key)}: {json.dumps(e)}" for key, e in found.items())
+    return f"{{\n{text}\n}}\n"
 
 
 if __name__ == "__main__":

@@ -22,15 +22,16 @@ _DIGITS = 130
 class ArrayCase:
     """A number made of an array: by us, by JAX (given ``jax``), by PyTorch (given ``torch``), in digits.
 
-    ``exactly`` takes an array of ``mpf``.
+    ``exactly`` takes an array of ``mpf``; a peer that lacks the function is ``None``.
     """
 
     label: str
     x: Any
     ours: Callable[[Any], Any]
-    jax: Callable[[Any, Any], Any]
-    torch: Callable[[Any, Any], Any]
+    jax: Callable[[Any, Any], Any] | None
+    torch: Callable[[Any, Any], Any] | None
     exactly: Callable[[Any], Any]
+    orders: tuple[int, ...] = (0, 1, 2)
 
 
 def _matrix(n: int, small: list[float], seed: int) -> Any:
@@ -55,6 +56,7 @@ def determinant(n: int, small: list[float]) -> ArrayCase:
         lambda jax, a: jax.numpy.linalg.det(a),
         lambda torch, a: torch.linalg.det(a),
         lambda a: mpmath.det(_of_matrix(a)),
+        (1, 2),  # nobody has the digits of the value near a singular matrix
     )
 
 
@@ -121,10 +123,258 @@ def _of_vector(x: Any) -> Iterator[ArrayCase]:
     )
 
 
+_C = np.array([0.5, -1.25, 2.0, 0.75, -0.3])
+
+
+def _mean(a: Any) -> Any:
+    return sum(a) / len(a)
+
+
+def _variance(a: Any, ddof: int = 0) -> Any:
+    return sum((a - _mean(a)) ** 2) / (len(a) - ddof)
+
+
+def _softmax(a: Any) -> Any:
+    e = np.array([mpmath.exp(x) for x in a])
+    return e / sum(e)
+
+
+def _power(base: Any, exponents: Any) -> Any:
+    return np.array([mpmath.power(base, x) for x in exponents])
+
+
+def _covariance(x: Any, y: Any) -> Any:
+    return sum((x - _mean(x)) * (y - _mean(y))) / (len(x) - 1)
+
+
+def _sums_and_moments(x: Any) -> Iterator[ArrayCase]:
+    """Of numbers near 1000, where a naive form loses digits in differences."""
+    far, nan = x + 1000, np.array([np.nan])
+    rows = np.stack([far, 3 * far[::-1] ** 2 / 1000])
+    steps = np.sort(x)
+
+    def torch_joined(torch: Any, a: Any) -> Any:
+        return torch.cat([a, torch.tensor(nan)])
+
+    yield ArrayCase(
+        "sum",
+        far,
+        lambda a: tg.sum(a) ** 2,
+        lambda jax, a: jax.numpy.sum(a) ** 2,
+        lambda torch, a: a.sum() ** 2,
+        lambda a: sum(a) ** 2,
+    )
+    yield ArrayCase(
+        "mean",
+        far,
+        lambda a: tg.mean(a) ** 2,
+        lambda jax, a: jax.numpy.mean(a) ** 2,
+        lambda torch, a: a.mean() ** 2,
+        lambda a: _mean(a) ** 2,
+    )
+    yield ArrayCase(
+        "std",
+        far,
+        tg.std,
+        lambda jax, a: jax.numpy.std(a),
+        lambda torch, a: a.std(correction=0),
+        lambda a: mpmath.sqrt(_variance(a)),
+    )
+    yield ArrayCase(
+        "nanmean",
+        far,
+        lambda a: tg.nanmean(tg.concatenate([a, nan])) ** 2,
+        lambda jax, a: jax.numpy.nanmean(jax.numpy.concatenate([a, nan])) ** 2,
+        lambda torch, a: torch_joined(torch, a).nanmean() ** 2,
+        lambda a: _mean(a) ** 2,
+    )
+    yield ArrayCase(
+        "nanvar",
+        far,
+        lambda a: tg.nanvar(tg.concatenate([a, nan]), ddof=1),
+        lambda jax, a: jax.numpy.nanvar(jax.numpy.concatenate([a, nan]), ddof=1),
+        None,
+        lambda a: _variance(a, 1),
+    )
+    yield ArrayCase(
+        "nanstd",
+        far,
+        lambda a: tg.nanstd(tg.concatenate([a, nan])),
+        lambda jax, a: jax.numpy.nanstd(jax.numpy.concatenate([a, nan])),
+        None,
+        lambda a: mpmath.sqrt(_variance(a)),
+    )
+    yield ArrayCase(
+        "average",
+        x**2 + 0.01,
+        lambda a: tg.average(far, weights=a),
+        lambda jax, a: jax.numpy.average(far, weights=a),
+        lambda torch, a: (torch.tensor(far) * a).sum() / a.sum(),
+        lambda a: sum(far * a) / sum(a),
+    )
+    yield ArrayCase(
+        "cov",
+        rows,
+        lambda a: tg.cov(a)[0, 1],
+        lambda jax, a: jax.numpy.cov(a)[0, 1],
+        lambda torch, a: torch.cov(a)[0, 1],
+        lambda a: _covariance(a[0], a[1]),
+    )
+    yield ArrayCase(
+        "corrcoef",
+        rows,
+        lambda a: tg.corrcoef(a)[0, 1],
+        lambda jax, a: jax.numpy.corrcoef(a)[0, 1],
+        lambda torch, a: torch.corrcoef(a)[0, 1],
+        lambda a: _covariance(a[0], a[1]) / mpmath.sqrt(_covariance(a[0], a[0]) * _covariance(a[1], a[1])),
+    )
+    yield ArrayCase(
+        "trapezoid",
+        steps,
+        lambda a: tg.trapezoid(a**2 + 1000, a),
+        lambda jax, a: jax.numpy.trapezoid(a**2 + 1000, a),
+        lambda torch, a: torch.trapezoid(a**2 + 1000, a),
+        lambda a: sum((a[1:] - a[:-1]) * (a[1:] ** 2 + a[:-1] ** 2 + 2000)) / 2,
+    )
+    yield ArrayCase(
+        "interp",
+        steps,
+        lambda a: tg.interp(0.03, a, _C),
+        lambda jax, a: jax.numpy.interp(0.03, a, _C),
+        None,
+        lambda a: (
+            _C[1] + (mpmath.mpf(0.03) - a[1]) / (a[2] - a[1]) * (_C[2] - _C[1])
+            if a[2] > 0.03
+            else _C[2] + (mpmath.mpf(0.03) - a[2]) / (a[3] - a[2]) * (_C[3] - _C[2])
+        ),
+    )
+
+
+def _products_and_exponentials(x: Any) -> Iterator[ArrayCase]:
+    yield ArrayCase(
+        "softmax",
+        x + 1e4,
+        lambda a: tg.sum(tg.softmax(a) * _C),
+        lambda jax, a: jax.numpy.sum(jax.nn.softmax(a) * _C),
+        lambda torch, a: (torch.softmax(a, 0) * torch.tensor(_C)).sum(),
+        lambda a: sum(_softmax(a) * _C),
+    )
+    yield ArrayCase(
+        "log_softmax",
+        x + 1e4,
+        lambda a: tg.sum(tg.log_softmax(a) * _C),
+        lambda jax, a: jax.numpy.sum(jax.nn.log_softmax(a) * _C),
+        lambda torch, a: (torch.log_softmax(a, 0) * torch.tensor(_C)).sum(),
+        lambda a: sum(np.array([mpmath.log(p) for p in _softmax(a)]) * _C),
+    )
+    yield ArrayCase(
+        "cumsum",
+        x,
+        lambda a: tg.sum(tg.cumsum(a) ** 3 * _C),
+        lambda jax, a: jax.numpy.sum(jax.numpy.cumsum(a) ** 3 * _C),
+        lambda torch, a: (torch.cumsum(a, 0) ** 3 * torch.tensor(_C)).sum(),
+        lambda a: sum(np.cumsum(a) ** 3 * _C),
+    )
+    for label, at in (("cumprod", x), ("cumprod, a 0", np.where(x == x[1], 0.0, x))):
+        yield ArrayCase(
+            label,
+            at,
+            lambda a: tg.sum(tg.cumprod(a) * _C),
+            lambda jax, a: jax.numpy.sum(jax.numpy.cumprod(a) * _C),
+            lambda torch, a: (torch.cumprod(a, 0) * torch.tensor(_C)).sum(),
+            lambda a: sum(np.cumprod(a) * _C),
+        )
+    for p in (1.5, 3, 8):
+        yield ArrayCase(
+            f"norm, order {p}",
+            x,
+            lambda a, p=p: np.linalg.norm(a, p),
+            lambda jax, a, p=p: jax.numpy.linalg.norm(a, p),
+            lambda torch, a, p=p: torch.linalg.norm(a, p),
+            lambda a, p=p: sum(abs(y) ** p for y in a) ** (1 / mpmath.mpf(p)),
+        )
+    ends = np.array([0.31, 2.7])
+    yield ArrayCase(
+        "logspace",
+        ends,
+        lambda a: tg.sum(tg.logspace(a[0], a[1], 5) * _C),
+        lambda jax, a: jax.numpy.sum(jax.numpy.logspace(a[0], a[1], 5) * _C),
+        None,
+        lambda a: sum(_power(10, a[0] + (a[1] - a[0]) * np.arange(5) / 4) * _C),
+    )
+    yield ArrayCase(
+        "geomspace",
+        ends,
+        lambda a: tg.sum(tg.geomspace(a[0], a[1], 5) * _C),
+        lambda jax, a: jax.numpy.sum(jax.numpy.geomspace(a[0], a[1], 5) * _C),
+        None,
+        lambda a: a[0] * sum(_power(a[1] / a[0], np.arange(5) / mpmath.mpf(4)) * _C),
+    )
+    yield ArrayCase(
+        "unwrap",
+        np.array([0.3, 2.9, -2.8, -0.4, 2.5]),
+        lambda a: tg.sum(tg.unwrap(a) ** 3 * _C),
+        lambda jax, a: jax.numpy.sum(jax.numpy.unwrap(a) ** 3 * _C),
+        None,
+        lambda a: sum((a + 2 * mpmath.pi * np.array([0, 0, 1, 1, 1])) ** 3 * _C),
+    )
+
+
+def _of_spectra() -> Iterator[ArrayCase]:
+    a, c = _matrix(3, [0.2], 5) + 0.3 * np.diag([1.0, 2.0, 3.0]), np.array([0.5, -1.25, 2.0])
+    weights = np.arange(1.0, 10.0).reshape(3, 3) ** 2 / 10
+
+    def gram(a: Any) -> Any:
+        return _of_matrix(a) * _of_matrix(a).T + mpmath.eye(3)
+
+    yield ArrayCase(
+        "eigvalsh",
+        a,
+        lambda a: tg.sum(tg.eigvalsh(a @ a.T + np.eye(3)) * c),
+        lambda jax, a: jax.numpy.sum(jax.numpy.linalg.eigvalsh(a @ a.T + np.eye(3)) * c),
+        lambda torch, a: (torch.linalg.eigvalsh(a @ a.T + torch.eye(3)) * torch.tensor(c)).sum(),
+        lambda a: sum(x * w for x, w in zip(sorted(mpmath.eigsy(gram(a), eigvals_only=True)), c, strict=True)),
+    )
+    yield ArrayCase(
+        "cholesky",
+        a,
+        lambda a: tg.sum(tg.cholesky(a @ a.T + np.eye(3)) * weights),
+        lambda jax, a: jax.numpy.sum(jax.numpy.linalg.cholesky(a @ a.T + np.eye(3)) * weights),
+        lambda torch, a: (torch.linalg.cholesky(a @ a.T + torch.eye(3)) * torch.tensor(weights)).sum(),
+        lambda a: sum(mpmath.cholesky(gram(a))[i, j] * mpmath.mpf(weights[i, j]) for i in range(3) for j in range(3)),
+    )
+    yield ArrayCase(
+        "pinv",
+        a[:, :2],
+        lambda a: tg.sum(tg.pinv(a) * weights[:2]),
+        lambda jax, a: jax.numpy.sum(jax.numpy.linalg.pinv(a) * weights[:2]),
+        lambda torch, a: (torch.linalg.pinv(a) * torch.tensor(weights[:2])).sum(),
+        lambda a: _weighted_pinv(_of_matrix(a), weights),
+    )
+    for p in (2, "nuc"):
+        yield ArrayCase(
+            f"matrix norm, order {p}",
+            a,
+            lambda a, p=p: np.linalg.norm(a, p),
+            lambda jax, a, p=p: jax.numpy.linalg.norm(a, p),
+            lambda torch, a, p=p: torch.linalg.norm(a, p),
+            lambda a, p=p: (max if p == 2 else sum)(
+                mpmath.sqrt(x) for x in mpmath.eigsy(_of_matrix(a).T * _of_matrix(a), eigvals_only=True)
+            ),
+        )
+
+
+def _weighted_pinv(a: Any, weights: Any) -> Any:
+    found = (a.T * a) ** -1 * a.T
+    return sum(found[i, j] * mpmath.mpf(weights[i, j]) for i in range(2) for j in range(3))
+
+
 def array_cases() -> list[ArrayCase]:
     """All cases that are compared with the peers."""
+    x = np.array([0.7, -1.3, 2.1, 0.04, -0.9])
     found = [determinant(n, small) for n in (3, 4) for small in ([0.3], [1e-4], [1e-15])]
-    return [*found, *_of_inverse([0.3]), *_of_vector(np.array([0.7, -1.3, 2.1, 0.04, -0.9]))]
+    found += [*_of_inverse([0.3]), *_of_vector(x), *_sums_and_moments(x), *_products_and_exponentials(x)]
+    return [*found, *_of_spectra()]
 
 
 # ---- the truth -------------------------------------------------------------------------------------------------------
@@ -178,7 +428,7 @@ def of_jax(case: ArrayCase, x: Any, along: Any, order: int) -> Any:
     """The same by JAX."""
     import jax
 
-    f = lambda a: case.jax(jax, a)  # noqa: E731
+    f = lambda a: case.jax(jax, a)  # type: ignore[misc]  # noqa: E731
     x = jax.numpy.asarray(x)
     if order == 0:
         return f(x)
@@ -191,7 +441,7 @@ def of_torch(case: ArrayCase, x: Any, along: Any, order: int) -> Any:
     import torch
 
     leaf = torch.tensor(x, requires_grad=True)
-    out = case.torch(torch, leaf)
+    out = case.torch(torch, leaf)  # type: ignore[misc]
     if order == 0:
         return out.detach().numpy()
     (g,) = torch.autograd.grad(out, leaf, create_graph=True)
@@ -218,9 +468,11 @@ def error_of(case: ArrayCase, order: int) -> float:
     return error(ours(case, case.x, along, order), truth(case, case.x, along, order))
 
 
-def measured(case: ArrayCase) -> Iterator[tuple[int, dict[str, float]]]:
-    """The errors of everybody that is there, at orders 1 and 2: an order, and the errors by who."""
+def measured(case: ArrayCase, peers: bool = True) -> Iterator[tuple[int, dict[str, float]]]:
+    """The errors of everybody that is there, at each order: an order, and the errors by who."""
     along = np.random.default_rng(3).standard_normal(case.x.shape)
-    for order in (1, 2):
+    lacking = {"JAX": case.jax is None, "PyTorch": case.torch is None}
+    who_all = [who for who in _WHO if who == "ours" or (peers and not lacking[who] and _there(who))]
+    for order in case.orders:
         exact = truth(case, case.x, along, order)
-        yield order, {who: error(f(case, case.x, along, order), exact) for who, f in _WHO.items() if _there(who)}
+        yield order, {who: error(_WHO[who](case, case.x, along, order), exact) for who in who_all}

@@ -9,9 +9,9 @@ from tools import accuracy
 
 
 def test_the_page_is_current() -> None:
-    measured = json.loads(accuracy.MEASURED.read_text(encoding="utf-8"))
+    measured, of_arrays = (json.loads(p.read_text(encoding="utf-8")) for p in (accuracy.MEASURED, accuracy.OF_ARRAYS))
     page = (accuracy.ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
-    assert page == accuracy.page(measured), "run: python -m tools.accuracy"
+    assert page == accuracy.page(measured, of_arrays), "run: python -m tools.accuracy"
     assert all(f"| `{name}` |" in page for name in TABLE)
 
 
@@ -21,4 +21,6 @@ def test_the_page_shows_the_worst_by_order() -> None:
         "mul float64 1 0": {"here": 1.0, "JAX": 12345.0, "best": [1.0]},
         "mul float64 1 1": {"here": 2.0, "JAX": float("inf"), "best": [1.0]},
     }
-    assert "| `mul` | 0.5 · 2 · 0 | 0.25 · ∞ · 0 | – |" in accuracy.page(measured)
+    page = accuracy.page(measured, {"det": {"here": [1.0, 0.5], "JAX": [2.0, float("nan")]}})
+    assert "| `mul` | 0.5 · 2 · 0 | 0.25 · ∞ · 0 | – |" in page
+    assert "| det | – · 1 · 0.5 | – · 2 · ∞ | – |" in page

@@ -22,7 +22,7 @@ from tests.oracles.formulas import NEEDS_SCIPY
 from tinygrad_lite import Value
 from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import FUNCTIONS, Elementwise, _generated
-from tools.accuracy import MEASURED
+from tools.accuracy import MEASURED, OF_ARRAYS
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the peers
 
@@ -162,12 +162,34 @@ def test_no_nan_far_out_in_float32() -> None:
 CASES = accuracy_of_arrays.array_cases()
 
 
+RECORDED_OF_ARRAYS: dict[str, Any] = json.loads(OF_ARRAYS.read_text(encoding="utf-8"))
+
+
+def limits(case: Any) -> list[float]:
+    """The largest error that the better peer allows, at each order."""
+    peers = [errors for who, errors in RECORDED_OF_ARRAYS[case.label].items() if who != "here"]
+    return [10 * min((e for e in errors if not math.isnan(e)), default=math.inf) + 16 for errors in zip(*peers)]  # noqa: B905
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.label)
 def test_arrays(case: Any) -> None:
-    """Near-singular matrices too: the rule against the peers that are there, else what their condition allows."""
-    for order, m in accuracy_of_arrays.measured(case):
-        best = min((error for who, error in m.items() if who != "ours" and not math.isnan(error)), default=math.inf)
-        assert m["ours"] <= 10 * best + 16, (order, m)
+    """Near-singular matrices too: the rule against the peers, as they were recorded."""
+    for limit, (order, m) in zip(limits(case), accuracy_of_arrays.measured(case, peers=False), strict=True):
+        assert m["ours"] <= limit, (order, m)
+
+
+@pytest.mark.parametrize(
+    ("label", "worse"),
+    [
+        ("std", lambda a: np.sqrt(np.mean(a * a) - np.mean(a) ** 2)),
+        ("cov", lambda a: (np.mean(a[0] * a[1]) - np.mean(a[0]) * np.mean(a[1])) * 1.25),
+        ("log_softmax", lambda a: tg.sum((a - (tg.log(tg.sum(np.exp(a - a.max()))) + a.max())) * np.arange(5))),
+    ],
+)
+def test_a_naive_form_of_arrays_is_caught(label: str, worse: Any) -> None:
+    (case,) = (case for case in CASES if case.label == label)
+    found = accuracy_of_arrays.measured(dataclasses.replace(case, ours=worse), peers=False)
+    assert any(not m["ours"] <= limit for limit, (_, m) in zip(limits(case), found, strict=True))
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 6])
