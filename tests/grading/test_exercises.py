@@ -132,6 +132,42 @@ def test_what_is_wrong_is_said() -> None:
     assert reasons["z1"] == reasons["b1"] == "not given"
 
 
+def test_wrong_lines_are_named(capsys: Any) -> None:
+    def backward(x: Any, t: Any, w2: Any, a1: Any, a2: Any) -> dict[str, Any]:
+        print("called")
+        dz2 = (a2 - t) * a2 * (1 - a2)
+        dz1 = dz2 @ w2.T * a1
+        return {"z2": dz2, "w2": a1.T @ dz2, "b2": dz2.sum(axis=0), "z1": dz1, "w1": x.T @ dz1, "b1": dz1.mean(axis=0)}
+
+    one = EXERCISES["xor"]
+    report = one.check(backward)
+    first = backward.__code__.co_firstlineno
+    assert [mistake.line - first for mistake in report.mistakes] == [3, 4]
+    assert report.mistakes[0].source == "dz1 = dz2 @ w2.T * a1"
+    assert "+ dz1 = " in report.mistakes[0].diff
+    assert [verdict.name for verdict in report.wrong] == ["a1", "z1", "w1", "b1"]
+    assert capsys.readouterr().out == "called\n"
+    assert one.judge(backward).mistakes == ()
+
+
+def test_the_search_for_wrong_lines_costs_no_verdict(capsys: Any) -> None:
+    one = EXERCISES["one-neuron"]
+    without_source = eval("lambda x: {'z': 1.0, 'w': x, 'b': 0.0}")
+    assert one.check(without_source).notes[0].startswith("The lines of the function were not watched: ")
+    calls = iter(range(100))
+
+    def fails_later(x: Any) -> dict[str, Any]:
+        print("loud")
+        if next(calls):
+            raise KeyError("gone")
+        return {"z": 1.0, "w": x, "b": 0.0}
+
+    report = one.check(fails_later)
+    assert (report.score, report.total, report.mistakes) == (0, 3, ())
+    assert report.notes == ("The wrong lines were not found: watching the function ended in KeyError: 'gone'.",)
+    assert capsys.readouterr().out == "loud\n"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

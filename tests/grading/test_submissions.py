@@ -16,7 +16,7 @@ from tinygrad_lite.grading.exercises import exercise
 from tinygrad_lite.grading.limits import Limits
 from tinygrad_lite.grading.page import as_page
 from tinygrad_lite.grading.reports import as_csv, as_json, as_table, in_short
-from tinygrad_lite.grading.submissions import Row, grade
+from tinygrad_lite.grading.submissions import Row, grade, run
 from tinygrad_lite.grading.verdicts import Report, Verdict, WrongLine
 from tinygrad_lite.grading.worker import report_on_file
 
@@ -26,6 +26,14 @@ NEURON = exercise("one-neuron")
 ROWS = {
     "right": (RIGHT, "right", ""),
     "wrong": (RIGHT.replace("dz * x", "dz + x"), "wrong", ""),
+    "leaves late": (
+        "import os\ncalls = []\n"
+        + RIGHT.replace("dz * x", "dz + x").replace(
+            "    dz =", "    calls.append(1) or calls[1:] and os._exit(3)\n    dz ="
+        ),
+        "wrong",
+        "",
+    ),
     "never": ("while True: pass\n", "failed", "it was stopped after 1 s"),
     "loud": ("print('x' * 1_000_000)\n" + RIGHT, "failed", "it printed more than 20,000 bytes"),
     "leaves": ("import os\nos._exit(3)\n", "failed", "it ended the process with status 3"),
@@ -56,9 +64,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
         files = {name: folder / f"{name}.py" for name in ROWS}
         never = files.pop("never")
         graded = grade(NEURON, list(files.values()), Limits(seconds=60, output=20_000))
-        (late,) = grade(NEURON, [never], Limits(seconds=1))
+        stopped = run(NEURON, never, Limits(seconds=1))
     assert [row.file for row in graded] == [str(path) for path in files.values()]
-    found = dict(zip(files, graded, strict=True)) | {"never": late}
+    found = dict(zip(files, graded, strict=True)) | {"never": stopped}
     return {name: found[name] for name in ROWS}
 
 
@@ -67,6 +75,13 @@ def test_everything_is_a_row(name: str, rows: dict[str, Row]) -> None:
     _, status, reason = ROWS[name]
     assert (rows[name].status, rows[name].report.reason) == (status, reason)
     assert rows[name].report.score == {"right": 3, "wrong": 2, "failed": 0}[status]
+
+
+def test_a_search_for_wrong_lines_that_ends_badly_costs_no_verdict(rows: dict[str, Row]) -> None:
+    assert [mistake.line for mistake in rows["wrong"].report.mistakes] == [3]
+    late = rows["leaves late"].report
+    assert late.mistakes == ()
+    assert late.notes == ("The wrong lines were not found: it ended the process with status 3.",)
 
 
 def test_a_submission_has_no_network_where_the_system_can_take_it_away(rows: dict[str, Row]) -> None:
@@ -151,11 +166,11 @@ def test_the_table_says_what_is_wrong(rows: dict[str, Row]) -> None:
     table = as_table(NEURON, list(rows.values())).splitlines()
     assert table[0].split() == ["submission", "points"]
     assert table[2].split()[-5:] == ["3", "/", "3", "all", "right"]
-    assert "8 submissions: 2 all right, 1 with something wrong, 5 without gradients." in table
-    assert "Wrong most often: w (1)." in table
+    assert "9 submissions: 2 all right, 2 with something wrong, 5 without gradients." in table
+    assert "Wrong most often: w (2)." in table
     assert in_short(rows["never"]) == "it was stopped after 1 s"
     found = json.loads(as_json(NEURON, list(rows.values())))
-    assert [one["score"] for one in found["submissions"]] == [3, 2, 0, 0, 0, 0, 0, 3]
+    assert [one["score"] for one in found["submissions"]] == [3, 2, 2, 0, 0, 0, 0, 0, 3]
     header, *lines = csv.reader(io.StringIO(as_csv(NEURON, list(rows.values()))))
     assert header == ["submission", "score", "total", "status", "z", "w", "b", "remark"]
     assert lines[1][1:7] == ["2", "3", "wrong", "1", "0", "1"]

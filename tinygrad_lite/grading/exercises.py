@@ -16,6 +16,7 @@ from ..core.graph import ancestors
 from ..core.value import Value
 from ..errors import ArgumentError, ShapeError, UnknownNameError
 from ..graph import naming
+from .lines import explained
 from .verdicts import Report, called, verdicts_on
 
 __all__ = ["Exercise", "exercise", "exercises", "failed_at"]
@@ -55,7 +56,7 @@ class Exercise:
         return sum(self.points.values())
 
     def check(self, backward: Callable[..., Any]) -> Report:
-        """The report on a function that computes the gradients by hand.
+        """The report on a function that computes the gradients by hand: what is right, and which lines are wrong.
 
         It is given copies of the numbers that its arguments name, or all of them in a dict if it has one argument. It
         returns a dict of gradients by name (``w`` or ``dw``), or a sequence in the order of ``points``.
@@ -65,14 +66,25 @@ class Exercise:
 
         >>> def backward(x, t, n):
         ...     dz = (n - t) * n * (1 - n)
-        ...     return {"z": dz, "w": dz * x, "b": 2 * dz}
+        ...     return {"z": dz, "w": dz * x, "b": 3 * dz}
         >>> print(exercise("one-neuron").check(backward))
         ✓ z
         ✓ w
-        ✗ b  b is -0.259661, right is -0.12983
+        ✗ b  b is -0.389491, right is -0.12983
+        line 3: the gradient of 'b' (0.1) is 3 times too large
+        - 3 * dz
+        + dz
         2 of 3 points.
         """
+        return self.explain(self.judge(backward), backward)
+
+    def judge(self, backward: Callable[..., Any]) -> Report:
+        """The report without the wrong lines: the function runs once."""
         return verdicts_on(self.loss, self.asked, self.points, called(backward, self.given), self.tolerance)
+
+    def explain(self, report: Report, backward: Callable[..., Any]) -> Report:
+        """The report on a function with the lines that are wrong: the function runs again, and is watched."""
+        return explained(report, self.loss, self.asked, self.given, backward, self.tolerance)
 
     def __str__(self) -> str:
         worth = ", ".join(f"{name} ({points:g})" for name, points in self.points.items())

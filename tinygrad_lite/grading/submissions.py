@@ -109,7 +109,8 @@ def run(exercise: Exercise, file: str | Path, limits: Limits, running: Running |
     else:
         report = Report.from_dict(found["report"])
         if not found["finished"]:
-            report = replace(report, notes=(*report.notes, f"The wrong lines were not found: {stopped or 'it ended'}."))
+            why = stopped or _ended(process.returncode)
+            report = replace(report, notes=(*report.notes, f"The wrong lines were not found: {why}."))
     offline = found is not None and found["offline"]
     return Row(str(file), report, clipped(printed, _SHOWN), time.monotonic() - began, offline)
 

@@ -17,7 +17,10 @@ from ..core.value import Value, raw
 from ..errors import ArgumentError, ValueTypeError
 from ..graph import naming
 
-__all__ = ["Report", "Verdict", "WrongLine", "called", "gradients_in", "verdicts_on"]
+__all__ = ["NOT_GIVEN", "Report", "Verdict", "WrongLine", "called", "gradients_in", "verdicts_on"]
+
+NOT_GIVEN = "not given"
+"""The reason of a verdict on a gradient that is missing or None."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Report:
     @classmethod
     def of_none(cls, points: Mapping[str, float], reason: str) -> Report:
         """The report on a submission that gave no gradients, for a reason."""
-        return cls(tuple(Verdict(name, worth, False, "not given") for name, worth in points.items()), reason=reason)
+        return cls(tuple(Verdict(name, worth, False, NOT_GIVEN) for name, worth in points.items()), reason=reason)
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Report:
@@ -187,7 +190,7 @@ def verdicts_on(
     ways = Ways(loss, list(asked.values()), eps, tolerance)
     verdicts = []
     for name, value in asked.items():
-        reason = _fault(ways, name, value, given[name], tolerance) if name in given else "not given"
+        reason = _fault(ways, name, value, given[name], tolerance) if name in given else NOT_GIVEN
         verdicts.append(Verdict(name, points[name], not reason, reason))
     unknown = [name for name in given if name not in asked]
     return Report(tuple(verdicts), notes=(f"Not asked for: {', '.join(unknown)}.",) if unknown else ())
@@ -196,7 +199,7 @@ def verdicts_on(
 def _fault(ways: Ways, name: str, value: Value, gradient: Any, tolerance: float) -> str:
     """What is wrong with a gradient; nothing if it is right."""
     if gradient is None:
-        return "not given"
+        return NOT_GIVEN
     try:
         manual = np.asarray(raw(gradient))
         if manual.dtype.kind not in "iuf":

@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import sys
+from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -41,21 +42,26 @@ def main(arguments: list[str]) -> None:
         found = {"report": report.as_dict(), "offline": offline, "finished": finished}
         write_atomically(path, json.dumps(found).encode())
 
-    report = report_on_file(asked, Path(submission))
+    report = report_on_file(asked, Path(submission), lambda judged: write(judged, False))
     write(report, True)
     sys.stdout.flush()
     os._exit(0)  # threads that the submission started, or what it does at the exit, are of no interest
 
 
-def report_on_file(asked: Exercise, path: Path) -> Report:
-    """The report on the ``backward`` of a file; what goes wrong there is its reason."""
+def report_on_file(asked: Exercise, path: Path, judged: Callable[[Report], None] = lambda report: None) -> Report:
+    """The report on the ``backward`` of a file; what goes wrong there is its reason.
+
+    ``judged`` is given the report as soon as the verdicts are known, before the search for the wrong lines.
+    """
     try:
         function = getattr(_module(path), FUNCTION, None)
         if function is None:
             return Report.of_none(asked.points, f"it has no function {FUNCTION}")
         if not callable(function):
             return Report.of_none(asked.points, f"{FUNCTION} is no function but {type(function).__name__}")
-        return asked.check(function)
+        report = asked.judge(function)
+        judged(report)
+        return asked.explain(report, function)
     except TinygradError as error:
         return Report.of_none(asked.points, str(error).removeprefix("exercise: "))
     except SystemExit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dis
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,19 @@ __all__ = ["Scope"]
 _MOST_FUNCTIONS = 10
 _MOST_ITEMS = 40
 
+_BUILTINS = ("abs", "float", "int", "len", "max", "min", "pow", "round", "sum")
+_LIBRARIES = ("numpy", "math", "scipy", "torch", "jax", "autograd")
+"""What a function reads that only computes."""
+
+_EFFECTS = (
+    "STORE_GLOBAL", "DELETE_GLOBAL", "IMPORT_NAME", "STORE_ATTR", "DELETE_ATTR", "STORE_SUBSCR", "DELETE_SUBSCR",
+    "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "JUMP_ABSOLUTE", "POP_JUMP_BACKWARD_IF_TRUE",
+    "POP_JUMP_BACKWARD_IF_FALSE", "POP_JUMP_BACKWARD_IF_NONE", "POP_JUMP_BACKWARD_IF_NOT_NONE",
+)  # fmt: skip
+"""Instructions of a function that does more, or may never end. Source: the documentation of dis."""
+
+_FILES = ("save", "tofile", "dump")
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -34,7 +48,7 @@ class Scope:
         """What the line of a unit may read in a frame."""
         names = {**frame.f_globals, **frame.f_locals}
         shapes = {text: np.shape(n) for text, n in _numbers(unit, frame)}
-        functions = [name for name, value in names.items() if _takes_one(value)]
+        functions = [name for name, value in names.items() if _takes_one(value) and _only_computes(value)]
         return cls(shapes, _constants(names, shapes, [*factors, *_literals(frame)]), functions[:_MOST_FUNCTIONS])
 
     def of_shape(self, shape: tuple[int, ...]) -> Iterator[str]:
@@ -73,6 +87,40 @@ def _numbers(unit: Unit, frame: FrameType) -> Iterator[tuple[str, Any]]:
 
 def _takes_one(value: Any) -> bool:
     return isinstance(value, FunctionType) and value.__code__.co_argcount - len(value.__defaults__ or ()) == 1
+
+
+def _only_computes(function: FunctionType) -> bool:
+    """Whether a function, called by a changed line and not by the program, can do no more than compute.
+
+    It reads modules of mathematics, numbers and functions that only compute themselves, and has no loop and no
+    recursion: a ``main`` or a ``save`` of the same file is never called to try a line.
+    """
+    pending, seen = [function], {function}
+    while pending:
+        one = pending.pop()
+        if one.__code__.co_freevars:
+            return False
+        for step in dis.get_instructions(one.__code__):
+            name = step.argval
+            if step.opname in _EFFECTS or (step.opname in ("LOAD_ATTR", "LOAD_METHOD") and name.startswith(_FILES)):
+                return False
+            if step.opname != "LOAD_GLOBAL" or name == WATCH or (name in _BUILTINS and name not in one.__globals__):
+                continue
+            value = one.__globals__.get(name)
+            if isinstance(value, FunctionType) and not _is_mathematics(value):
+                if value in seen:
+                    return False
+                pending.append(value)
+                seen.add(value)
+            elif not _is_mathematics(value):
+                return False
+    return True
+
+
+def _is_mathematics(value: Any) -> bool:
+    """Whether a global is numbers, or belongs to a library of mathematics."""
+    name = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None) or ""
+    return numbers_of(value) is not None or isinstance(value, np.ufunc) or name.partition(".")[0] in _LIBRARIES
 
 
 def _literals(frame: FrameType) -> list[float]:
