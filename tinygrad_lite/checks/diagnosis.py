@@ -18,7 +18,7 @@ from ..core.value import Value, describe
 from .evidence import CLOSE, Closeness, Evidence, first_wrong, last_right
 from .factors import batch_sizes, common_factor, counted, factor_of, factor_text
 from .groups import Group, called, groups
-from .slips import Kind, kinds, repeated_indices, softmax_slips
+from .slips import Kind, assigned_terms, kinds, repeated_indices, softmax_slips
 
 __all__ = ["Slip", "diagnosed", "explanations", "find_slip"]
 
@@ -97,10 +97,11 @@ def explanations(evidence: Evidence) -> list[Slip]:
         return [scaled]
     found = [
         Slip(text, node)
-        for node, text, changed in (*softmax_slips(evidence.graph), *repeated_indices(evidence.graph))
-        if evidence.explained(changed)
+        for special in (softmax_slips, repeated_indices, assigned_terms)
+        for node, text, changed in special(evidence.graph)
+        if evidence.may_explain(changed) and evidence.explained(changed)
     ]
-    found += _of_edges(evidence)
+    found += _of_edges(evidence, strictly=True) or ([] if found else _of_edges(evidence, strictly=False))
     if scaled is not None:
         found.insert(0, scaled)
     found.sort(key=lambda slip: slip.meaning)
@@ -110,12 +111,12 @@ def explanations(evidence: Evidence) -> list[Slip]:
 # ---- slips of edges
 
 
-def _of_edges(evidence: Evidence) -> list[Slip]:
+def _of_edges(evidence: Evidence, strictly: bool) -> list[Slip]:
     """The slips of single edges and groups that explain the numbers, one for each group, in order of likelihood."""
     ranked: list[tuple[tuple[float, bool, int], Slip]] = []
     explained: list[set[Any]] = []
     work, cost = _WORK, 1 + len(evidence.edges)
-    for rank, kind, order, group in _attempts(evidence):
+    for rank, kind, order, group in _attempts(evidence, strictly):
         members = {(edge.node, edge.position) for edge in group.edges}
         if any(other <= members for other in explained):
             continue
@@ -131,10 +132,10 @@ def _of_edges(evidence: Evidence) -> list[Slip]:
     return [slip for _, slip in sorted(ranked, key=lambda one: one[0])]
 
 
-def _attempts(evidence: Evidence) -> Iterator[tuple[int, Kind | None, int, Group]]:
+def _attempts(evidence: Evidence, strictly: bool) -> Iterator[tuple[int, Kind | None, int, Group]]:
     """Every kind with every group that it suits; ``None`` stands for a factor to be solved for."""
-    every = list(groups(evidence))
-    first, *others = kinds(evidence.graph)
+    every = list(groups(evidence, strictly))
+    first, *others = kinds(evidence.graph, evidence.right)
     for rank, kind in enumerate([first, None, *others]):
         for order, group in enumerate(every):
             if kind is None or kind.suits(group.edges):

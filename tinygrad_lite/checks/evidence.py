@@ -96,6 +96,14 @@ class Evidence:
     def edges(self) -> list[Edge]:
         return [edge for some in self.graph.values() for edge in some]
 
+    def may_explain(self, changed: Graph) -> bool:
+        """Whether every wrong gradient lies after one of the nodes that change."""
+        reached = 0
+        for node in changed:
+            for edge in self.graph[node]:
+                reached |= self._reached.get(edge.operand, 0)
+        return reached == (1 << len(self.wrong)) - 1
+
     def may_be_wrong(self, edges: Sequence[Edge], strictly: bool = True) -> bool:
         """Whether every wrong gradient lies after one of the edges; ``strictly`` if no right one does."""
         reached = 0
@@ -118,16 +126,9 @@ class Evidence:
 
     @cached_property
     def rank(self) -> dict[Value, int]:
-        """The place of each Value on the way from the end: of a leaf just after its first reader."""
-        ranks: dict[Value, int] = {}
-        for k, (node, edges) in enumerate(self.graph.items()):
-            ranks.setdefault(node, 2 * k)
-            for edge in edges:
-                if edge.operand not in self.graph:
-                    ranks.setdefault(edge.operand, 2 * k + 1)
-        return {node: 2 * k for k, node in enumerate(self.graph)} | {
-            value: rank for value, rank in ranks.items() if value not in self.graph
-        }
+        """The place of each Value on the way from the end: of a leaf just after its last reader."""
+        after = {edge.operand: 2 * k + 1 for k, edges in enumerate(self.graph.values()) for edge in edges}
+        return after | {node: 2 * k for k, node in enumerate(self.graph)}
 
     def _tells(self, value: Value) -> bool:
         """Whether a right gradient proves something: one that is 0 but for rounding does not."""
@@ -156,7 +157,7 @@ def first_wrong(evidence: Evidence) -> Value | None:
 
 
 def last_right(evidence: Evidence, wrong: Value) -> Value:
-    """The last Value proved right on the way from the end to a wrong one.
+    """The last Value proved right on the way from the end to a wrong one: one given or with a name, or the end.
 
     >>> w = Value(2.0, name="w")
     >>> y = w * 3.0
@@ -164,10 +165,15 @@ def last_right(evidence: Evidence, wrong: Value) -> Value:
     >>> last_right(Evidence(loss, {w: 1.0, y: 12.0}), w) is y
     True
     """
-    reaching = {wrong}
+    open_, found = {wrong}, evidence.end
     for node in reversed(evidence.graph):  # operands before their readers
-        if any(edge.operand in reaching for edge in evidence.graph[node]):
-            reaching.add(node)
+        if any(edge.operand in open_ for edge in evidence.graph[node]):
             if node in evidence.proved:
-                return node
-    return evidence.end
+                found = node  # the one nearest to the end, from which all others are reached
+            else:
+                open_.add(node)
+    while found.name is None and found not in evidence.manual and found is not evidence.end:
+        # a reader of what is proved right is proved right too
+        readers = [node for node, edges in evidence.graph.items() if any(edge.operand is found for edge in edges)]
+        found = readers[-1]
+    return found

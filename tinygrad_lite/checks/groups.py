@@ -55,15 +55,19 @@ class Group:
         return False
 
 
-def groups(evidence: Evidence) -> Iterator[Group]:
+def groups(evidence: Evidence, strictly: bool) -> Iterator[Group]:
     """Every edge alone; those of one neuron in every sample; of a layer; of a node; of every layer or step.
 
-    Only groups on which one mistake could make every wrong gradient and no right one; where there is none, without the
-    second condition: a mistake may leave a gradient as it is.
+    Only groups on which a mistake could make every wrong gradient: ``strictly`` without a right one after it, and the
+    others otherwise, as a mistake may leave a gradient as it is.
     """
-    everything = list(_distinct(evidence))
-    found = [group for group in everything if evidence.may_be_wrong(group.edges)]
-    yield from found or [group for group in everything if evidence.may_be_wrong(group.edges, strictly=False)]
+    for group in _distinct(evidence):
+        if (
+            evidence.may_be_wrong(group.edges)
+            if strictly
+            else (evidence.may_be_wrong(group.edges, False) and not evidence.may_be_wrong(group.edges))
+        ):
+            yield group
 
 
 def _distinct(evidence: Evidence) -> Iterator[Group]:
@@ -72,7 +76,8 @@ def _distinct(evidence: Evidence) -> Iterator[Group]:
     for key, several in _KEYS:
         alike: dict[Any, list[Edge]] = {}
         for edge in edges:
-            alike.setdefault(key(edge), []).append(edge)
+            if (place := key(edge)) is not None:
+                alike.setdefault(place, []).append(edge)
         for some in alike.values():
             members = frozenset((edge.node, edge.position) for edge in some)
             if members not in seen:
@@ -99,6 +104,14 @@ def _op(edge: Edge) -> str:
     return edge.node.op.name if edge.node.op is not None else ""
 
 
+_ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "silu", "softplus", "gelu_tanh", "gelu_erf")
+
+
+def _weights(edge: Edge) -> tuple[Value, ...]:
+    """The leaves that a node reads beside the operand: the weights of a layer, the same in each time step."""
+    return tuple(value for value in edge.node.parents if value is not edge.operand and value.is_leaf)
+
+
 _KEYS: tuple[tuple[Callable[[Edge], Any], bool], ...] = (
     (lambda edge: (edge.node, edge.position), False),
     (lambda edge: (_place(edge.node, False), _place(edge.operand, False)), True),
@@ -109,6 +122,8 @@ _KEYS: tuple[tuple[Callable[[Edge], Any], bool], ...] = (
     (lambda edge: (_op(edge), edge.position, _step(edge.node), _step(edge.operand)), True),
     (lambda edge: (_op(edge), edge.position, edge.operand.is_leaf), True),
     (lambda edge: (_op(edge), edge.position), True),
+    (lambda edge: (_op(edge), edge.position, *_weights(edge)) if _weights(edge) else None, True),
+    (lambda edge: "activation" if _op(edge) in _ACTIVATIONS else None, True),
 )
 
 

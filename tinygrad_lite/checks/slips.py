@@ -7,7 +7,7 @@ that a person would get. Constant factors are no list: ``factors`` solves for th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,13 @@ from ..core.derivatives import TABLE, Rule
 from ..core.maps import Chain, Contract, Gather, Map, Scale, SumOver
 from ..core.numerics import LOCAL_FUNCTIONS
 from ..core.shapes import shape_of
-from ..core.table_source import compiled
+from ..core.table_source import array_source, compiled
 from ..core.value import Value, describe
 from ..semirings import Semiring
 from .evidence import Edge, Graph
-from .groups import called
+from .groups import Group, called
 
-__all__ = ["Change", "Kind", "kinds", "repeated_indices", "softmax_slips", "times"]
+__all__ = ["Change", "Kind", "assigned_terms", "kinds", "repeated_indices", "softmax_slips", "times"]
 
 Change = Callable[[Edge], Chain]
 """The chain that somebody who makes the slip uses for an edge."""
@@ -71,7 +71,7 @@ def _with_transposed_matrices(edge: Edge) -> Chain:
 
 def _weighted(edges: Sequence[Edge]) -> bool:
     maps = [m for edge in edges for m in edge.chain]
-    return any(isinstance(m, Scale | SumOver) and np.any(np.asarray(m.weight) != 1.0) for m in maps)
+    return any(isinstance(m, Scale | SumOver) and np.any(np.abs(np.asarray(m.weight, float)) != 1.0) for m in maps)
 
 
 def _square(edges: Sequence[Edge]) -> bool:
@@ -118,6 +118,7 @@ _HALVES = (
     ("tanh", "1 where n > 0, that of a relu", "out > 0"),
     ("sigmoid", "1 where z > 0, that of a relu", "x > 0"),
     ("relu", "n itself", "out"),
+    ("relu", "z, the input", "x"),
     ("relu", "1 where z < 0", "x < 0"),
     ("exp", "exp(n), the derivative at the output", "exp(out)"),
     ("exp", "z, the input", "x"),
@@ -192,19 +193,80 @@ def _product(edge: Edge) -> bool:
     return edge.node.op is not None and (edge.node.op.name == "mul" or any(isinstance(m, Contract) for m in edge.chain))
 
 
+@dataclass(frozen=True)
+class _Constant:
+    """A cotangent that is there whatever is pulled back."""
+
+    cotangent: Any
+
+    def pull(self, g: Any, semiring: Semiring) -> Any:
+        return self.cotangent
+
+    def push(self, t: Any, semiring: Semiring) -> Any:
+        return t
+
+    def edges(self, index: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], float]]:
+        yield index, 1.0
+
+
+def _of_another(other: Value, cotangent: Any) -> Kind:
+    """The cotangent of another Value of the same shape pulled through one edge."""
+    text = f"what {{node}} passes to {{operand}} is made of the cotangent of {called(other, False)}, not of its own"
+
+    def suits(edges: Sequence[Edge]) -> bool:
+        node = edges[0].node
+        return len(edges) == 1 and node is not other and node.shape == other.shape and bool(edges[0].chain)
+
+    return Kind(text, lambda edge: (_Constant(cotangent), *edge.chain), suits)
+
+
+def _taken_at(graph: Graph) -> Iterator[Kind]:
+    """The derivative of one elementwise op taken at an operand of its operand: at z, and not at z + ε."""
+    for node, edges in graph.items():
+        rule = node.op.expressions(len(node.operands)) if node.op is not None else None
+        if rule is None or node.op is None or not edges:
+            continue
+        edge = edges[0]
+        for at in edge.operand.parents:
+            derivative = rule.derivatives[edge.position] if edge.position < len(rule.derivatives) else None
+            if derivative is None or at.shape != edge.operand.shape or not at.requires_grad:
+                continue
+
+            def weight(edge: Edge, at: Value = at, rule: Rule = rule, derivative: str = derivative) -> Any:
+                data = [np.asarray(x.data if isinstance(x, Value) else x, float) for x in edge.node.operands]
+                data[edge.position] = np.asarray(at.data, float)
+                op = edge.node.op
+                assert op is not None
+                return compiled(rule, array_source(derivative), LOCAL_FUNCTIONS)(*data, np.asarray(op.forward(*data)))
+
+            def suits(edges: Sequence[Edge], node: Value = node, position: int = edge.position) -> bool:
+                only = edges[0]
+                scaled = any(isinstance(m, Scale) for m in only.chain)
+                return len(edges) == 1 and only.node is node and only.position == position and scaled
+
+            text = f"the derivative of {{node}} with respect to {{operand}} is taken at {called(at, False)}"
+            yield Kind(text, _with_weight(weight), suits)
+
+
 _OTHERS_AT_MOST = 24
 
 
-def kinds(graph: Graph) -> list[Kind]:
-    """All kinds of slips of an edge but constant factors, in the order of their likelihood."""
+def kinds(graph: Graph, right: Mapping[Value, Any]) -> list[Kind]:
+    """All kinds of slips of an edge but constant factors, in the order of their likelihood.
+
+    ``right`` are the right gradients.
+    """
     named = dict.fromkeys(value for node in graph for value in (node, *node.parents) if value.name and value.shape)
+    others = list(named)[:_OTHERS_AT_MOST]
     return [
         Kind("the factor of {node} with respect to {operand} is missing", _to_the(0), _weighted),
         Kind("the matrix between {node} and {operand} is transposed", _with_transposed_matrices, _square),
         Kind("the factor of {node} with respect to {operand} is there twice", _to_the(2), _weighted),
         *_activations(),
         *_powers(),
-        *map(_replaced, list(named)[:_OTHERS_AT_MOST]),
+        *_taken_at(graph),
+        *map(_replaced, others),
+        *(_of_another(other, right[other]) for other in others if other in right),
     ]
 
 
@@ -249,7 +311,40 @@ def repeated_indices(graph: Graph) -> Iterator[tuple[Value, str, Graph]]:
                     f"of the elements of {name} that {called(node, False)} reads more than once only the last counts: "
                     "'d[i] += …' and 'd[i] = …' do not add up at repeated indices, np.add.at does"
                 )
-                yield node, text, {node: [*edges[:k], edge._replace(chain=chain), *edges[k + 1 :]]}
+                changed: Graph = {node: [*edges[:k], edge._replace(chain=chain), *edges[k + 1 :]]}
+                yield node, text, changed
+                kept = np.ones(edge.operand.size)
+                kept[source] = 0.0
+                mask = Scale(kept.reshape(edge.operand.shape), edge.operand.ndim)
+                for other, into in graph.items():
+                    if other is not node and any(reads.operand is edge.operand for reads in into):
+                        changed[other] = [
+                            reads._replace(chain=(*reads.chain, mask)) if reads.operand is edge.operand else reads
+                            for reads in into
+                        ]
+                if len(changed) > 1:
+                    text = (
+                        f"what {called(node, False)} passes to {name} is assigned: 'd[i] = …' drops what is there "
+                        "already, and all but the last of repeated indices; np.add.at adds"
+                    )
+                    yield node, text, changed
+
+
+def assigned_terms(graph: Graph) -> Iterator[tuple[Value, str, Graph]]:
+    """For each Value with three readers or more: of its sum over paths only one term, assigned instead of added."""
+    into: dict[Value, list[Edge]] = {}
+    for edges in graph.values():
+        for edge in edges:
+            into.setdefault(edge.operand, []).append(edge)
+    for operand, terms in into.items():
+        for kept in terms if len(terms) > 2 else ():
+            dropped = Group([term for term in terms if term is not kept], False)
+            name = called(operand, False)
+            text = (
+                f"of the sum over paths at {name} only the term of {called(kept.node, False)} is there: is it assigned "
+                "('=') where it should be added ('+=')?"
+            )
+            yield kept.node, text, dropped.changed(graph, times(0.0))
 
 
 def softmax_slips(graph: Graph) -> Iterator[tuple[Value, str, Graph]]:
