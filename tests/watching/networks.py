@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_lite as tg
+from tinygrad_lite.checks.by_hand import called
 from tinygrad_lite.watching.mistakes import Mistake
 from tinygrad_lite.watching.search import find_mistakes
 
@@ -29,7 +30,7 @@ class Network:
     names: Mapping[str, Any] = field(default_factory=dict)
 
     def call(self, function: Callable[..., Any]) -> Any:
-        return function(**{name: np.copy(value.data)[()] for name, value in self.parameters.items()})
+        return called(function, {name: np.copy(value.data)[()] for name, value in self.parameters.items()})
 
     def function(self, source: str) -> Callable[..., Any]:
         file = f"<program {next(_numbers)}>"
@@ -127,7 +128,7 @@ def sigmoid(u):
 def sigmoid_prime(u):
     return sigmoid(u) * (1 - sigmoid(u))
 
-def backward(**p):
+def backward(p):
     zs, acts = [], [X]
     for k in (1, 2):
         zs.append(acts[-1] @ p[f"W{k}"] + p[f"b{k}"])

@@ -139,7 +139,7 @@ class Comparison:
         remarks = ["Of each array the element with the largest difference is shown."] if arrays else []
         wrong = [self.columns[column] for column, worst in self.worst.items() if worst > self.tolerances[column]]
         verdict = f"THEY DIFFER: {', '.join(wrong)} (✗)." if wrong else "All agree."
-        ended = (line if line.endswith("?") else f"{line}." for line in self.diagnosis)
+        ended = (line if line.endswith("?") else f"{line}." for line in self.diagnosis if not self.mistakes)
         return [*remarks, *self.notes, verdict, *ended]
 
     def __str__(self) -> str:
@@ -150,13 +150,16 @@ class Comparison:
         padded = [[line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in table]
         lines = ["  ".join(line).rstrip() for line in padded]
         rule = "─" * len(max(lines, key=len))
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *self._remarks()])
+        wrong = [mistake.report for mistake in self.mistakes]
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *self._remarks(), *wrong])
 
     def _repr_html_(self) -> str:
         heading, *lines = self._table(_SHOWN_IN_HTML)
         left_out = len(self._not_empty) - _SHOWN_IN_HTML
         remarks = self._remarks() + ([f"{left_out} more parameters are not shown."] if left_out > 0 else [])
-        return table("Gradients by several ways", heading, lines, "\n".join(remarks))
+        made = table("Gradients by several ways", heading, lines, "\n".join(remarks))
+        wrong = [[m.line, m.source, m.said, m.suggestion] for m in self.mistakes]
+        return made + (table("Wrong lines", ["line", "source", "what is wrong", "write"], wrong) if wrong else "")
 
     def __repr__(self) -> str:
         worst = ", ".join(f"{self.columns[column]} {worst:.1e}" for column, worst in self.worst.items())

@@ -7,11 +7,10 @@ add. Each *edit* makes such changes of one expression.
 from __future__ import annotations
 
 import ast
-import copy
 import itertools
 from collections.abc import Iterator
 
-from .expressions import as_read, literal, parsed, parts_of, transposed, turned, with_part
+from .expressions import as_read, copied, literal, parsed, parts_of, transposed, turned, with_part
 from .scope import Scope
 from .scripts import Unit
 
@@ -29,7 +28,7 @@ def changes_of(unit: Unit, scope: Scope) -> Iterator[ast.stmt | ast.expr]:
     def with_value(new: ast.expr) -> ast.stmt | ast.expr:
         if unit.target is None:
             return new
-        made = copy.deepcopy(statement)
+        made = copied(statement)
         made.value = new  # type: ignore[attr-defined]
         return made
 
@@ -83,7 +82,19 @@ def _everywhere(value: ast.expr, scope: Scope) -> Iterator[ast.expr]:
             yield made
 
 
+def _other_items(node: ast.Subscript) -> Iterator[ast.expr]:
+    """The item before or after."""
+    index = node.slice
+    if isinstance(index, ast.BinOp):
+        yield ast.Subscript(node.value, index.left, ast.Load())
+    if isinstance(index, ast.Name | ast.BinOp) or (isinstance(index, ast.Constant) and isinstance(index.value, int)):
+        for op in (ast.Add(), ast.Sub()):
+            yield ast.Subscript(node.value, ast.BinOp(index, op, ast.Constant(1)), ast.Load())
+
+
 def _alternatives(node: ast.expr, scope: Scope) -> Iterator[ast.expr]:
+    if isinstance(node, ast.Subscript):
+        yield from _other_items(node)
     match node:
         case ast.Name() | ast.Attribute() | ast.Subscript() if (name := ast.unparse(node)) in scope.shapes:
             yield ast.UnaryOp(ast.USub(), node)
@@ -100,11 +111,6 @@ def _alternatives(node: ast.expr, scope: Scope) -> Iterator[ast.expr]:
                 yield ast.BinOp(node, ast.Add(), parsed(small))
             for epsilon in _EPSILONS:
                 yield ast.BinOp(node, ast.Add(), ast.Constant(epsilon))
-        case ast.Subscript(value=whose, slice=ast.Name() | ast.BinOp() | ast.Constant(value=int()) as index):
-            for op in (ast.Add(), ast.Sub()):
-                yield ast.Subscript(whose, ast.BinOp(index, op, ast.Constant(1)), ast.Load())
-            if isinstance(index, ast.BinOp):
-                yield ast.Subscript(whose, index.left, ast.Load())
         case ast.Attribute(attr="T", value=inner):
             yield inner
         case ast.UnaryOp(op=ast.USub(), operand=operand):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["as_read", "literal", "parsed", "parts_of", "transposed", "turned", "with_part"]
+__all__ = ["as_read", "copied", "literal", "parsed", "parts_of", "transposed", "turned", "with_part"]
+
+Tree = TypeVar("Tree", bound=ast.AST)
 
 
 def parts_of(value: ast.expr) -> Iterator[tuple[tuple[Any, ...], ast.expr]]:
@@ -32,7 +33,7 @@ def with_part(value: ast.expr, path: Sequence[Any], new: ast.expr) -> ast.expr:
     """A copy of an expression with another at the end of a path."""
     if not path:
         return new
-    made = copy.deepcopy(value)
+    made = copied(value)
     holder: Any = made
     for step in path[:-1]:
         holder = holder[step] if isinstance(step, int) else getattr(holder, step)
@@ -60,6 +61,18 @@ def turned(node: ast.expr, yes: bool) -> ast.expr:
     return transposed(node) if yes else node
 
 
+def copied(node: Tree) -> Tree:
+    """A copy of a tree. ``copy.deepcopy`` takes several times as long."""
+    made = type(node)()
+    for name, child in vars(node).items():
+        if isinstance(child, ast.AST):
+            child = copied(child)
+        elif isinstance(child, list):
+            child = [copied(item) if isinstance(item, ast.AST) else item for item in child]
+        setattr(made, name, child)
+    return made
+
+
 def literal(number: float | int | None) -> ast.expr:
     """A number as it is written."""
     if number is not None and number < 0:
@@ -69,7 +82,7 @@ def literal(number: float | int | None) -> ast.expr:
 
 def as_read(target: ast.expr) -> ast.expr:
     """A target as the expression that reads it."""
-    made = copy.deepcopy(target)
+    made = copied(target)
     for node in ast.walk(made):
         if hasattr(node, "ctx"):
             node.ctx = ast.Load()

@@ -85,8 +85,24 @@ class Finder:
         earlier = [one for one in in_order if one.number <= sure[-1].step.number] if unknown else in_order
         guesses = [guess for one in earlier for guess in self._guesses(one)]
         guesses += self._read_for(value, sure[-1])
-        guesses = [guess for guess in guesses if guess.where not in {finding.where for finding in sure}]
+        if sure[-1].kind == "factor":
+            guesses += self._of_factor(in_order, sure[-1].factor)
+        found = {finding.where for finding in sure}
+        guesses = [g for g in guesses if g.where not in found and all(np.shape(r) == self._shape(g) for r in g.rights)]
         return [*(replace(guess, guess=True) for guess in sorted(guesses, key=lambda one: one.step.number)), *sure]
+
+    def _of_factor(self, in_order: Sequence[Step], factor: float) -> Iterator[Finding]:
+        """The lines at which a factor, which is wrong in the end, may have come in."""
+        for step in in_order:
+            where = step.unit, step.occurrence
+            alike = (m for m in self.reading.matches(step) if m.flows and math.isclose(m.factor, factor))
+            if self.recorder.left.get(where) is step and (match := next(alike, None)) is not None:
+                rights, read = (step.value / match.factor,), self._read_right(where)
+                yield Finding("factor", where, step, match.quantity.value, rights, read, match.factor)
+
+    def _shape(self, finding: Finding) -> tuple[int, ...]:
+        left = self.recorder.left.get(finding.where, finding.step)
+        return np.shape(left.value)
 
     def _read_for(self, value: Value, finding: Finding) -> Iterator[Finding]:
         """Gradients that a line read to make that of ``value`` instead of that of what reads ``value``."""
@@ -138,7 +154,7 @@ class Finder:
                     yield Finding("data", where, step, data, (np.asarray(data.data, float),), self._read_right(where))
         scaled = self.reading.scaled(step)
         where = step.unit, step.occurrence
-        if scaled is not None and any(map(self.reading.flows, self.reading.inputs_of(where))):
+        if scaled is not None:
             left = self.recorder.left.get(where, step)
             right = step.value / scaled.factor
             if left is not step and left.in_place and left.value.shape == step.value.shape:  # dx += …
@@ -228,22 +244,6 @@ class Finder:
         there = set(part.quantity.readers)
         return tuple(node for node, _ in self.known.contributions[part.quantity.value] if node not in there)
 
-    def _of_factor(self, step: Step, scaled: Match) -> Finding:
-        """The line at which a factor, which is wrong in the end, came in."""
-        first, match = self._first_scaled(step, scaled.factor), scaled
-        if first is not step:
-            match = self._match_of_factor(first, scaled.factor) or scaled
-        at = first.unit, first.occurrence
-        return Finding(
-            "factor",
-            at,
-            first,
-            match.quantity.value,
-            (first.value / match.factor,),
-            self._read_right(at),
-            match.factor,
-        )
-
     def _of_result(self, step: Step, value: Value) -> Finding:
         """The wrong line of a result without unknown steps: a factor, a transposition, a term, or another gradient."""
         right = self.known.cotangents.get(value, np.zeros(value.shape))
@@ -251,7 +251,8 @@ class Finder:
         mine = [m for m in self.reading.matches(step) if m.quantity.value is value and m.flows]
         exact = [m for m in mine if m.exact]
         if mine and not exact:
-            return self._of_factor(step, mine[0])
+            rights = (step.value / mine[0].factor,)
+            return Finding("factor", where, step, value, rights, self._read_right(where), mine[0].factor)
         read = self._read_right(where)
         if any(m.quantity.role == "cotangent" and m.transposed and not m.quantity.form for m in exact):
             return Finding("transposed", where, step, value, (right,), read)
@@ -275,14 +276,6 @@ class Finder:
                 rights = (lost.value + kept.value,)
                 return Finding("term", where, kept, value, rights, self._read_right(where), missing=missing)
         return None
-
-    def _first_scaled(self, step: Step, factor: float) -> Step:
-        """The first step, of those that a scaled one was made from, that has its factor."""
-        alike = (s for s in self.reading.behind(step) if self._match_of_factor(s, factor) is not None)
-        return min(alike, key=_number, default=step)
-
-    def _match_of_factor(self, step: Step, factor: float) -> Match | None:
-        return next((m for m in self.reading.matches(step) if m.flows and math.isclose(m.factor, factor)), None)
 
     # ---- units
 

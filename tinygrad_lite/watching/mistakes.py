@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..core.value import describe
+from ..core.value import Value, describe
 from .finding import Finding
 from .known import Known
 from .recorder import Step
@@ -44,64 +47,113 @@ class Mistake:
         """The line and the suggested one, as lines of a diff; empty without a suggestion."""
         if self.suggestion is None:
             return ""
-        return "\n".join(
-            [
-                *(f"- {line}" for line in self.source.splitlines()),
-                *(f"+ {line}" for line in self.suggestion.splitlines()),
-            ]
-        )
+        removed, added = self.source.splitlines(), self.suggestion.splitlines()
+        return "\n".join([*(f"- {line}" for line in removed), *(f"+ {line}" for line in added)])
+
+    @property
+    def report(self) -> str:
+        """What is wrong, what was right, and the diff, on lines of their own."""
+        where = f"line {self.line}" if self.file.startswith("<") else f"{Path(self.file).name}, line {self.line}"
+        off = "" if self.off is None or self.off == math.inf else f" (off by {self.off:.1g} of its largest element)"
+        times = f", {self.times} times" if self.times > 1 else ""
+        read = [f"  It read right values: {', '.join(self.read)}."] if self.read else []
+        shown = [f"  {line}" for line in (self.diff or self.source).splitlines()]
+        return "\n".join([f"{where}{times}: {self.said}{off}.", *shown, *read])
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.source}: {self.said}" + (
-            f"; write {self.suggestion}" if self.suggestion is not None else ""
-        )
+        write = f"; write {self.suggestion}" if self.suggestion is not None else ""
+        return f"line {self.line}: {self.source}: {self.said}{write}"
 
 
-def mistake_of(unit: Unit, finding: Finding, repair: Repair | None, right: Any, known: Known) -> Mistake:
-    """A finding in words. ``right`` is what the unit should have left, if that is known."""
+def mistake_of(
+    unit: Unit, finding: Finding, repair: Repair | None, right: Any, known: Known, names: Mapping[Value, str]
+) -> Mistake:
+    """A finding in words. ``right`` is what the unit should have left; ``names`` are those that the program has."""
     off = None
     if right is not None and np.shape(right) == finding.step.value.shape:
         size = float(np.max(np.abs(right), initial=0.0))
-        off = float(np.max(np.abs(finding.step.value - right), initial=0.0)) / size if size else float("inf")
-    read = (_described(step, known) for step in finding.read)
+        off = float(np.max(np.abs(finding.step.value - right), initial=0.0)) / size if size else math.inf
+    words = _Words(known, names)
+    value = finding.value
+    if value is None and repair is not None and repair.value is not None:
+        value = next((m.quantity.value for m in known.matches(repair.value) if m.exact and m.flows), None)
     return Mistake(
         unit.place.file,
         unit.place.first,
         unit.place.column,
         unit.text,
-        _said(finding),
-        tuple(text for text in read if text),
-        None if finding.value is None else describe(finding.value),
+        words.said(finding, value),
+        tuple(dict.fromkeys(text for step in finding.read if (text := words.described(step)))),
+        None if value is None else words.name(value),
         right,
         off,
         None if repair is None else repair.text,
     )
 
 
-def _described(step: Step, known: Known) -> str:
-    name = next(iter(step.names), None)
-    match = next(iter(known.matches(step.value)), None)
-    return "" if match is None or name is None else f"{name} is {match.quantity}"
+@dataclass(frozen=True)
+class _Words:
+    """Words for Values: by their names, or those that the program's variables have."""
 
+    known: Known
+    names: Mapping[Value, str]
 
-def _said(finding: Finding) -> str:
-    of = "value" if finding.kind == "data" else "gradient"
-    what = "its value" if finding.value is None else f"the {of} of {describe(finding.value)}"
-    missing = ", ".join(map(describe, finding.missing))
-    match finding.kind:
-        case "factor":
-            return f"{what} is {_factor(finding.factor)}"
-        case "transposed":
-            return f"{what} is transposed"
-        case "term":
-            return f"{what} is only a part: what comes by way of {missing} is missing"
-        case "early":
-            return f"it reads {what} before it is complete: what comes by way of {missing} is added later"
-        case "other":
-            return f"{what} is not this: that is the gradient of something else"
-    if finding.value is None:
-        return "it reads right values and leaves one that the loss has no use for"
-    return f"{what} is wrong"
+    def name(self, value: Value) -> str:
+        """A name for a Value, or for one that has the same gradient."""
+        if value.name is not None:
+            return describe(value)
+        alike = next(self._alike(value), None)
+        if alike is None and value in self.names:
+            return f"{self.names[value]!r}" + (f" (of shape {value.shape})" if value.shape else "")
+        return describe(value if alike is None else alike)
+
+    def _alike(self, value: Value) -> Iterator[Value]:
+        g = self.known.cotangents.get(value)
+        for other, own in self.known.cotangents.items():
+            if g is not None and other.name is not None and own.shape == g.shape and np.allclose(own, g):
+                yield other
+
+    def _reader(self, node: Value) -> str:
+        """A name for a node that reads a Value, or for the first named one that it leads to alone."""
+        first = node
+        while node.name is None and node not in self.names and len(self.known.contributions[node]) == 1:
+            node = self.known.contributions[node][0][0]
+        return self.name(first if node.name is None and node not in self.names else node)
+
+    def described(self, step: Step) -> str:
+        """What a named step is."""
+        name = next(iter(step.names), None)
+        match = next(iter(self.known.matches(step.value)), None)
+        if match is None or name is None:
+            return ""
+        quantity = match.quantity
+        whose = self.name(quantity.value)
+        if quantity.role == "data":
+            return name
+        if quantity.role == "local":
+            return f"{name} (a local derivative)"
+        part = "a part of the" if quantity.role in ("contribution", "partial") else "the"
+        return f"{name} ({part} gradient of {whose.partition(' (')[0]}{', summed' if quantity.form else ''})"
+
+    def said(self, finding: Finding, value: Value | None) -> str:
+        """What is wrong."""
+        of = "value" if finding.kind == "data" else "gradient"
+        what = "its value" if value is None else f"the {of} of {self.name(value)}"
+        missing = ", ".join(dict.fromkeys(map(self._reader, finding.missing)))
+        match finding.kind:
+            case "factor":
+                return f"{what} is {_factor(finding.factor)}"
+            case "transposed":
+                return f"{what} is transposed"
+            case "term":
+                return f"{what} is only a part: what comes by way of {missing} is missing"
+            case "early":
+                return f"it reads {what} before it is complete: what comes by way of {missing} is added later"
+            case "other":
+                return f"{what} is not this: that is the gradient of something else"
+        if value is None:
+            return "it reads right values and leaves one that the loss has no use for"
+        return f"{what} is wrong"
 
 
 def _factor(factor: float) -> str:

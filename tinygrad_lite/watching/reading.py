@@ -72,6 +72,17 @@ class Reading:
         """Whether a step is right, and not by being zero but for rounding."""
         return self.right(step) and any(not m.noise for m in self.matches(step))
 
+    def names(self) -> dict[Value, str]:
+        """The names of the variables that hold the data of Values."""
+        found: dict[Value, str] = {}
+        for step in self.recorder.steps:
+            if step.names and not trivial(step.value):
+                name = next(iter(step.names))
+                for match in self.matches(step) if self.known.called(name) is None else ():
+                    if match.quantity.role == "data" and match.exact and not match.transposed:
+                        found.setdefault(match.quantity.value, name)
+        return found
+
     def constant(self, step: Step) -> bool:
         """Whether a step says nothing: made of no quantity, or all 0 and 1."""
         return not self._tainted[step] or trivial(step.value)

@@ -33,23 +33,23 @@ class Repair:
 
 def repaired(unit: Unit, frame: FrameType, right: Callable[[Any], bool], factors: Iterable[float]) -> Iterator[Repair]:
     """The changed forms of a unit's line whose value is ``right``, tried where ``frame`` is about to run it."""
-    for text, changed in changed_lines(unit, frame, factors):
+    for changed in changed_lines(unit, frame, factors):
         value = _left(changed, unit, frame)
         if value is not None and right(value):
-            yield Repair(text, value)
+            yield Repair(unit.written(changed), value)
 
 
-def changed_lines(unit: Unit, frame: FrameType, factors: Iterable[float]) -> Iterator[tuple[str, ast.stmt | ast.expr]]:
-    """Changed forms of a unit's line, each once, with their text: the likely ones first."""
+def changed_lines(unit: Unit, frame: FrameType, factors: Iterable[float]) -> Iterator[ast.stmt | ast.expr]:
+    """Changed forms of a unit's line, each once: the likely ones first."""
     tried: set[str] = set()
     for changed in changes_of(unit, Scope.of(unit, frame, factors)):
-        text = unit.written(changed)
+        text = ast.unparse(ast.fix_missing_locations(changed))
         if text in tried:
             continue
         tried.add(text)
         if len(tried) > MOST_TRIED:
             break
-        yield text, changed
+        yield changed
 
 
 # ---- running a changed line

@@ -8,9 +8,9 @@ does not change. A *unit* is a place where a value gets its name: an assignment,
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterator, Sequence
 
+from .expressions import copied
 from .scripts import WATCH, Change, Place, Script, Unit
 
 __all__ = ["rewritten"]
@@ -26,7 +26,7 @@ def rewritten(definition: ast.stmt, file: str, script: Script, changes: Sequence
 
     ``changes`` are made first.
     """
-    made: ast.stmt = copy.deepcopy(definition)
+    made: ast.stmt = copied(definition)
     for change in changes:
         if change.unit.place.file == file:
             made = _Changing(change).visit(made)
@@ -41,7 +41,7 @@ class _Changing(ast.NodeTransformer):
     def generic_visit(self, node: ast.AST) -> ast.AST:
         old = self._change.unit.statement
         if isinstance(node, ast.stmt) and node.lineno == old.lineno and ast.unparse(node) == self._old:
-            return ast.copy_location(copy.deepcopy(self._change.statement), node)
+            return ast.copy_location(copied(self._change.statement), node)
         return super().generic_visit(node)
 
 
@@ -50,6 +50,8 @@ class _Rewriter(ast.NodeTransformer):
         self._file, self._script = file, script
         self._statement: ast.stmt = ast.Pass()
         self._unit = -1
+        self._arguments: dict[int, int] = {}
+        """The units that arguments are, by the identity of their expressions."""
         self._function = ""
 
     # ---- statements
@@ -76,7 +78,7 @@ class _Rewriter(ast.NodeTransformer):
 
     def _statements(self, statement: ast.stmt) -> Iterator[ast.stmt]:
         """What stands for one statement: the calls that it consists of, and what tells the recorder about it."""
-        outer, self._statement, outer_unit = self._statement, copy.deepcopy(statement), self._unit
+        outer, self._statement, outer_unit = self._statement, copied(statement), self._unit
         match statement:
             case ast.Assign(targets=[target]) | ast.AnnAssign(target=target):
                 if statement.value is not None:
@@ -139,7 +141,7 @@ class _Rewriter(ast.NodeTransformer):
             statement.value = self._items(value, _name(target))
         else:
             statement.value = self._valued(self._new_unit(value, target, _name(target)), value)
-        stored_in = copy.deepcopy(target)
+        stored_in = copied(target)
         if isinstance(target, ast.Subscript | ast.Attribute):
             statement_target = self._operands_of_target(target)
             if isinstance(statement, ast.Assign):
@@ -186,7 +188,7 @@ class _Rewriter(ast.NodeTransformer):
         at = value if target is None and name else self._statement
         first = getattr(at, "lineno", getattr(self._statement, "lineno", 1))
         place = Place(self._file, first, getattr(at, "end_lineno", None) or first, getattr(at, "col_offset", 0))
-        value, target = copy.deepcopy(value), copy.deepcopy(target)
+        value, target = copied(value), None if target is None else copied(target)
         self._script.units.append(Unit(number, place, self._statement, value, target, name, self._function))
         return number
 
@@ -208,6 +210,14 @@ class _Rewriter(ast.NodeTransformer):
             case ast.List(elts=items) | ast.Tuple(elts=items) if items:
                 value.elts = [self._items(item, _loaded(item) or name) for item in items]
                 return value
+            case ast.Call(args=arguments, keywords=keywords, func=function):
+                unit = self._new_unit(value, None, name)
+                if isinstance(self._statement, ast.Expr) or (isinstance(function, ast.Name) and function.id == "dict"):
+                    named = [(argument, None) for argument in arguments] + [(k.value, k.arg) for k in keywords]
+                    for argument, its in named:
+                        if not isinstance(argument, ast.Starred | ast.Name | ast.Constant | ast.Attribute):
+                            self._arguments[id(argument)] = self._new_unit(argument, None, its)
+                return self._valued(unit, value)
             case ast.Starred():
                 return value
         return self._valued(self._new_unit(value, None, name), value)
@@ -243,8 +253,13 @@ class _Rewriter(ast.NodeTransformer):
             made = self._operation("call")
             assert isinstance(made, ast.Call)
             made.args.append(self.visit(node.func))
-        made.args += [self.visit(argument) for argument in node.args]
-        made.keywords = [ast.keyword(keyword.arg, self.visit(keyword.value)) for keyword in node.keywords]
+        made.args += map(self._argument, node.args)
+        made.keywords = [ast.keyword(keyword.arg, self._argument(keyword.value)) for keyword in node.keywords]
+        return made
+
+    def _argument(self, node: ast.expr) -> ast.expr:
+        unit = self._arguments.get(id(node))
+        made: ast.expr = self.visit(node) if unit is None else self._valued(unit, node)
         return made
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
@@ -314,7 +329,7 @@ def _plain(value: ast.expr) -> ast.expr | None:
         inner = inner.value
     if not isinstance(inner, ast.Name):
         return None
-    made = copy.deepcopy(value)
+    made = copied(value)
     for node in ast.walk(made):
         if hasattr(node, "ctx"):
             node.ctx = ast.Load()

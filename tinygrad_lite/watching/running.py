@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import copy
 import linecache
 import math
 import sysconfig
@@ -18,6 +17,7 @@ from typing import Any, TypeVar
 
 from ..errors import TinygradError
 from .copies import fresh
+from .expressions import copied
 from .recorder import Occurrence, Recorder, Visits
 from .rewriting import rewritten
 from .scripts import WATCH, Change, Script
@@ -139,7 +139,7 @@ class _Copies:
         ]
         if not found:
             raise NotWatchedError(f"the source of {function.__qualname__} is not at hand")
-        definition = copy.deepcopy(found[0])
+        definition = copied(found[0])
         definition.decorator_list = []
         namespace = self._namespace(function.__globals__)
         arguments = ast.arguments([], [ast.arg(name) for name in code.co_freevars], None, [], [], None, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dis
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .expressions import literal, parsed
+from .expressions import literal, parsed, parts_of
 from .recorder import numbers_of
 from .scripts import WATCH, Unit
 
@@ -67,6 +68,9 @@ def _numbers(unit: Unit, frame: FrameType) -> Iterator[tuple[str, Any]]:
         for name in dict.fromkeys([*sorted(unit.loaded), *frame.f_code.co_names])
         if name in frame.f_globals and name not in frame.f_locals and name != WATCH
     ]
+    for text, value in _read(unit, frame):
+        if (n := numbers_of(value)) is not None:
+            yield text, n
     for name, value in own:
         if (n := numbers_of(value)) is not None:
             yield name, n
@@ -83,6 +87,15 @@ def _numbers(unit: Unit, frame: FrameType) -> Iterator[tuple[str, Any]]:
         for text, item in itertools.islice(inside, _MOST_ITEMS):
             if (n := numbers_of(item)) is not None:
                 yield text, n
+
+
+def _read(unit: Unit, frame: FrameType) -> Iterator[tuple[str, Any]]:
+    """What the line itself reads: items and attributes of what has a name."""
+    for _, node in parts_of(unit.value):
+        if isinstance(node, ast.Subscript | ast.Attribute) and not any(isinstance(n, ast.Call) for n in ast.walk(node)):
+            text = ast.unparse(node)
+            with contextlib.suppress(Exception):  # a name that is bound inside the line
+                yield text, eval(compile(text, "<a part of a line>", "eval"), frame.f_globals, dict(frame.f_locals))
 
 
 def _takes_one(value: Any) -> bool:

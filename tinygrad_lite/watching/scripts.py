@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-import copy
 from dataclasses import dataclass, field
 from functools import cached_property
+
+from .expressions import copied
 
 __all__ = ["WATCH", "Change", "Place", "Script", "Unit"]
 
@@ -67,7 +68,7 @@ class Unit:
         """The statement with a changed value of this unit in it; ``None`` where the unit's own value is not found."""
         if isinstance(changed, ast.stmt):
             return changed
-        old, made = ast.dump(self.value), copy.deepcopy(self.statement)
+        old, made = ast.dump(self.value), copied(self.statement)
         for node in ast.walk(made):
             for name, child in ast.iter_fields(node):
                 if isinstance(child, ast.expr) and ast.dump(child) == old:

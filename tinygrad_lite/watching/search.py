@@ -97,6 +97,8 @@ class _Search:
         self.overrides: dict[Occurrence, Any] = {}
         self.changes: list[Change] = []
         self.excused: set[Occurrence] = set()
+        self.names: Mapping[Value, str] = {}
+        """The names that the program has for Values without one."""
         self.found: dict[int, tuple[Finding, Mistake]] = {}
 
     def mistakes(self, note: Callable[[str], object]) -> tuple[Mistake, ...]:
@@ -129,6 +131,7 @@ class _Search:
         given = self.results(returned)
         excused = {step for step in recorder.steps if (step.unit, step.occurrence) in self.excused}
         reading = Reading(self.known, recorder, excused)
+        self.names = reading.names() or self.names
         found = []
         for name in self._wrong(returned):
             findings = Finder(reading, (recorder.step_of(given[name]), self.wanted[name])).find()
@@ -164,7 +167,10 @@ class _Search:
 
     def _mended(self, overrides: Mapping[Occurrence, Any], before: _Outcome) -> int:
         """How many results come right with a value; -1 if no line does, or one becomes wrong."""
-        after = self._outcome(overrides)
+        try:
+            after = self._outcome(overrides)
+        except Exception:  # the program has no use for it
+            return -1
         if not after.right - before.right - overrides.keys() or before.right - after.right - overrides.keys():
             return -1
         return len(before.wrong - after.wrong)
@@ -181,7 +187,7 @@ class _Search:
         if repair is not None and repair.value is not None:
             right = repair.value
         if known is None:
-            self.found[unit.number] = finding, mistake_of(unit, finding, repair, right, self.known)
+            self.found[unit.number] = finding, mistake_of(unit, finding, repair, right, self.known, self.names)
         else:
             self.found[unit.number] = known[0], replace(known[1], times=known[1].times + 1)
         if repair is not None and repair.statement is not None:
@@ -215,6 +221,7 @@ class _Search:
         seen = self._seen_before(finding)
 
         def right(value: Any) -> bool:
+            self._check_time()
             if finding.rights:
                 return any(_equal(value, right, self.known.tolerance) for right in finding.rights)
             return (
@@ -240,11 +247,11 @@ class _Search:
 
     def _repair_of_all(self, unit: Unit, finding: Finding) -> Repair | None:
         """A changed line that is right in every turn of a loop: the whole program is run with each."""
-        lines: list[tuple[str, ast.stmt]] = []
+        lines: list[tuple[ast.stmt | ast.expr, ast.stmt]] = []
 
         def visit(frame: FrameType) -> None:
             found = changed_lines(unit, frame, [f for f in self.known.factors if f > 1])
-            whole = ((text, s) for text, changed in found if (s := unit.whole(changed)) is not None)
+            whole = ((changed, s) for changed in found if (s := unit.whole(changed)) is not None)
             lines.extend(itertools.islice(whole, MOST_PROGRAMS))
             raise _Enough
 
@@ -255,7 +262,7 @@ class _Search:
             before.difference(self._wrong(self._run(overrides={finding.where: r})[0])) for r in finding.rights
         )
         wanted = max(map(len, with_rights), default=1) or 1
-        for text, statement in lines:
+        for changed_line, statement in lines:
             try:
                 changed = Program(self.function, [*self.changes, Change(unit, statement)])
                 returned, _ = self._run(program=changed)
@@ -263,8 +270,12 @@ class _Search:
                 continue
             wrong = set(self._wrong(returned))
             if wrong < before and len(before - wrong) >= wanted:
-                return Repair(text, None, statement)
+                return Repair(unit.written(changed_line), None, statement)
         return None
+
+    def _check_time(self) -> None:
+        if time.thread_time() > self.deadline:
+            raise TooLongError
 
     def _wrong(self, returned: Any) -> list[str]:
         """The names of the wrong gradients."""
