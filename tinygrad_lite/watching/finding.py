@@ -88,7 +88,8 @@ class Finder:
         if sure[-1].kind == "factor":
             guesses += self._of_factor(in_order, sure[-1].factor)
         found = {finding.where for finding in sure}
-        guesses = [g for g in guesses if g.where not in found and all(np.shape(r) == self._shape(g) for r in g.rights)]
+        guesses = [g for g in guesses if g.where not in found or g.kind == "early"]
+        guesses = [g for g in guesses if all(np.shape(right) == self._shape(g) for right in g.rights)]
         return [*(replace(guess, guess=True) for guess in sorted(guesses, key=lambda one: one.step.number)), *sure]
 
     def _of_factor(self, in_order: Sequence[Step], factor: float) -> Iterator[Finding]:
@@ -233,10 +234,13 @@ class Finder:
     def _part(self, part: Match, read: Step, name: str, where: Occurrence, reader: Occurrence) -> Finding:
         value = part.quantity.value
         missing = self._missing(part)
-        rights = (self.known.cotangents[value],)
+        rights: tuple[Any, ...] = (self.known.cotangents[value],)
         later = (s for s in self.recorder.steps[read.number + 1 :] if name and name in s.names)
         if any(self.known.near(s.value, value) for s in later):
-            return Finding("early", reader, read, value, rights, (read,), missing=missing)
+            left = self.recorder.left.get(reader, read)
+            meant = self._meant(left, reader)
+            rights = () if meant is None else self._rights(meant, left)
+            return Finding("early", reader, left, value, rights, (read,), missing=missing)
         return Finding("term", where, read, value, rights, self._read_right(where), missing=missing)
 
     def _missing(self, part: Match) -> tuple[Value, ...]:

@@ -45,7 +45,9 @@ class _Changing(ast.NodeTransformer):
         return super().generic_visit(node)
 
 
-class _Rewriter(ast.NodeTransformer):
+class _Expressions(ast.NodeTransformer):
+    """Expressions with every operation done by the recorder, and the units that they belong to."""
+
     def __init__(self, file: str, script: Script) -> None:
         self._file, self._script = file, script
         self._statement: ast.stmt = ast.Pass()
@@ -53,6 +55,127 @@ class _Rewriter(ast.NodeTransformer):
         self._arguments: dict[int, int] = {}
         """The units that arguments are, by the identity of their expressions."""
         self._function = ""
+
+    # ---- units
+
+    def _new_unit(self, value: ast.expr, target: ast.expr | None, name: str | None) -> int:
+        number = len(self._script.units)
+        at = value if target is None and name else self._statement
+        first = getattr(at, "lineno", getattr(self._statement, "lineno", 1))
+        place = Place(self._file, first, getattr(at, "end_lineno", None) or first, getattr(at, "col_offset", 0))
+        value, target = copied(value), None if target is None else copied(target)
+        self._script.units.append(Unit(number, place, self._statement, value, target, name, self._function))
+        return number
+
+    def _valued(self, unit: int, value: ast.expr) -> ast.expr:
+        """A value of a unit: the recorder is told, and may put another in its place."""
+        outer, self._unit = self._unit, unit
+        made = self._call("unit", ast.Constant(unit), self.visit(value))
+        self._unit = outer
+        return made
+
+    def _items(self, value: ast.expr, name: str | None) -> ast.expr:
+        """A display with each of its items a unit; another expression is one unit."""
+        match value:
+            case ast.Dict(keys=keys) if keys:
+                value.values = [
+                    self._items(item, _key(key) or name) for key, item in zip(keys, value.values, strict=True)
+                ]
+                return value
+            case ast.List(elts=items) | ast.Tuple(elts=items) if items:
+                value.elts = [self._items(item, _loaded(item) or name) for item in items]
+                return value
+            case ast.Call(args=arguments, keywords=keywords, func=function):
+                unit = self._new_unit(value, None, name)
+                if isinstance(self._statement, ast.Expr) or (isinstance(function, ast.Name) and function.id == "dict"):
+                    named = [(argument, None) for argument in arguments] + [(k.value, k.arg) for k in keywords]
+                    for argument, its in named:
+                        if not isinstance(argument, ast.Starred | ast.Name | ast.Constant | ast.Attribute):
+                            self._arguments[id(argument)] = self._new_unit(argument, None, its)
+                return self._valued(unit, value)
+            case ast.Starred():
+                return value
+        return self._valued(self._new_unit(value, None, name), value)
+
+    # ---- expressions
+
+    def _operation(self, kind: str, *operands: ast.expr) -> ast.expr:
+        self._script.operations.append(self._unit)
+        return self._call(kind, ast.Constant(len(self._script.operations) - 1), *operands)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        made = self._operation("binary", ast.Constant(type(node.op).__name__))
+        assert isinstance(made, ast.Call)
+        made.args += [self.visit(node.left), self.visit(node.right)]
+        return made
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        if isinstance(node.op, ast.Not | ast.Invert) or isinstance(node.operand, ast.Constant):
+            return self.generic_visit(node)
+        made = self._operation("unary", ast.Constant(type(node.op).__name__))
+        assert isinstance(made, ast.Call)
+        made.args.append(self.visit(node.operand))
+        return made
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id in _FRAMES:
+            return node
+        if isinstance(node.func, ast.Attribute) and not node.func.attr.startswith("__"):
+            made = self._operation("method", ast.Constant(node.func.attr))
+            assert isinstance(made, ast.Call)
+            made.args.append(self.visit(node.func.value))
+        else:
+            made = self._operation("call")
+            assert isinstance(made, ast.Call)
+            made.args.append(self.visit(node.func))
+        made.args += map(self._argument, node.args)
+        made.keywords = [ast.keyword(keyword.arg, self._argument(keyword.value)) for keyword in node.keywords]
+        return made
+
+    def _argument(self, node: ast.expr) -> ast.expr:
+        unit = self._arguments.get(id(node))
+        made: ast.expr = self.visit(node) if unit is None else self._valued(unit, node)
+        return made
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        made = self._operation("item")
+        assert isinstance(made, ast.Call)
+        made.args += [self.visit(node.value), self._index(node.slice)]
+        return made
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if node.attr.startswith("__"):
+            return self.generic_visit(node)
+        made = self._operation("attribute")
+        assert isinstance(made, ast.Call)
+        made.args += [self.visit(node.value), ast.Constant(node.attr)]
+        return made
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        return node
+
+    def _index(self, index: ast.expr) -> ast.expr:
+        match index:
+            case ast.Slice(lower=lower, upper=upper, step=step):
+                parts = [ast.Constant(None) if part is None else self.visit(part) for part in (lower, upper, step)]
+                return self._call("slice", *parts)
+            case ast.Tuple(elts=parts):
+                return ast.Tuple([self._index(part) for part in parts], ast.Load())
+        made: ast.expr = self.visit(index)
+        return made
+
+    # ---- calls of the recorder
+
+    def _call(self, kind: str, *arguments: ast.expr) -> ast.Call:
+        call = ast.Call(ast.Attribute(ast.Name(WATCH, ast.Load()), kind, ast.Load()), list(arguments), [])
+        return ast.copy_location(call, self._statement)
+
+    def _told(self, kind: str, *arguments: ast.expr) -> ast.stmt:
+        return ast.copy_location(ast.Expr(self._call(kind, *arguments)), self._statement)
+
+
+class _Rewriter(_Expressions):
+    """Statements that tell the recorder about themselves."""
 
     # ---- statements
 
@@ -180,123 +303,6 @@ class _Rewriter(ast.NodeTransformer):
         if isinstance(target, ast.Subscript):
             target.slice = self._index(target.slice)
         return target
-
-    # ---- units
-
-    def _new_unit(self, value: ast.expr, target: ast.expr | None, name: str | None) -> int:
-        number = len(self._script.units)
-        at = value if target is None and name else self._statement
-        first = getattr(at, "lineno", getattr(self._statement, "lineno", 1))
-        place = Place(self._file, first, getattr(at, "end_lineno", None) or first, getattr(at, "col_offset", 0))
-        value, target = copied(value), None if target is None else copied(target)
-        self._script.units.append(Unit(number, place, self._statement, value, target, name, self._function))
-        return number
-
-    def _valued(self, unit: int, value: ast.expr) -> ast.expr:
-        """A value of a unit: the recorder is told, and may put another in its place."""
-        outer, self._unit = self._unit, unit
-        made = self._call("unit", ast.Constant(unit), self.visit(value))
-        self._unit = outer
-        return made
-
-    def _items(self, value: ast.expr, name: str | None) -> ast.expr:
-        """A display with each of its items a unit; another expression is one unit."""
-        match value:
-            case ast.Dict(keys=keys) if keys:
-                value.values = [
-                    self._items(item, _key(key) or name) for key, item in zip(keys, value.values, strict=True)
-                ]
-                return value
-            case ast.List(elts=items) | ast.Tuple(elts=items) if items:
-                value.elts = [self._items(item, _loaded(item) or name) for item in items]
-                return value
-            case ast.Call(args=arguments, keywords=keywords, func=function):
-                unit = self._new_unit(value, None, name)
-                if isinstance(self._statement, ast.Expr) or (isinstance(function, ast.Name) and function.id == "dict"):
-                    named = [(argument, None) for argument in arguments] + [(k.value, k.arg) for k in keywords]
-                    for argument, its in named:
-                        if not isinstance(argument, ast.Starred | ast.Name | ast.Constant | ast.Attribute):
-                            self._arguments[id(argument)] = self._new_unit(argument, None, its)
-                return self._valued(unit, value)
-            case ast.Starred():
-                return value
-        return self._valued(self._new_unit(value, None, name), value)
-
-    # ---- expressions
-
-    def _operation(self, kind: str, *operands: ast.expr) -> ast.expr:
-        self._script.operations.append(self._unit)
-        return self._call(kind, ast.Constant(len(self._script.operations) - 1), *operands)
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        made = self._operation("binary", ast.Constant(type(node.op).__name__))
-        assert isinstance(made, ast.Call)
-        made.args += [self.visit(node.left), self.visit(node.right)]
-        return made
-
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
-        if isinstance(node.op, ast.Not | ast.Invert) or isinstance(node.operand, ast.Constant):
-            return self.generic_visit(node)
-        made = self._operation("unary", ast.Constant(type(node.op).__name__))
-        assert isinstance(made, ast.Call)
-        made.args.append(self.visit(node.operand))
-        return made
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        if isinstance(node.func, ast.Name) and node.func.id in _FRAMES:
-            return node
-        if isinstance(node.func, ast.Attribute) and not node.func.attr.startswith("__"):
-            made = self._operation("method", ast.Constant(node.func.attr))
-            assert isinstance(made, ast.Call)
-            made.args.append(self.visit(node.func.value))
-        else:
-            made = self._operation("call")
-            assert isinstance(made, ast.Call)
-            made.args.append(self.visit(node.func))
-        made.args += map(self._argument, node.args)
-        made.keywords = [ast.keyword(keyword.arg, self._argument(keyword.value)) for keyword in node.keywords]
-        return made
-
-    def _argument(self, node: ast.expr) -> ast.expr:
-        unit = self._arguments.get(id(node))
-        made: ast.expr = self.visit(node) if unit is None else self._valued(unit, node)
-        return made
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        made = self._operation("item")
-        assert isinstance(made, ast.Call)
-        made.args += [self.visit(node.value), self._index(node.slice)]
-        return made
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        if node.attr.startswith("__"):
-            return self.generic_visit(node)
-        made = self._operation("attribute")
-        assert isinstance(made, ast.Call)
-        made.args += [self.visit(node.value), ast.Constant(node.attr)]
-        return made
-
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
-        return node
-
-    def _index(self, index: ast.expr) -> ast.expr:
-        match index:
-            case ast.Slice(lower=lower, upper=upper, step=step):
-                parts = [ast.Constant(None) if part is None else self.visit(part) for part in (lower, upper, step)]
-                return self._call("slice", *parts)
-            case ast.Tuple(elts=parts):
-                return ast.Tuple([self._index(part) for part in parts], ast.Load())
-        made: ast.expr = self.visit(index)
-        return made
-
-    # ---- calls of the recorder
-
-    def _call(self, kind: str, *arguments: ast.expr) -> ast.Call:
-        call = ast.Call(ast.Attribute(ast.Name(WATCH, ast.Load()), kind, ast.Load()), list(arguments), [])
-        return ast.copy_location(call, self._statement)
-
-    def _told(self, kind: str, *arguments: ast.expr) -> ast.stmt:
-        return ast.copy_location(ast.Expr(self._call(kind, *arguments)), self._statement)
 
 
 def _contents(display: ast.expr) -> list[ast.expr]:

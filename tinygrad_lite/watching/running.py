@@ -157,7 +157,7 @@ class _Copies:
         return made
 
     def _namespace(self, names: Mapping[str, Any]) -> dict[str, Any]:
-        silent = {"print": lambda *_, **__: None}
+        silent = {"print": lambda *_, **__: None, WATCH: Recorder(self.script)}  # for the bodies of classes
         return self._namespaces.setdefault(id(names), (names, {**silent, **names}))[1]
 
     def _link(self, original: Mapping[str, Any], names: set[str]) -> None:

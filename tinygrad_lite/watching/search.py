@@ -153,7 +153,7 @@ class _Search:
         guesses = [one for one in guesses if one.guess]
         per_unit = Counter[int]()
         best, most = None, -1
-        for finding in sorted([*guesses, sure], key=lambda one: (one.strict, one.step.number)):
+        for finding in sorted([*guesses, sure], key=lambda one: (one.strict, one.step.number, one.kind != "early")):
             unit = finding.where[0]
             per_unit[unit] += 1
             if per_unit[unit] > MOST_OF_ONE_LINE:
