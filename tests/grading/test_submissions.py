@@ -109,7 +109,7 @@ def test_a_submission_has_no_network_where_the_system_can_take_it_away(rows: dic
 def test_what_goes_wrong_in_a_file_is_its_reason(text: str, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "a.py"
     path.write_text(text, encoding="utf-8")
-    report = report_on_file(NEURON, path)
+    report = report_on_file(NEURON, path, 1.0)
     assert reason in report.reason
     assert not report
     assert (report.score, report.total) == (0, 3)

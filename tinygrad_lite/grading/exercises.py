@@ -27,6 +27,8 @@ _SETTINGS = ("loss", "points", "tolerance", "solution")
 """Names of an exercise file that are not given to the learner."""
 
 TOLERANCE = 1e-6
+SEARCH = 10.0
+"""Seconds of looking for wrong lines."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,9 @@ class Exercise:
         """The report without the wrong lines: the function runs once."""
         return verdicts_on(self.loss, self.asked, self.points, called(backward, self.given), self.tolerance)
 
-    def explain(self, report: Report, backward: Callable[..., Any]) -> Report:
-        """The report on a function with the lines that are wrong: the function runs again, and is watched."""
-        return explained(report, self.loss, self.asked, self.given, backward, self.tolerance)
+    def explain(self, report: Report, backward: Callable[..., Any], seconds: float = SEARCH) -> Report:
+        """The report with the lines that are wrong: the function is watched again and again, for so many seconds."""
+        return explained(report, self.loss, self.asked, self.given, backward, self.tolerance, seconds)
 
     def __str__(self) -> str:
         worth = ", ".join(f"{name} ({points:g})" for name, points in self.points.items())

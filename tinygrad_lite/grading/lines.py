@@ -23,10 +23,12 @@ def explained(
     given: Mapping[str, Any],
     function: Callable[..., Any],
     tolerance: float,
+    seconds: float,
 ) -> Report:
     """The report with the wrong lines of ``function``, which runs again for that, without what it prints.
 
-    The verdicts stay as they are whatever happens here: where the lines cannot be watched, a note says why.
+    The search ends after so many seconds of computing. The verdicts stay as they are whatever happens here: where the
+    lines cannot be watched, a note says why.
     """
     wrong = {verdict.name for verdict in report.wrong if verdict.reason != NOT_GIVEN}
     if not wrong:
@@ -42,6 +44,7 @@ def explained(
                 lambda returned: gradients_in(returned, list(asked)),
                 tolerance,
                 notes.append,
+                seconds,
             )
     except NotWatchedError as error:
         found = ()

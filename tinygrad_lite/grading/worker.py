@@ -42,16 +42,20 @@ def main(arguments: list[str]) -> None:
         found = {"report": report.as_dict(), "offline": offline, "finished": finished}
         write_atomically(path, json.dumps(found).encode())
 
-    report = report_on_file(asked, Path(submission), lambda judged: write(judged, False))
+    search = 0.25 * given["seconds"]  # of computing: a machine that is busy takes longer than that
+    report = report_on_file(asked, Path(submission), search, lambda judged: write(judged, False))
     write(report, True)
     sys.stdout.flush()
     os._exit(0)  # threads that the submission started, or what it does at the exit, are of no interest
 
 
-def report_on_file(asked: Exercise, path: Path, judged: Callable[[Report], None] = lambda report: None) -> Report:
+def report_on_file(
+    asked: Exercise, path: Path, seconds: float, judged: Callable[[Report], None] = lambda report: None
+) -> Report:
     """The report on the ``backward`` of a file; what goes wrong there is its reason.
 
-    ``judged`` is given the report as soon as the verdicts are known, before the search for the wrong lines.
+    ``judged`` is given the report as soon as the verdicts are known, before the search for the wrong
+    lines, which ends after so many seconds.
     """
     try:
         function = getattr(_module(path), FUNCTION, None)
@@ -61,7 +65,7 @@ def report_on_file(asked: Exercise, path: Path, judged: Callable[[Report], None]
             return Report.of_none(asked.points, f"{FUNCTION} is no function but {type(function).__name__}")
         report = asked.judge(function)
         judged(report)
-        return asked.explain(report, function)
+        return asked.explain(report, function, seconds)
     except TinygradError as error:
         return Report.of_none(asked.points, str(error).removeprefix("exercise: "))
     except SystemExit:

@@ -56,15 +56,17 @@ def find_mistakes(
     results: Results,
     tolerance: float = 1e-7,
     note: Callable[[str], object] = lambda text: None,
+    seconds: float = MOST_SECONDS,
 ) -> tuple[Mistake, ...]:
     """The wrong lines of ``function``, in the order in which they ran.
 
     ``call(f)`` calls the function, or a rewritten form of it, with its arguments, and ``results`` takes the gradients
     out of what that returns. ``wanted`` are the Values that they belong to. ``note`` is told what was left out.
+    The search ends after so many seconds, with what was found until then.
 
     Raises ``NotWatchedError`` where the function's source is not at hand, or it does too much; and what it raises.
     """
-    return _Search(loss, function, call, wanted, results, tolerance).mistakes(note)
+    return _Search(loss, function, call, wanted, results, tolerance, seconds).mistakes(note)
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,9 @@ class _Search:
         wanted: Mapping[str, Value],
         results: Results,
         tolerance: float,
+        seconds: float,
     ) -> None:
-        self.deadline = time.thread_time() + MOST_SECONDS
+        self.deadline = time.thread_time() + seconds
         self.known = Known(loss, tolerance)
         self.program: Program = Program(function)
         self.function, self.call, self.wanted, self.results = function, call, wanted, results
