@@ -78,6 +78,25 @@ def test_what_right_gradients_prove_shortens_the_stretch() -> None:
     assert "from 'L'" in diagnosed(loss, given, close(given))[0]
 
 
+def test_a_right_gradient_that_could_not_tell_proves_nothing() -> None:
+    """Whatever goes by way of the variance adds nothing to the gradient of the mean."""
+    w, v = Value(np.random.default_rng(0).normal(size=(3, 4)), name="w"), np.random.default_rng(1).normal(size=(5, 4))
+    h = np.random.default_rng(2).normal(size=(5, 3)) @ w
+    mu = h.mean(axis=0)
+    d = h - mu
+    deviation = np.sqrt((d * d).mean(axis=0) + 0.1)
+    out = d / deviation
+    loss = (out * v).sum()
+    planted.named(h=h, mu=mu, d=d, deviation=deviation, out=out, L=loss)
+    loss.backward()
+    dd = v / deviation.data + (np.arange(4.0) - d.data.mean(axis=0)) * d.data  # another gradient of the deviation
+    given = {mu: -dd.sum(axis=0), h: dd - dd.mean(axis=0)}
+    assert close(given).of(given[mu], mu.grad, mu)
+    where, why = diagnosed(loss, given, close(given))
+    assert why == "no single slip explains it"
+    assert "from 'out'" in where
+
+
 def test_two_explanations_are_both_said() -> None:
     """With parameters alone nothing tells the sign of y -> a2 from that of a2 -> z2."""
     _, sentences = told(planted.mlp, "sign of da2", parameters_only=True)

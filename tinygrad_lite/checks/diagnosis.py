@@ -58,8 +58,15 @@ def diagnosed(loss: Value, manual: Mapping[Value, Any], close: Closeness) -> tup
     if others:
         more = len(others) - _OTHERS_NAMED
         texts = [other.text for other in others[:_OTHERS_NAMED]]
-        sentences.append(f"the numbers fit as well: {'; '.join(texts)}" + (f"; and {more} more" if more > 0 else ""))
+        rest = f"; and {more} more {_way(evidence)}" if more > 0 else ""
+        sentences.append(f"the numbers fit as well: {'; '.join(texts)}{rest}")
     return tuple(sentences)
+
+
+def _way(evidence: Evidence) -> str:
+    wrong = first_wrong(evidence)
+    assert wrong is not None
+    return f"on the way from {describe(last_right(evidence, wrong))} to {describe(wrong)}"
 
 
 def _stretch(evidence: Evidence) -> tuple[str, str]:

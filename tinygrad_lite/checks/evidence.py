@@ -5,7 +5,7 @@ A weight gradient that is right proves the cotangent of its layer right, ``dW = 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.graph import chains, topological
-from ..core.maps import Chain
+from ..core.maps import Chain, Scale
 from ..core.sweeps import pull_all
 from ..core.value import Value
 from ..semirings import GRADIENT
@@ -61,6 +61,7 @@ class Closeness:
 
 
 CLOSE = Closeness()
+_TRIED_AT_MOST = 500
 
 
 class Evidence:
@@ -79,7 +80,8 @@ class Evidence:
         self.right = self.swept({})
         self.wrong = [value for value, m in manual.items() if not close.of(m, self.right.get(value, 0.0), value)]
         right = set(manual) - set(self.wrong)
-        self.proved = self._above({value for value in right if self._tells(value)})
+        self.proving = {value for value in right if self._tells(value)}
+        self.proved = self._above(self.proving)
 
     def swept(self, changed: Graph) -> dict[Value, Any]:
         """The gradient of every Value, with other edges at some nodes."""
@@ -112,6 +114,25 @@ class Evidence:
                 return False
             reached |= self._reached.get(edge.operand, 0)
         return reached == (1 << len(self.wrong)) - 1
+
+    @cached_property
+    def unseen(self) -> set[Value]:
+        """Nodes from which an edge leads on to wrong gradients, and every right one is the same whatever it carries.
+
+        What goes by way of a variance adds nothing to the gradient of the mean, which then proves nothing about it.
+        """
+        rng, found = np.random.default_rng(0), set[Value]()
+        edges = [edge for edge in self.edges if edge.operand in self.proved and self._reached.get(edge.operand)]
+        for edge in edges[:_TRIED_AT_MOST]:
+            other = Scale(rng.uniform(0.5, 2.0, edge.node.shape), edge.node.ndim)
+            chains_ = [e._replace(chain=(other, *e.chain)) if e is edge else e for e in self.graph[edge.node]]
+            moved = self.swept({edge.node: chains_})
+            if self._same(moved, self.proving) and not self._same(moved, self.wrong):
+                found.add(edge.node)
+        return found
+
+    def _same(self, found: Mapping[Value, Any], values: Iterable[Value]) -> bool:
+        return all(self.close.of(self.right.get(v, np.zeros(v.shape)), found.get(v, 0.0), v) for v in values)
 
     @cached_property
     def _reached(self) -> dict[Value, int]:
@@ -165,15 +186,19 @@ def last_right(evidence: Evidence, wrong: Value) -> Value:
     >>> last_right(Evidence(loss, {w: 1.0, y: 12.0}), w) is y
     True
     """
-    open_, found = {wrong}, evidence.end
+    open_, nearest = {wrong}, dict[Value, int]()  # the first proved nodes on all ways back from the wrong one, as bits
+    reached: dict[Value, int] = {}
     for node in reversed(evidence.graph):  # operands before their readers
-        if any(edge.operand in open_ for edge in evidence.graph[node]):
-            if node in evidence.proved:
-                found = node  # the one nearest to the end, from which all others are reached
-            else:
-                open_.add(node)
-    while found.name is None and found not in evidence.manual and found is not evidence.end:
-        # a reader of what is proved right is proved right too
-        readers = [node for node, edges in evidence.graph.items() if any(edge.operand is found for edge in edges)]
-        found = readers[-1]
-    return found
+        operands = {edge.operand for edge in evidence.graph[node]}
+        if operands & open_ and node not in evidence.proved:
+            open_.add(node)
+        elif operands & open_ or node in evidence.unseen:
+            nearest[node] = 1 << len(nearest)
+        reached[node] = nearest.get(node, 0)
+        for operand in operands:
+            reached[node] |= reached.get(operand, 0)
+    every = (1 << len(nearest)) - 1
+    for node in reversed(evidence.graph):  # the first that reaches all of them, and that a person can find
+        if every and reached[node] == every and (node.name is not None or node in evidence.manual):
+            return node
+    return evidence.end
