@@ -46,14 +46,14 @@ class Network:
     def right(self, source: str) -> bool:
         """Whether a program computes the gradients of autodiff."""
         found = self.call(self.function(source))
-        wanted = _gradients(self.loss, *self.parameters.values())
+        wanted = gradients(self.loss, *self.parameters.values())
         return all(
             np.shape(found[name]) == np.shape(g) and np.allclose(found[name], g, rtol=1e-7, atol=1e-12)
             for name, g in zip(self.parameters, wanted, strict=True)
         )
 
 
-def _gradients(loss: tg.Value, *parameters: tg.Value) -> list[Any]:
+def gradients(loss: tg.Value, *parameters: tg.Value) -> list[Any]:
     for value in parameters:
         value.grad = None
     loss.backward()

@@ -193,10 +193,12 @@ def compare(
     layer-by-layer backward computes: by the name of the Value (``z2``, ``n1``), or as ``delta2``, ``d2`` or ``δ2`` for
     layer 2's weighted sums.
 
-    Where the manual gradients are wrong, ``diagnosis`` names the first node, from the end, at which they go wrong, and
-    the likely slip: what one edge carries, or every such edge, is left out, multiplied by a number, transposed,
-    replaced, or assigned instead of added. Only a slip that gives all the numbers counts; where several do, all are
-    said, and where none does, the stretch from the last Value that is proved right to the first that is wrong.
+    Where a function's gradients are wrong, ``mistakes`` are its wrong lines: a copy of it runs again under a recorder,
+    and small changes of a wrong line are tried until one is right. Of numbers alone ``diagnosis`` names the first node,
+    from the end, at which they go wrong, and the likely slip: what one edge carries, or every such edge, is left out,
+    multiplied by a number, transposed, replaced, or assigned instead of added. Only a slip that gives all the numbers
+    counts; where several do, all are said, and where none does, the stretch from the last Value that is proved right to
+    the first that is wrong.
 
     ``tolerance`` is the relative difference allowed, and ``difference_tolerance`` that to finite differences: by
     default eps**0.6 and eps**0.4 of the coarsest parameter's dtype, 4e-10 and 5e-7 in float64.

@@ -216,9 +216,13 @@ def _factors(value: ast.expr) -> list[ast.expr]:
 def _of_the_whole(value: ast.expr, scope: Scope) -> Iterator[ast.expr]:
     yield ast.UnaryOp(ast.USub(), value)
     yield transposed(value)
-    for factor in scope.factors:
+    named = [factor for factor in scope.factors if not isinstance(factor, ast.Constant | ast.UnaryOp)]
+    numbers = [factor for factor in scope.factors if isinstance(factor, ast.Constant | ast.UnaryOp)]
+    for factor in [*numbers[:2], *named, *numbers[2:]]:
         yield ast.BinOp(value, ast.Mult(), factor)
         yield ast.BinOp(value, ast.Div(), factor)
+        if factor in named:
+            yield ast.BinOp(ast.BinOp(ast.Constant(2), ast.Mult(), value), ast.Div(), factor)
     for axis, keep in itertools.product((0, 1, -1, None), (False, True)):
         keywords = [ast.keyword("axis", literal(axis))] * (axis is not None) + [
             ast.keyword("keepdims", ast.Constant(True))

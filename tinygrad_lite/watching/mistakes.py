@@ -54,7 +54,7 @@ class Mistake:
     def report(self) -> str:
         """What is wrong, what was right, and the diff, on lines of their own."""
         where = f"line {self.line}" if self.file.startswith("<") else f"{Path(self.file).name}, line {self.line}"
-        off = "" if self.off is None or self.off == math.inf else f" (off by {self.off:.1g} of its largest element)"
+        off = "" if self.off is None or self.off == math.inf else f" (off by {self.off:.2g} times its largest element)"
         times = f", {self.times} times" if self.times > 1 else ""
         read = [f"  It read right values: {', '.join(self.read)}."] if self.read else []
         shown = [f"  {line}" for line in (self.diff or self.source).splitlines()]
@@ -128,10 +128,8 @@ class _Words:
             return ""
         quantity = match.quantity
         whose = self.name(quantity.value)
-        if quantity.role == "data":
+        if not match.flows:
             return name
-        if quantity.role == "local":
-            return f"{name} (a local derivative)"
         part = "a part of the" if quantity.role in ("contribution", "partial") else "the"
         return f"{name} ({part} gradient of {whose.partition(' (')[0]}{', summed' if quantity.form else ''})"
 
