@@ -364,7 +364,7 @@ def test_an_interrupt_counts_no_parameter_that_has_not_moved(
 
     def root(x: float) -> float:
         if next(roots) == stopped + 1:  # the first is of the correction that all share
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("stopped")
         return math.sqrt(x)
 
     class Stopped(optim.Adam):
@@ -377,7 +377,7 @@ def test_an_interrupt_counts_no_parameter_that_has_not_moved(
     optimizer = Stopped(params, lr=0.1)
     for parameter in params:
         parameter.grad = np.ones(shape) if shape else 1.0
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="stopped"):
         optimizer.step()
     state = optimizer.state_dict()
     assert state["steps"] == [1] * stopped + [0] * (4 - stopped)

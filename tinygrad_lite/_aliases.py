@@ -69,7 +69,7 @@ MOVED = {
         "nan_reductions": "ops.statistics",
         "norms": "ops.norms",
         "numpy_functions": "ops.numpy_dispatch",
-        "ordering": "ops.selection ops.statistics",
+        "ordering": "ops.selection ops.statistics ops.quantiles",
         "path": "paths.path",
         "primitives": "ops.primitives",
         "products": "ops.products",

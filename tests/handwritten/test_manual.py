@@ -674,3 +674,10 @@ def test_a_script_runs_by_itself() -> None:
     assert "import" not in source
     exec(source.script(), found := {})
     np.testing.assert_array_equal(found["gradients"]["x"], [[1.0, 2.0]])
+
+
+def test_truths_that_have_a_name_are_not_negated() -> None:
+    p = Value(np.array([[-1.2, 0.0], [1.6, 0.9]]), name="p")
+    loss = (p.sum() + np.ptp(p, axis=None, keepdims=True)).sum()
+    _, gradients = manual_backprop(loss, [p]).run()
+    np.testing.assert_array_equal(gradients["p"], [[0.0, 1.0], [2.0, 1.0]])

@@ -12,6 +12,7 @@ PATHS = Path(__file__).with_name("import_paths.txt")
 """Each module before the rooms, and its public names."""
 
 INTERNAL = {
+    "tinygrad_lite.calls.modules_of",
     "tinygrad_lite.deriving.factoring.factors_of",
     "tinygrad_lite.emitting.emitted",
     "tinygrad_lite.handwriting.noted.Notebook",

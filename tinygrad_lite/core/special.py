@@ -97,8 +97,8 @@ def power_partial(x: Any, y: Any, k: int, j: int) -> Any:
 class SincPartial(Op):
     """The derivative of ``sin(πx) / (πx)`` of an order ``n``: by its series near 0, by a recurrence further out.
 
-    >>> SincPartial(2).forward(0.0) == -(math.pi**2) / 3
-    True
+    >>> round(SincPartial(2).forward(0.0), 12), round(-(math.pi**2) / 3, 12)
+    (-3.289868133696, -3.289868133696)
     """
 
     sign = "sinc⁽ⁿ⁾"

@@ -152,6 +152,8 @@ class Source(Python):
     def __init__(self, functions: Mapping[str, str] | None = None) -> None:
         self.functions = functions or {}
         self.scalar = functions is MATH
+        self.truths: set[str] = set()
+        """Names that hold truth values, which NumPy does not negate."""
 
     def number(self, x: float) -> str:
         return super().number(x).replace("np.", "math.") if self.scalar else super().number(x)
@@ -159,7 +161,8 @@ class Source(Python):
     def negative(self, operand: ast.expr) -> tuple[str, int]:
         """``-(x**2) / 2``: a formatter puts the power behind a minus sign in parentheses."""
         first = _first_factor(operand)
-        if isinstance(first, ast.Compare) and not self.scalar:  # NumPy negates no booleans
+        truth = isinstance(first, ast.Compare) or (isinstance(first, ast.Name) and first.id in self.truths)
+        if truth and not self.scalar:
             return self._written(ast.BinOp(name_of("-1.0"), ast.Mult(), operand))
         text, power = self.within(operand, PRODUCT), self.write(first)
         if isinstance(first, ast.BinOp) and isinstance(first.op, ast.Pow) and text.startswith(power):

@@ -202,11 +202,11 @@ def _fault(ways: Ways, name: str, value: Value, gradient: Any, tolerance: float)
         return NOT_GIVEN
     try:
         manual = np.asarray(raw(gradient))
-        if manual.dtype.kind not in "iuf":
-            raise TypeError
-        manual = manual.astype(float)
     except (TypeError, ValueError):
+        manual = np.array(None)
+    if manual.dtype.kind not in "iuf":
         return f"it is no number or array of numbers, but {type(gradient).__name__}"
+    manual = manual.astype(float)
     fits = manual.shape == value.shape
     row = ways.row(name, value, manual if fits else None, None if fits else Misfit(manual), False)
     if not fits:

@@ -101,6 +101,8 @@ class Page:
 
     def assign(self, target: str, value: ast.expr, comment: str = "", how: str = "=") -> None:
         """``target = value``, or with ``how`` ``+=``. What does not fit is added, or multiplied, in further lines."""
+        if isinstance(value, ast.Compare):
+            self.source.truths.add(target)
         text = f"{target} {how} {self.source.write(value)}"
         if self._fits(text):
             self.put(text, comment)

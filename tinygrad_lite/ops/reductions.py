@@ -275,8 +275,9 @@ class Norm(_Reduction):
         zero = on_constants(lambda data: data == 0, length)
         return (self.sum_over(x, x / elementary.where(zero, 1.0, length)),)
 
-    def undivided(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
-        return (self.sum_over(operands[0], operands[0]),)
+    def undivided(self, k: int, operands: Sequence[Any], out: Any) -> Chain | None:
+        """``None`` for a norm of nothing: its derivatives are 0, and no quotient."""
+        return (self.sum_over(operands[0], operands[0]),) if math.prod(shape_of(operands[0])) else None
 
 
 @dataclass(slots=True)

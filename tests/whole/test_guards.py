@@ -288,7 +288,7 @@ def test_attributes_cost_nothing_outside_of_a_capture() -> None:
     assert nn.Module.__getattribute__ is object.__getattribute__
     tg.compile(lambda x: net(x).sum())(X)
     assert nn.Module.__getattribute__ is object.__getattribute__
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError, match="division"):
         tg.compile(lambda x: net(x).sum() + 1 // 0)(X)
     assert nn.Module.__getattribute__ is object.__getattribute__
 
@@ -370,7 +370,7 @@ def test_function_and_optimizer_of_a_step_stay_the_same() -> None:
     compiled = tg.compile(lambda: (w * w).sum(), optim.SGD([w], lr=0.1))
     for attribute in ("function", "optimizer"):
         assert getattr(compiled, attribute) is not None
-        with pytest.raises(AttributeError):
+        with pytest.raises(AttributeError, match=attribute):
             setattr(compiled, attribute, None)
 
 
@@ -418,5 +418,5 @@ def test_verify_finds_what_no_guard_sees(change: Any, monkeypatch: pytest.Monkey
     compiled()
     compiled.verify()
     change(net)
-    with pytest.raises(DifferentGradientsError):
+    with pytest.raises(DifferentGradientsError, match=r"^verify: "):
         compiled.verify()
