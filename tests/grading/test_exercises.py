@@ -66,6 +66,13 @@ def test_names_of_many_styles() -> None:
     assert report.notes == ("Not asked for: q.",)
 
 
+class Tensor:
+    """What NumPy cannot read, like a tensor of PyTorch that requires a gradient."""
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise RuntimeError("call detach() first")
+
+
 def test_what_is_wrong_is_said() -> None:
     one = EXERCISES["xor"]
 
@@ -75,6 +82,7 @@ def test_what_is_wrong_is_said() -> None:
         nan[1] = np.nan
         return {
             "z2": right["z2"].T, "w2": "many", "b2": nan, "a1": right["a1"][0], "w1": right["w1"] + 1e-3, "b1": None,
+            "z1": Tensor(),
         }  # fmt: skip
 
     reasons = {verdict.name: verdict.reason for verdict in one.check(wrong).verdicts}
@@ -83,7 +91,8 @@ def test_what_is_wrong_is_said() -> None:
     assert reasons["b2"].startswith("b2[1] is nan, right is ")
     assert reasons["a1"] == "it has shape (5,), not (4, 5)"
     assert reasons["w1"].startswith("w1[")
-    assert reasons["z1"] == reasons["b1"] == "not given"
+    assert reasons["z1"] == "it is no number or array of numbers, but Tensor"
+    assert reasons["b1"] == "not given"
 
 
 def test_wrong_lines_are_named(capsys: Any) -> None:

@@ -202,7 +202,7 @@ def _fault(ways: Ways, name: str, value: Value, gradient: Any, tolerance: float)
         return NOT_GIVEN
     try:
         manual = np.asarray(raw(gradient))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):  # a ragged list; a tensor of PyTorch that requires a gradient
         manual = np.array(None)
     if manual.dtype.kind not in "iuf":
         return f"it is no number or array of numbers, but {type(gradient).__name__}"
