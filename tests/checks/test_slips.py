@@ -78,6 +78,26 @@ def test_what_right_gradients_prove_shortens_the_stretch() -> None:
     assert "from 'L'" in diagnosed(loss, given, close(given))[0]
 
 
+@pytest.mark.parametrize(
+    ("slips", "texts"),
+    [
+        (("db3 mean", "tanh' 1 - n"), ("passes to 'b3' is 5 times too small", "the factor of 'a2'")),
+        (("sign of dW2", "db1 mean"), ("with respect to 'W2' is wrong", "passes to 'b1' is 5 times too small")),
+        (("db3 mean", "W2 not transposed"), ("passes to 'b3' is 5 times too small", "the matrix between")),
+    ],
+)
+def test_two_slips_that_give_all_the_numbers_together(slips: tuple[str, str], texts: tuple[str, str]) -> None:
+    (loss, right), (_, first), (_, second) = (planted.mlp(slip) for slip in ("", *slips))
+    values = values_of(loss)
+    theirs = {name: g for name, g in first.items() if not np.allclose(g, right[name])}  # a leaf, as the slip is at one
+    gradients = second | theirs
+    given = {values[name]: g for name, g in gradients.items()}
+    sentence = diagnosed(loss, given, close(given))[1]
+    assert sentence.startswith("two slips together give the numbers: ")
+    for text in texts:
+        assert text in sentence
+
+
 def test_a_right_gradient_that_could_not_tell_proves_nothing() -> None:
     """Whatever goes by way of the variance adds nothing to the gradient of the mean."""
     w, v = Value(np.random.default_rng(0).normal(size=(3, 4)), name="w"), np.random.default_rng(1).normal(size=(5, 4))

@@ -8,24 +8,24 @@ number.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..core.value import Value, describe
-from .evidence import CLOSE, Closeness, Evidence, first_wrong, last_right
+from .evidence import CLOSE, Closeness, Evidence, Graph, first_wrong, last_right
 from .factors import batch_sizes, common_factor, counted, factor_of, factor_text
 from .groups import Group, called, groups
-from .slips import Kind, assigned_terms, kinds, repeated_indices, softmax_slips
+from .slips import Kind, assigned_terms, kinds, repeated_indices, softmax_slips, times
 
 __all__ = ["Slip", "diagnosed", "explanations", "find_slip"]
 
-_WORK, _WORK_AFTER = 1_500_000, 150_000
+_WORK, _WORK_AFTER = 600_000, 150_000
 """The most edges that are pulled through in all attempts, and after one that explains the numbers."""
 
-_OTHERS_NAMED, _ANY = 2, 2
+_OTHERS_NAMED, _FIRST_TRIED, _ANY = 2, 3, 2
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,21 @@ class Slip:
     """A slip that explains wrong gradients, and the first node, from the end, where it was made.
 
     ``meaning`` tells how much the text says: 0 for a slip with a name, 1 for a factor that is a number of the problem,
-    2 for any other factor. One array alone may be any multiple of what it should be.
+    2 for any other factor. One array alone may be any multiple of what it should be. ``changed`` are the edges of the
+    graph as somebody who makes the slip takes them, where it is a slip of edges.
     """
 
     text: str
     node: Value
     meaning: int = 0
+    changed: Graph | None = None
 
 
 def diagnosed(loss: Value, manual: Mapping[Value, Any], close: Closeness) -> tuple[str, ...]:
     """Sentences about wrong gradients: where they go wrong first, the likely slip, and others that fit as well.
 
-    Where no slip gives the numbers, the stretch from the last Value that is proved right to the first that is wrong.
+    Where no slip gives the numbers, two that do together, or the stretch from the last Value that is proved right to
+    the first that is wrong.
     """
     close = replace(close, relative=max(close.relative, 1e-12))  # the same sums in another order differ by less
     evidence = Evidence(loss, manual, close)
@@ -52,15 +55,43 @@ def diagnosed(loss: Value, manual: Mapping[Value, Any], close: Closeness) -> tup
         return ("only elements much smaller than the largest of their array are wrong, which no slip explains",)
     found = explanations(evidence)
     if not found:
-        return _stretch(evidence)
+        return _two_slips(evidence) or _stretch(evidence)
     slip, *others = found
     sentences = [f"first wrong at {describe(slip.node)}, coming from the end", f"the likely slip: {slip.text}"]
+    return (*sentences, *_as_well(evidence, others))
+
+
+def _as_well(evidence: Evidence, others: Sequence[Slip]) -> Iterator[str]:
+    """A sentence about other slips that give the same numbers, if there are any."""
     if others:
         more = len(others) - _OTHERS_NAMED
         texts = [other.text for other in others[:_OTHERS_NAMED]]
         rest = f"; and {more} more {_way(evidence)}" if more > 0 else ""
-        sentences.append(f"the numbers fit as well: {'; '.join(texts)}{rest}")
-    return tuple(sentences)
+        yield f"the numbers fit as well: {'; '.join(texts)}{rest}"
+
+
+def _two_slips(evidence: Evidence) -> tuple[str, ...]:
+    """Sentences about a slip that explains the first wrong gradient, and one that explains the rest once it is made."""
+    first = first_wrong(evidence)
+    if len(evidence.wrong) < 2 or first is None:
+        return ()
+    others = set(evidence.wrong) - {first}
+    alone = {value: m for value, m in evidence.manual.items() if value not in others}
+    pairs: list[tuple[Slip, list[Slip]]] = []
+    for slip in explanations(Evidence(evidence.end, alone, evidence.close))[:_FIRST_TRIED]:
+        if slip.changed is None or slip.meaning == _ANY:
+            continue
+        seconds = explanations(Evidence(evidence.end, evidence.manual, evidence.close, slip.changed))
+        if seconds and seconds[0].meaning < _ANY:
+            pairs.append((slip, seconds))
+    if not pairs:
+        return ()
+    slip, (second, *alike) = pairs[0]
+    return (
+        f"first wrong at {describe(slip.node)}, coming from the end",
+        f"two slips together give the numbers: {slip.text}; and {second.text}",
+        *_as_well(evidence, [*(one for one, _ in pairs[1:]), *alike]),
+    )
 
 
 def _way(evidence: Evidence) -> str:
@@ -103,7 +134,7 @@ def explanations(evidence: Evidence) -> list[Slip]:
     if scaled is not None and not scaled.meaning:
         return [scaled]
     found = [
-        Slip(text, node)
+        Slip(text, node, changed=changed)
         for special in (softmax_slips, repeated_indices, assigned_terms)
         for node, text, changed in special(evidence.graph)
         if evidence.may_explain(changed) and evidence.explained(changed)
@@ -153,9 +184,9 @@ def _attempt(evidence: Evidence, kind: Kind | None, group: Group, rank: float) -
     """The slip, if it explains the numbers, and its rank among all."""
     node = group.edges[0].node
     if kind is not None:
-        if not evidence.explained(group.changed(evidence.graph, kind.change)):
-            return None, rank
-        return Slip(kind.text.format(**group.names), node), rank
+        changed = group.changed(evidence.graph, kind.change)
+        explained = evidence.explained(changed)
+        return Slip(kind.text.format(**group.names), node, changed=changed) if explained else None, rank
     numbers = [sign * n for n in (2.0, 0.5, *_sizes(evidence)) for sign in (1, -1)]
     factor = factor_of(evidence, group, [0.0, -1.0, *numbers])
     if factor is None:
@@ -163,7 +194,8 @@ def _attempt(evidence: Evidence, kind: Kind | None, group: Group, rank: float) -
     text, meaning = factor_text(evidence, group, factor)
     if meaning == _ANY and sum(value.size for value in evidence.wrong) < 2:
         return None, rank  # one number alone is always some multiple of what it should be
-    return Slip(text.format(**group.names), node, meaning), rank if factor in (0.0, -1.0) else 100
+    changed = group.changed(evidence.graph, times(factor))
+    return Slip(text.format(**group.names), node, meaning, changed), rank if factor in (0.0, -1.0) else 100
 
 
 def _sizes(evidence: Evidence) -> list[float]:

@@ -61,21 +61,25 @@ class Closeness:
 
 
 CLOSE = Closeness()
-_TRIED_AT_MOST = 500
+_TRIED_AT_MOST, _WORK = 500, 200_000
 
 
 class Evidence:
     """Gradients made by hand beside the graph and the right gradients.
 
-    ``wrong`` are the Values with a wrong gradient, ``proved`` those whose cotangent a right gradient proves right.
+    ``changed`` are edges to take instead of the graph's own, of a slip that is known. ``wrong`` are the Values with a
+    wrong gradient, ``proved`` those whose cotangent a right gradient proves right.
     """
 
-    def __init__(self, end: Value, manual: Mapping[Value, Any], close: Closeness = CLOSE) -> None:
+    def __init__(
+        self, end: Value, manual: Mapping[Value, Any], close: Closeness = CLOSE, changed: Graph | None = None
+    ) -> None:
         self.end, self.manual, self.close = end, manual, close
         with np.errstate(all="ignore"):  # a derivative that overflows is inf, as in backward
             self.graph: Graph = {
                 node: [Edge(node, *edge) for edge in chains(node)] for node in reversed(topological(end))
             }
+        self.graph |= changed or {}
         self._order = list(reversed(self.graph))
         self.right = self.swept({})
         self.wrong = [value for value, m in manual.items() if not close.of(m, self.right.get(value, 0.0), value)]
@@ -123,7 +127,7 @@ class Evidence:
         """
         rng, found = np.random.default_rng(0), set[Value]()
         edges = [edge for edge in self.edges if edge.operand in self.proved and self._reached.get(edge.operand)]
-        for edge in edges[:_TRIED_AT_MOST]:
+        for edge in edges[: min(_TRIED_AT_MOST, _WORK // (1 + len(self.edges)))]:
             other = Scale(rng.uniform(0.5, 2.0, edge.node.shape), edge.node.ndim)
             chains_ = [e._replace(chain=(other, *e.chain)) if e is edge else e for e in self.graph[edge.node]]
             moved = self.swept({edge.node: chains_})
