@@ -25,7 +25,7 @@ from tests.watching.networks import (
     mlp,
     tied,
 )
-from tests.watching.test_styles import LAYERS
+from tests.whole.test_styles import LAYERS
 from tinygrad_lite.watching import finding, repairs, search
 from tinygrad_lite.watching.running import NotWatchedError
 
