@@ -140,6 +140,21 @@ def test_what_is_no_slip_is_not_explained(seed: int, rng: np.random.Generator) -
     assert ["from 'z2'", "from 'z1'", "from 'a1'", "from"][seed] in where
 
 
+def test_factors_are_named_in_float32_too() -> None:
+    rng = np.random.default_rng(0)
+    w, b, v = (
+        Value(rng.normal(size=s).astype(np.float32), name=n) for n, s in (("w", (3, 4)), ("b", 4), ("v", (4, 2)))
+    )
+    z = rng.normal(size=(5, 3)).astype(np.float32) @ w + b
+    y = z.tanh() @ v
+    planted.named(z=z, y=y)
+    loss = (y * y).sum()
+    loss.backward()
+    manual = {"w": w.grad, "b": b.grad / np.float32(5), "v": v.grad}
+    found = tg.compare(loss, manual=manual, numerical=False).diagnosis
+    assert "what 'z' passes to 'b' is 5 times too small" in found[1], found
+
+
 def test_a_gradient_given_wrong_from_which_right_ones_came() -> None:
     loss, gradients = planted.mlp("")
     values = values_of(loss)

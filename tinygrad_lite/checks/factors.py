@@ -35,7 +35,7 @@ def factor_of(evidence: Evidence, group: Group, numbers: Iterable[float]) -> flo
         candidates += [*numbers, *_ratios(evidence)]
     tried: set[float] = set()
     for factor in candidates:
-        factor = _tidy(factor)
+        factor = _tidy(factor, max(evidence.close.relative, 1e-9))
         if factor in tried or not math.isfinite(factor) or abs(factor - 1) < 1e-12:
             continue
         tried.add(factor)
@@ -68,12 +68,13 @@ def _ratios(evidence: Evidence) -> Iterator[float]:
             yield float(np.sum(np.asarray(evidence.manual[value], float) * scaled) / np.sum(right * scaled))
 
 
-def _tidy(factor: float) -> float:
+def _tidy(factor: float, relative: float) -> float:
     """The small fraction that a factor is but for rounding, or the factor."""
     if not math.isfinite(factor) or abs(factor) > 1e6:
         return factor
-    near = float(Fraction(factor).limit_denominator(4096))
-    return near if abs(factor - near) < 1e-9 * max(abs(factor), 1e-3) else factor
+    largest = min(4096, int(0.5 * relative**-0.5))  # fractions of larger numbers stand closer than it can tell
+    near = float(Fraction(factor).limit_denominator(max(largest, 1)))
+    return near if abs(factor - near) < relative * max(abs(factor), 1e-3) else factor
 
 
 # ---- the name of a factor
