@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,7 +21,7 @@ from tinygrad_lite.core.elementwise import Elementwise
 from tinygrad_lite.core.maps import Scale
 from tinygrad_lite.handwritten import manual
 from tinygrad_lite.ops.registry import STRUCTURED
-from tools.fuzz import __main__ as command
+from tools.fuzz import running as command
 from tools.fuzz.calls import LOSSES
 from tools.fuzz.generator import draw
 from tools.fuzz.judging import Failure, IllConditioned, judged
@@ -184,3 +186,11 @@ def test_an_error_of_eager_is_a_failure_too(monkeypatch: pytest.MonkeyPatch) -> 
     failure = judged(program, ["compiled"])
     assert failure is not None
     assert (failure.way, failure.kind) == ("eager", "AttributeError")
+
+
+def test_processes_of_their_own() -> None:
+    arguments = ["--minutes", "0", "--jobs", "1", "--seed", "0", "--ways", next(iter(WAYS))]
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.fuzz", *arguments], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert "1, 'failures': 0" in done.stdout
