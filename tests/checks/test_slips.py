@@ -140,6 +140,19 @@ def test_what_is_no_slip_is_not_explained(seed: int, rng: np.random.Generator) -
     assert ["from 'z2'", "from 'z1'", "from 'a1'", "from"][seed] in where
 
 
+def test_a_gradient_that_is_only_rounding_proves_nothing() -> None:
+    """The gradient of a bias before a batch norm is 0 whatever comes from the end."""
+    rng = np.random.default_rng(0)
+    w, b = Value(rng.normal(size=(3, 4)), name="w"), Value(rng.normal(size=4), name="b")
+    h = rng.normal(size=(5, 3)) @ w + b
+    d = h - h.mean(axis=0)
+    loss = ((d / np.sqrt((d * d).mean(axis=0) + 0.1)) * rng.normal(size=(5, 4))).sum()
+    planted.named(h=h, d=d, L=loss)
+    loss.backward()
+    given = {w: w.grad * rng.uniform(0.5, 2.0, size=(3, 4)), b: b.grad}
+    assert "from 'L'" in diagnosed(loss, given, close(given))[0]
+
+
 def test_factors_are_named_in_float32_too() -> None:
     rng = np.random.default_rng(0)
     w, b, v = (
