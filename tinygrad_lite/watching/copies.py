@@ -29,6 +29,8 @@ def fresh(
     made = value
     if isinstance(value, FunctionType | type):
         return own(value)
+    if isinstance(value, ModuleType):
+        return value
     if isinstance(value, np.ndarray):
         made = memo[id(value)] = value.copy()
     elif hasattr(value, "detach") and hasattr(value, "clone"):  # a tensor of PyTorch
@@ -54,6 +56,6 @@ def fresh(
 
 def _is_an_object(value: Any) -> bool:
     """Whether it is an instance of a class of the user's, with attributes of its own."""
-    if isinstance(value, ModuleType) or not isinstance(getattr(value, "__dict__", None), dict):
+    if not isinstance(getattr(value, "__dict__", None), dict):
         return False
     return type(value).__module__.partition(".")[0] not in _LIBRARIES
