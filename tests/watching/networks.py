@@ -16,7 +16,7 @@ import numpy as np
 import tinygrad_lite as tg
 from tinygrad_lite.checks.by_hand import called
 from tinygrad_lite.watching.mistakes import Mistake
-from tinygrad_lite.watching.search import find_mistakes
+from tinygrad_lite.watching.search import MOST_SECONDS, find_mistakes
 
 _numbers = count()
 
@@ -40,8 +40,9 @@ class Network:
         made: Callable[..., Any] = names["backward"]
         return made
 
-    def mistakes(self, source: str) -> tuple[Mistake, ...]:
-        return find_mistakes(self.loss, self.function(source), self.call, self.parameters, dict)
+    def mistakes(self, source: str, seconds: float = MOST_SECONDS) -> tuple[Mistake, ...]:
+        function = self.function(source)
+        return find_mistakes(self.loss, function, self.call, self.parameters, dict, seconds=seconds)
 
     def right(self, source: str) -> bool:
         """Whether a program computes the gradients of autodiff."""

@@ -187,9 +187,14 @@ def test_a_function_that_raises_the_second_time_is_a_note() -> None:
     assert any("once is enough" in note for note in comparison.notes)
 
 
-def test_a_search_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "MOST_SECONDS", 0.0)
+def test_a_search_ends_in_time() -> None:
     with pytest.raises(NotWatchedError, match="too much"):
+        mlp().mistakes(MLP.replace("2 * (z2", "(z2"), seconds=-1.0)
+
+
+def test_a_graph_that_is_too_large_is_not_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "MOST_ELEMENTS", 100)
+    with pytest.raises(NotWatchedError, match="too many elements"):
         mlp().mistakes(MLP.replace("2 * (z2", "(z2"))
 
 
@@ -309,13 +314,12 @@ def test_without_a_part_of_the_finder_mistakes_are_missed(
 ) -> None:
     made, source = PROGRAMS[network]
 
-    def found() -> list[tuple[int, bool]]:
-        return [(one.line, bool(one.suggestion)) for one in made().mistakes(source.replace(old, new, 1))]
+    def found(seconds: float = 10.0) -> list[tuple[int, bool]]:
+        return [(one.line, bool(one.suggestion)) for one in made().mistakes(source.replace(old, new, 1), seconds)]
 
     assert found() == [(line_of(source, old), True)]
-    monkeypatch.setattr(search, "MOST_SECONDS", 1.0)
     monkeypatch.setattr(where, name, fault)
-    assert found() != [(line_of(source, old), True)]
+    assert found(1.0) != [(line_of(source, old), True)]
 
 
 def test_an_infinite_factor_is_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable
 from types import FunctionType, ModuleType
@@ -47,10 +48,11 @@ def fresh(
         elif type(value) is set:
             made = memo[id(value)] = set(value)
         elif _is_an_object(value):
-            made = memo[id(value)] = copy.copy(value)
-            if (its := own(type(value))) is not type(value):
-                made.__class__ = its
-            vars(made).update((name, fresh(item, own, memo, depth + 1)) for name, item in vars(value).items())
+            with contextlib.suppress(TypeError):  # a lock, a file
+                made = memo[id(value)] = copy.copy(value)
+                if (its := own(type(value))) is not type(value):
+                    made.__class__ = its
+                vars(made).update((name, fresh(item, own, memo, depth + 1)) for name, item in vars(value).items())
     return made
 
 

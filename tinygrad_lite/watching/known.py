@@ -99,6 +99,8 @@ class Known:
                 self._by_name.setdefault(value.name, value)
         self._forms: dict[int, list[tuple[Quantity, bool, Any]]] = defaultdict(list)
         self._units: dict[int, Any] = {}
+        self._numbers: Any = None
+        self._noises: dict[int, list[tuple[Quantity, bool, Any]]] = {}
         self._seen: dict[bytes, list[Match]] = {}
         for quantity in self._quantities():
             self._add(quantity)
@@ -137,13 +139,26 @@ class Known:
             return []
         if flat.size not in self._units:
             self._units[flat.size] = _normalised(np.stack([form for _, _, form in forms]))
-        norm = np.linalg.norm(flat)
+            self._noises[flat.size] = [form for form in forms if np.max(np.abs(form[2])) <= form[0].rounding]
         found = []
-        if norm:
-            alike = np.abs(self._units[flat.size] @ (flat / norm)) > 1.0 - max(1e-9, self.tolerance)
-            found = [m for k in np.flatnonzero(alike) if (m := self._match(flat, *forms[k])) is not None]
-        found += [m for form in forms if form[0].rounding and (m := self._noise(flat, *form)) is not None]
+        if flat.any():
+            alike = np.flatnonzero(self._alike(flat, forms))
+            found = [m for k in alike if (m := self._match(flat, *forms[k])) is not None]
+        found += [m for form in self._noises[flat.size] if (m := self._noise(flat, *form)) is not None]
         return sorted(found, key=_preference)
+
+    def _alike(self, flat: Any, forms: Sequence[tuple[Quantity, bool, Any]]) -> Any:
+        """Which forms an array may be a multiple of. Numbers all are, so those must be so by a likely factor."""
+        if flat.size > 1:
+            return np.abs(self._units[flat.size] @ (flat / np.linalg.norm(flat))) > 1.0 - max(1e-9, self.tolerance)
+        if self._numbers is None:
+            self._numbers = np.array([form[0] for _, _, form in forms])
+        factors = np.sort([1.0, *self.factors])
+        with np.errstate(all="ignore"):
+            ratios = flat[0] / self._numbers
+            k = np.clip(np.searchsorted(factors, ratios), 1, len(factors) - 1)
+            off = np.minimum(np.abs(factors[k] - ratios), np.abs(factors[k - 1] - ratios))
+            return off <= 2.0 * self.tolerance * np.abs(ratios)
 
     def _match(self, flat: Any, quantity: Quantity, transposed: bool, form: Any) -> Match | None:
         factor = float(flat @ form) / float(form @ form)
@@ -159,7 +174,7 @@ class Known:
 
     def _noise(self, flat: Any, quantity: Quantity, transposed: bool, form: Any) -> Match | None:
         """A gradient that is zero but for rounding, computed in another order."""
-        if np.max(np.abs(form)) > quantity.rounding or np.max(np.abs(flat)) > quantity.rounding:
+        if np.max(np.abs(flat)) > quantity.rounding:
             return None
         return Match(quantity, 1.0, transposed, True)
 

@@ -32,6 +32,7 @@ class Reading:
         self._tainted: dict[Step, bool] = {}
         self._cleared: set[Step] = set()
         for step in self.recorder.steps:
+            self.recorder.check_time()
             matches = self.matches(step)
             self._tainted[step] = bool(matches) or any(self._tainted[i] for i in step.inputs)
         self._sums: dict[Step, Value] = {}

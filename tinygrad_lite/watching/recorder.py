@@ -121,8 +121,7 @@ class Recorder:
     def at(self, unit: int) -> None:
         occurrence = self._ran[unit]
         self._ran[unit] += 1
-        if time.thread_time() > self.deadline:
-            raise TooLongError
+        self.check_time()
         visit = self.visits.get((unit, occurrence))
         if visit is not None:
             visit(sys._getframe(1))
@@ -184,6 +183,11 @@ class Recorder:
         inputs = self._steps_of((whose, value), unit)
         whose[index] = _IN_PLACE[op](whose[index], value)
         self._after_augmenting(unit, whose, True, inputs)
+
+    def check_time(self) -> None:
+        """Raise ``TooLongError`` after the deadline."""
+        if time.thread_time() > self.deadline:
+            raise TooLongError
 
     def step_of(self, value: Any) -> Step | None:
         """The step that left an object, if one did."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.graph import ancestors
 from ..core.value import Value
 from .finding import Finder, Finding
 from .known import Known
@@ -32,6 +33,7 @@ __all__ = ["NotWatchedError", "find_mistakes"]
 
 MOST_MISTAKES = 20
 MOST_RUNS = 100
+MOST_ELEMENTS = 5_000_000
 MOST_OF_ONE_LINE = 4
 MOST_SECONDS = 10.0
 """Of the time of the thread that a search takes."""
@@ -94,6 +96,8 @@ class _Search:
         seconds: float,
     ) -> None:
         self.deadline = time.thread_time() + seconds
+        if sum(value.size for value in ancestors(loss)) > MOST_ELEMENTS:
+            raise NotWatchedError("the graph has too many elements")
         self.known = Known(loss, tolerance)
         self.program: Program = Program(function)
         self.function, self.call, self.wanted, self.results = function, call, wanted, results
