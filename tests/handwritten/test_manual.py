@@ -681,3 +681,6 @@ def test_truths_that_have_a_name_are_not_negated() -> None:
     loss = (p.sum() + np.ptp(p, axis=None, keepdims=True)).sum()
     _, gradients = manual_backprop(loss, [p]).run()
     np.testing.assert_array_equal(gradients["p"], [[0.0, 1.0], [2.0, 1.0]])
+    q = Value(np.array([[1.0]]), name="q")
+    _, gradients = manual_backprop(tg.nan_to_num(tg.arctan2(np.array([[1.0]]), q), nan=-1.0).sum(), [q]).run()
+    np.testing.assert_array_equal(gradients["q"], [[-0.5]])
