@@ -97,6 +97,7 @@ class Known:
         for value in (*self.values, *self.cotangents):
             if value.name is not None:
                 self._by_name.setdefault(value.name, value)
+        self._by_plain_name = {_plain(name): value for name, value in reversed(self._by_name.items())}
         self._forms: dict[int, list[tuple[Quantity, bool, Any]]] = defaultdict(list)
         self._units: dict[int, Any] = {}
         self._numbers: Any = None
@@ -118,10 +119,8 @@ class Known:
 
     def named(self, name: str) -> Value | None:
         """The Value of this name, however its index is written."""
-        plain = re.sub(r"[_\[\], ]", "", name)
-        if name in self._by_name:
-            return self._by_name[name]
-        return next((value for own, value in self._by_name.items() if re.sub(r"[_\[\], ]", "", own) == plain), None)
+        found = self._by_name.get(name)
+        return self._by_plain_name.get(_plain(name)) if found is None else found
 
     # ---- recognising
 
@@ -270,6 +269,11 @@ class Known:
             *(float(v.size) for v in self.values),
         }
         return {sign * n for n in whole for sign in (1.0, -1.0)} | {sign / n for n in whole for sign in (1.0, -1.0)}
+
+
+def _plain(name: str) -> str:
+    """A name without what may be written in several ways in an index."""
+    return re.sub(r"[_\[\], ]", "", name)
 
 
 def trivial(array: Any) -> bool:

@@ -6,6 +6,7 @@ it is.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -35,6 +36,9 @@ class Reading:
             self.recorder.check_time()
             matches = self.matches(step)
             self._tainted[step] = bool(matches) or any(self._tainted[i] for i in step.inputs)
+        self._inside: dict[Occurrence, list[Step]] = defaultdict(list)
+        for step in self.recorder.steps:
+            self._inside[step.unit, step.occurrence].append(step)
         self._sums: dict[Step, Value] = {}
         for step in self.recorder.steps:
             self._note_sum(step)
@@ -141,6 +145,6 @@ class Reading:
 
     def inputs_of(self, where: Occurrence) -> Iterable[Step]:
         """What a unit read."""
-        inside = [s for s in self.recorder.steps if (s.unit, s.occurrence) == where]
+        inside = self._inside[where]
         own = set(inside)
         return list(dict.fromkeys(i for s in inside for i in s.inputs if i not in own))
