@@ -82,3 +82,14 @@ def test_a_backprop_that_returns_its_loss_too(layers: Any) -> None:
     a = Value(np.ones((1, 2)), name="A")
     with pytest.raises(ArgumentError, match=re.escape("A[0,0]: give the gradient of the whole array as 'A'")):
         tg.compare(a.sum(), manual={"A[0,0]": 1.0})
+
+
+def test_a_function_may_change_what_it_is_given() -> None:
+    w = Value([1.0, 2.0, 3.0], name="w")
+
+    def doubled(w: Any) -> Any:
+        w *= 2
+        return {"w": w}
+
+    assert tg.compare((w * w).sum(), manual=doubled, wrt=[w], numerical=False)
+    assert w.data.tolist() == [1.0, 2.0, 3.0]

@@ -7,6 +7,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,7 +136,11 @@ def _check_names(parameters: Mapping[str, Value], missing: Iterable[str], unknow
 
 
 def called(manual: Callable[..., Any], data: dict[str, Any]) -> Any:
-    """The gradients that a function returns, given the parameters' data by name or in one dict."""
+    """The gradients that a function returns, given the parameters' data by name or in one dict.
+
+    It is given copies, which it may change in place.
+    """
+    data = deepcopy(data)
     taken = inspect.signature(manual).parameters.values()
     asked = [p for p in taken if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     unknown = [p.name for p in asked if p.name not in data]
