@@ -169,6 +169,7 @@ class _Check:
         rough = allowed.difference if self.difference_tolerance is None else self.difference_tolerance
         jacobians = {mode: blocks(self.call, mode) for mode in modes}
         starts = range(len(self.call.starts))
+        self.near: dict[tuple[int, Index], list[Any]] = {}
         self.slopes = [self._differences(k, rough) for k in starts]
         steps = [self._steps(k) for k in starts]
         for mode, jacobian in jacobians.items():
@@ -246,6 +247,14 @@ class _Check:
         found = [np.ravel(x.data) for x in self._evaluated(k, index, to)]
         return np.concatenate([np.zeros(0), *found])
 
+    def _near(self, k: int, index: Index) -> list[Any]:
+        """All results at the point, at a distance to both sides, and at a thousandth of it; evaluated once."""
+        if (k, index) not in self.near:
+            point = float(np.asarray(self.call.starts[k][1].data)[index])
+            h = 1e-5 * max(1.0, abs(point))  # a jump is told from a slope by distances of h and of a thousandth of it
+            self.near[k, index] = [self._moved(k, index, point + t) for t in (0.0, -h, h, -1e-3 * h, 1e-3 * h)]
+        return self.near[k, index]
+
     def _wrong(
         self, jacobian: Any, k: int, found: Mapping[Index, list[Slope]], how: str, relative: float
     ) -> list[tuple[float, str, Entry]]:
@@ -301,9 +310,7 @@ class _Check:
         shape = self.call.ends[e][1].shape
         first = sum(end.size for _, end in self.call.ends[:e])
         position = first + (int(np.ravel_multi_index(out, shape)) if shape else 0)
-        point = float(np.asarray(self.call.starts[k][1].data)[index])
-        h = 1e-5 * max(1.0, abs(point))  # a jump is told from a slope by distances of h and of a thousandth of it
-        here, *beside = (float(self._moved(k, index, point + t)[position]) for t in (0.0, -h, h, -1e-3 * h, 1e-3 * h))
+        here, *beside = (float(results[position]) for results in self._near(k, index))
         far, near = (max(abs(x - here) for x in two) for two in (beside[:2], beside[2:]))
         largest = max(map(abs, [here, *beside]))
         if near > 0.5 * far and near > 1e-8 * largest:  # without a jump it moves a thousandth as far
