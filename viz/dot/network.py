@@ -58,7 +58,7 @@ def network_digraph(scene: NetworkScene) -> graphviz.Digraph:
     for bias in scene.biases:
         _write_bias(digraph, bias, layout, scene, radius)
     if scene.cost is not None:
-        _write_cost(digraph, scene, scene.cost, layout)
+        _write_cost(digraph, scene, scene.cost, layout, largest)
     _write_legend(digraph, scene, layout)
     return digraph
 
@@ -192,7 +192,7 @@ def _write_bias(digraph: graphviz.Digraph, bias: Bias, layout: Layout, scene: Ne
     add_edge(digraph, (id, _neuron_id(bias.layer, bias.target)), f"{id}-line", "bias", note, **line)
 
 
-def _write_cost(digraph: graphviz.Digraph, scene: NetworkScene, cost: Cost, layout: Layout) -> None:
+def _write_cost(digraph: graphviz.Digraph, scene: NetworkScene, cost: Cost, layout: Layout, largest: float) -> None:
     label = rf"{escape_label(cost.name, limit=NAME)}\n{number(cost.value)}"
     looks = {"shape": "box", "style": "rounded,filled", "margin": "0.1,0.05", "width": "0.4", "height": "0.4"}
     looks |= {"color": PATH, "penwidth": "2.5"} if scene.count else {"color": INK, "penwidth": "1"}
@@ -202,7 +202,7 @@ def _write_cost(digraph: graphviz.Digraph, scene: NetworkScene, cost: Cost, layo
     for neuron, share, paths, total in zip(outputs, cost.shares, cost.paths, cost.totals, strict=True):
         note = tip(f"{neuron.name} to {cost.name}", _share_note(share, paths, total))
         plain = "cost", {"color": FAINT, "penwidth": "0.8"}
-        kind, line = ("cost path", flow_stroke(PATH, share, total, _largest(scene))) if paths else plain
+        kind, line = ("cost path", flow_stroke(PATH, share, total, largest)) if paths else plain
         ends = _neuron_id(neuron.layer, neuron.index), "cost"
         add_edge(digraph, ends, f"cost-{neuron.index}", kind, note, **line)
 
