@@ -6,7 +6,6 @@ own. An array that is changed in place gets a new step, and so do the arrays tha
 
 from __future__ import annotations
 
-import ast
 import math
 import operator
 import sys
@@ -145,23 +144,18 @@ class Recorder:
         return self._called(operation, function, arguments, arguments, named)
 
     def unit(self, unit: int, value: Any) -> Any:
-        occurrence = unit, max(self._ran[unit] - 1, 0)
-        if (occurrence in self.overrides and self.script.units[unit].target is None) or (
-            occurrence in self.overrides and not self._stored_in_place(unit)
-        ):
+        occurrence = self._occurrence(unit)
+        if occurrence in self.overrides and self.script.units[unit].array is None:
             value = _like(value, self.overrides[occurrence])
         step = self._step_of(value, unit)
         if step is not None:
-            self.left[occurrence] = step
-            name = self.script.units[unit].name
-            if name is not None:
-                step.names.setdefault(name, (unit, max(self._ran[unit] - 1, 0)))
+            self._leave(unit, step)
         return value
 
     def bound(self, unit: int, name: str, value: Any) -> None:
         step = self._step_of(value, unit)
         if step is not None:
-            step.names.setdefault(name, (unit, max(self._ran[unit] - 1, 0)))
+            step.names.setdefault(name, self._occurrence(unit))
 
     def changed(self, unit: int, whose: Any) -> None:
         """An item of ``whose`` was assigned."""
@@ -195,13 +189,19 @@ class Recorder:
 
     # ---- steps
 
-    def _stored_in_place(self, unit: int) -> bool:
-        """Whether the unit assigns an item of an array, which is whole only afterwards."""
-        target = self.script.units[unit].target
-        return isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Constant)
+    def _occurrence(self, unit: int) -> Occurrence:
+        """The run of a unit that is going on."""
+        return unit, max(self._ran[unit] - 1, 0)
+
+    def _leave(self, unit: int, step: Step) -> None:
+        """Note what a unit left, under the name that it gives."""
+        self.left[self._occurrence(unit)] = step
+        name = self.script.units[unit].name
+        if name is not None:
+            step.names.setdefault(name, self._occurrence(unit))
 
     def _after_augmenting(self, unit: int, made: Any, in_place: bool, inputs: tuple[Step, ...]) -> Any:
-        occurrence = unit, max(self._ran[unit] - 1, 0)
+        occurrence = self._occurrence(unit)
         if occurrence in self.overrides:
             override = self.overrides[occurrence]
             if in_place and isinstance(made, np.ndarray):
@@ -211,10 +211,7 @@ class Recorder:
         numbers = numbers_of(made)
         if numbers is not None:
             step = self._new(unit, numbers, inputs, made, in_place)
-            self.left[occurrence] = step
-            name = self.script.units[unit].name
-            if name is not None:
-                step.names.setdefault(name, (unit, max(self._ran[unit] - 1, 0)))
+            self._leave(unit, step)
             if in_place:
                 self._tell_bases(unit, made, step)
         return made
@@ -255,7 +252,7 @@ class Recorder:
         return made
 
     def _changed_in_place(self, unit: int, array: Any, inputs: tuple[Step, ...]) -> None:
-        occurrence = unit, max(self._ran[unit] - 1, 0)
+        occurrence = self._occurrence(unit)
         if occurrence in self.overrides and isinstance(array, np.ndarray):
             array[...] = self.overrides[occurrence]
         numbers = numbers_of(array)
@@ -278,7 +275,7 @@ class Recorder:
             base = base.base
 
     def _left_by(self, unit: int) -> tuple[Step, ...]:
-        step = self.left.get((unit, max(self._ran[unit] - 1, 0)))
+        step = self.left.get(self._occurrence(unit))
         return () if step is None else (step,)
 
     def _steps_of(self, operands: Iterable[Any], unit: int) -> tuple[Step, ...]:
@@ -310,7 +307,7 @@ class Recorder:
     def _new(self, unit: int, numbers: Any, inputs: tuple[Step, ...], made: Any, in_place: bool = False) -> Step:
         if len(self.steps) >= MOST_STEPS:
             raise TooLongError
-        step = Step(len(self.steps), unit, max(self._ran[unit] - 1, 0), numbers, inputs, in_place=in_place)
+        step = Step(len(self.steps), *self._occurrence(unit), numbers, inputs, in_place=in_place)
         self.steps.append(step)
         self._made_by[id(made)] = step
         self._kept.append(made)

@@ -70,16 +70,9 @@ def _left(changed: ast.stmt | ast.expr, unit: Unit, frame: FrameType) -> Any:
             code = compile(ast.fix_missing_locations(ast.Module([changed], [])), "<a changed line>", "exec")
             exec(code, frame.f_globals, names)
             assert unit.target is not None
-            target = ast.Expression(as_read(_root(unit.target)))
+            target = ast.Expression(as_read(unit.array or unit.target))
             return numbers_of(
                 eval(compile(ast.fix_missing_locations(target), "<its target>", "eval"), frame.f_globals, names)
             )
     except Exception:  # a changed line may do anything that a line of Python can
         return None
-
-
-def _root(target: ast.expr) -> ast.expr:
-    """What a line that assigns to ``target`` leaves: the array, where it assigns an item of one."""
-    if isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Constant):
-        return target.value
-    return target

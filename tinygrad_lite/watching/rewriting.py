@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from .expressions import copied
+from .expressions import as_read, copied
 from .scripts import WATCH, Change, Place, Script, Unit
 
 __all__ = ["rewritten"]
@@ -335,8 +335,4 @@ def _plain(value: ast.expr) -> ast.expr | None:
         inner = inner.value
     if not isinstance(inner, ast.Name):
         return None
-    made = copied(value)
-    for node in ast.walk(made):
-        if hasattr(node, "ctx"):
-            node.ctx = ast.Load()
-    return made
+    return as_read(value)

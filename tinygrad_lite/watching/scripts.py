@@ -49,6 +49,13 @@ class Unit:
         return frozenset(name.id for name in names)
 
     @property
+    def array(self) -> ast.expr | None:
+        """The array of which the unit assigns an item, and which is whole only afterwards."""
+        if isinstance(self.target, ast.Subscript) and not isinstance(self.target.slice, ast.Constant):
+            return self.target.value
+        return None
+
+    @property
     def stands_alone(self) -> bool:
         """Whether the unit's own value is shown, because the statement has more of them."""
         return self.target is None and self.name is not None
