@@ -130,3 +130,14 @@ def test_an_optimizer_writes_its_own_step_on_scalars(backend: str) -> None:
         theirs.step()
         assert [p.data for p in leaves[0]] == [p.data for p in leaves[1]]
     assert ours.steps == 1  # of the captured run
+
+
+def test_a_back_end_that_was_asked_for_makes_constants_of_the_same_leaves() -> None:
+    net = nn.scalar.MLP(2, [2, 1], rng=0)
+
+    def source(backend: str | None) -> str:
+        step = tg.compile(lambda: net([1.0, 0.5]), backend=backend)
+        step()
+        return step.source
+
+    assert source("python") == source(None)

@@ -66,7 +66,7 @@ class Plan:
         if self.backend == "python" or (self.backend == "numba" and len(capture.nodes) <= SHORT):
             low = lowered(capture, inputs, optimistic and self.backend == "python")
             if self.backend == "python" or low.is_of_floats:
-                self._low = low
+                self._low, self._flat = low, None  # which would hold the leaves: none would become a constant
         self.noise = [] if self._low is None else [op.function for op, _ in self._low.noise]
 
     def replay(self, optimizer: Any) -> Replay:
