@@ -60,16 +60,17 @@ def _generator() -> FrameType | None:
     A generator that ``contextlib`` runs is a context manager: its block is that of whoever enters it. Tasks need no
     care: each has a context of its own.
     """
-    ours, library = globals(), vars(contextlib)
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(2)  # not from 1, which is _block: each frame that is looked at costs time
     while frame is not None:
         driver = frame.f_back
-        by_contextlib = driver is not None and driver.f_globals is library
-        if frame.f_globals is not ours and frame.f_globals is not library and not by_contextlib:
-            flags = frame.f_code.co_flags
-            return frame if flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR) else None
+        if frame.f_globals is not _LIBRARY and (driver is None or driver.f_globals is not _LIBRARY):
+            return frame if frame.f_code.co_flags & _IS_GENERATOR else None
         frame = driver
     return None
+
+
+_LIBRARY = vars(contextlib)
+_IS_GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 Blocks = ContextVar[tuple[_Block, ...]]
