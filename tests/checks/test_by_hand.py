@@ -11,7 +11,7 @@ import pytest
 import tinygrad_lite as tg
 from tinygrad_lite import Value, nn
 from tinygrad_lite.checks.comparison import DifferentGradientsError
-from tinygrad_lite.errors import ArgumentError
+from tinygrad_lite.errors import ArgumentError, ValueTypeError
 
 
 def layer_by_layer(net: nn.MLP, x: Any, t: Any, slip: str = "") -> dict[str, Any]:
@@ -93,3 +93,33 @@ def test_a_function_may_change_what_it_is_given() -> None:
 
     assert tg.compare((w * w).sum(), manual=doubled, wrt=[w], numerical=False)
     assert w.data.tolist() == [1.0, 2.0, 3.0]
+
+
+def _nothing(w: Any) -> None:
+    _ = {"w": 2 * w}
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "message"),
+    [
+        (_nothing, ValueTypeError, "a list or a function of them, got nothing; does the function return them?"),
+        (
+            lambda *ws: {"w": ws[0]},
+            ArgumentError,
+            "takes *ws, is given nothing, and raised IndexError; it may ask",
+        ),
+        (lambda **kw: {"w": kw["w"]}, ArgumentError, "takes **kw, is given nothing, and raised KeyError; it may ask"),
+        (int, ArgumentError, "needs a function written in Python, got <class 'int'>"),
+    ],
+)
+def test_functions_that_are_no_backward(function: Any, error: Any, message: str) -> None:
+    w = Value(3.0, name="w")
+    with pytest.raises(error, match=re.escape(message)):
+        tg.compare(w * w, manual=function)
+
+
+def test_an_error_of_a_functions_own_stays() -> None:
+    w = Value(3.0, name="w")
+    with pytest.raises(ZeroDivisionError):
+        tg.compare(w * w, manual=lambda: {"w": 1 / 0})
+    assert tg.compare(w * w, manual=lambda *ignored, **too: {"w": 6.0})

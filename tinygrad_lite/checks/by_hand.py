@@ -105,7 +105,8 @@ def by_name(manual: Any, parameters: Mapping[str, Value]) -> Mapping[Any, Any]:
         manual = manual[1]  # (loss, gradients), which the code of manual_backprop returns
     if isinstance(manual, str) or not isinstance(manual, Mapping | Iterable):
         raise ValueTypeError(
-            f"compare: manual gradients are a dict by name, a list or a function of them, got {type(manual).__name__}"
+            "compare: manual gradients are a dict by name, a list or a function of them, got "
+            + ("nothing; does the function return them?" if manual is None else type(manual).__name__)
         )
     if isinstance(manual, Mapping):
         return manual
@@ -138,20 +139,38 @@ def _check_names(parameters: Mapping[str, Value], missing: Iterable[str], unknow
 def called(manual: Callable[..., Any], data: dict[str, Any]) -> Any:
     """The gradients that a function returns, given the parameters' data by name or in one dict.
 
-    It is given copies, which it may change in place.
+    It is given copies, which it may change in place. Raises ``ArgumentError`` for an argument that is no parameter, and
+    where a function of ``*args`` or ``**kwargs`` alone, which is given nothing, ends in an error.
     """
     data = deepcopy(data)
-    taken = inspect.signature(manual).parameters.values()
+    try:
+        taken = inspect.signature(manual).parameters.values()
+    except (TypeError, ValueError):
+        raise ArgumentError(f"compare: needs a function written in Python, got {manual!r}") from None
     asked = [p for p in taken if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     unknown = [p.name for p in asked if p.name not in data]
+    allowed = f"it may ask for {_listing(data)}, or for one dict of them all"
+    if not asked:
+        return _called_with_nothing(manual, taken, allowed)
     if not unknown:
         return manual(**{p.name: data[p.name] for p in asked})
     if len(asked) == 1:
         return manual(data)
-    raise ArgumentError(
-        f"compare: the function asks for {_listing(unknown)}, which is no parameter; it may ask for "
-        f"{_listing(data)}, or for one dict of them all"
-    )
+    raise ArgumentError(f"compare: the function asks for {_listing(unknown)}, which is no parameter; {allowed}")
+
+
+def _called_with_nothing(manual: Callable[..., Any], taken: Iterable[inspect.Parameter], allowed: str) -> Any:
+    try:
+        return manual()
+    except Exception as error:
+        starred = [f"*{p.name}" for p in taken if p.kind is p.VAR_POSITIONAL]
+        starred += [f"**{p.name}" for p in taken if p.kind is p.VAR_KEYWORD]
+        if not starred:
+            raise
+        raise ArgumentError(
+            f"compare: the function takes {_listing(starred)}, is given nothing, and raised {type(error).__name__}; "
+            f"{allowed}"
+        ) from error
 
 
 def _array(gradient: Any, name: Any) -> Any:
