@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.elementwise import Elementwise, WeightedSum, scalar_node
+from ..core.elementwise import plain_node
 from ..core.graph import operands_of, saved_operands
 from ..core.recording import Observer, line_of_user, paused, watching_by
-from ..core.value import Op, Value, array_node, as_data, describe, raw, unrecorded
+from ..core.value import Op, Value, as_data, describe, raw, unrecorded
 from ..errors import GraphError, NonFiniteError
 
 __all__ = ["detect_anomaly"]
@@ -64,9 +64,7 @@ class _Detector(Observer):
             return unrecorded(op, operands, out)
         op = copy.copy(op)
         vars(op).update(line=line, checksums=tuple(map(_checksum, data)))
-        if isinstance(op, Elementwise | WeightedSum) and all(type(x) is float for x in data):
-            return scalar_node(op, operands, data, out)
-        return array_node(op, operands, data, out)
+        return plain_node(op, operands, data, out)
 
     def check(self, nodes: Iterable[Value]) -> None:
         """Raise for the first operand whose data changed after an op of the block read them."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from ..core.elementwise import Elementwise, WeightedSum, scalar_node
-from ..core.recording import Observer, paused
-from ..core.value import Op, Value, array_node, as_data, describe, unrecorded
+from ..core.elementwise import plain_node
+from ..core.recording import Observer, paused, place_of_user
+from ..core.value import Op, Value, as_data, describe, unrecorded
 from .capture import Capture
 from .probes import Mark, Seen
 
@@ -68,23 +66,9 @@ class Origins(Observer):
     def node_for(self, op: Op, operands: tuple[Any, ...], out: Any) -> Value:
         """The node that the op makes without an observer."""
         data = [x._data if type(x) is Value else as_data(x, True, False) for x in operands]
-        if paused():
-            node = unrecorded(op, operands, out)
-        elif isinstance(op, Elementwise | WeightedSum) and all(type(x) is float for x in data):
-            node = scalar_node(op, operands, data, out)
-        else:
-            node = array_node(op, operands, data, out)
-        frame = sys._getframe(1)
-        while frame.f_back is not None and _is_ours(frame):
-            frame = frame.f_back
-        self.made[id(node)] = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        node = unrecorded(op, operands, out) if paused() else plain_node(op, operands, data, out)
+        self.made[id(node)] = "{}:{}".format(*place_of_user())
         return node
-
-
-def _is_ours(frame: FrameType) -> bool:
-    """Whether a frame is code of this package, generated (which has no module) or NumPy's."""
-    module = frame.f_globals.get("__name__")
-    return module is None or str(module).partition(".")[0] in (__name__.partition(".")[0], "numpy")
 
 
 def why(capture: Capture, seen: Seen, origins: Origins, stale: bool) -> str:

@@ -23,7 +23,7 @@ from .recording import blocks_open, diverted
 from .shapes import shape_of
 from .special import power_partial, ratio, sinc_partial
 from .table_source import array_source, compiled, computes_with, float_source, value_source
-from .value import Op, Value, as_data, constant, describe, elsewhere, new, plain, record
+from .value import Op, Value, array_node, as_data, constant, describe, elsewhere, new, plain, record
 
 __all__ = ["Elementwise", "FUNCTIONS", "OPS", "WeightedSum", "weighted_sum"]
 
@@ -315,6 +315,13 @@ def apply(op: Elementwise, operands: tuple[Any, ...]) -> Any:
     if blocks_open[0] and diverted():
         return elsewhere(op, operands, out)
     return scalar_node(op, operands, saved, out)
+
+
+def plain_node(op: Op, operands: tuple[Any, ...], data: list[Any], out: Any) -> Value:
+    """The node of an op that was applied to data: what is made where nobody observes it."""
+    if isinstance(op, Elementwise | WeightedSum) and all(type(x) is float for x in data):
+        return scalar_node(op, operands, data, out)
+    return array_node(op, operands, data, out)
 
 
 def scalar_node(op: Elementwise | WeightedSum, operands: tuple[Any, ...], data: Sequence[float], out: float) -> Value:

@@ -37,6 +37,7 @@ __all__ = [
     "no_grad",
     "observer",
     "paused",
+    "place_of_user",
     "recording",
     "transformed",
     "transforming",
@@ -250,15 +251,20 @@ def differentiating() -> str | None:
 _OURS = __name__.partition(".")[0]
 
 
-def line_of_user() -> str:
-    """The line of code, outside of this package and of NumPy, that is being run, with its text."""
+def place_of_user() -> tuple[str, int]:
+    """The file and the number of the line of code, outside of this package and of NumPy, that is being run."""
     frame = sys._getframe(1)
     while frame.f_back is not None:
         module = frame.f_globals.get("__name__")  # generated code has none
         if module is not None and str(module).partition(".")[0] not in (_OURS, "numpy"):
             break
         frame = frame.f_back
-    name, number = frame.f_code.co_filename, frame.f_lineno
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+def line_of_user() -> str:
+    """That place, with the text of its line."""
+    name, number = place_of_user()
     text = linecache.getline(name, number).strip()
     return f"{name}:{number}" + (f" ({text})" if text else "")
 
