@@ -330,3 +330,20 @@ def test_an_infinite_factor_is_told() -> None:
     source = "def backward(w):\n    dy = 2.0\n    return {'w': dy * 3.0}\n"
     for mistake in network.mistakes(source):
         assert mistake.off in (None, math.inf)
+
+
+def test_a_part_of_a_product_with_itself_is_missing_by_way_of_that_product() -> None:
+    w = tg.Value([1.0, 2.0], name="w")
+    square = w * w
+    square.name = "square"
+    network = Network(square.sum(), {"w": w})
+    (mistake,) = network.mistakes("def backward(w):\n    return {'w': w}\n")
+    assert mistake.said.endswith("is only a part: what comes by way of 'square' (of shape (2,)) is missing")
+
+
+def test_a_value_that_is_not_finite_is_off_by_no_number_of_times() -> None:
+    w = tg.Value([1.0, 2.0], name="w")
+    network = Network((w * w).sum(), {"w": w})
+    (mistake,) = network.mistakes("def backward(w):\n    dw = 2 * w * np.array([np.nan, 1.0])\n    return {'w': dw}\n")
+    assert mistake.line == 2
+    assert "off by" not in mistake.report

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -245,8 +246,9 @@ class Finder:
 
     def _missing(self, part: Match) -> tuple[Value, ...]:
         """The readers by way of which the rest of a gradient comes."""
-        there = set(part.quantity.readers)
-        return tuple(node for node, _ in self.known.contributions[part.quantity.value] if node not in there)
+        ways = Counter(node for node, _ in self.known.contributions[part.quantity.value])
+        ways.subtract(part.quantity.readers)  # one for each time that a node reads the Value: w * w reads it twice
+        return tuple(ways.elements())
 
     def _of_result(self, step: Step, value: Value) -> Finding:
         """The wrong line of a result without unknown steps: a factor, a transposition, a term, or another gradient."""
