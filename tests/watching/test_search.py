@@ -341,6 +341,17 @@ def test_a_part_of_a_product_with_itself_is_missing_by_way_of_that_product() -> 
     assert mistake.said.endswith("is only a part: what comes by way of 'square' (of shape (2,)) is missing")
 
 
+@pytest.mark.filterwarnings("always::SyntaxWarning")
+def test_no_changed_line_is_tried_that_python_warns_of(recwarn: pytest.WarningsRecorder) -> None:
+    w = tg.Value([[1.0, 2.0, 3.0]], name="w")
+    weights = np.arange(3.0)[None] + 1.0
+    network = Network((w * w * weights).sum(), {"w": w})
+    for wrong in ("(np.arange(3)[None, :] + 1.0) * w", "w * (-np.array((1.0, 2.0, 3.0)))[None]"):
+        (mistake,) = network.mistakes(f"def backward(w):\n    return {{'w': {wrong}}}\n")
+        assert mistake.line == 2
+    assert [str(one.message) for one in recwarn if issubclass(one.category, SyntaxWarning)] == []
+
+
 def test_a_value_that_is_not_finite_is_off_by_no_number_of_times() -> None:
     w = tg.Value([1.0, 2.0], name="w")
     network = Network((w * w).sum(), {"w": w})

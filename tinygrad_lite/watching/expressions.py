@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-__all__ = ["as_read", "copied", "literal", "parsed", "parts_of", "transposed", "turned", "with_part"]
+__all__ = ["as_read", "copied", "impossible", "literal", "parsed", "parts_of", "transposed", "turned", "with_part"]
 
 Tree = TypeVar("Tree", bound=ast.AST)
 
@@ -19,7 +19,7 @@ def parts_of(value: ast.expr) -> Iterator[tuple[tuple[Any, ...], ast.expr]]:
         if isinstance(node, ast.expr):
             yield path, node
         for name, child in ast.iter_fields(node):
-            if name in ("func",) and isinstance(child, ast.Attribute):
+            if name == "func" and isinstance(child, ast.Attribute):
                 stack.append(((*path, "func", "value"), child.value))
             elif isinstance(child, list):
                 stack += [
@@ -87,3 +87,27 @@ def as_read(target: ast.expr) -> ast.expr:
         if hasattr(node, "ctx"):
             node.ctx = ast.Load()
     return made
+
+
+def impossible(tree: ast.AST) -> bool:
+    """Whether a tree takes an item of what has no such item, as ``5[0]`` or ``(2, 3)[0, 1]``: Python warns of it.
+
+    >>> impossible(parsed("x + 5[:, None]")), impossible(parsed("x[5] + [x, y][0]"))
+    (True, False)
+    """
+    items = (node for node in ast.walk(tree) if isinstance(node, ast.Subscript))
+    return any(_has_no_item(node.value, node.slice) for node in items)
+
+
+def _has_no_item(whose: ast.expr, index: ast.expr) -> bool:
+    match whose:
+        case ast.Constant(value=value):
+            return not isinstance(value, str | bytes)
+        case ast.UnaryOp(operand=ast.Constant()):
+            return True
+        case ast.Set() | ast.SetComp() | ast.GeneratorExp() | ast.Lambda():
+            return True
+        case ast.Tuple() | ast.List() | ast.ListComp():
+            no_number = isinstance(index, ast.Constant) and not isinstance(index.value, int)
+            return no_number or isinstance(index, ast.Tuple | ast.List)
+    return False

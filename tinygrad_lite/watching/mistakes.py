@@ -54,7 +54,11 @@ class Mistake:
     def report(self) -> str:
         """What is wrong, what was right, and the diff, on lines of their own."""
         where = f"line {self.line}" if self.file.startswith("<") else f"{Path(self.file).name}, line {self.line}"
-        off = "" if self.off is None or not math.isfinite(self.off) else f" (off by {self.off:.2g} times its largest element)"
+        off = (
+            ""
+            if self.off is None or not math.isfinite(self.off)
+            else f" (off by {self.off:.2g} times its largest element)"
+        )
         times = f", {self.times} times" if self.times > 1 else ""
         read = [f"  It read right values: {', '.join(self.read)}."] if self.read else []
         shown = [f"  {line}" for line in (self.diff or self.source).splitlines()]

@@ -12,7 +12,7 @@ import numpy as np
 
 from .copies import fresh
 from .edits import changes_of
-from .expressions import as_read
+from .expressions import as_read, impossible
 from .recorder import numbers_of
 from .scope import Scope
 from .scripts import Unit
@@ -40,11 +40,11 @@ def repaired(unit: Unit, frame: FrameType, right: Callable[[Any], bool], factors
 
 
 def changed_lines(unit: Unit, frame: FrameType, factors: Iterable[float]) -> Iterator[ast.stmt | ast.expr]:
-    """Changed forms of a unit's line, each once: the likely ones first."""
+    """Changed forms of a unit's line that can run, each once: the likely ones first."""
     tried: set[str] = set()
     for changed in changes_of(unit, Scope.of(unit, frame, factors)):
         text = ast.unparse(ast.fix_missing_locations(changed))
-        if text in tried:
+        if text in tried or impossible(changed):
             continue
         tried.add(text)
         if len(tried) > MOST_TRIED:
