@@ -91,18 +91,23 @@ def replay_only(nodes: Iterable[Value], moved: Mapping[Value, Any]) -> dict[Valu
     """
     results = dict(moved)
     for node in nodes:
-        op = node._made_by
-        assert op is not None
-        data = [results.get(x, x.data) if isinstance(x, Value) else as_data(x, True, False) for x in operands_of(node)]
-        out = op.forward(*data)
-        results[node] = float(out) if type(out) is not float and np.ndim(out) == 0 else out
+        results[node] = _recomputed(node, results)
     return results
 
 
 def _recomputed(node: Value, results: Mapping[Value, Any]) -> Any:
+    """The data of a Value, from those in ``results`` of its operands; where there are none, from those they have."""
+
+    def read(x: Any) -> Any:
+        if not isinstance(x, Value):
+            return as_data(x, True, False)
+        if x in results:
+            return results[x]
+        return x.data
+
     op = node._made_by
     if op is None:
         return node.data
-    data = [results[x] if isinstance(x, Value) else as_data(x, True, False) for x in operands_of(node)]
+    data = [read(x) for x in operands_of(node)]
     out = op.forward(*data)
     return float(out) if type(out) is not float and np.ndim(out) == 0 else out
