@@ -75,6 +75,7 @@ def gradients_by_hand(
     given: set[str] = set()
     between: dict[str, Value] = {}
     misfits: dict[str, Misfit] = {}
+    named = {value.name: value for value in ancestors(loss) if value.name is not None and value.requires_grad}
     unknown = []
     for name, gradient in by_name(manual, parameters).items():
         gradient = _array(gradient, name)
@@ -86,14 +87,14 @@ def gradients_by_hand(
                 given.add(own)
         elif name in parameters:
             misfits[name] = Misfit(gradient)
-        elif (value := _between(loss, name)) is None:
+        elif (value := _between(named, name)) is None:
             unknown.append(name)
         else:
             between[name], gradients[name] = value, gradient
             if gradient.shape != value.shape:
                 misfits[name], gradients[name] = Misfit(gradient), np.full(value.shape, math.nan)
     missing = [name for name in parameters if name not in given and name not in misfits]
-    _check_names(parameters, missing, unknown, loss)
+    _check_names(parameters, missing, unknown, named)
     return gradients, between, misfits | dict.fromkeys(missing, Misfit(None))
 
 
@@ -118,7 +119,9 @@ def by_name(manual: Any, parameters: Mapping[str, Value]) -> Mapping[Any, Any]:
     return dict(zip(parameters, given, strict=True))
 
 
-def _check_names(parameters: Mapping[str, Value], missing: Iterable[str], unknown: Iterable[str], loss: Value) -> None:
+def _check_names(
+    parameters: Mapping[str, Value], missing: Iterable[str], unknown: Iterable[str], named: Mapping[str, Value]
+) -> None:
     """Refuse gradients of what is neither a parameter nor a named Value between."""
     arrays = {name: name.partition("[")[0] for name in unknown}
     elements = [name for name in unknown if arrays[name] in parameters]
@@ -128,8 +131,8 @@ def _check_names(parameters: Mapping[str, Value], missing: Iterable[str], unknow
             + _listing(dict.fromkeys(repr(arrays[name]) for name in elements))
         )
     if unknown:
-        known = [*parameters, *(value.name for value in ancestors(loss) if value.name and value.requires_grad)]
-        near = dict.fromkeys(closest for name in unknown for closest in naming.closest(name, dict.fromkeys(known)))
+        known = dict.fromkeys([*parameters, *named])
+        near = dict.fromkeys(closest for name in unknown for closest in naming.closest(name, known))
         raise ArgumentError(
             f"compare: manual gradients must be given for the parameters in wrt; missing: {_listing(missing)}, "
             f"not a parameter: {_listing(unknown)}" + (f"; did you mean {_listing(near)}?" if near else "")
@@ -187,9 +190,8 @@ def _array(gradient: Any, name: Any) -> Any:
     raise ValueTypeError(f"compare: the manual gradient of {name} is a number or an array, got {what}")
 
 
-def _between(loss: Value, name: str) -> Value | None:
-    """The Value between loss and parameters that a manual gradient of this name belongs to."""
-    named = {value.name: value for value in ancestors(loss) if value.name is not None and value.requires_grad}
+def _between(named: Mapping[str, Value], name: str) -> Value | None:
+    """The one of the named Values between loss and parameters that a manual gradient of this name belongs to."""
     if name in named:
         return named[name]
     delta = _DELTA.fullmatch(name)
