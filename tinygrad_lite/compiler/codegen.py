@@ -22,7 +22,7 @@ from .probes import Seen, probed
 from .scope import Scope, comment
 from .statements import Statements
 
-__all__ = ["Emitter", "Replay", "UpdateText", "managed_by"]
+__all__ = ["Emitter", "Replay", "UpdateText", "managed_by", "update_writer"]
 
 
 class Replay(NamedTuple):
@@ -44,6 +44,11 @@ def managed_by(optimizer: Any) -> list[Value]:
     """The parameters whose gradients the optimizer forgets before each step, if it does nothing else then."""
     own = isinstance(optimizer, Optimizer) and getattr(optimizer.zero_grad, "__func__", None) is Optimizer.zero_grad
     return list(optimizer.params) if own else []
+
+
+def update_writer(optimizer: Any) -> Callable[[Update], str | None] | None:
+    """The optimizer's ``update_source``, if it has one and no other ``step`` was put in the place of its own."""
+    return None if "step" in getattr(optimizer, "__dict__", ()) else getattr(optimizer, "update_source", None)
 
 
 class Emitter:
@@ -226,7 +231,8 @@ class Emitter:
 
     def _update_lines(self) -> list[str] | None:
         """The lines in which the optimizer writes its step; ``None`` if it has none for a parameter."""
-        if not hasattr(self.optimizer, "update_source") or "step" in getattr(self.optimizer, "__dict__", ()):
+        write = update_writer(self.optimizer)
+        if write is None:
             return None
         names = self.scope.names
         data = {leaf: names[slot] for leaf, slot in self.leaves}
@@ -238,7 +244,7 @@ class Emitter:
             if leaf not in managed:
                 continue
             update = UpdateText(leaf, data[leaf], self.scope.plain(g), settings, self if _is_array(g) else None, g)
-            text = self.optimizer.update_source(update)
+            text = write(update)
             if text is None:
                 return None
             name = self.parameters[leaf]

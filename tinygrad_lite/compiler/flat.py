@@ -18,7 +18,7 @@ from ..core.elementwise import Elementwise
 from ..core.graph import saved_operands
 from ..core.value import Op, Plain, Value, as_data, describe
 from .capture import Capture, kind_of
-from .codegen import Replay, UpdateText, managed_by
+from .codegen import Replay, UpdateText, managed_by, update_writer
 from .probes import Mark, Seen
 from .scope import Missed, all_floats, flowing, stepped
 
@@ -253,7 +253,7 @@ def _update(optimizer: Any, updated: Sequence[tuple[Value, int]]) -> tuple[Any, 
     ``updated`` are the parameters, each with its place among the gradients. ``(None, None)`` if there is no such
     source.
     """
-    write = getattr(optimizer, "update_source", None) if "step" not in getattr(optimizer, "__dict__", ()) else None
+    write = update_writer(optimizer)
     settings: dict[str, str] = {}
     texts = set() if write is None else {write(UpdateText(leaf, "x", "g", settings)) for leaf, _ in updated}
     if len(texts) != 1 or None in texts:
