@@ -12,10 +12,9 @@ import numpy as np
 from ..core.shapes import Shape, ndim_of, shape_of
 from ..core.value import Value, describe, numbers_of, raw
 from ..errors import ArgumentError, IndexRangeError, ShapeError
-from .axes import one_axis
 from .casting import of_dtype
 from .joining import concatenate, stack
-from .manipulation import broadcast_to, flattened, moveaxis, ravel, reshape
+from .manipulation import along, broadcast_to, moveaxis, ravel, reshape
 from .registry import function
 from .selection import getitem, within
 
@@ -50,13 +49,6 @@ def _joined(part: Any, depth: int, ndim: int) -> Any:
     if not isinstance(part, list):
         return part if ndim_of(part) == ndim else reshape(part, (1,) * (ndim - ndim_of(part)) + shape_of(part))
     return concatenate([_joined(item, depth - 1, ndim) for item in part], axis=-depth)
-
-
-def _along(x: Any, axis: int | None, who: str) -> tuple[Any, int]:
-    """``x`` and a negative axis; flattened for ``None``."""
-    if axis is None:
-        x, axis = flattened(x), 0
-    return x, one_axis(x, axis, ndim_of(x), who)
 
 
 def _picked(x: Any, places: Any, k: int) -> Any:
@@ -108,17 +100,10 @@ def delete(x: Any, obj: Any, axis: int | None = None) -> Any:
     >>> delete(np.array([1.0, 2.0, 3.0]), 1).tolist()
     [1.0, 3.0]
     """
-    x, k = _along(x, axis, "delete")
-    return _picked(
-        x,
-        _places(
-            lambda: np.delete(np.arange(shape_of(x)[k]), numbers_of(obj) if isinstance(obj, Value) else obj),
-            x,
-            obj,
-            "delete",
-        ),
-        k,
-    )
+    x, k = along(x, axis, "delete")
+    at = numbers_of(obj) if isinstance(obj, Value) else obj
+    rest = _places(lambda: np.delete(np.arange(shape_of(x)[k]), at), x, obj, "delete")
+    return _picked(x, rest, k)
 
 
 @function(numpy=np.insert, note="also with respect to the values")
@@ -132,7 +117,7 @@ def insert(x: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     >>> insert(np.array([1.0, 4.0]), 1, [2.0, 3.0]).tolist()
     [1.0, 2.0, 3.0, 4.0]
     """
-    x, k = _along(x, axis, "insert")
+    x, k = along(x, axis, "insert")
     n, ndim = shape_of(x)[k], ndim_of(x)
     at = np.arange(*obj.indices(n)) if isinstance(obj, slice) else numbers_of(obj)
     at = np.flatnonzero(at) if at.dtype == bool else at

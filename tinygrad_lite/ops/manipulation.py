@@ -21,7 +21,7 @@ from .axes import Axis, axes_of, one_axis
 from .registry import for_numpy, function
 
 __all__ = [
-    "BroadcastTo", "ReshapeOp", "TransposeOp", "broadcast_to", "expand_dims", "flatten", "moveaxis", "ravel",
+    "BroadcastTo", "ReshapeOp", "TransposeOp", "along", "broadcast_to", "expand_dims", "flatten", "moveaxis", "ravel",
     "reshape", "rollaxis", "squeeze", "swapaxes", "transpose", "transposed",
 ]  # fmt: skip
 
@@ -110,6 +110,13 @@ def _reordered(x: Any, shape: Any, order: str = "C") -> Any:
 def flattened(x: Any) -> Any:
     """``x`` raveled; ``x`` itself if it has one axis, which keeps an op out of its paths."""
     return x if ndim_of(x) == 1 else ravel(x)
+
+
+def along(x: Any, axis: int | None, who: str) -> tuple[Any, int]:
+    """``x`` and a negative axis; for ``None`` the flattened array and its axis."""
+    if axis is None:
+        x, axis = flattened(x), -1
+    return x, one_axis(x, axis, ndim_of(x), who)
 
 
 @function()

@@ -18,7 +18,7 @@ from ..core.value import Op, Value, as_data, describe, raw, record
 from ..errors import ArgumentError, ShapeError, ValueTypeError
 from . import elementary
 from .axes import Axis, axes_of, deep, one_axis
-from .manipulation import flattened, ravel, reshape, swapaxes
+from .manipulation import along, flattened, ravel, reshape, swapaxes
 from .registry import for_numpy, function
 
 __all__ = [
@@ -145,9 +145,7 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
     >>> repeat(np.array([1.0, 2.0]), [1, 2]).tolist()
     [1.0, 2.0, 2.0]
     """
-    if axis is None:
-        x, axis = flattened(x), 0
-    k = one_axis(x, axis, ndim_of(x), "repeat")
+    x, k = along(x, axis, "repeat")
     return record(Move("repeat", "repeat", lambda a: np.repeat(a, repeats, axis=k)), (x,))
 
 

@@ -16,7 +16,7 @@ from ..core.value import Op, describe, numbers_of, on_constants, raw, record
 from ..errors import ArgumentError, IndexRangeError, ShapeError
 from . import elementary
 from .axes import one_axis
-from .manipulation import flattened
+from .manipulation import along
 from .registry import for_numpy, function
 
 __all__ = [
@@ -101,12 +101,10 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     >>> take(np.array([1.0, 2.0, 3.0]), [2, 2, 0]).tolist()
     [3.0, 3.0, 1.0]
     """
-    if axis is None:
-        x, axis = flattened(x), 0
     indices = np.asarray(_plain(indices))
     if indices.dtype.kind not in "iu":
         raise ArgumentError(f"take: needs integer indices, got dtype {indices.dtype}; convert them with .astype(int)")
-    k = one_axis(x, axis, ndim_of(x), "take")
+    x, k = along(x, axis, "take")
     return getitem(x, (..., indices, *(slice(None),) * (-k - 1)))
 
 
@@ -147,7 +145,7 @@ def extract(condition: Any, x: Any) -> Any:
     >>> extract([True, False], np.array([1.0, 2.0])).tolist()
     [1.0]
     """
-    return take(x, np.flatnonzero(numbers_of(condition)))
+    return compress(x, condition)
 
 
 @function(numpy=np.take_along_axis)
@@ -241,7 +239,7 @@ def sort(x: Any, axis: int | None = -1) -> Any:
     >>> x.grad
     array([0., 1., 0.])
     """
-    x, k = _along(x, axis, "sort")
+    x, k = along(x, axis, "sort")
     return record(Sort("sort", "sort", k, lambda a: np.argsort(a, axis=k, kind="stable")), (x,))
 
 
@@ -252,15 +250,9 @@ def partition(x: Any, kth: int | Sequence[int], axis: int | None = -1) -> Any:
     >>> float(partition(np.array([3.0, 1.0, 2.0]), 1)[1])
     2.0
     """
-    x, k = _along(x, axis, "partition")
+    x, k = along(x, axis, "partition")
     n = shape_of(x)[k]
     places = [int(place) for place in np.atleast_1d(kth)]
     if not all(-n <= place < n for place in places):
         raise ArgumentError(f"partition: kth={kth!r} is not among the {n} places along axis {k} of {describe(x)}")
     return record(Sort("partition", "partition", k, lambda a: np.argpartition(a, places, axis=k)), (x,))
-
-
-def _along(x: Any, axis: int | None, who: str) -> tuple[Any, int]:
-    if axis is None:
-        x, axis = flattened(x), -1
-    return x, one_axis(x, axis, ndim_of(x), who)
