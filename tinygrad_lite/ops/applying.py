@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.shapes import ndim_of, shape_of
-from ..core.value import describe, raw
+from ..core.value import describe
 from ..errors import ArgumentError
 from .axes import one_axis
 from .casting import float_dtype, of_dtype
@@ -38,7 +38,7 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
         raise ArgumentError(f"apply_along_axis: {describe(arr)} has no slices along axis {axis}")
     out = stack(made)
     if ndim_of(out) == 1:  # scalars have lost their precision
-        out = of_dtype(out, getattr(raw(arr), "dtype", float))
+        out = of_dtype(out, getattr(arr, "dtype", float))
     inner, place = ndim_of(out) - 1, ndim_of(arr) + k
     out = reshape(out, rest + shape_of(out)[1:])
     return moveaxis(out, range(len(rest), len(rest) + inner), range(place, place + inner))

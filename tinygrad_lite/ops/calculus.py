@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.maps import Chain, Scan
 from ..core.shapes import ndim_of, shape_of
-from ..core.value import Op, describe, on_constants, on_data, raw, record
+from ..core.value import Op, describe, on_constants, on_data, record
 from ..errors import ArgumentError, ShapeError
 from ..semirings.summation import running
 from . import elementary
@@ -71,7 +71,7 @@ def ediff1d(x: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     [3.0, 5.0, 0.0]
     """
     flat = flattened(x)
-    dtype = getattr(raw(x), "dtype", float)
+    dtype = getattr(x, "dtype", float)
     ends = [None if end is None else of_dtype(ravel(end), dtype) for end in (to_begin, to_end)]
     return concatenate([part for part in (ends[0], diff(flat), ends[1]) if part is not None])
 

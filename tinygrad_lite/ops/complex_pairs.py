@@ -186,7 +186,7 @@ def made(real: Any, imag: Any) -> Any:
 def _broadcast(real: Any, imag: Any) -> ComplexPair:
     """Parts of which one may have been stretched by a sum."""
     if shape_of(real) != shape_of(imag):
-        imag = elementary.add(imag, np.zeros(shape_of(real), getattr(raw(real), "dtype", float)))
+        imag = elementary.add(imag, np.zeros(shape_of(real), getattr(real, "dtype", float)))
     return ComplexPair(real, imag)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core.shapes import Shape, ndim_of, shape_of
-from ..core.value import Value, describe, numbers_of, raw
+from ..core.value import Value, describe, numbers_of
 from ..errors import ArgumentError, IndexRangeError, ShapeError
 from .casting import of_dtype
 from .joining import concatenate, stack
@@ -128,7 +128,7 @@ def insert(x: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     count = shape_of(values)[k] if at.size == 1 else at.size
     order = _places(lambda: np.insert(np.arange(n), at, np.arange(n, n + count)), x, obj, "insert")
     room = (*shape_of(x)[: ndim + k], count, *shape_of(x)[ndim + k + 1 :])
-    new = of_dtype(broadcast_to(values, room), getattr(raw(x), "dtype", float))
+    new = of_dtype(broadcast_to(values, room), getattr(x, "dtype", float))
     return _picked(concatenate([x, new], axis=k), order, k)
 
 

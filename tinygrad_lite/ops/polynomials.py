@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.shapes import ndim_of, shape_of
-from ..core.value import Value, describe, raw
+from ..core.value import Value, describe
 from ..errors import ArgumentError, ShapeError
 from . import elementary
 from .manipulation import expand_dims
@@ -28,7 +28,7 @@ def polyval(p: Any, x: Any) -> Any:
     if (isinstance(p, Value | np.ndarray) and ndim_of(p) != 1) or not len(p):
         raise ShapeError("polyval: needs a list or a vector of coefficients, one at least")
     first, *rest = p
-    out = first if rest else elementary.mul(first, np.ones(shape_of(x), getattr(raw(x), "dtype", float)))
+    out = first if rest else elementary.mul(first, np.ones(shape_of(x), getattr(x, "dtype", float)))
     for coefficient in rest:
         out = elementary.add(elementary.mul(out, x), coefficient)
     return out
@@ -48,5 +48,5 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     columns = shape_of(x)[0] if N is None else N
     if columns < 0:
         raise ArgumentError(f"vander: N is a number of columns, at least 0; got {N}")
-    powers = np.arange(columns, dtype=getattr(raw(x), "dtype", float))
+    powers = np.arange(columns, dtype=getattr(x, "dtype", float))
     return elementary.pow(expand_dims(x, -1), powers if increasing else powers[::-1])

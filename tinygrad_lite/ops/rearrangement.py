@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.maps import Chain, Gather
 from ..core.shapes import ndim_of, shape_of
-from ..core.value import Op, Value, as_data, describe, raw, record
+from ..core.value import Op, Value, as_data, describe, record
 from ..errors import ArgumentError, ShapeError, ValueTypeError
 from . import elementary
 from .axes import Axis, axes_of, deep, one_axis
@@ -86,7 +86,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any 
     values = as_data(constant_values, keep_integers=True, copy=False)
     if not np.any(values):
         return out
-    dtype = getattr(raw(x), "dtype", np.float64)
+    dtype = getattr(x, "dtype", np.float64)
     around = np.pad(np.zeros(shape_of(x), dtype), widths, constant_values=values)
     return elementary.add(out, around)
 

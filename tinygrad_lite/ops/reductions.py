@@ -364,7 +364,7 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False, *, where: Any = None
 
 def _kept(mask: Any, x: Any, axes: Shape, keepdims: bool) -> Any:
     """How many elements of ``x`` a mask keeps along ``axes``, in its precision."""
-    dtype = getattr(raw(x), "dtype", float)
+    dtype = getattr(x, "dtype", float)
     return on_constants(lambda m: np.sum(m, axis=axes, keepdims=keepdims, dtype=dtype), mask)
 
 
