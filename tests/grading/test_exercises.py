@@ -164,7 +164,20 @@ def test_names_that_lead_nowhere(tmp_path: Path) -> None:
         EXERCISES["one-neuron"].check(lambda x: [1.0, 2.0])
     with pytest.raises(TypeError, match=r"returns a dict of gradients by name \(z, w, b\), got nothing"):
         EXERCISES["one-neuron"].check(lambda x: None)
+    with pytest.raises(ArgumentError, match=r"exercise: the function takes \*v, is given nothing, and raised IndexErr"):
+        EXERCISES["one-neuron"].check(lambda *v: {"w": v[0]})
     assert issubclass(ShapeError, TinygradError)
+
+
+def test_an_argument_with_a_default_is_given_too() -> None:
+    seen: list[Any] = []
+
+    def backward(x: Any = None, more: int = 3) -> dict[str, Any]:
+        seen.append((x is None, more))
+        return {}
+
+    EXERCISES["one-neuron"].judge(backward)
+    assert seen == [(False, 3)]
 
 
 def test_check_again_when_the_file_was_saved(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import inspect
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -139,39 +139,52 @@ def _check_names(
         )
 
 
-def called(manual: Callable[..., Any], data: dict[str, Any]) -> Any:
-    """The gradients that a function returns, given the parameters' data by name or in one dict.
+def called(
+    function: Callable[..., Any],
+    data: Mapping[str, Any],
+    who: str = "compare",
+    refusal: Callable[[Sequence[str], Mapping[str, Any]], str] | None = None,
+    optional: bool = False,
+) -> Any:
+    """What a function returns, given copies of the data that its arguments name, or of all of them in one dict.
 
-    It is given copies, which it may change in place. Raises ``ArgumentError`` for an argument that is no parameter, and
-    where a function of ``*args`` or ``**kwargs`` alone, which is given nothing, ends in an error.
+    An argument with a default keeps it, unless ``optional``. Raises ``ArgumentError``, in the name of ``who`` was
+    called, for an argument that names none of the data, which ``refusal`` may put into words, and where a function of
+    ``*args`` or ``**kwargs`` alone, which is given nothing, ends in an error.
+
+    >>> called(lambda x, w: x * w, {"x": 2.0, "w": 3.0, "b": 1.0}), called(lambda v: v["b"], {"x": 2.0, "b": 1.0})
+    (6.0, 1.0)
     """
-    data = deepcopy(data)
     try:
-        taken = inspect.signature(manual).parameters.values()
+        taken = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        raise ArgumentError(f"compare: needs a function written in Python, got {manual!r}") from None
-    asked = [p for p in taken if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    unknown = [p.name for p in asked if p.name not in data]
+        raise ArgumentError(f"{who}: needs a function written in Python, got {function!r}") from None
+    needed = [p for p in taken if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    named = [p.name for p in (taken if optional else needed) if p.name in data and p.kind is not p.POSITIONAL_ONLY]
+    unknown = [p.name for p in needed if p.name not in named]
     allowed = f"it may ask for {_listing(data)}, or for one dict of them all"
-    if not asked:
-        return _called_with_nothing(manual, taken, allowed)
+    if not needed and not named:
+        return _called_with_nothing(function, taken, who, allowed)
     if not unknown:
-        return manual(**{p.name: data[p.name] for p in asked})
-    if len(asked) == 1:
-        return manual(data)
-    raise ArgumentError(f"compare: the function asks for {_listing(unknown)}, which is no parameter; {allowed}")
+        return function(**deepcopy({name: data[name] for name in named}))
+    if len(needed) == 1:
+        return function(deepcopy(dict(data)))
+    why = f"{_listing(unknown)}, which is no parameter; {allowed}" if refusal is None else refusal(unknown, data)
+    raise ArgumentError(f"{who}: the function asks for {why}")
 
 
-def _called_with_nothing(manual: Callable[..., Any], taken: Iterable[inspect.Parameter], allowed: str) -> Any:
+def _called_with_nothing(
+    function: Callable[..., Any], taken: Iterable[inspect.Parameter], who: str, allowed: str
+) -> Any:
     try:
-        return manual()
+        return function()
     except Exception as error:
         starred = [f"*{p.name}" for p in taken if p.kind is p.VAR_POSITIONAL]
         starred += [f"**{p.name}" for p in taken if p.kind is p.VAR_KEYWORD]
         if not starred:
             raise
         raise ArgumentError(
-            f"compare: the function takes {_listing(starred)}, is given nothing, and raised {type(error).__name__}; "
+            f"{who}: the function takes {_listing(starred)}, is given nothing, and raised {type(error).__name__}; "
             f"{allowed}"
         ) from error
 

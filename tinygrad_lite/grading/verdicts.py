@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from ..checks.by_hand import Misfit
+from ..checks import by_hand
 from ..checks.gradients import Ways
 from ..core.display import table
 from ..core.value import Value, raw
@@ -126,20 +124,13 @@ def called(function: Callable[..., Any], given: Mapping[str, Any]) -> Any:
     >>> called(lambda x, w: x * w, {"x": 2.0, "w": 3.0, "b": 1.0}), called(lambda v: v["b"], {"x": 2.0, "b": 1.0})
     (6.0, 1.0)
     """
-    try:
-        taken = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        raise ArgumentError(f"exercise: needs a function written in Python, got {function!r}") from None
-    named = [p.name for p in taken if p.name in given and p.kind is not p.POSITIONAL_ONLY]
-    needed = [p.name for p in taken if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    unknown = [name for name in needed if name not in named]
-    if not unknown:
-        return function(**{name: deepcopy(given[name]) for name in named})
-    if len(needed) == 1:
-        return function(deepcopy(dict(given)))
+    return by_hand.called(function, given, "exercise", _refusal, optional=True)
+
+
+def _refusal(unknown: Sequence[str], given: Mapping[str, Any]) -> str:
     near = naming.closest(unknown[0], given)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(given)}"
-    raise ArgumentError(f"exercise: the function asks for {unknown[0]!r}, which the exercise does not give{hint}")
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(given)}"
+    return f"{unknown[0]!r}, which the exercise does not give; {hint}"
 
 
 def gradients_in(returned: Any, asked: Sequence[str]) -> dict[str, Any]:
@@ -208,7 +199,7 @@ def _fault(ways: Ways, name: str, value: Value, gradient: Any, tolerance: float)
         return f"it is no number or array of numbers, but {type(gradient).__name__}"
     manual = manual.astype(float)
     fits = manual.shape == value.shape
-    row = ways.row(name, value, manual if fits else None, None if fits else Misfit(manual), False)
+    row = ways.row(name, value, manual if fits else None, None if fits else by_hand.Misfit(manual), False)
     if not fits:
         return row.reason
     worst, index = row.worst("manual", ways.least, tolerance)
