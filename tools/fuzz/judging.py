@@ -44,6 +44,13 @@ class Failure(NamedTuple):
     message: str
     allowed: dict[str, float]
 
+    @property
+    def compared(self) -> str:
+        """The way that failed, or, where its reference failed, a way that is held against that one."""
+        return self.way if self.way in WAYS else next(
+            name for name, (reference, _) in WAYS.items() if reference.__name__ == self.way
+        )  # fmt: skip
+
 
 class IllConditioned(Exception):
     """A program that cannot be judged: not finite, or next to a kink in a later step."""

@@ -14,9 +14,7 @@ __all__ = ["script"]
 
 def script(program: Program, failure: Failure) -> str:
     """The program, the ways that do not agree, and the comparison."""
-    name = failure.way if failure.way in ways.WAYS else next(
-        name for name, (reference, _) in ways.WAYS.items() if reference.__name__ == failure.way
-    )  # fmt: skip
+    name = failure.compared
     reference, way = ways.WAYS[name]
     sources = _needed([reference.__name__, way.__name__, "differing", "Case"])
     allowed = [f"    {label!r}: {x:.6g}," for label, x in failure.allowed.items()]

@@ -14,7 +14,6 @@ import numpy as np
 
 from .judging import Failure, IllConditioned, case_of, judged
 from .programs import Input, Program, Statement, names_in, replaced
-from .ways import WAYS
 
 __all__ = ["shrunk"]
 
@@ -30,7 +29,7 @@ def shrunk(program: Program, failure: Failure, seconds: float = 20.0) -> tuple[P
             return None
         tried.add(text)
         try:
-            found = judged(candidate, [failure.way] if failure.way in WAYS else [_using(failure.way)])
+            found = judged(candidate, [failure.compared])
         except IllConditioned:
             return None
         except Exception:  # a candidate that is no program
@@ -66,11 +65,6 @@ def _reduced(
             if time.process_time() > deadline:
                 break
     return program, failure, smaller
-
-
-def _using(reference: str) -> str:
-    """A way that is held against this reference."""
-    return next(name for name, (expected, _) in WAYS.items() if expected.__name__ == reference)
 
 
 # ---- reductions ------------------------------------------------------------------------------------------------------
