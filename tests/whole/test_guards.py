@@ -38,6 +38,15 @@ class Net(nn.Module):
         return self.layers[1](self.dropout(h)) * self.fixed + self.shift
 
 
+def eager_step(loss: Callable[[], Value], optimizer: Any) -> float:
+    """What a compiled step does, by hand."""
+    optimizer.zero_grad()
+    end = loss()
+    end.backward()
+    optimizer.step()
+    return end.item()
+
+
 class World:
     """A model, its optimizer, and the loss."""
 
@@ -49,11 +58,7 @@ class World:
         return nn.losses.half_squared_error(self.net(x), t)
 
     def eager(self) -> float:
-        self.optimizer.zero_grad()
-        end = self.loss(X, T)
-        end.backward()
-        self.optimizer.step()
-        return end.item()
+        return eager_step(lambda: self.loss(X, T), self.optimizer)
 
     def state(self) -> list[Any]:
         return [(bits(p.data), bits(p.grad)) for p in [*self.optimizer.params, self.net.fixed, self.net.shift]]
@@ -183,16 +188,11 @@ def test_frozen_scalars_in_every_back_end(backend: str) -> None:
         def loss() -> Any:
             return (a * b * c).square() + a
 
-        run: Any = tg.compile(loss, optimizer, backend=backend) if compiled else None
+        run: Any = tg.compile(loss, optimizer, backend=backend) if compiled else lambda: eager_step(loss, optimizer)
         found: list[Any] = []
         for n in range(6):
             b.requires_grad, c.requires_grad = n in (0, 1, 4, 5), n == 3
-            if compiled:
-                run()
-            else:
-                optimizer.zero_grad()
-                loss().backward()
-                optimizer.step()
+            run()
             found += [x for v in (a, b) for x in (v.data, v._grad)]
             if n == 3:
                 found.append(c.grad)
@@ -332,15 +332,10 @@ def test_the_optimizers_own_zero_grad_is_called(make: Any, backend: Any, start: 
         w = Value(start)
         optimizer = make([w])
         f: Callable[[], Any] = lambda: w.square() * 0.5 if not w.shape else w.square().sum()  # noqa: E731
-        made: Any = tg.compile(f, optimizer, backend=backend)
+        made: Any = tg.compile(f, optimizer, backend=backend) if compiled else lambda: eager_step(f, optimizer)
         seen = []
         for _ in range(4):
-            if compiled:
-                made()
-            else:
-                optimizer.zero_grad()
-                f().backward()
-                optimizer.step()
+            made()
             seen.append(np.array(w.data))
         return getattr(optimizer, "forgotten", None), seen
 
