@@ -12,6 +12,7 @@ import pytest
 import tinygrad_lite as tg
 from tinygrad_lite import Value
 from tinygrad_lite.compiler import blocking, tape
+from tinygrad_lite.compiler.buffers import Buffers
 from tinygrad_lite.core.maps import Scale
 from tinygrad_lite.core.value import Op
 
@@ -42,6 +43,17 @@ def blocks_of(elements: int) -> Iterator[None]:
         patch.setattr(blocking, "BLOCK", elements)
         patch.setattr(blocking, "LARGE", 2)
         yield
+
+
+def release_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plant a fault: the compiler gives an array's memory away one call before it is read last."""
+    planned = Buffers.__init__
+
+    def early(self: Buffers, *rest: Any) -> None:
+        planned(self, *rest)
+        self.last = {slot: k - 1 for slot, k in self.last.items()}
+
+    monkeypatch.setattr(Buffers, "__init__", early)
 
 
 def agree(loss: Callable[..., Value], leaves: list[Value], *arguments: Any, exact: bool = True, **options: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tg
-from tests.compiler.agreement import agree, blocks_of
+from tests.compiler.agreement import agree, blocks_of, release_early
 from tinygrad_lite import Value, nn, optim
 from tinygrad_lite.compiler.buffers import Buffers
 from tinygrad_lite.compiler.lifetimes import Loop, Statement, check_lifetimes
@@ -103,15 +103,9 @@ def chained() -> None:
 
 
 def test_a_buffer_released_one_call_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    planned = Buffers.__init__
-
-    def early(self: Buffers, *args: Any) -> None:
-        planned(self, *args)
-        self.last = {slot: k - 1 for slot, k in self.last.items()}
-
     network()
     chained()
-    monkeypatch.setattr(Buffers, "__init__", early)
+    release_early(monkeypatch)
     for program in (network, chained):
         with pytest.raises(CompilerFaultError, match=r"the statement `.*` reads an array .* from memory that holds"):
             program()

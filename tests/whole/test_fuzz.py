@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tg
+from tests.compiler.agreement import release_early
 from tinygrad_lite.compiler import codegen, tape
-from tinygrad_lite.compiler.buffers import Buffers
 from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import Elementwise
 from tinygrad_lite.core.maps import Scale
@@ -107,13 +107,7 @@ def wrong_derivative(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def released_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """The compiler gives an array's memory away one call before it is read last, and does not check lifetimes."""
-    planned = Buffers.__init__
-
-    def early(self: Buffers, *rest: Any) -> None:
-        planned(self, *rest)
-        self.last = {slot: k - 1 for slot, k in self.last.items()}
-
-    monkeypatch.setattr(Buffers, "__init__", early)
+    release_early(monkeypatch)
     monkeypatch.setattr(codegen, "check_lifetimes", lambda *rest: None)
 
 
