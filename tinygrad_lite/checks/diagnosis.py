@@ -154,6 +154,7 @@ def _of_edges(evidence: Evidence, strictly: bool) -> list[Slip]:
     ranked: list[tuple[tuple[float, bool, int], Slip]] = []
     explained: list[set[Any]] = []
     work, cost = _WORK, 1 + len(evidence.edges)
+    numbers = [0.0, -1.0, *(sign * n for n in (2.0, 0.5, *_sizes(evidence)) for sign in (1, -1))]
     for rank, kind, order, group in _attempts(evidence, strictly):
         members = {(edge.node, edge.position) for edge in group.edges}
         if any(other <= members for other in explained):
@@ -161,7 +162,7 @@ def _of_edges(evidence: Evidence, strictly: bool) -> list[Slip]:
         work -= cost
         if work <= 0:
             break
-        slip, place = _attempt(evidence, kind, group, rank)
+        slip, place = _attempt(evidence, kind, group, rank, numbers)
         if slip is None:
             continue
         explained.append(members)
@@ -180,15 +181,16 @@ def _attempts(evidence: Evidence, strictly: bool) -> Iterator[tuple[int, Kind | 
                 yield rank, kind, order, group
 
 
-def _attempt(evidence: Evidence, kind: Kind | None, group: Group, rank: float) -> tuple[Slip | None, float]:
-    """The slip, if it explains the numbers, and its rank among all."""
+def _attempt(
+    evidence: Evidence, kind: Kind | None, group: Group, rank: float, numbers: Sequence[float]
+) -> tuple[Slip | None, float]:
+    """The slip, if it explains the numbers, and its rank among all. ``numbers`` are likely factors."""
     node = group.edges[0].node
     if kind is not None:
         changed = group.changed(evidence.graph, kind.change)
         explained = evidence.explained(changed)
         return Slip(kind.text.format(**group.names), node, changed=changed) if explained else None, rank
-    numbers = [sign * n for n in (2.0, 0.5, *_sizes(evidence)) for sign in (1, -1)]
-    factor = factor_of(evidence, group, [0.0, -1.0, *numbers])
+    factor = factor_of(evidence, group, numbers)
     if factor is None:
         return None, rank
     text, meaning = factor_text(evidence, group, factor)

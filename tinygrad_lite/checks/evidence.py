@@ -104,11 +104,7 @@ class Evidence:
 
     def may_explain(self, changed: Graph) -> bool:
         """Whether every wrong gradient lies after one of the nodes that change."""
-        reached = 0
-        for node in changed:
-            for edge in self.graph[node]:
-                reached |= self._reached.get(edge.operand, 0)
-        return reached == (1 << len(self.wrong)) - 1
+        return self.may_be_wrong([edge for node in changed for edge in self.graph[node]], strictly=False)
 
     def may_be_wrong(self, edges: Sequence[Edge], strictly: bool = True) -> bool:
         """Whether every wrong gradient lies after one of the edges; ``strictly`` if no right one does."""
@@ -136,7 +132,7 @@ class Evidence:
         return found
 
     def _same(self, found: Mapping[Value, Any], values: Iterable[Value]) -> bool:
-        return all(self.close.of(self.right.get(v, np.zeros(v.shape)), found.get(v, 0.0), v) for v in values)
+        return self.close.agree(found, {value: self.right.get(value, np.zeros(value.shape)) for value in values})
 
     @cached_property
     def _reached(self) -> dict[Value, int]:
