@@ -35,8 +35,8 @@ def fitted(svg: bytes) -> bytes:
 
 def _held(found: re.Match[str]) -> str:
     attributes, text = found[1], found[2]
-    shown, size = html.unescape(text.strip(" ")), _SIZE.search(attributes)  # a browser shows no spaces at the ends
-    if len(shown) <= _SHORT or size is None:
+    shown, size = html.unescape(text), _SIZE.search(attributes)  # Graphviz's xml:space keeps the spaces at the ends
+    if len(shown.strip(" ")) <= _SHORT or size is None:
         return f"<text {attributes}>{text}</text>"
     width = fitted_width(shown, float(size[1])) * (BOLD if 'font-weight="bold"' in attributes else 1.0)
     return f'<text {attributes} textLength="{width:.2f}" lengthAdjust="spacingAndGlyphs">{text}</text>'

@@ -108,3 +108,14 @@ def test_a_text_is_as_long_as_the_layout_measured() -> None:
         room = max(xs) - min(xs)
         assert 0.85 * room <= float(shown.get("textLength", "0")) <= room + 0.5
         assert shown.get("lengthAdjust") == "spacingAndGlyphs"
+
+
+def test_the_spaces_around_a_label_are_a_part_of_its_length() -> None:
+    """Graphviz writes xml:space="preserve": what a browser fits to the length are the spaces too."""
+    digraph = viz.dot.digraphs.new_digraph()
+    digraph.edge("a", "b", label=" 0.1079 ")
+    (label,) = (text for text in ET.fromstring(Drawing(digraph).svg()).iter(f"{SVG}text") if text.get("textLength"))
+    assert label.get("{http://www.w3.org/XML/1998/namespace}space") == "preserve"
+    assert label.text == " 0.1079 "
+    size = float(label.get("font-size", "0"))
+    assert float(label.get("textLength", "0")) == pytest.approx(text_width(" 0.1079 ", size), abs=0.01)
