@@ -26,6 +26,7 @@ section { margin-top: 3rem }
 h2, h3, p { overflow-wrap: anywhere }
 .right { color: var(--right) }
 .wrong, .failed { color: var(--wrong) }
+section td:is(.right, .wrong) { white-space: nowrap }
 """
 
 _MOST = 4_000
