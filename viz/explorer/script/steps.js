@@ -127,7 +127,11 @@ function derivative(k) {
 
 /** A text behind a sign that says what it is: a number or all elements, or the range of those of a larger array. */
 function equals(value, text) {
-  return size(value) > 4 && text.includes("…") ? `: ${text}` : ` = ${text}`;
+  return isRange(value, text) ? `: ${text}` : ` = ${text}`;
+}
+
+function isRange(value, text) {
+  return size(value) > 4 && text.includes("…");
 }
 
 function inBrackets(text) {
@@ -170,13 +174,15 @@ function sumOf(terms, kind) {
 }
 
 function equationElement(entry) {
-  const {name, lines, result} = equationOf(entry);
+  const {name, lines, result} = equationOf(entry),
+    value = values[entry.value];
+  const alone = lines.length > 0 && isRange(value, result); // on a line of its own
   return make(
     "div",
     {class: "equation"},
     make("bdi", {class: "left"}, name),
     ...lines.map(line => make("bdi", {class: "line"}, ` = ${line}`)),
-    make("bdi", {class: "result"}, equals(values[entry.value], result)),
+    make("bdi", {class: "result"}, alone ? result : equals(value, result)),
   );
 }
 
