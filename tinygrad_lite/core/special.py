@@ -90,8 +90,7 @@ class PowerPartial(_OfTwo):
 
 def power_partial(x: Any, y: Any, k: int, j: int) -> Any:
     """``∂ᵏ/∂xᵏ ∂ʲ/∂yʲ x**y``, recorded where an operand is a Value."""
-    op = PowerPartial(k, j)
-    return record(op, (x, y)) if isinstance(x, Value) or isinstance(y, Value) else op.forward(x, y)
+    return record(PowerPartial(k, j), (x, y))
 
 
 class SincPartial(Op):
@@ -131,8 +130,7 @@ class SincPartial(Op):
 
 def sinc_partial(x: Any, n: int) -> Any:
     """The derivative of sinc of order ``n``, recorded where ``x`` is a Value."""
-    op = SincPartial(n)
-    return record(op, (x,)) if isinstance(x, Value) else op.forward(x)
+    return record(SincPartial(n), (x,))
 
 
 class Ratio(_OfTwo):
