@@ -15,7 +15,7 @@ from .products import matmul
 from .registry import NUMPY
 from .selection import getitem
 
-__all__ = ["ComplexPair", "made", "parts_of"]
+__all__ = ["ComplexPair", "made", "pair_of", "parts_of"]
 
 
 class ComplexPair:
@@ -129,7 +129,7 @@ class ComplexPair:
         return self * ComplexPair(elementary.div(real, size), elementary.div(elementary.neg(imag), size))
 
     def __rtruediv__(self, other: Any) -> ComplexPair:
-        return _pair(other).__truediv__(self)
+        return pair_of(other).__truediv__(self)
 
     def __pow__(self, n: int) -> ComplexPair:
         if not isinstance(n, int | np.integer) or n < 1:
@@ -198,7 +198,7 @@ def _product(times: Callable[[Any, Any], Any], a: Any, b: Any) -> ComplexPair:
     return ComplexPair(elementary.sub(times(ar, br), times(ai, bi)), elementary.add(times(ar, bi), times(ai, br)))
 
 
-def _pair(x: Any) -> ComplexPair:
+def pair_of(x: Any) -> ComplexPair:
     """Anything as a pair."""
     real, imag = parts_of(x)
     return ComplexPair(real, np.zeros_like(raw(real)) if imag is None else imag)
@@ -221,8 +221,8 @@ UFUNCS: dict[Any, Callable[..., Any]] = {
     np.add: lambda a, b: a + b if isinstance(a, ComplexPair) else b + a,
     np.subtract: lambda a, b: a - b if isinstance(a, ComplexPair) else -b + a,
     np.multiply: lambda a, b: a * b if isinstance(a, ComplexPair) else b * a,
-    np.true_divide: lambda a, b: _pair(a) / b,
-    np.matmul: lambda a, b: _pair(a) @ b,
+    np.true_divide: lambda a, b: pair_of(a) / b,
+    np.matmul: lambda a, b: pair_of(a) @ b,
     np.negative: lambda z: -z,
     np.conjugate: lambda z: z.conj(),
     np.absolute: abs,

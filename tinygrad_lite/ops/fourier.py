@@ -20,7 +20,7 @@ from ..errors import ArgumentError
 from . import elementary
 from .axes import one_axis
 from .casting import float_dtype, floating
-from .complex_pairs import made, parts_of
+from .complex_pairs import made, pair_of, parts_of
 from .dense import Dense
 from .joining import stack
 from .manipulation import moveaxis
@@ -87,6 +87,11 @@ def _scale(norm: str | None, n: int, inverse: bool, who: str) -> float:
     if norm == "ortho":
         return 1.0 / math.sqrt(n)
     return 1.0 / n if inverse == (norm != "forward") else 1.0
+
+
+def _exchanged(norm: str | None) -> str | None:
+    """The ``norm`` that gives the transform the factor of its inverse."""
+    return {None: "forward", "backward": "forward", "forward": "backward"}.get(norm, norm)
 
 
 def _transformed(a: Any, n: int | None, axis: int, norm: str | None, inverse: bool, who: str) -> Any:
@@ -194,12 +199,12 @@ def irfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None)
     [1.0, 2.0, 3.0]
     """
     k = one_axis(a, axis, ndim_of(a), "irfft")
-    real, imag = parts_of(a)
-    parts = [moveaxis(x, k, -1) for x in (real, np.zeros_like(raw(real)) if imag is None else imag)]
+    whole = pair_of(a)
+    parts = [moveaxis(part, k, -1) for part in (whole.real, whole.imag)]
     size = _length(parts[0], 2 * (shape_of(parts[0])[-1] - 1) if n is None else n, "irfft")
     weights = np.full(size // 2 + 1, 2.0 * _scale(norm, size, True, "irfft"))  # each stands for its conjugate too
     weights[[0, -1] if size % 2 == 0 else [0]] *= 0.5  # but for these, which are real
-    weights = weights.astype(float_dtype(real))
+    weights = weights.astype(float_dtype(whole.real))
     rows = stack([_fitted(x, size // 2 + 1) * weights for x in parts], axis=-2)
     return moveaxis(record(RealFourier(size, True), (rows,)), -1, k)
 
@@ -213,7 +218,7 @@ def hfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None) 
     """
     real, imag = parts_of(a)
     conjugate = real if imag is None else made(real, elementary.neg(imag))
-    return irfft(conjugate, n, axis, {None: "forward", "backward": "forward", "forward": "backward"}.get(norm, norm))
+    return irfft(conjugate, n, axis, _exchanged(norm))
 
 
 @function(numpy=np.fft.ihfft, method=False, returns="Any", dense=True, note=_PAIR)
@@ -223,8 +228,7 @@ def ihfft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None)
     >>> ihfft(np.ones(4)).real.tolist()
     [1.0, 0.0, 0.0]
     """
-    swapped = {None: "forward", "backward": "forward", "forward": "backward"}.get(norm, norm)
-    real, imag = parts_of(rfft(a, n, axis, swapped))
+    real, imag = parts_of(rfft(a, n, axis, _exchanged(norm)))
     return made(real, elementary.neg(imag))
 
 
