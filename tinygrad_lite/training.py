@@ -139,7 +139,7 @@ def _place(leaf: Value) -> str:
     """The first element of a leaf that is infinite or NaN, and how many there are."""
     bad = ~np.isfinite(np.atleast_1d(leaf.data))
     index = tuple(map(int, np.argwhere(bad)[0]))
-    words = dict(enumerate([["element"], ["row", "column"]], start=1)).get(len(index))
+    words = {1: ["element"], 2: ["row", "column"]}.get(len(index))
     place = (
         ", ".join(f"{word} {i}" for word, i in zip(words, index, strict=True)) if words else f"element {list(index)}"
     )
