@@ -76,9 +76,11 @@ def check_possible(
         if value in kept and not kept[value][index]:
             element = f" at {index}" if index else ""
             raise GraphError(f"{who}: all paths {where} {describe(value)}{element}, which via= or without= leaves out")
+    required = {value for value, _ in via}
+    if len(required) < 2:
+        return
     order = {value: k for k, value in enumerate(topological(end[0]))}
-    required = sorted({value for value, _ in via}, key=lambda value: order.get(value, -1), reverse=True)
-    for reader, value in pairwise(required):
+    for reader, value in pairwise(sorted(required, key=lambda value: order.get(value, -1), reverse=True)):
         if value not in set(ancestors(reader)):
             raise GraphError(
                 f"{who}: no path passes both {describe(value)} and {describe(reader)}, which via= asks for: they stand "
