@@ -24,7 +24,6 @@ from ..optim import Optimizer
 from .attributes import AttributesRead
 from .backends import BACKENDS, Plan
 from .capture import Capture, as_values, captured, kind_of, same_call, signature
-from .codegen import Replay
 from .scope import Missed, OptimizerFailedError, OverflowedError, Refrozen
 from .verify import Origins, State, first_difference, statement_of, why
 
@@ -45,9 +44,9 @@ Noise = list[tuple[Any, Any]]
 class Program:
     """One way through the function: its replay, and the conditions under which it holds."""
 
-    def __init__(self, replay: Replay, noise: list[Any], attributes: AttributesRead, backend: str) -> None:
-        self.replay, self.source, self.observe, self.calls_numpy = replay
-        self.noise, self.attributes, self.backend = noise, attributes, backend
+    def __init__(self, plan: Plan, optimizer: Any, attributes: AttributesRead) -> None:
+        self.replay, self.source, self.observe, self.calls_numpy = plan.replay(optimizer)
+        self.noise, self.attributes, self.backend = plan.noise, attributes, plan.backend
         self.live, self.copied = attributes.live, attributes.copied
 
     def run_with(self, data: list[Any], drawn: Noise, observe: bool = False) -> Any:
@@ -192,10 +191,9 @@ class CompiledStep:
                     captures = self.captures
                     replayed = state.after(lambda: self._found(arguments, named, list(capture.noises)))
                 if different := first_difference(leaves, eager, replayed):
-                    data: list[Any] = []
-                    signature(arguments, data, "argument"), signature(dict(named), data, "argument")
+                    _, data = _keyed(arguments, named)
                     plan = Plan(capture, inputs, self._backend, self._optimistic)
-                    anew = Program(plan.replay(self.optimizer), plan.noise, capture.attributes, plan.backend)
+                    anew = Program(plan, self.optimizer, capture.attributes)
                     assert self._last is not None
                     (seen,), *_ = state.after(lambda: self._rerun(self._last, data, capture, True))
                     now = state.after(lambda: self._rerun(anew, data, capture, False))
@@ -211,8 +209,7 @@ class CompiledStep:
     # ---- finding a program, or making one
 
     def _found(self, arguments: tuple[Any, ...], named: Mapping[str, Any], drawn: Noise | None = None) -> float:
-        data: list[Any] = []
-        shapes = (signature(arguments, data, "argument"), signature(dict(named), data, "argument"))
+        shapes, data = _keyed(arguments, named)
         programs = self._shapes.setdefault(shapes, [])
         self._shapes.move_to_end(shapes)
         drawn = [] if drawn is None else drawn
@@ -290,7 +287,7 @@ class CompiledStep:
         plan = Plan(capture, inputs, self._backend, self._optimistic)
         loss = self._eager(capture)
         del capture, inputs
-        programs.append(Program(plan.replay(self.optimizer), plan.noise, attributes, plan.backend))
+        programs.append(Program(plan, self.optimizer, attributes))
         self._remember(programs[-1], arguments, named)
         return loss
 
@@ -302,6 +299,12 @@ class CompiledStep:
         if self.optimizer is not None:
             self.optimizer.step()
         return loss
+
+
+def _keyed(arguments: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any, list[Any]]:
+    """The key of arguments, by which a step knows the programs that suit them, and their data."""
+    data: list[Any] = []
+    return (signature(arguments, data, "argument"), signature(dict(named), data, "argument")), data
 
 
 def compile(
