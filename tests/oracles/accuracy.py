@@ -21,7 +21,7 @@ from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import FUNCTIONS, OPS
 
 DTYPES = (np.float64, np.float32)
-EVERY = 8
+_EVERY = 8
 """Each eighth of the points is looked at."""
 
 # ---- the points ------------------------------------------------------------------------------------------------------
@@ -125,12 +125,12 @@ def _pairs(name: str, dtype: Any) -> list[Any]:
     return [np.array(column).astype(dtype) for column in zip(*pairs, strict=True)]
 
 
-def points(name: str, dtype: Any, every: int = 1) -> list[Any]:
-    """The operands of an op at all points, or at each third (``every=3``): of float32's numbers where they can be."""
-    return [column[every // 2 :: every] for column in _all_points(name, dtype)]
-
-
 @cache
+def points(name: str, dtype: Any) -> list[Any]:
+    """The operands of an op at the points that are looked at: of float32's numbers where they can be."""
+    return [column[_EVERY // 2 :: _EVERY] for column in _all_points(name, dtype)]
+
+
 def _all_points(name: str, dtype: Any) -> list[Any]:
     n = len(TABLE[name].operands)
     if name == "where":
@@ -295,9 +295,9 @@ def _condition(name: str, wrt: tuple[int, ...], point: tuple[float, ...]) -> flo
     return float(sum(changes) / abs(here)) if here else 0.0
 
 
-def measured(name: str, dtype: Any, order: int, peers: dict[str, dict[str, Any]], every: int = 1) -> Iterator[Measured]:
+def measured(name: str, dtype: Any, order: int, peers: dict[str, dict[str, Any]]) -> Iterator[Measured]:
     """Every partial derivative of an order. ``peers`` has the functions of JAX and of PyTorch, those that are there."""
-    at = points(name, dtype, every)
+    at = points(name, dtype)
     for wrt in itertools.combinations_with_replacement(differentiable(OPS[name]), order):
         found = {"arrays": on_arrays(name, wrt, at)}
         if dtype is np.float64:

@@ -16,7 +16,7 @@ import pytest
 
 import tinygrad_lite as tg
 from tests.oracles import accuracy, accuracy_of_arrays
-from tests.oracles.accuracy import DTYPES, EVERY, LACKS, entry, measured
+from tests.oracles.accuracy import DTYPES, LACKS, entry, measured
 from tests.oracles.exact import exact, ulps
 from tests.oracles.formulas import NEEDS_SCIPY
 from tinygrad_lite import Value
@@ -50,7 +50,7 @@ def far_off(name: str) -> Iterator[str]:
         pytest.importorskip("scipy")
     for dtype in DTYPES:
         for order, slack in enumerate(SLACK):
-            for m in measured(name, dtype, order, {}, EVERY):
+            for m in measured(name, dtype, order, {}):
                 limit: Any = np.inf if (name, order) in LOOSE else slack
                 if (name, order) in _TAILS:
                     limit = np.where(m.at[0] > np.log(np.finfo(dtype).max), np.inf, limit)
@@ -69,7 +69,7 @@ def test_beside_jax_and_pytorch_as_they_are(name: str) -> None:
         pytest.importorskip(module)
     for dtype in DTYPES:
         for order, slack in enumerate(SLACK):
-            for m in measured(name, dtype, order, accuracy.peers(), EVERY):
+            for m in measured(name, dtype, order, accuracy.peers()):
                 assert list(m.beaten(slack)) == []
 
 
@@ -195,6 +195,7 @@ def test_a_naive_form_of_arrays_is_caught(label: str, worse: Any) -> None:
 @pytest.mark.parametrize("n", [2, 3, 4, 6])
 @pytest.mark.parametrize("small", [[1e-4], [1e-15], [0.0]])
 def test_derivatives_of_determinants(n: int, small: list[float]) -> None:
-    case = accuracy_of_arrays.determinant(n, small)
-    for order in (1, 2):
-        assert accuracy_of_arrays.error_of(case, order) < 100, (n, small, order)
+    found = dict(accuracy_of_arrays.measured(accuracy_of_arrays.determinant(n, small), peers=False))
+    assert list(found) == [1, 2]
+    for order, m in found.items():
+        assert m["ours"] < 100, (n, small, order)
