@@ -40,10 +40,17 @@ class Program:
     Raises ``NotWatchedError`` where its source is not at hand.
     """
 
-    def __init__(self, function: Callable[..., Any], changes: Sequence[Change] = ()) -> None:
+    def __init__(
+        self, function: Callable[..., Any], changes: Sequence[Change] = (), sources: _Sources | None = None
+    ) -> None:
         self.script = Script()
-        self._function, self._copies = function, _Copies(self.script, changes)
+        self._sources = _Sources() if sources is None else sources
+        self._function, self._copies = function, _Copies(self.script, changes, self._sources)
         self._copies.of(function)
+
+    def changed(self, changes: Sequence[Change]) -> Program:
+        """The same function with these changes and no others; its files are not read again."""
+        return Program(self._function, changes, self._sources)
 
     def run(
         self,
@@ -60,8 +67,8 @@ class Program:
 class _Copies:
     """Rewritten copies of functions and classes, each made once; what they may change is copied for every run."""
 
-    def __init__(self, script: Script, changes: Sequence[Change]) -> None:
-        self.script, self._changes = script, changes
+    def __init__(self, script: Script, changes: Sequence[Change], sources: _Sources) -> None:
+        self.script, self._changes, self._sources = script, changes, sources
         self._namespaces: dict[int, tuple[Mapping[str, Any], dict[str, Any]]] = {}
         """The names of each module, and a copy of them, by the identity of the module's."""
         self._data: list[tuple[Mapping[str, Any], dict[str, Any], str]] = []
@@ -110,7 +117,9 @@ class _Copies:
         file = methods[0].__code__.co_filename
         first = min(f.__code__.co_firstlineno for f in methods)
         around = [
-            node for node in _definitions(file, ast.ClassDef) if node.name == cls.__name__ and node.lineno <= first
+            node
+            for node in self._sources.definitions(file, ast.ClassDef)
+            if node.name == cls.__name__ and node.lineno <= first
         ]
         if not around:
             raise NotWatchedError(f"the source of {cls.__qualname__} is not at hand")
@@ -133,7 +142,7 @@ class _Copies:
         code = function.__code__
         found = [
             node
-            for node in _definitions(code.co_filename, ast.FunctionDef)
+            for node in self._sources.definitions(code.co_filename, ast.FunctionDef)
             if node.name == code.co_name
             and code.co_firstlineno in (node.lineno, *(decorator.lineno for decorator in node.decorator_list))
         ]
@@ -168,13 +177,22 @@ class _Copies:
             namespace[name] = fresh(original[name], self._or_itself)
 
 
-def _definitions(file: str, kind: type[Definition]) -> list[Definition]:
-    """The functions or classes that a file defines, in order."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except SyntaxError as error:  # the file was changed since it was imported
-        raise NotWatchedError(f"{file} cannot be read: {error}") from error
-    return sorted((node for node in ast.walk(tree) if isinstance(node, kind)), key=lambda node: node.lineno)
+class _Sources:
+    """What files define; each is parsed once."""
+
+    def __init__(self) -> None:
+        self._defined: dict[str, list[ast.FunctionDef | ast.ClassDef]] = {}
+
+    def definitions(self, file: str, kind: type[Definition]) -> list[Definition]:
+        """The functions or classes that a file defines, in order."""
+        if file not in self._defined:
+            try:
+                tree = ast.parse("".join(linecache.getlines(file)))
+            except SyntaxError as error:  # the file was changed since it was imported
+                raise NotWatchedError(f"{file} cannot be read: {error}") from error
+            found = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef))
+            self._defined[file] = sorted(found, key=lambda node: node.lineno)
+        return [node for node in self._defined[file] if isinstance(node, kind)]
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

@@ -99,8 +99,8 @@ class _Search:
         if sum(value.size for value in ancestors(loss)) > MOST_ELEMENTS:
             raise NotWatchedError("the graph has too many elements")
         self.known = Known(loss, tolerance)
-        self.program: Program = Program(function)
-        self.function, self.call, self.wanted, self.results = function, call, wanted, results
+        self.program = Program(function)
+        self.call, self.wanted, self.results = call, wanted, results
         self.overrides: dict[Occurrence, Any] = {}
         self.changes: list[Change] = []
         self.excused: set[Occurrence] = set()
@@ -199,7 +199,7 @@ class _Search:
             self.found[unit.number] = known[0], replace(known[1], times=known[1].times + 1)
         if repair is not None and repair.statement is not None:
             self.changes.append(Change(unit, repair.statement))
-            self.program = Program(self.function, self.changes)
+            self.program = self.program.changed(self.changes)
         elif right is None or finding.where in self.overrides:
             self.excused.add(finding.where)
         else:
@@ -271,7 +271,7 @@ class _Search:
         wanted = max(map(len, with_rights), default=1) or 1
         for changed_line, statement in lines:
             try:
-                changed = Program(self.function, [*self.changes, Change(unit, statement)])
+                changed = self.program.changed([*self.changes, Change(unit, statement)])
                 returned, _ = self._run(program=changed)
             except Exception:  # a changed line may do anything
                 continue
