@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..core.value import Value
-from .known import Known, Match
+from .known import Known, Match, same_numbers
 from .reading import Reading
 from .recorder import Occurrence, Recorder, Step
 
@@ -113,7 +113,10 @@ class Finder:
             matches = self.reading.matches(read)
             flows = any(m.exact and m.flows and not m.quantity.form for m in matches)
             named = (self.known.called(name) for name in read.names)
-            if any(v is not None and _alike(self.known.cotangents[v], read.value, self.known) for v in named):
+            if any(
+                v is not None and same_numbers(self.known.cotangents[v], read.value, self.known.tolerance)
+                for v in named
+            ):
                 continue  # it is what its name says
             if not flows or any(np.shape(g) == read.value.shape and np.allclose(g, read.value) for g in wanted):
                 continue
@@ -152,7 +155,9 @@ class Finder:
                 value = self.known.called(name)
                 if value is not None:
                     yield from self._other_than_named(step, where, value)
-                elif (data := self._meant_data(step)) is not None and not _alike(data.data, step.value, self.known):
+                elif (data := self._meant_data(step)) is not None and not same_numbers(
+                    data.data, step.value, self.known.tolerance
+                ):
                     yield Finding("data", where, step, data, (np.asarray(data.data, float),), self._read_right(where))
         scaled = self.reading.scaled(step)
         where = step.unit, step.occurrence
@@ -173,7 +178,7 @@ class Finder:
     def _other_than_named(self, step: Step, where: Occurrence, value: Value) -> Iterator[Finding]:
         """A step that has the name of a gradient and is no part of it."""
         right = self.known.cotangents[value]
-        if np.size(right) != step.value.size or _alike(right, step.value, self.known):
+        if np.size(right) != step.value.size or same_numbers(right, step.value, self.known.tolerance):
             return
         matches = [m for m in self.reading.matches(step) if m.flows]
         mine = next((m for m in matches if m.quantity.value is value and not m.quantity.form), None)
@@ -271,10 +276,8 @@ class Finder:
 
     def _dropped(self, result: Step, value: Value, part: Match) -> Finding | None:
         """The unit that gives a name to one part of a gradient while another part has it, which is lost."""
-        behind, named = (
-            self.reading.behind(result),
-            [s for s in self.recorder.steps if set(s.names) & set(result.names)],
-        )
+        behind = self.reading.behind(result)
+        named = [s for s in self.recorder.steps if set(s.names) & set(result.names)]
         for lost, kept in itertools.pairwise(named):
             flows = any(m.quantity.value is value and m.exact and m.flows for m in self.reading.matches(lost))
             if flows and lost not in behind and kept in behind and lost.value.shape == kept.value.shape:
@@ -297,14 +300,6 @@ class Finder:
             if value is not None:
                 return value
         return None
-
-
-def _alike(right: Any, value: Any, known: Known) -> bool:
-    """Whether an array is another, in whatever shape."""
-    if np.size(right) != np.size(value):
-        return False
-    off = np.abs(np.ravel(right) - np.ravel(value))
-    return bool(np.max(off, initial=0.0) <= known.tolerance * np.max(np.abs(right), initial=0.0))
 
 
 def _fitting(right: Any, shape: tuple[int, ...]) -> Any:

@@ -22,7 +22,7 @@ from ..core.sweeps import reverse
 from ..core.value import Value, describe
 from ..semirings import GRADIENT, MAGNITUDE
 
-__all__ = ["Known", "Match", "Quantity"]
+__all__ = ["Known", "Match", "Quantity", "same_numbers", "trivial"]
 
 _PREFIX = re.compile(r"^(?:d|grad|g|delta|δ|Δ)_?(?P<name>.+)$")
 _SUFFIX = re.compile(r"^(?P<name>.+?)_?(?:grad|bar|delta)$")
@@ -83,7 +83,7 @@ class Known:
     """The quantities of the graph of ``loss``. ``tolerance`` is the relative difference allowed."""
 
     def __init__(self, loss: Value, tolerance: float = 1e-7) -> None:
-        self.loss, self.tolerance = loss, tolerance
+        self.tolerance = tolerance
         self._graph = topological(loss)
         self.values = ancestors(loss)
         with np.errstate(all="ignore"):
@@ -184,7 +184,7 @@ class Known:
         if array.shape != right.shape or not np.isfinite(array).all():
             return False
         size = max(float(np.max(np.abs(right), initial=0.0)), float(np.max(np.abs(array), initial=0.0)))
-        allowed = self.tolerance * size + _ROUNDING * self._terms.get(value, 0.0)
+        allowed = self.tolerance * size + self._rounding(value)
         return bool(np.max(np.abs(array - right), initial=0.0) <= allowed)
 
     # ---- what there is
@@ -274,6 +274,14 @@ class Known:
 def _plain(name: str) -> str:
     """A name without what may be written in several ways in an index."""
     return re.sub(r"[_\[\], ]", "", name)
+
+
+def same_numbers(right: Any, value: Any, tolerance: float) -> bool:
+    """Whether an array is another, in whatever shape."""
+    if np.size(right) != np.size(value):
+        return False
+    off = np.abs(np.ravel(right) - np.ravel(value))
+    return bool(np.max(off, initial=0.0) <= tolerance * np.max(np.abs(right), initial=0.0))
 
 
 def trivial(array: Any) -> bool:

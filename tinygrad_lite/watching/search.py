@@ -21,7 +21,7 @@ import numpy as np
 from ..core.graph import ancestors
 from ..core.value import Value
 from .finding import Finder, Finding
-from .known import Known
+from .known import Known, same_numbers
 from .mistakes import Mistake, mistake_of
 from .reading import Reading
 from .recorder import Occurrence, Recorder, Step, TooLongError, Visits, numbers_of
@@ -101,6 +101,10 @@ class _Search:
         self.known = Known(loss, tolerance)
         self.program = Program(function)
         self.call, self.wanted, self.results = call, wanted, results
+        self.wrong: list[str] = []
+        """The names of the results that are wrong with what was found until now put right."""
+        self.times: Counter[int] = Counter()
+        """How often each unit left something then."""
         self.overrides: dict[Occurrence, Any] = {}
         self.changes: list[Change] = []
         self.excused: set[Occurrence] = set()
@@ -135,17 +139,18 @@ class _Search:
     def _next(self) -> Finding | None:
         """The next wrong line, with right values in the place of those that were found."""
         returned, recorder = self._run()
-        given = self.results(returned)
+        given, self.wrong = self.results(returned), self._wrong(returned)
+        self.times = Counter(unit for unit, _ in recorder.left)
         excused = {step for step in recorder.steps if (step.unit, step.occurrence) in self.excused}
         reading = Reading(self.known, recorder, excused)
         self.names = reading.names() or self.names
         found = []
-        for name in self._wrong(returned):
+        for name in self.wrong:
             findings = Finder(reading, (recorder.step_of(given[name]), self.wanted[name])).find()
             if findings:
                 found.append(findings)
         first = min(found, key=lambda findings: findings[-1].step.number, default=[])
-        best = self._best(first, _Outcome.of(self._wrong(returned), reading)) if any(f.guess for f in first) else None
+        best = self._best(first, _Outcome.of(self.wrong, reading)) if any(f.guess for f in first) else None
         return best or next((one for one in first if not one.guess and self._holds(one)), None)
 
     def _holds(self, finding: Finding) -> bool:
@@ -216,15 +221,13 @@ class _Search:
 
     def _repair_of(self, finding: Finding) -> Repair | None:
         unit = self.program.script.units[finding.where[0]]
-        _, recorder = self._run()
-        if sum(number == unit.number for number, _ in recorder.left) > 1 or finding.alternative or not finding.rights:
+        if self.times[unit.number] > 1 or finding.alternative or not finding.rights:
             return self._repair_of_all(unit, finding) or self._repair(unit, finding)
         found = self._repair(unit, finding)
         return self._repair_of_all(unit, finding) if found is None and finding.kind == "value" else found
 
     def _repair(self, unit: Unit, finding: Finding) -> Repair | None:
         found: list[Repair] = []
-        before = self._wrong(self._run()[0])
         seen = self._seen_before(finding)
 
         def right(value: Any) -> bool:
@@ -239,32 +242,30 @@ class _Search:
                 and np.shape(value) == finding.step.value.shape
             )
 
-        def visit(frame: FrameType) -> None:
-            repairs = repaired(unit, frame, right, [f for f in self.known.factors if f > 1])
+        def look(frame: FrameType) -> None:
+            repairs = repaired(unit, frame, right, self._factors)
             found.extend(itertools.islice(repairs, 1 if finding.rights else MOST_VERIFIED))
-            raise _Enough
 
-        with contextlib.suppress(_Enough):
-            self._run({finding.where: visit})
+        self._run_until(finding.where, look)
         if finding.rights:
             return found[0] if found else None
         overrides = ({finding.where: repair.value} for repair in found)
         pairs = zip(found, overrides, strict=True)
-        return next((repair for repair, o in pairs if set(self._wrong(self._run(overrides=o)[0])) < set(before)), None)
+        return next(
+            (repair for repair, o in pairs if set(self._wrong(self._run(overrides=o)[0])) < set(self.wrong)), None
+        )
 
     def _repair_of_all(self, unit: Unit, finding: Finding) -> Repair | None:
         """A changed line that is right in every turn of a loop: the whole program is run with each."""
         lines: list[tuple[ast.stmt | ast.expr, ast.stmt]] = []
 
-        def visit(frame: FrameType) -> None:
-            found = changed_lines(unit, frame, [f for f in self.known.factors if f > 1])
+        def look(frame: FrameType) -> None:
+            found = changed_lines(unit, frame, self._factors)
             whole = ((changed, s) for changed in found if (s := unit.whole(changed)) is not None)
             lines.extend(itertools.islice(whole, MOST_PROGRAMS))
-            raise _Enough
 
-        with contextlib.suppress(_Enough):
-            self._run({finding.where: visit})
-        before = set(self._wrong(self._run()[0]))
+        self._run_until(finding.where, look)
+        before = set(self.wrong)
         with_rights = (
             before.difference(self._wrong(self._run(overrides={finding.where: r})[0])) for r in finding.rights
         )
@@ -279,6 +280,20 @@ class _Search:
             if wrong < before and len(before - wrong) >= wanted:
                 return Repair(unit.written(changed_line), None, statement)
         return None
+
+    @property
+    def _factors(self) -> list[float]:
+        return [factor for factor in self.known.factors if factor > 1]
+
+    def _run_until(self, where: Occurrence, look: Callable[[FrameType], None]) -> None:
+        """Run the program to where a unit is about to run, and look at its frame there."""
+
+        def visit(frame: FrameType) -> None:
+            look(frame)
+            raise _Enough
+
+        with contextlib.suppress(_Enough):
+            self._run({where: visit})
 
     def _check_time(self) -> None:
         if time.thread_time() > self.deadline:
@@ -299,7 +314,4 @@ class _Search:
 
 
 def _equal(value: Any, right: Any, tolerance: float) -> bool:
-    if np.shape(value) != np.shape(right) or not np.isfinite(value).all():
-        return False
-    size = float(np.max(np.abs(right), initial=0.0))
-    return bool(np.max(np.abs(value - right), initial=0.0) <= tolerance * size)
+    return np.shape(value) == np.shape(right) and np.isfinite(value).all() and same_numbers(right, value, tolerance)
