@@ -343,6 +343,7 @@ NEW: dict[str, list[Call]] = {
         (lambda xp, x, y: xp.insert(x, np.array([2]), y, axis=1), (X, (2, 2))),
         (lambda xp, x: xp.insert(x, slice(1, 3), 2.5), (X,)), (lambda xp, x, y: xp.insert(x, 4, y), (V, (2,))),
         (lambda xp, x: xp.insert(x, np.array([True, False, True]), 9.0, axis=1), (X,)),
+        (lambda xp, x: xp.insert(x, [], 9.0, axis=1), (X,)), (lambda xp, x: xp.insert(x, [], []), (V,)),
     ],
     "resize": [
         (lambda xp, x: xp.resize(x, (3, 3)), (X,)), (lambda xp, x: xp.resize(x, 4), (X,)),

@@ -120,7 +120,7 @@ def insert(x: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     x, k = along(x, axis, "insert")
     n, ndim = shape_of(x)[k], ndim_of(x)
     at = np.arange(*obj.indices(n)) if isinstance(obj, slice) else numbers_of(obj)
-    at = np.flatnonzero(at) if at.dtype == bool else at
+    at = np.flatnonzero(at) if at.dtype == bool else at if at.size else at.astype(np.intp)  # an empty list has floats
     if ndim_of(values) < ndim:
         values = reshape(values, (1,) * (ndim - ndim_of(values)) + shape_of(values))
     if not at.ndim:  # NumPy takes the values of a lone index along their first axis
