@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,24 +28,22 @@ def constant(kind: Any, rng: np.random.Generator) -> Any:
     return 2.0 if kind is float else numbers.astype(kind)
 
 
-def hold(terms: dict[str, Any], leaves: list[Value]) -> None:
+def hold(terms: Iterable[Callable[[], Value]], leaves: Mapping[str, Value]) -> None:
     """Eager and a replay of the sum of all terms have the same loss and gradients, of the same dtypes."""
 
     def loss() -> Value:
-        total: Value = sum((term() for term in terms.values()), start=Value(0.0, requires_grad=False))
-        return total
+        return sum((term() for term in terms), start=Value(0.0, requires_grad=False))
 
-    cost, gradients = eager(loss, leaves)
+    cost, gradients = eager(loss, [*leaves.values()])
     step = tg.compile(loss)
     for _ in range(2):
+        for leaf in leaves.values():
+            leaf.zero_grad()
         with np.errstate(all="ignore"):
             found = step()
-        got = [leaf._grad for leaf in leaves]
-        for leaf in leaves:
-            leaf.zero_grad()
-    wrong = [name for name, g, want in zip(terms, got, gradients, strict=True) if bits(g) != bits(want)]
-    assert wrong == []
-    assert bits(found) == bits(cost)
+        wrong = [name for (name, leaf), g in zip(leaves.items(), gradients, strict=True) if bits(leaf._grad) != bits(g)]
+        assert wrong == []
+        assert bits(found) == bits(cost)
     assert step.captures == 1
 
 
@@ -53,13 +52,12 @@ def hold(terms: dict[str, Any], leaves: list[Value]) -> None:
 def test_pairs_of_dtypes(first: type, second: Any, rng: np.random.Generator) -> None:
     """A parameter with a constant, either way round, through every binary op, then a reduction; whole and by rows."""
     c = constant(second, rng)
-    leaves: list[Value] = []
-    terms: dict[str, Any] = {}
+    leaves: dict[str, Value] = {}
+    terms: list[Any] = []
 
     def enter(name: str, term: Any) -> None:
-        leaf = Value(rng.uniform(0.6, 0.9, (2, 3)).astype(first), name=name)
-        leaves.append(leaf)
-        terms[name] = lambda: term(leaf)
+        leaf = leaves[name] = Value(rng.uniform(0.6, 0.9, (2, 3)).astype(first), name=name)
+        terms.append(lambda: term(leaf))
 
     for k, name in enumerate(BINARY):
         op, reduction = FUNCTIONS[name], getattr(tg, REDUCTIONS[k % 2])
@@ -74,13 +72,12 @@ def test_pairs_of_dtypes(first: type, second: Any, rng: np.random.Generator) -> 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_ops_of_one_dtype(dtype: type, rng: np.random.Generator) -> None:
-    leaves: list[Value] = []
-    terms: dict[str, Any] = {}
+    leaves: dict[str, Value] = {}
+    terms: list[Any] = []
     for name in UNARY:
         (low, high) = TABLE[name].domain[0]
-        leaf = Value(rng.uniform(low, high, (2, 3)).astype(dtype), name=name)
-        leaves.append(leaf)
-        terms[name] = lambda op=FUNCTIONS[name], leaf=leaf: tg.mean(op(leaf) * 0.5)
+        leaf = leaves[name] = Value(rng.uniform(low, high, (2, 3)).astype(dtype), name=name)
+        terms.append(lambda op=FUNCTIONS[name], leaf=leaf: tg.mean(op(leaf) * 0.5))
     hold(terms, leaves)
 
 
@@ -89,29 +86,16 @@ def test_parameters_of_different_dtypes(rng: np.random.Generator) -> None:
     ops: dict[str, tuple[Any, list[Any]]] = {case.label: (case.ours, case.arrays(rng)) for case in CASES}
     for name in BINARY:
         ops[name] = FUNCTIONS[name], [rng.uniform(0.6, 0.9, (2, 3)) for _ in range(2)]
-    terms, leaves = [], []
-    for op, arrays in ops.values():
+    leaves: dict[str, Value] = {}
+    terms: list[Any] = []
+    for label, (op, arrays) in ops.items():
         dtypes = (np.float32 if k % 2 == 0 else np.float64 for k in range(len(arrays)))
         own = [Value(x.astype(d) if np.ndim(x) else x) for x, d in zip(arrays, dtypes, strict=True)]
         if any(x.requires_grad for x in own) and isinstance(op(*own), Value):
-            terms.append((op, own))
-            leaves += own
-
-    def loss() -> Value:
-        total = Value(0.0, requires_grad=False)
-        for op, own in terms:
-            total = total + tg.sum(tg.sin(op(*own)) * 1.5)
-        return total
-
-    cost, gradients = eager(loss, leaves)
-    step = tg.compile(loss)
-    for _ in range(2):
-        for leaf in leaves:
-            leaf.zero_grad()
-        with np.errstate(all="ignore"):
-            assert bits(step()) == bits(cost)
-    assert [bits(leaf._grad) for leaf in leaves] == [*map(bits, gradients)]
-    assert {leaf.grad.dtype for leaf in leaves if leaf.shape and leaf.has_grad} == {*map(np.dtype, FLOATS[1:])}
+            terms.append(lambda op=op, own=own: tg.sum(tg.sin(op(*own)) * 1.5))
+            leaves |= {f"{label}, operand {k}": x for k, x in enumerate(own)}
+    hold(terms, leaves)
+    assert {leaf.grad.dtype for leaf in leaves.values() if leaf.shape and leaf.has_grad} == {*map(np.dtype, FLOATS[1:])}
 
 
 @pytest.mark.parametrize("name", BINARY)
