@@ -68,14 +68,14 @@ class Slope:
     kink: Any
 
 
-def slope(f: Callable[[float], Any], point: float, relative_step: float, wanted: float, eps: float = 0.0) -> Slope:
+def slope(f: Callable[[float], Any], point: float, relative_step: float, wanted: float) -> Slope:
     """The derivative of f at a point, and how far it is known.
 
     By central differences with a step, a quarter of it and so on, extrapolated twice, until the relative error is below
     ``wanted`` or only rounding is left; each element keeps its best estimate. So the step becomes as small as the
     function needs: near the end of its domain, beside a kink, for a short period. The first step is ``relative_step``
-    of the point or of 1, whichever is more; where that leads nowhere, of the point. ``eps`` is the relative precision
-    of f, if it is worse than that of its result's dtype. f returns a number or an array, the same shape each time.
+    of the point or of 1, whichever is more; where that leads nowhere, of the point. f returns a number or an array, the
+    same shape each time.
 
     The error has three parts: how much the last quartering changed the number, rounding, and half of the difference
     between the two sides, without the part that is curvature.
@@ -88,7 +88,7 @@ def slope(f: Callable[[float], Any], point: float, relative_step: float, wanted:
     0 1 2
     """
     with np.errstate(all="ignore"):
-        estimate = _Estimate(f, point, wanted, eps)
+        estimate = _Estimate(f, point, wanted)
         first, near = relative_step * max(1.0, abs(point)), relative_step * abs(point)
         if not estimate.refined(first, _LEVELS) and 0 < near < first:
             estimate.refined(near, _LEVELS_NEAR)
@@ -110,8 +110,8 @@ class _Level:
 class _Estimate:
     """The derivative of f at a point as it is refined: the best of each element so far."""
 
-    def __init__(self, f: Callable[[float], Any], point: float, wanted: float, eps: float) -> None:
-        self._f, self._point, self._wanted, self._eps = f, point, wanted, eps
+    def __init__(self, f: Callable[[float], Any], point: float, wanted: float) -> None:
+        self._f, self._point, self._wanted = f, point, wanted
         result = f(point)
         self._shape, self._here = np.shape(result), np.atleast_1d(result)
         shape = self._here.shape
@@ -140,7 +140,7 @@ class _Estimate:
         here, h = self._here, (above - below) / 2
         up, down = np.atleast_1d(self._f(above)), np.atleast_1d(self._f(below))
         largest = np.maximum(np.maximum(abs(up), abs(down)), abs(here))
-        spacing = np.maximum(np.spacing(largest), self._eps * largest).astype(float)
+        spacing = np.spacing(largest).astype(float)
         central = (up.astype(float) - down) / (2 * h)
         bend = (up.astype(float) - here) / h - (here - down.astype(float)) / h
         rounding = 4 * spacing / h + np.finfo(float).eps * abs(self._point) / h * abs(central)
