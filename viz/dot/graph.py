@@ -69,13 +69,13 @@ def _write_frames(digraph: graphviz.Digraph, scene: GraphScene, places: Mapping[
     while waiting:
         id, depth, end = waiting.pop()
         margin = "\t" * min(depth, DEEPEST)
-        *lines, last = [end] if end else places[id].__iter__(subgraph=True)
-        digraph.body += [margin + line for line in lines]
         if end:
             digraph.body.append(margin + end)
-        else:
-            waiting.append((id, depth, last))
-            waiting += [(child, depth + 1, "") for child in reversed(inside[id])]
+            continue
+        *lines, last = places[id].__iter__(subgraph=True)
+        digraph.body += [margin + line for line in lines]
+        waiting.append((id, depth, last))
+        waiting += [(child, depth + 1, "") for child in reversed(inside[id])]
 
 
 def _write_op(digraph: graphviz.Digraph, op: OpNode) -> None:
