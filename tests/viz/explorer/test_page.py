@@ -20,6 +20,7 @@ import pytest
 import tinygrad_lite as tg
 import viz
 from tests.hostile import HOSTILE
+from tests.viz.equations import worked_out
 from tests.viz.explorer.browser import Opened, launched
 from tests.viz.svg import five_largest
 from tinygrad_lite import Value, datasets, nn
@@ -704,17 +705,6 @@ def test_stepping_backward_and_forward(browser: Any, pages: Pages) -> None:
         page.click("#play")
         assert opened.complaints == []
     assert loss.name == "C"
-
-
-SIGNS = {"·": "*", "²": "**2", "σ": "sigma", ")(": ")*("}
-
-
-def worked_out(text: str) -> float:
-    """The value of an equation's right side, as a person with a pocket calculator finds it."""
-    for sign, python in SIGNS.items():
-        text = text.replace(sign, python)
-    text = re.sub(r"(\d)\(", r"\1*(", text)
-    return float(eval(text, {"sigma": lambda z: 1 / (1 + math.exp(-z)), "sum": lambda *x: sum(x)}))
 
 
 def wrong_equations(opened: Opened, records: dict[str, Any], loss: Value) -> list[str]:

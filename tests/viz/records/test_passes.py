@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-import re
-
 import numpy as np
 import pytest
 
 import tinygrad_lite as tg
+from tests.viz.equations import worked_out
 from tinygrad_lite import Value, datasets, nn
 from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.graph import ancestors
@@ -21,14 +19,6 @@ def half_adder() -> Value:
     x, t = datasets.half_adder()
     net = nn.scalar.MLP(2, [2, 2, 2], activation="sigmoid", output="sigmoid", rng=0)
     return nn.losses.half_squared_error(net(x), t)
-
-
-def worked_out(text: str) -> float:
-    """The value of an equation, as a person with a pocket calculator finds it."""
-    text = text.replace("·", "*").replace("²", "**2").replace(")(", ")*(").replace("σ", "sigma")
-    text = re.sub(r"([\d.])\(", r"\1*(", text)
-    functions = {"sigma": lambda z: 1 / (1 + math.exp(-z)), "sum": lambda *terms: math.fsum(terms)}
-    return float(eval(text, functions))
 
 
 def test_the_numbers_of_every_step_of_the_half_adder_give_its_value() -> None:
