@@ -12,11 +12,10 @@ from ..files import write_atomically
 from ..grading import loop, page, reports, starting, submissions
 from ..grading.exercises import Exercise, exercise, exercises
 from ..grading.limits import Limits
+from .commands import DIFFERENT, OK
 from .problems import InputError, is_number
 
 __all__ = ["TEACHING", "add_exercise", "add_grade"]
-
-_RIGHT, _WRONG = 0, 1
 
 
 def add_exercise(parser: ArgumentParser) -> None:
@@ -77,13 +76,13 @@ def _grade(arguments: Any) -> int:
     print(written(asked, rows).rstrip("\n"))
     if arguments.html is not None:
         write_atomically(arguments.html, page.as_page(asked, rows).encode())
-    return _RIGHT if all(row.report for row in rows) else _WRONG
+    return OK if all(row.report for row in rows) else DIFFERENT
 
 
 def _new(arguments: Any) -> int:
     path = starting.write_new(arguments.file)
     print(f"{path}: fill it in, then: tinygrad-lite exercise start {path}")
-    return _RIGHT
+    return OK
 
 
 def _list(arguments: Any) -> int:
@@ -91,14 +90,14 @@ def _list(arguments: Any) -> int:
     width = max(len(one.name) for one in found)
     for one in found:
         print(f"{one.name.ljust(width)}  {one.total:3g} points  {one.title}")
-    return _RIGHT
+    return OK
 
 
 def _start(arguments: Any) -> int:
     asked = exercise(arguments.exercise)
     path = starting.start(asked, arguments.file)
     print(f"{path}: fill in backward, then: tinygrad-lite exercise check {arguments.exercise} {path} --watch")
-    return _RIGHT
+    return OK
 
 
 def _check(arguments: Any) -> int:
@@ -120,7 +119,7 @@ def _check(arguments: Any) -> int:
         loop.until_right(path, once)
     else:
         once()
-    return _RIGHT if right else _WRONG
+    return OK if right else DIFFERENT
 
 
 def _checked(asked: Exercise, path: Path, arguments: Any) -> bool:
