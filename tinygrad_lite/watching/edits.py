@@ -58,8 +58,7 @@ def _other_statements(statement: ast.stmt, target: ast.expr, value: ast.expr) ->
                 yield ast.AugAssign(target, op, value)
         yield ast.Assign([target], value)
     if isinstance(target, ast.Subscript):
-        at = ast.parse("np.add.at", mode="eval").body
-        yield ast.Expr(ast.Call(at, [as_read(target.value), target.slice, value], []))
+        yield ast.Expr(ast.Call(parsed("np.add.at"), [as_read(target.value), target.slice, value], []))
 
 
 def _of_one_expression(value: ast.expr, scope: Scope) -> Iterator[ast.expr]:
@@ -164,12 +163,16 @@ def _other_calls(node: ast.Call) -> Iterator[ast.expr]:
         whose = getattr(function, "value", None) if _is_method(node) else node.args[0]
         for f, axis, keep in itertools.product(("sum", "mean"), (0, 1, -1, None), (False, True)):
             if whose is not None:
-                keywords = [ast.keyword("axis", literal(axis))] * (axis is not None) + [
-                    ast.keyword("keepdims", ast.Constant(True))
-                ] * keep
-                yield ast.Call(ast.Attribute(whose, f, ast.Load()), [], keywords)
+                yield _reduced(whose, f, axis, keep)
     if len(node.args) == 2:
         yield ast.Call(function, node.args[::-1], node.keywords)
+
+
+def _reduced(value: ast.expr, function: str, axis: int | None, keep: bool) -> ast.expr:
+    """``value.sum(axis=0, keepdims=True)`` and the like."""
+    keywords = [] if axis is None else [ast.keyword("axis", literal(axis))]
+    keywords += [ast.keyword("keepdims", ast.Constant(True))] if keep else []
+    return ast.Call(ast.Attribute(value, function, ast.Load()), [], keywords)
 
 
 def _is_method(call: ast.Call) -> bool:
@@ -224,11 +227,8 @@ def _of_the_whole(value: ast.expr, scope: Scope) -> Iterator[ast.expr]:
         if factor in named:
             yield ast.BinOp(ast.BinOp(ast.Constant(2), ast.Mult(), value), ast.Div(), factor)
     for axis, keep in itertools.product((0, 1, -1, None), (False, True)):
-        keywords = [ast.keyword("axis", literal(axis))] * (axis is not None) + [
-            ast.keyword("keepdims", ast.Constant(True))
-        ] * keep
-        yield ast.Call(ast.Attribute(value, "sum", ast.Load()), [], keywords)
-        yield ast.Call(ast.Attribute(value, "mean", ast.Load()), [], keywords)
+        yield _reduced(value, "sum", axis, keep)
+        yield _reduced(value, "mean", axis, keep)
 
 
 def _with_a_factor(value: ast.expr, scope: Scope) -> Iterator[ast.expr]:

@@ -19,7 +19,7 @@ import numpy as np
 from ..core.graph import ancestors, chains, topological
 from ..core.maps import Contract, Scale, SumOver
 from ..core.sweeps import reverse
-from ..core.value import Value, describe
+from ..core.value import Value
 from ..semirings import GRADIENT, MAGNITUDE
 
 __all__ = ["Known", "Match", "Quantity", "same_numbers", "trivial"]
@@ -46,17 +46,6 @@ class Quantity:
     readers: tuple[Value, ...] = ()
     form: str = ""
     rounding: float = 0.0
-
-    def __str__(self) -> str:
-        by_way = ", ".join(map(describe, self.readers))
-        said = {
-            "data": f"the data of {describe(self.value)}",
-            "local": f"the local derivative of {by_way} with respect to {describe(self.value)}",
-            "contribution": f"what {describe(self.value)} gets by way of {by_way}",
-            "partial": f"what {describe(self.value)} gets by way of {by_way}",
-            "cotangent": f"the gradient of {describe(self.value)}",
-        }[self.role]
-        return f"{said}, {self.form}" if self.form else said
 
 
 @dataclass(frozen=True)

@@ -149,11 +149,6 @@ def _constants(names: Mapping[str, Any], own: Mapping[str, Any], factors: Iterab
     minus_one = [ast.BinOp(name, ast.Sub(), ast.Constant(1)) for name in named]
     small = [literal(x) for x in (2.0, 0.5, 1.0, -1.0, 3.0, 4.0)]
     lengths = [literal(float(n)) for n in factors]
-    shapes = [
-        ast.parse(f"{name}.shape[{k}]", mode="eval").body
-        for name, shape in own.items()
-        if name in names
-        for k in range(len(shape))
-    ]
+    shapes = [parsed(f"{name}.shape[{k}]") for name, shape in own.items() if name in names for k in range(len(shape))]
     shapes += [parsed(f"{name}.size") for name, shape in own.items() if name in names and shape]
     return [*named, *small, *minus_one, *shapes, *lengths]
