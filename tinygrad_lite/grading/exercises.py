@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType
@@ -19,9 +19,10 @@ from ..graph import naming
 from .lines import explained
 from .verdicts import Report, called, verdicts_on
 
-__all__ = ["Exercise", "exercise", "exercises", "failed_at"]
+__all__ = ["SHIPPED", "Exercise", "exercise", "exercises", "failed_at"]
 
 SHIPPED = Path(__file__).parents[1] / "exercises"
+"""The folder of the exercises that come with the package."""
 
 _SETTINGS = ("loss", "points", "tolerance", "solution")
 """Names of an exercise file that are not given to the learner."""
@@ -98,8 +99,7 @@ class Exercise:
 
 def exercises() -> list[Exercise]:
     """The exercises that come with the package, those of the fewest points first."""
-    found = [_read(path) for path in SHIPPED.glob("[!_]*.py")]
-    return sorted(found, key=lambda one: (one.total, one.name))
+    return sorted(map(_read, _shipped().values()), key=lambda one: (one.total, one.name))
 
 
 def exercise(name: str) -> Exercise:
@@ -117,7 +117,7 @@ def exercise(name: str) -> Exercise:
     text = str(name)
     if text.endswith(".py") or Path(text).name != text:
         return _read(Path(text))
-    known = {_name_of(path): path for path in sorted(SHIPPED.glob("[!_]*.py"))}
+    known = _shipped()
     own = text.strip().lower().replace("_", "-").replace(" ", "-")
     if own in known:
         return _read(known[own])
@@ -125,6 +125,10 @@ def exercise(name: str) -> Exercise:
     hint = f"did you mean {near[0]!r}?" if near else ""
     listed = f"The exercises are {', '.join(known)}; a file of your own is named by its path, as ./mine.py"
     raise UnknownNameError(f"exercise: there is no exercise {text!r}; {hint} {listed}".replace(";  ", "; "))
+
+
+def _shipped() -> dict[str, Path]:
+    return {_name_of(path): path for path in sorted(SHIPPED.glob("[!_]*.py"))}
 
 
 def _name_of(path: Path) -> str:
@@ -151,7 +155,8 @@ def _read(path: Path) -> Exercise:
     values = {value.name: value for value in ancestors(loss) if value.name is not None}
     values |= {name: value for name, value in names.items() if isinstance(value, Value)}
     points = _points(path, names.get("points"))
-    asked = {name: _asked(path, name, values, loss) for name in points}
+    reached = set(ancestors(loss))
+    asked = {name: _asked(path, name, values, reached) for name in points}
     quantities = names | {name: value for name, value in values.items() if name not in names}
     given = {name: _plain(value) for name, value in quantities.items() if _is_numbers(value)}
     given = {name: value for name, value in given.items() if name not in {*_SETTINGS, *_counters(tree)}}
@@ -197,8 +202,8 @@ def _points(path: Path, points: Any) -> dict[str, float]:
     return found
 
 
-def _asked(path: Path, name: str, values: Mapping[str, Value], loss: Value) -> Value:
-    """The Value whose gradient is asked for under a name."""
+def _asked(path: Path, name: str, values: Mapping[str, Value], reached: Container[Value]) -> Value:
+    """The Value whose gradient is asked for under a name, of those that the loss reaches."""
     if name not in values:
         near = naming.closest(name, values)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(values)}"
@@ -207,7 +212,7 @@ def _asked(path: Path, name: str, values: Mapping[str, Value], loss: Value) -> V
         raise ArgumentError(
             f"exercise: {path}: {name!r} is data and has no gradient; make it a Value that requires one"
         )
-    if all(value is not values[name] for value in ancestors(loss)):
+    if values[name] not in reached:
         raise ArgumentError(f"exercise: {path}: the loss does not depend on {name!r}; leave it out of points")
     return values[name]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ..files import write_atomically
-from .exercises import Exercise
+from .exercises import SHIPPED, Exercise
 
 __all__ = ["NEW", "start", "starter", "write_new"]
 
@@ -84,8 +84,7 @@ def _signature(arguments: str) -> list[str]:
 
 def _called(exercise: Exercise) -> str:
     """How the command line names an exercise: a file of one's own by its path."""
-    own = exercise.path.parent != Path(__file__).parents[1] / "exercises"
-    return str(exercise.path) if own else exercise.name
+    return exercise.name if exercise.path.parent == SHIPPED else str(exercise.path)
 
 
 def _described(exercise: Exercise, name: str) -> str:

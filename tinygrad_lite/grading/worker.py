@@ -31,18 +31,18 @@ FUNCTION = "backward"
 def main(arguments: list[str]) -> None:
     """Check one submission, and write what was found into a file."""
     name, submission, result, settings = arguments
-    path, given = Path(result), json.loads(settings)
+    path, limits = Path(result), Limits(**json.loads(settings))
     asked = exercise(name)
     sys.argv[1:] = []
     sys.dont_write_bytecode = True
     offline = without_network()
-    limit_this_process(Limits(**given))
+    limit_this_process(limits)
 
     def write(report: Report, finished: bool) -> None:
         found = {"report": report.as_dict(), "offline": offline, "finished": finished}
         write_atomically(path, json.dumps(found).encode())
 
-    search = 0.25 * given["seconds"]  # of computing: a machine that is busy takes longer than that
+    search = 0.25 * limits.seconds  # of computing: a machine that is busy takes longer than that
     report = report_on_file(asked, Path(submission), search, lambda judged: write(judged, False))
     write(report, True)
     sys.stdout.flush()
