@@ -169,6 +169,8 @@ class _Check:
         rough = allowed.difference if self.difference_tolerance is None else self.difference_tolerance
         jacobians = {mode: blocks(self.call, mode) for mode in modes}
         starts = range(len(self.call.starts))
+        unmoved = (float(np.finfo(x.dtype).eps) for x in self._evaluated(self._data()))
+        self.step = Allowed.of(max(unmoved, default=self.eps)).step
         self.near: dict[tuple[int, Index], list[Any]] = {}
         self.slopes = [self._differences(k, rough) for k in starts]
         steps = [self._steps(k) for k in starts]
@@ -223,8 +225,7 @@ class _Check:
         found = {}
         for index in chosen(start.shape, self.at_most):
             point = float(np.asarray(start.data)[index])
-            eps = max((float(np.finfo(x.dtype).eps) for x in self._evaluated(k, index, point)), default=self.eps)
-            whole = slope(partial(self._moved, k, index), point, Allowed.of(eps).step, wanted)
+            whole = slope(partial(self._moved, k, index), point, self.step, wanted)
             parts = [
                 [part.reshape(s) for part, s in zip(np.split(numbers, cuts), shapes, strict=True)]
                 for numbers in (whole.value, whole.error, whole.kink)
@@ -232,10 +233,12 @@ class _Check:
             found[index] = [Slope(*part) for part in zip(*parts, strict=True)]
         return found
 
-    def _evaluated(self, k: int, index: Index, to: float) -> list[Value]:
-        """The function's results with one element of its arguments moved, evaluated in float64 without recording."""
-        data = [np.array(start.data, dtype=float) for _, start in self.call.starts]
-        data[k][index] = to
+    def _data(self) -> list[Any]:
+        """The arguments' numbers in arrays of float64."""
+        return [np.array(start.data, dtype=float) for _, start in self.call.starts]
+
+    def _evaluated(self, data: Sequence[Any]) -> list[Value]:
+        """The function's results at these arguments, evaluated without recording."""
         rest = iter(filled(self.call.wrt, [constant(x if x.ndim else float(x)) for x in data]))
         args = [next(rest) if j in self.live else arg for j, arg in enumerate(self.args)]
         with no_grad(), np.errstate(all="ignore"):  # the domain may end beside the point
@@ -244,7 +247,9 @@ class _Check:
 
     def _moved(self, k: int, index: Index, to: float) -> Any:
         """All results in one vector, with one element of the arguments moved."""
-        found = [np.ravel(x.data) for x in self._evaluated(k, index, to)]
+        data = self._data()
+        data[k][index] = to
+        found = [np.ravel(x.data) for x in self._evaluated(data)]
         return np.concatenate([np.zeros(0), *found])
 
     def _near(self, k: int, index: Index) -> list[Any]:
