@@ -196,7 +196,6 @@ class Emitter:
         """Gradients to the leaves, and the optimizer's step."""
         managed = set(self.managed)
         if self.optimizer is not None and not self.managed:
-            self.scope.things["optimizer"] = self.optimizer
             self.text.line("optimizer.zero_grad()", "its own")
         for leaf, g in self.gradients:
             name, value = self.parameters[leaf], self.scope.expression(g)
