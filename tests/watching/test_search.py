@@ -358,3 +358,22 @@ def test_a_value_that_is_not_finite_is_off_by_no_number_of_times() -> None:
     (mistake,) = network.mistakes("def backward(w):\n    dw = 2 * w * np.array([np.nan, 1.0])\n    return {'w': dw}\n")
     assert mistake.line == 2
     assert "off by" not in mistake.report
+
+
+def test_a_line_that_runs_once_is_wrong_once_though_the_search_meets_it_again() -> None:
+    def backward(n, gain, t, centred, std, normal, y):  # type: ignore[no-untyped-def]
+        dy = 2 * (y - t) / y.size
+        dnormal = dy * gain
+        dstd = -(dnormal * normal).sum(axis=0) / std
+        dvariance = dstd / std
+        dcentred = dnormal / std + 2 * centred * dvariance / n
+        return {
+            "y": dy, "gain": (dy * normal).sum(axis=0), "bias": dy.sum(axis=0), "normal": dnormal, "std": dstd,
+            "variance": dvariance, "centred": dcentred, "mean": -dcentred.sum(axis=0), "x": dcentred,
+        }  # fmt: skip
+
+    said = [mistake.said for mistake in tg.exercise("batch-norm").check(backward).mistakes]
+    assert said == [
+        "the gradient of 'variance' (of shape (3,)) is multiplied by 2",
+        "the gradient of 'x' (of shape (8, 3)) is only a part: what comes by way of 'mean' (of shape (3,)) is missing",
+    ]

@@ -200,7 +200,7 @@ class _Search:
             right = repair.value
         if known is None:
             self.found[unit.number] = finding, mistake_of(unit, finding, repair, right, self.known, self.names)
-        else:
+        elif finding.where not in self.overrides:  # another turn of a loop, not the same one found again
             self.found[unit.number] = known[0], replace(known[1], times=known[1].times + 1)
         if repair is not None and repair.statement is not None:
             self.changes.append(Change(unit, repair.statement))
