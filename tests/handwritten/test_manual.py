@@ -684,3 +684,13 @@ def test_truths_that_have_a_name_are_not_negated() -> None:
     q = Value(np.array([[1.0]]), name="q")
     _, gradients = manual_backprop(tg.nan_to_num(tg.arctan2(np.array([[1.0]]), q), nan=-1.0).sum(), [q]).run()
     np.testing.assert_array_equal(gradients["q"], [[-0.5]])
+
+
+@pytest.mark.parametrize(
+    "moved", [lambda m: m.T, lambda m: m.T[:2, ::-1][:, ::-1], lambda m: np.concatenate([m[:1], m[2:]]).T[:, :2]]
+)
+def test_truths_that_an_op_moved_are_not_negated(moved: Callable[[Any], Any]) -> None:
+    m = Value(np.arange(9).reshape(3, 3) % 2 == 0, name="m", requires_grad=False)
+    p = Value(np.ones(moved(m).shape), name="p")
+    _, gradients = manual_backprop((-(moved(m) * p)).sum(), [p]).run()
+    np.testing.assert_array_equal(gradients["p"], -1.0 * moved(m.data))

@@ -37,6 +37,7 @@ def written(passes: Passes, alike: Samples | None) -> tuple[str, dict[str, Any]]
     page = Page(program, 4 if alike is None else 8)
     given = {name: value.data for value, name in passes.arguments.items()} | program.constants
     page.source.truths.update(name for name, data in given.items() if np.asarray(data).dtype == bool)
+    page.source.truths.update(line.target for line in lines if line.truths)
     _put_lines(page, lines, loss, routes, alike is not None)
     put_gradients = _put_dict if alike is None else _add_to_dict
     put_gradients(page, dict(zip(passes.wrt, values, strict=True)), [routes.comment(x) for x in passes.wrt.values()])

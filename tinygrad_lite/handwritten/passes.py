@@ -108,9 +108,11 @@ class Passes:
         shown = self.names[value] if value is not self.end else self.names[value] or "loss"
         if shown is None and len(terms) <= TERMS:
             self._sources[value] = self.program.bind(total(terms), op.name)
-            return
-        target = self.program.named(shown or "total")
-        self._sources[value] = self.program.sum_of(target, terms, TERMS, op.name)
+        else:
+            target = self.program.named(shown or "total")
+            self._sources[value] = self.program.sum_of(target, terms, TERMS, op.name)
+        if value.dtype == bool:
+            self.program.keep_truths(self._sources[value])
 
     def _line(self, value: Value, rule: Rule, text: str, helper: str) -> ast.expr:
         """An expression of the table, or a call of a function that holds it."""

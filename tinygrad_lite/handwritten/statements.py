@@ -38,6 +38,8 @@ class Line(Call):
     """What makes the value, in one word."""
     kept: bool = True
     """Whether it stays a line of its own, however often it is read."""
+    truths: bool = False
+    """Whether the variable holds truth values."""
     key: ast.expr | None = None
     how: str = "="
     of: Any = None
@@ -123,6 +125,12 @@ class Statements(Program):
         line = self._defined.get(e.id) if isinstance(e, ast.Name) else None
         if line is not None:
             line.verb = verb
+
+    def keep_truths(self, e: ast.expr) -> None:
+        """Let a variable of truth values stay a line, whose name tells that it holds them."""
+        line = self._defined.get(e.id) if isinstance(e, ast.Name) else None
+        if line is not None:
+            line.kept = line.truths = True
 
     def sum_of(
         self, target: str, terms: Sequence[ast.expr], most: int, verb: str = "", kept: bool = True, of: Any = None
