@@ -341,6 +341,13 @@ def test_a_part_of_a_product_with_itself_is_missing_by_way_of_that_product() -> 
     assert mistake.said.endswith("is only a part: what comes by way of 'square' (of shape (2,)) is missing")
 
 
+def test_a_sum_whose_argument_is_named() -> None:
+    w = tg.Value([[1.0, 2.0, 3.0]], name="w")
+    network = Network((w * w).sum(), {"w": w})
+    (mistake,) = network.mistakes("def backward(w):\n    return {'w': w * 3 * np.sum(a=w, axis=0)}\n")
+    assert mistake.line == 2
+
+
 @pytest.mark.filterwarnings("always::SyntaxWarning")
 def test_no_changed_line_is_tried_that_python_warns_of(recwarn: pytest.WarningsRecorder) -> None:
     w = tg.Value([[1.0, 2.0, 3.0]], name="w")

@@ -159,11 +159,9 @@ def _other_calls(node: ast.Call) -> Iterator[ast.expr]:
     inside = node.args[0] if node.args and not _is_method(node) else getattr(function, "value", None)
     if inside is not None:
         yield inside  # without the function
-    if name in ("sum", "mean", "max"):
-        whose = getattr(function, "value", None) if _is_method(node) else node.args[0]
+    if name in ("sum", "mean", "max") and inside is not None:
         for f, axis, keep in itertools.product(("sum", "mean"), (0, 1, -1, None), (False, True)):
-            if whose is not None:
-                yield _reduced(whose, f, axis, keep)
+            yield _reduced(inside, f, axis, keep)
     if len(node.args) == 2:
         yield ast.Call(function, node.args[::-1], node.keywords)
 
