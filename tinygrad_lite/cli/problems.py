@@ -7,6 +7,7 @@ import math
 import re
 import reprlib
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from .. import datasets, nn, optim, training
 from ..core.value import Value
 from ..graph import naming
 
-__all__ = ["PROBLEMS", "InputError", "Task", "is_number", "task"]
+__all__ = ["PROBLEMS", "InputError", "Task", "at_least", "is_number", "task"]
 
 
 class InputError(Exception):
@@ -158,3 +159,18 @@ def is_number(cell: str) -> bool:
         return cell.isascii() and "_" not in cell and math.isfinite(float(cell))
     except ValueError:
         return False
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an argument that is a whole number of at least ``least``."""
+
+    def whole(text: str) -> int:
+        try:
+            number = int(text) if is_number(text) else least - 1
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise ArgumentTypeError(f"{reprlib.repr(text)} is not a whole number of at least {least}")
+        return number
+
+    return whole

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from ..grading import loop, page, reports, starting, submissions
 from ..grading.exercises import Exercise, exercise, exercises
 from ..grading.limits import Limits
 from .commands import DIFFERENT, OK
-from .problems import InputError, is_number
+from .problems import InputError, at_least
 
 __all__ = ["TEACHING", "add_exercise", "add_grade"]
 
@@ -43,26 +43,20 @@ def add_grade(parser: ArgumentParser) -> None:
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--csv", action="store_true", help="print CSV, a row for each submission")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with a section for each submission")
-    parser.add_argument("--jobs", type=_whole, default=2, metavar="N", help="how many run at a time (2)")
+    parser.add_argument("--jobs", type=at_least(1), default=2, metavar="N", help="how many run at a time (2)")
     _add_limits(parser)
 
 
 def _add_limits(parser: ArgumentParser) -> None:
     usual = Limits()
     parser.add_argument(
-        "--seconds", type=_whole, default=int(usual.seconds), metavar="S",
+        "--seconds", type=at_least(1), default=int(usual.seconds), metavar="S",
         help=f"time for each submission ({usual.seconds:g})",
     )  # fmt: skip
     parser.add_argument(
-        "--memory", type=_whole, default=usual.memory, metavar="MIB",
+        "--memory", type=at_least(1), default=usual.memory, metavar="MIB",
         help=f"memory for each submission, in MiB ({usual.memory})",
     )  # fmt: skip
-
-
-def _whole(text: str) -> int:
-    if not is_number(text) or not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
 
 
 def _limits(arguments: Any) -> Limits:

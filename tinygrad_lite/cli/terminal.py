@@ -15,14 +15,14 @@ import re
 import reprlib
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
 from ..errors import TinygradError
 from .commands import COMMANDS, OK
-from .problems import PROBLEMS, InputError, is_number
+from .problems import PROBLEMS, InputError, at_least, is_number
 from .teaching import TEACHING, add_exercise, add_grade
 
 __all__ = ["main"]
@@ -75,21 +75,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _at_least(least: int) -> Callable[[str], int]:
-    """The type of an argument that is a whole number of at least ``least``."""
-
-    def whole(text: str) -> int:
-        try:
-            number = int(text) if is_number(text) else least - 1
-        except ValueError:
-            number = least - 1
-        if number < least:
-            raise ArgumentTypeError(f"{reprlib.repr(text)} is not a whole number of at least {least}")
-        return number
-
-    return whole
-
-
 def _positive(text: str) -> float:
     if not is_number(text) or float(text) <= 0:
         raise ArgumentTypeError(f"{reprlib.repr(text)} is not a number above 0")
@@ -122,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     command("compare", "compare gradients by autodiff, paths, hand-written code and numerically")
     some = command("paths", "list the largest paths of the gradient of one weight")
     some.add_argument("--wrt", required=True, metavar="NAME", help="the weight: w200 or w2[0,1]")
-    some.add_argument("--top", type=_at_least(1), default=10, metavar="K", help="how many (10)")
+    some.add_argument("--top", type=at_least(1), default=10, metavar="K", help="how many (10)")
     some.add_argument("--sign", choices=["positive", "negative"], help="only contributions of this sign")
     command("train", "train the network, and show what it learned")
     add_exercise(commands.add_parser("exercise", help="exercises in backpropagation by hand", **how))
@@ -135,15 +120,13 @@ def _shared() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("problem", nargs="?", metavar="problem", help=f"one of {', '.join(PROBLEMS)}; or give --data")
     shared.add_argument("--data", metavar="FILE", help="a CSV file of numbers, a row for each sample")
-    shared.add_argument(
-        "--targets", type=_at_least(1), metavar="N", help="how many of its last columns are targets (1)"
-    )
+    shared.add_argument("--targets", type=at_least(1), metavar="N", help="how many of its last columns are targets (1)")
     shared.add_argument("--dims", metavar="A,B,…", help="widths of the network, inputs first")
     shared.add_argument("--activation", default="sigmoid", help="of the hidden layers and of the outputs (sigmoid)")
     shared.add_argument("--scalar", action="store_true", help="one value for each weight, w200 and not w2[0,0]")
-    shared.add_argument("--seed", type=_at_least(0), default=0, help="of the first weights (0)")
+    shared.add_argument("--seed", type=at_least(0), default=0, help="of the first weights (0)")
     shared.add_argument(
-        "--steps", type=_at_least(1), metavar="N", help="train for at most so many steps first (train: 5000)"
+        "--steps", type=at_least(1), metavar="N", help="train for at most so many steps first (train: 5000)"
     )
     shared.add_argument("--lr", type=_positive, default=0.5, help="learning rate (0.5)")
     shared.add_argument(
