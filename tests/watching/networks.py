@@ -54,6 +54,11 @@ class Network:
         )
 
 
+def line_of(source: str, text: str) -> int:
+    """The line on which a text first stands."""
+    return source[: source.index(text)].count("\n") + 1
+
+
 def gradients(loss: tg.Value, *parameters: tg.Value) -> list[Any]:
     for value in parameters:
         value.grad = None

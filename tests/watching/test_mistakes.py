@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.watching.networks import PROGRAMS, mended
+from tests.watching.networks import PROGRAMS, line_of, mended
 
 EDITS: dict[str, list[tuple[str, str]]] = {
     "mlp": [
@@ -142,8 +142,7 @@ def test_a_planted_mistake_is_found_at_its_line_and_mended(network: str, old: st
     assert source.count(old) >= 1
     wrong = source.replace(old, new, 1)
     assert not made().right(wrong)
-    line = source[: source.index(old)].count("\n") + 1
     found = made().mistakes(wrong)
-    assert [mistake.line for mistake in found] == [line]
+    assert [mistake.line for mistake in found] == [line_of(source, old)]
     if (network, new) not in NOT_MENDED:
         assert made().right(mended(wrong, found[0]))

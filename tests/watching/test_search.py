@@ -21,6 +21,7 @@ from tests.watching.networks import (
     batch_norm,
     embedding,
     gradients,
+    line_of,
     mended,
     mlp,
     tied,
@@ -28,11 +29,6 @@ from tests.watching.networks import (
 from tests.whole.test_styles import LAYERS
 from tinygrad_lite.watching import finding, repairs, search
 from tinygrad_lite.watching.running import NotWatchedError
-
-
-def line_of(source: str, text: str) -> int:
-    return source[: source.index(text)].count("\n") + 1
-
 
 # ---- several mistakes, and mistakes of order
 

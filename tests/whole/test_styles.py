@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.watching.networks import mlp
+from tests.watching.networks import line_of, mlp
 
 LISTS = """
 def backward(W1, b1, W2, b2):
@@ -192,4 +192,4 @@ def test_a_mistake_is_found_in_another_style(style: str, old: str, new: str) -> 
     source = STYLES[style]
     assert old in source
     found = mlp().mistakes(source.replace(old, new, 1))
-    assert {mistake.line for mistake in found} == {source[: source.index(old)].count("\n") + 1}
+    assert {mistake.line for mistake in found} == {line_of(source, old)}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.watching.networks import mlp
+from tests.watching.networks import line_of, mlp
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="needs PyTorch")
 
@@ -47,5 +47,5 @@ def test_a_right_program_has_no_mistake() -> None:
 )
 def test_a_mistake_is_found_at_its_line(old: str, new: str) -> None:
     found: Any = mlp().mistakes(TENSORS.replace(old, new, 1))
-    assert [mistake.line for mistake in found] == [TENSORS[: TENSORS.index(old)].count("\n") + 1]
+    assert [mistake.line for mistake in found] == [line_of(TENSORS, old)]
     assert found[0].suggestion
