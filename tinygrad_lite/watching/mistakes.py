@@ -83,7 +83,7 @@ def mistake_of(
         value = next((m.quantity.value for m in known.matches(repair.value) if m.exact and m.flows), None)
     return Mistake(
         unit.place.file,
-        unit.place.first,
+        unit.place.line,
         unit.place.column,
         unit.text,
         words.said(finding, value),

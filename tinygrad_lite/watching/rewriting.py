@@ -61,8 +61,8 @@ class _Expressions(ast.NodeTransformer):
     def _new_unit(self, value: ast.expr, target: ast.expr | None, name: str | None) -> int:
         number = len(self._script.units)
         at = value if target is None and name else self._statement
-        first = getattr(at, "lineno", getattr(self._statement, "lineno", 1))
-        place = Place(self._file, first, getattr(at, "end_lineno", None) or first, getattr(at, "col_offset", 0))
+        line = getattr(at, "lineno", getattr(self._statement, "lineno", 1))
+        place = Place(self._file, line, getattr(at, "col_offset", 0))
         value, target = copied(value), None if target is None else copied(target)
         self._script.units.append(Unit(number, place, self._statement, value, target, name, self._function))
         return number
@@ -190,10 +190,6 @@ class _Rewriter(_Expressions):
         return node
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        return node
-
-    def visit_Module(self, node: ast.Module) -> ast.AST:
-        node.body = self._block(node.body)
         return node
 
     def _block(self, statements: _Statements) -> _Statements:

@@ -16,11 +16,10 @@ WATCH = "__watch__"
 
 @dataclass(frozen=True)
 class Place:
-    """Lines ``first`` to ``last`` of a file, from a column on."""
+    """A line of a file, from a column on."""
 
     file: str
-    first: int
-    last: int
+    line: int
     column: int
 
 
