@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import linecache
 import math
 from collections.abc import Callable, Mapping
@@ -67,18 +66,15 @@ def gradients(loss: tg.Value, *parameters: tg.Value) -> list[Any]:
 
 
 def mended(source: str, mistake: Mistake) -> str:
-    """The program with the suggestion in the place of the wrong line."""
+    """The program with the suggestion in the place of the wrong line, as a reader of the diff changes it."""
     assert mistake.suggestion is not None
-
-    class Mend(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> Any:
-            place = getattr(node, "lineno", None), getattr(node, "col_offset", None)
-            if place == (mistake.line, mistake.column) and ast.unparse(node) == mistake.source:
-                made = ast.parse(mistake.suggestion or "").body
-                return made if isinstance(node, ast.stmt) else made[0].value  # type: ignore[attr-defined]
-            return self.generic_visit(node)
-
-    return ast.unparse(ast.fix_missing_locations(Mend().visit(ast.parse(source))))
+    lines = source.splitlines(keepends=True)
+    before, rest = "".join(lines[: mistake.line - 1]), "".join(lines[mistake.line - 1 :])
+    start, rest = rest[: mistake.column], rest[mistake.column :]
+    indent = start[: len(start) - len(start.lstrip())]
+    old, new = (text.replace("\n", f"\n{indent}") for text in (mistake.source, mistake.suggestion))
+    assert rest.startswith(old)
+    return before + start + new + rest.removeprefix(old)
 
 
 def _values(seed: int, **shapes: tuple[int, ...]) -> tuple[Any, dict[str, tg.Value]]:

@@ -74,7 +74,7 @@ class Exercise:
         ✓ z
         ✓ w
         ✗ b  b is -0.389491, right is -0.12983
-        line 3: the gradient of 'b' (0.1) is 3 times too large
+        line 3: the gradient of 'b' is 3 times too large
         - 3 * dz
         + dz
         2 of 3 points.

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.value import Value, describe
 from .finding import Finding
-from .known import Known
+from .known import Known, Match
 from .recorder import Step
 from .repairs import Repair
 from .scripts import Unit
@@ -26,8 +26,8 @@ class Mistake:
 
     ``file``, ``line`` (from 1) and ``column`` (from 0) are where it is, ``source`` its text. ``said`` says what is
     wrong with it, ``read`` what it read that was right. ``right`` is the value that it should have left, if that is
-    known, and ``off`` the largest difference from it, relative to its largest element. ``suggestion`` is a line that is
-    right. ``times`` is how often the line ran and was wrong.
+    known, and ``off`` the largest difference from it, relative to its largest element; ``None`` where it left something
+    that is not finite. ``suggestion`` is a line that is right. ``times`` is how often the line ran and was wrong.
     """
 
     file: str
@@ -65,18 +65,18 @@ class Mistake:
         return "\n".join([f"{where}{times}: {self.said}{off}.", *shown, *read])
 
     def __str__(self) -> str:
-        write = f"; write {self.suggestion}" if self.suggestion is not None else ""
-        return f"line {self.line}: {self.source}: {self.said}{write}"
+        write = f"; write {_on_one_line(self.suggestion)}" if self.suggestion is not None else ""
+        return f"line {self.line}: {_on_one_line(self.source)}: {self.said}{write}"
 
 
 def mistake_of(
     unit: Unit, finding: Finding, repair: Repair | None, right: Any, known: Known, names: Mapping[Value, str]
 ) -> Mistake:
     """A finding in words. ``right`` is what the unit should have left; ``names`` are those that the program has."""
-    off = None
-    if right is not None and np.shape(right) == finding.step.value.shape:
+    off, left = None, finding.step.value
+    if right is not None and np.shape(right) == left.shape and np.isfinite(left).all():
         size = float(np.max(np.abs(right), initial=0.0))
-        off = float(np.max(np.abs(finding.step.value - right), initial=0.0)) / size if size else math.inf
+        off = float(np.max(np.abs(left - right), initial=0.0)) / size if size else math.inf
     words = _Words(known, names)
     value = finding.value
     if value is None and repair is not None and repair.value is not None:
@@ -84,7 +84,7 @@ def mistake_of(
     return Mistake(
         unit.place.file,
         unit.place.line,
-        unit.place.column,
+        unit.column,
         unit.text,
         words.said(finding, value),
         tuple(dict.fromkeys(text for step in finding.read if (text := words.described(step)))),
@@ -103,13 +103,17 @@ class _Words:
     names: Mapping[Value, str]
 
     def name(self, value: Value) -> str:
-        """A name for a Value, or for one that has the same gradient."""
-        if value.name is not None:
-            return describe(value)
-        alike = next(self._alike(value), None)
-        if alike is None and value in self.names:
-            return f"{self.names[value]!r}" + (f" (of shape {value.shape})" if value.shape else "")
-        return describe(value if alike is None else alike)
+        """A name for a Value, or for one that has the same gradient.
+
+        A number is not shown beside the name: after "the gradient of 'b'" it would be taken for the gradient.
+        """
+        name = value.name
+        if name is None:
+            alike = next(self._alike(value), None)
+            name = self.names.get(value) if alike is None else alike.name
+        if name is None:
+            return describe(value) if value.shape or value.op is None else f"the nameless result of {value.op.name!r}"
+        return repr(name) + (f" (of shape {value.shape})" if value.shape else "")
 
     def _alike(self, value: Value) -> Iterator[Value]:
         g = self.known.cotangents.get(value)
@@ -130,32 +134,50 @@ class _Words:
         match = next(iter(self.known.matches(step.value)), None)
         if match is None or name is None:
             return ""
+        return f"{name} ({self._gradient(match)})" if match.flows else name
+
+    def _gradient(self, match: Match) -> str:
+        """What a match of a gradient is, or of a part of one."""
         quantity = match.quantity
-        whose = self.name(quantity.value)
-        if not match.flows:
-            return name
         part = "a part of the" if quantity.role in ("contribution", "partial") else "the"
-        return f"{name} ({part} gradient of {whose.partition(' (')[0]}{', summed' if quantity.form else ''})"
+        whose = self.name(quantity.value).partition(" (of shape")[0]
+        return f"{part} gradient of {whose}{', summed' if quantity.form else ''}"
+
+    def _instead(self, finding: Finding, value: Value | None) -> str:
+        """Whose gradient a step is, where it should be that of another Value."""
+        matches = [m for m in self.known.matches(finding.step.value) if m.exact and m.flows]
+        others = [m for m in matches if m.quantity.value is not value]
+        whole = [m for m in others if m.quantity.role == "cotangent" and not m.quantity.form and not m.transposed]
+        # a name that the reader knows first: Values with the same gradient are many
+        found = min(whole or others, key=lambda m: m.quantity.value.name is None, default=None)
+        return "the gradient of another quantity" if found is None else self._gradient(found)
 
     def said(self, finding: Finding, value: Value | None) -> str:
         """What is wrong."""
         of = "value" if finding.kind == "data" else "gradient"
         what = "its value" if value is None else f"the {of} of {self.name(value)}"
         missing = ", ".join(dict.fromkeys(map(self._reader, finding.missing)))
+        comes = f": what comes by way of {missing} is" if missing else ""
+        if not np.isfinite(finding.step.value).all():
+            return f"{what} is not finite"
         match finding.kind:
             case "factor":
                 return f"{what} is {_factor(finding.factor)}"
             case "transposed":
                 return f"{what} is transposed"
             case "term":
-                return f"{what} is only a part: what comes by way of {missing} is missing"
+                return f"{what} is only a part{comes and comes + ' missing'}"
             case "early":
-                return f"it reads {what} before it is complete: what comes by way of {missing} is added later"
+                return f"it reads {what} before it is complete{comes and comes + ' added later'}"
             case "other":
-                return f"{what} is not this: that is the gradient of something else"
+                return f"{what} is not this: this is {self._instead(finding, value)}"
         if value is None:
-            return "it reads right values and leaves one that the loss has no use for"
+            return "the values that it reads are right, and nothing right is made of its result"
         return f"{what} is wrong"
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(line.strip() for line in text.splitlines())
 
 
 def _factor(factor: float) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import linecache
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from .expressions import copied
+from .spelling import changed_text, text_of
 
 __all__ = ["WATCH", "Change", "Place", "Script", "Unit"]
 
@@ -62,13 +64,24 @@ class Unit:
     @property
     def text(self) -> str:
         """The source of the statement, or of the value alone where the statement has more of them."""
-        return ast.unparse(self.value if self.stands_alone else self.statement)
+        return text_of(self.value if self.stands_alone else self.statement, self._lines)
+
+    @property
+    def column(self) -> int:
+        """The character of its line, from 0, that it begins with: ``place`` counts bytes, as ``ast`` does."""
+        line = "".join(self._lines[self.place.line - 1 : self.place.line])
+        return len(line.encode()[: self.place.column].decode(errors="replace"))
+
+    @property
+    def _lines(self) -> list[str]:
+        return linecache.getlines(self.place.file)
 
     def written(self, changed: ast.stmt | ast.expr) -> str:
         """The text of a changed form of the unit, to stand in the place of ``text``."""
         if isinstance(changed, ast.expr) and not self.stands_alone:
             changed = self.whole(changed) or changed
-        return ast.unparse(ast.fix_missing_locations(changed))
+        old = self.value if isinstance(changed, ast.expr) else self.statement
+        return changed_text(old, changed, self._lines)
 
     def whole(self, changed: ast.stmt | ast.expr) -> ast.stmt | None:
         """The statement with a changed value of this unit in it; ``None`` where the unit's own value is not found."""
