@@ -16,6 +16,7 @@ from tests.path_checks import check_numbers, check_order, check_places, passes
 from tinygrad_lite import Value, datasets, nn
 from tinygrad_lite.core.graph import ancestors
 from tinygrad_lite.errors import (
+    ArgumentError,
     GraphError,
     IndexRangeError,
     ShapeError,
@@ -68,6 +69,7 @@ def test_names_values_and_pairs_mean_the_same() -> None:
     loss, w1 = network()
     n2, _ = tg.find(loss, "n2")
     forms: list[Any] = ["n2[1,2]", ["n2[1,2]"], (n2, (1, 2)), [(n2, (1, 2))], [(n2, (-1, -1))], iter([(n2, [1, 2])])]
+    forms += [("n2", (1, 2)), [("n2", (1, 2))], ("n1", ("n2", (1, 2))), (("n2", (1, 2)), "n2")]
     found = [tg.gradient_paths(loss, w1, at=(0, 0), via=form) for form in forms]
     assert {(gp.count, gp.total) for gp in found} == {(1, found[0].total)}
     for form in (n2, [n2], "n2", ["n2"], (n2,), ("n2", "n1"), {"n2"}):
@@ -243,8 +245,9 @@ def test_refusals() -> None:
         (GraphError, "was not computed from", {"via": [end * 2.0]}),
         (ValueTypeError, "via and without are lists of Values or names, got 3", {"via": 3}),
         (ValueTypeError, "via and without are lists of Values or names, got None", {"without": None}),
-        (ValueTypeError, "needs a Value, a name, or a pair (Value, index), got float", {"via": [1.5]}),
-        (ValueTypeError, "got tuple", {"via": [("a", 0)]}),
+        (ValueTypeError, "needs a Value, a name, or a pair (Value or name, index), got float", {"via": [1.5]}),
+        (ValueTypeError, "got tuple", {"via": [(1, 0)]}),
+        (ShapeError, "'a' (6) needs 0 numbers in index=, got (0,)", {"via": [("a", 0)]}),
         (ShapeError, "'a' (6) needs 0 numbers in index=, got (0,)", {"via": [(a, 0)]}),
     ]
     for error, message, chosen in cases:
@@ -252,6 +255,8 @@ def test_refusals() -> None:
             tg.gradient_paths(end, w, **chosen)
     with pytest.raises(IndexRangeError, match=re.escape("index=(0, 2) is outside 'h'")):
         tg.gradient_paths(wide, w, via=[(h, (0, 2))])
+    with pytest.raises(ArgumentError, match=re.escape("'h[0,1]' is one element already; leave out the index (0, 1)")):
+        tg.gradient_paths(wide, w, via=[("h[0,1]", (0, 1))])
     for index in ((0, 1.5), "0,1"):
         with pytest.raises(ValueTypeError, match="index= takes whole numbers, one for each axis, got"):
             tg.gradient_paths(wide, w, via=[(h, index)])

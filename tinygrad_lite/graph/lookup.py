@@ -55,15 +55,23 @@ def find(end: Value, name: str, who: str = "find") -> tuple[Value, Index]:
 
 
 def place(end: Value, what: Any, who: str) -> tuple[Value, Index]:
-    """The Value and the element, ``()`` for all of it, that a Value, a name, or a pair (Value, index) means."""
+    """The Value and the element, ``()`` for all of it, that a Value, a name, or a pair of one and an index means.
+
+    >>> h = Value([1.0, 2.0], name="h")
+    >>> place(h.sum(), ("h", 1), "find") == place(h.sum(), (h, (1,)), "find") == place(h.sum(), "h[1]", "find")
+    True
+    """
     if isinstance(what, str):
         return find(end, what, who)
     if isinstance(what, Value):
         return what, ()
-    if isinstance(what, tuple) and len(what) == 2 and isinstance(what[0], Value):
-        value, index = what
+    if isinstance(what, tuple) and len(what) == 2 and isinstance(what[0], Value | str):
+        whose, index = what
+        value, element = find(end, whose, who) if isinstance(whose, str) else (whose, ())
+        if element:
+            raise ArgumentError(f"{who}: {whose!r} is one element already; leave out the index {index}")
         return value, element_of(value, index, who, "index=")
-    raise ValueTypeError(f"{who}: needs a Value, a name, or a pair (Value, index), got {type(what).__name__}")
+    raise ValueTypeError(f"{who}: needs a Value, a name, or a pair (Value or name, index), got {type(what).__name__}")
 
 
 def parameters_of(loss: Value, wrt: Any, who: str) -> dict[str, Value]:

@@ -28,13 +28,12 @@ Gate = tuple[Value, Index]
 
 
 def gates_of(end: Value, given: Any, who: str) -> list[Gate]:
-    """The gates in a ``via`` or ``without`` argument: a list of Values, names or pairs (Value, index), or one of them.
+    """The gates in a ``via`` or ``without`` argument: a list of Values, names or pairs of one and an index; or one.
 
     Raises ``ValueTypeError`` for anything else, ``GraphError`` for a Value that ``end`` was not computed from.
     """
-    pair = isinstance(given, tuple) and len(given) == 2 and not isinstance(given[1], str | Value)
     try:
-        gates = [given] if pair or isinstance(given, str | Value) else list(given)
+        gates = [given] if _is_a_pair(given) or isinstance(given, str | Value) else list(given)
     except TypeError:
         raise ValueTypeError(f"{who}: via and without are lists of Values or names, got {given!r}") from None
     found = [place(end, gate, who) for gate in gates]
@@ -43,6 +42,14 @@ def gates_of(end: Value, given: Any, who: str) -> list[Gate]:
         if value not in known:
             raise GraphError(f"{who}: {describe(end)} was not computed from {describe(value)}, so no path goes there")
     return found
+
+
+def _is_a_pair(given: Any) -> bool:
+    """Whether a tuple is one gate with its index, and not two gates, of which the second may be a pair itself."""
+    if not isinstance(given, tuple) or len(given) != 2 or not isinstance(given[0], str | Value):
+        return False
+    index = given[1]
+    return not isinstance(index, str | Value) and not (isinstance(index, tuple) and _is_a_pair(index))
 
 
 def check_possible(

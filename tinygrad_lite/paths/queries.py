@@ -225,7 +225,7 @@ def gradient_paths(
     ``wrt`` is a Value that ``end`` was computed from, or its name (``"w200"``, ``"w2[0,1]"``). ``at`` is an element
     of it and ``end_at`` one of the end: index tuples, which may be left out where there is one element. ``via`` and
     ``without`` keep only the paths that pass every Value of ``via`` and none of ``without``: lists of Values, names, or
-    pairs (Value, index).
+    pairs of one of these and an index.
 
     Raises ``GraphError`` if no path leads to ``wrt``, or none can pass what ``via`` and ``without`` ask for (a Value
     beside ``wrt``, two on branches of their own, the end left out): that all paths by way of one Value are left out by
