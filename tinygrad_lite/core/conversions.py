@@ -107,8 +107,9 @@ def plain_array(x: Any, who: str = "Value") -> Any:
         return x
     own = [name for name in _ARITHMETIC if getattr(type(x), name) is not getattr(np.ndarray, name)]
     if own and x.dtype.kind in "fiubc":
+        plain = "x.filled(0.0)" if isinstance(x, np.ma.MaskedArray) else "np.asarray(x)"
         raise ValueTypeError(
             f"{who}: an array of type {type(x).__name__} has arithmetic of its own ({own[0]}), which derivatives do "
-            "not follow; pass plain numbers: np.asarray(x), or x.filled(0.0) of a masked array"
+            f"not follow; pass plain numbers: {plain}"
         )
     return x.view(np.ndarray)
