@@ -363,6 +363,10 @@ def test_nothing_is_broadcast(name: str, outputs: tuple[int, ...], targets: tupl
             (lambda y, t=t: losses.cross_entropy(y, t), ArgumentError, "class numbers are integers, got floats such as")
             for t in ([0.5, 0], [1.0, 0], np.array([1.0, 0.0]), np.ones(2, np.float32), Value([1.0, 0.0]))
         ),
+        *(
+            (lambda y, t=t: losses.cross_entropy(y, t), ArgumentError, "are integers, got truth values; convert them")
+            for t in ([True, 0], [True, False], np.array([True, False]), (1.0, np.True_))
+        ),
         (lambda y: losses.cross_entropy(y[0], 1.0), ArgumentError, "got floats such as 1; convert them with .astype("),
         (lambda y: losses.cross_entropy(_listed(y.data), [1.0, 0]), ArgumentError, "class numbers are integers"),
         (

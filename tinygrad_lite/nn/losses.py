@@ -112,7 +112,7 @@ def cross_entropy(logits: Any, labels: Any, reduction: Reduction = "mean") -> Va
     (one-hot, for example). Stable for logits of any size. The derivative is (softmax(logits) - p) / samples.
 
     Raises ``ShapeError`` for labels of another shape, ``ArgumentError`` for a class that there is not, class numbers
-    that are floats, or rows of probabilities that do not sum to 1.
+    that are floats or truth values, or rows of probabilities that do not sum to 1.
 
     >>> cross_entropy(Value([[0.0, 0.0], [1e4, 0.0]]), [1, 0]).item()
     0.34657359027997264
@@ -309,13 +309,15 @@ def _flat(targets: Any) -> list[Any]:
     return numbers
 
 
-def _are_whole(labels: Any) -> bool:
-    """Whether class numbers are integers or booleans, however they are given. A scalar Value holds a float only."""
+def _kind_of(labels: Any) -> str:
+    """The kind of class numbers, however they are given: ``i`` if all are integers, ``b`` if one is a truth value."""
     if isinstance(labels, list | tuple):
-        return all(map(_are_whole, labels))
-    if isinstance(labels, Value):
-        return labels.dtype.kind in "iub" or (not labels.shape and labels._one().is_integer())
-    return np.asarray(labels).dtype.kind in "iub"
+        kinds = set(map(_kind_of, labels))
+        return next((kind for kind in "bf" if kind in kinds), "i")
+    if isinstance(labels, Value) and not labels.shape and labels._one().is_integer():
+        return "i"  # a scalar Value holds a float only
+    kind = (labels if isinstance(labels, Value) else np.asarray(labels)).dtype.kind
+    return kind if kind in "ib" else "i" if kind == "u" else "f"
 
 
 def _require(who: str, t: Any, good: Any, rule: str) -> None:
@@ -342,10 +344,11 @@ def _classes(z: Value, labels: Any) -> Value:
             f"cross_entropy: for logits of shape {z.shape} needs class numbers of shape {z.shape[:-1]} "
             f"or probabilities of shape {z.shape}, got {data.shape}; reshape the labels"
         )
-    if data.size and not _are_whole(labels):
+    if data.size and (kind := _kind_of(labels)) != "i":
+        got = "truth values" if kind == "b" else f"floats such as {data.flat[0]:g}"
         raise ArgumentError(
-            f"cross_entropy: class numbers are integers, got floats such as {data.flat[0]:g}; convert them with "
-            f".astype(int), or pass probabilities of shape {z.shape}"
+            f"cross_entropy: class numbers are integers, got {got}; convert them with .astype(int), or pass "
+            f"probabilities of shape {z.shape}"
         )
     rule = f"a class is a number from 0 to {classes - 1} ({classes} logits)"
     _require("cross_entropy", data, (data >= 0) & (data < classes), rule)
