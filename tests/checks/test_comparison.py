@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from typing import Any
 
 import numpy as np
@@ -254,6 +255,21 @@ def test_the_numerical_columns_can_be_left_out(problem: Any, capsys: pytest.Capt
     assert set(comparison.worst) == {"paths", "manual"}
     assert "complex step" not in str(comparison)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_bar_is_for_terminals(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+
+    def bar(items: Any, **_: Any) -> Any:
+        shown.append(items)
+        return items
+
+    monkeypatch.setattr("tqdm.tqdm", bar)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    w = Value(2.0, name="w")
+    assert tg.compare(w * w)
+    assert bool(shown) == terminal
 
 
 def test_of_many_parameters_some_are_listed_and_moved(problem: Any, monkeypatch: pytest.MonkeyPatch) -> None:

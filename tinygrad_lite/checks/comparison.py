@@ -209,8 +209,8 @@ def compare(
     The complex step replays it with complex numbers, where every op takes them. Both leave out an element that they
     cannot tell, at a kink or where rounding hides it, unless it differs from autodiff by more than their own error.
     Where there are thousands of parameters, paths are listed and elements moved of some of them, evenly chosen, and a
-    bar on stderr shows the progress once it takes longer than a second. ``numerical=False`` leaves out finite
-    differences and the complex step. ``notes`` says what is left out.
+    bar on stderr, if that is a terminal or a notebook, shows the progress once it takes longer than a second.
+    ``numerical=False`` leaves out finite differences and the complex step. ``notes`` says what is left out.
 
     A manual gradient that is missing, has another shape or is not finite fails for that parameter alone, with a reason
     in ``Row.reason``, the table and ``notes``.
@@ -231,7 +231,9 @@ def compare(
 
 
 def _with_a_bar(values: Mapping[str, Value]) -> Iterable[tuple[str, Value]]:
-    """The items, with a bar on stderr once they take longer than a second."""
+    """The items, with a bar on stderr, if that is a terminal or a notebook, once they take longer than a second."""
+    if not sys.stderr.isatty():
+        return values.items()
     from tqdm import tqdm  # here, as importing it takes half the time of importing NumPy
 
     return tqdm(values.items(), desc="compare", unit=" gradients", delay=1, leave=False, file=sys.stderr)
