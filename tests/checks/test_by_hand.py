@@ -69,8 +69,14 @@ def test_names_of_either_form_and_functions_of_the_parameters() -> None:
     a, b = Value(2.0, name="a"), Value(3.0, name="b")
     assert tg.compare(a * b, manual=lambda b, a: {"a": b, "b": a})
     assert tg.compare(a * b, manual=lambda data: {"a": data["b"], "b": data["a"]})
-    with pytest.raises(ArgumentError, match="the function asks for z, which is no parameter; it may ask for a, b"):
+    assert tg.compare(a * b, manual=lambda b=0.0, a=0.0, more=3.0: {"a": b, "b": a})
+    with pytest.raises(ArgumentError, match="the function asks for 'z', which is not given; it may ask for a, b, or"):
         tg.compare(a * b, manual=lambda a, z: {})
+    w = Value(2.0, name="weight")
+    with pytest.raises(
+        ArgumentError, match=re.escape("'wieght', which is not given; did you mean 'weight'? It may ask")
+    ):
+        tg.compare(w * a, manual=lambda a, wieght: {})
 
 
 def test_a_backprop_that_returns_its_loss_too(layers: Any) -> None:

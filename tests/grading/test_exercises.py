@@ -158,7 +158,7 @@ def test_names_that_lead_nowhere(tmp_path: Path) -> None:
         tg.exercise("bachnorm")
     with pytest.raises(ArgumentError, match=r"gone\.py cannot be read: no such file"):
         tg.exercise(str(tmp_path / "gone.py"))
-    with pytest.raises(ArgumentError, match="the function asks for 'wx', which the exercise does not give"):
+    with pytest.raises(ArgumentError, match="the function asks for 'wx', which is not given; "):
         EXERCISES["one-neuron"].check(lambda wx, x: {})
     with pytest.raises(ValueError, match="2 gradients were returned for 3 that are asked for"):
         EXERCISES["one-neuron"].check(lambda x: [1.0, 2.0])

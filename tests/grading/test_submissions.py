@@ -100,7 +100,10 @@ def test_a_submission_has_no_network_where_the_system_can_take_it_away(rows: dic
         ),
         ("def backward(x):\n    exit()\n", "it called exit()"),
         ("def backward(x):\n    return backward(x)\n", "line 2: RecursionError: maximum recursion depth exceeded: "),
-        ("def backward(x, q):\n    pass\n", "the function asks for 'q', which the exercise does not give; "),
+        (
+            "def backward(x, q):\n    pass\n",
+            "the function asks for 'q', which is not given; it may ask for x, t, w, b,",
+        ),
         ("def backward(x):\n    pass\n", "the function returns a dict of gradients by name (z, w, b), got nothing"),
         ("import nowhere\n", "line 1: ModuleNotFoundError: No module named 'nowhere': import nowhere"),
         ("x = '\x00'\n", "source code string cannot contain null bytes"),

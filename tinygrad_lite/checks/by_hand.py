@@ -6,7 +6,7 @@ import inspect
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -139,17 +139,11 @@ def _check_names(
         )
 
 
-def called(
-    function: Callable[..., Any],
-    data: Mapping[str, Any],
-    who: str = "compare",
-    refusal: Callable[[Sequence[str], Mapping[str, Any]], str] | None = None,
-    optional: bool = False,
-) -> Any:
+def called(function: Callable[..., Any], data: Mapping[str, Any], who: str = "compare") -> Any:
     """What a function returns, given copies of the data that its arguments name, or of all of them in one dict.
 
-    An argument with a default keeps it, unless ``optional``. Raises ``ArgumentError``, in the name of ``who`` was
-    called, for an argument that names none of the data, which ``refusal`` may put into words, and where a function of
+    An argument with a default keeps it where it names none of the data. Raises ``ArgumentError``, in the name of
+    ``who`` was called, for one without a default that names none, with the nearest name, and where a function of
     ``*args`` or ``**kwargs`` alone, which is given nothing, ends in an error.
 
     >>> called(lambda x, w: x * w, {"x": 2.0, "w": 3.0, "b": 1.0}), called(lambda v: v["b"], {"x": 2.0, "b": 1.0})
@@ -159,8 +153,9 @@ def called(
         taken = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         raise ArgumentError(f"{who}: needs a function written in Python, got {function!r}") from None
-    needed = [p for p in taken if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    named = [p.name for p in (taken if optional else needed) if p.name in data and p.kind is not p.POSITIONAL_ONLY]
+    single = [p for p in taken if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    needed = [p for p in single if p.default is p.empty]
+    named = [p.name for p in single if p.name in data and p.kind is not p.POSITIONAL_ONLY]
     unknown = [p.name for p in needed if p.name not in named]
     allowed = f"it may ask for {_listing(data)}, or for one dict of them all"
     if not needed and not named:
@@ -169,8 +164,9 @@ def called(
         return function(**deepcopy({name: data[name] for name in named}))
     if len(needed) == 1:
         return function(deepcopy(dict(data)))
-    why = f"{_listing(unknown)}, which is no parameter; {allowed}" if refusal is None else refusal(unknown, data)
-    raise ArgumentError(f"{who}: the function asks for {why}")
+    near = naming.closest(unknown[0], data)
+    hint = f"did you mean {near[0]!r}? I" if near else "i"
+    raise ArgumentError(f"{who}: the function asks for {unknown[0]!r}, which is not given; {hint}{allowed[1:]}")
 
 
 def _called_with_nothing(

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from ..checks.by_hand import called
 from ..core.graph import ancestors
 from ..core.value import Value
 from ..errors import ArgumentError, ShapeError, UnknownNameError
 from ..graph import naming
 from .lines import explained
-from .verdicts import Report, called, verdicts_on
+from .verdicts import Report, verdicts_on
 
 __all__ = ["SHIPPED", "Exercise", "exercise", "exercises", "failed_at"]
 
@@ -83,7 +84,7 @@ class Exercise:
 
     def judge(self, backward: Callable[..., Any]) -> Report:
         """The report without the wrong lines: the function runs once."""
-        return verdicts_on(self.loss, self.asked, self.points, called(backward, self.given), self.tolerance)
+        return verdicts_on(self.loss, self.asked, self.points, called(backward, self.given, "exercise"), self.tolerance)
 
     def explain(self, report: Report, backward: Callable[..., Any], seconds: float = SEARCH) -> Report:
         """The report with the lines that are wrong: the function is watched again and again, for so many seconds."""

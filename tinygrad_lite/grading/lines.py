@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..checks.by_hand import called
 from ..core.value import Value
 from ..watching.mistakes import Mistake
 from ..watching.search import NotWatchedError, find_mistakes
-from .verdicts import NOT_GIVEN, Report, WrongLine, called, gradients_in
+from .verdicts import NOT_GIVEN, Report, WrongLine, gradients_in
 
 __all__ = ["explained"]
 
@@ -39,7 +40,7 @@ def explained(
             found = find_mistakes(
                 loss,
                 function,
-                lambda watched: called(watched, given),
+                lambda watched: called(watched, given, "exercise"),
                 {name: value for name, value in asked.items() if name in wrong},
                 lambda returned: gradients_in(returned, list(asked)),
                 tolerance,

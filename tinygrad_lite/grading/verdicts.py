@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,9 +13,8 @@ from ..checks.gradients import Ways
 from ..core.display import table
 from ..core.value import Value, raw
 from ..errors import ArgumentError, ValueTypeError
-from ..graph import naming
 
-__all__ = ["NOT_GIVEN", "Report", "Verdict", "WrongLine", "called", "gradients_in", "verdicts_on"]
+__all__ = ["NOT_GIVEN", "Report", "Verdict", "WrongLine", "gradients_in", "verdicts_on"]
 
 NOT_GIVEN = "not given"
 """The reason of a verdict on a gradient that is missing or None."""
@@ -114,23 +113,6 @@ class Report:
 
 def _line(verdict: Verdict, width: int) -> str:
     return f"{'✓' if verdict.right else '✗'} {verdict.name.ljust(width)}  {verdict.reason}".rstrip()
-
-
-def called(function: Callable[..., Any], given: Mapping[str, Any]) -> Any:
-    """What a backward returns: it is given copies of the numbers that its arguments name, or all of them in one dict.
-
-    Raises ``ArgumentError`` for an argument that names none of them.
-
-    >>> called(lambda x, w: x * w, {"x": 2.0, "w": 3.0, "b": 1.0}), called(lambda v: v["b"], {"x": 2.0, "b": 1.0})
-    (6.0, 1.0)
-    """
-    return by_hand.called(function, given, "exercise", _refusal, optional=True)
-
-
-def _refusal(unknown: Sequence[str], given: Mapping[str, Any]) -> str:
-    near = naming.closest(unknown[0], given)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(given)}"
-    return f"{unknown[0]!r}, which the exercise does not give; {hint}"
 
 
 def gradients_in(returned: Any, asked: Sequence[str]) -> dict[str, Any]:
