@@ -16,6 +16,7 @@ from tinygrad_lite.grading.exercises import exercise
 from tinygrad_lite.grading.limits import Limits
 from tinygrad_lite.grading.page import as_page
 from tinygrad_lite.grading.reports import as_csv, as_json, as_table, in_short
+from tinygrad_lite.grading.starting import starter
 from tinygrad_lite.grading.submissions import Row, grade, run
 from tinygrad_lite.grading.verdicts import Report, Verdict, WrongLine
 from tinygrad_lite.grading.worker import report_on_file
@@ -43,6 +44,8 @@ ROWS = {
         "failed",
         "it used more memory than allowed",
     ),
+    "untouched": (starter(NEURON), "not given", ""),
+    "half": ("def backward(x):\n    return {'z': None, 'w': x}\n", "wrong", ""),
     "look": (
         f"import os, socket\nassert os.listdir() == [] and 'SECRET' not in os.environ\n{RIGHT}"
         "try:\n    socket.create_connection(('127.0.0.1', {port}), timeout=1)\n    print('online')\n"
@@ -74,7 +77,8 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
 def test_everything_is_a_row(name: str, rows: dict[str, Row]) -> None:
     _, status, reason = ROWS[name]
     assert (rows[name].status, rows[name].report.reason) == (status, reason)
-    assert rows[name].report.score == {"right": 3, "wrong": 2, "failed": 0}[status]
+    score = 0 if name == "half" else {"right": 3, "wrong": 2}.get(status, 0)
+    assert rows[name].report.score == score
 
 
 def test_a_search_for_wrong_lines_that_ends_badly_costs_no_verdict(rows: dict[str, Row]) -> None:
@@ -118,11 +122,20 @@ def test_what_goes_wrong_in_a_file_is_its_reason(text: str, reason: str, tmp_pat
     assert (report.score, report.total) == (0, 3)
 
 
-def test_a_submission_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(ArgumentError, match=r"gone\.py: there is no such file; name the file of a submission"):
-        grade(NEURON, [tmp_path / "gone.py"])
-    with pytest.raises(ArgumentError, match="it is a folder"):
-        grade(NEURON, [tmp_path])
+def test_a_folder_and_a_missing_file_are_rows_beside_a_submission(tmp_path: Path) -> None:
+    (tmp_path / "right one.py").write_text(RIGHT, encoding="utf-8")
+    files = [tmp_path / "gone.py", tmp_path / "right one.py", tmp_path]
+    rows = grade(NEURON, files, Limits(seconds=60))
+    assert [row.file for row in rows] == [str(file) for file in files]
+    assert [row.status for row in rows] == ["failed", "right", "failed"]
+    assert [row.report.reason for row in rows] == ["there is no such file", "", "it is a folder; name the files in it"]
+
+
+def test_submissions_that_are_all_missing(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match=r"gone\.py: there is no such file; .*: it is a folder; name the"):
+        grade(NEURON, [tmp_path / "gone.py", tmp_path])
+    with pytest.raises(ArgumentError, match="there is no submission"):
+        grade(NEURON, [])
 
 
 # ---- reports ---------------------------------------------------------------------------------------------------------
@@ -169,11 +182,15 @@ def test_the_table_says_what_is_wrong(rows: dict[str, Row]) -> None:
     table = as_table(NEURON, list(rows.values())).splitlines()
     assert table[0].split() == ["submission", "points"]
     assert table[2].split()[-5:] == ["3", "/", "3", "all", "right"]
-    assert "9 submissions: 2 all right, 2 with something wrong, 5 without gradients." in table
-    assert "Wrong most often: w (2)." in table
+    summed = "11 submissions: 2 all right, 3 with something wrong, 1 not filled in, 5 without gradients."
+    assert summed in table
+    assert "Wrong most often: w (3)." in table
+    assert in_short(rows["untouched"]) == "nothing is filled in"
+    assert in_short(rows["half"]).startswith("line 2: the gradient of 'w'")
+    assert [line.split(maxsplit=1)[0] for line in str(rows["half"].report).splitlines()[:3]] == ["–", "✗", "–"]
     assert in_short(rows["never"]) == "it was stopped after 1 s"
     found = json.loads(as_json(NEURON, list(rows.values())))
-    assert [one["score"] for one in found["submissions"]] == [3, 2, 2, 0, 0, 0, 0, 0, 3]
+    assert [one["score"] for one in found["submissions"]] == [3, 2, 2, 0, 0, 0, 0, 0, 0, 0, 3]
     header, *lines = csv.reader(io.StringIO(as_csv(NEURON, list(rows.values()))))
     assert header == ["submission", "score", "total", "status", "z", "w", "b", "remark"]
     assert lines[1][1:7] == ["2", "3", "wrong", "1", "0", "1"]

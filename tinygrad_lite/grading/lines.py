@@ -12,7 +12,7 @@ from ..checks.by_hand import called
 from ..core.value import Value
 from ..watching.mistakes import Mistake
 from ..watching.search import NotWatchedError, find_mistakes
-from .verdicts import NOT_GIVEN, Report, WrongLine, gradients_in
+from .verdicts import Report, WrongLine, gradients_in
 
 __all__ = ["explained"]
 
@@ -31,7 +31,7 @@ def explained(
     The search ends after so many seconds of computing. The verdicts stay as they are whatever happens here: where the
     lines cannot be watched, a note says why.
     """
-    wrong = {verdict.name for verdict in report.wrong if verdict.reason != NOT_GIVEN}
+    wrong = {verdict.name for verdict in report.wrong if verdict.given}
     if not wrong:
         return report
     notes = [*report.notes]

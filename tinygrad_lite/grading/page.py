@@ -9,7 +9,7 @@ from ..core.display import clipped
 from .exercises import Exercise
 from .reports import in_short, summary
 from .submissions import Row
-from .verdicts import WrongLine
+from .verdicts import NOT_GIVEN, Verdict, WrongLine
 
 __all__ = ["as_page"]
 
@@ -26,7 +26,8 @@ section { margin-top: 3rem }
 h2, h3, p { overflow-wrap: anywhere }
 .right { color: var(--right) }
 .wrong, .failed { color: var(--wrong) }
-section td:is(.right, .wrong) { white-space: nowrap }
+.not-given { opacity: .7 }
+section td:is(.right, .wrong, .not-given) { white-space: nowrap }
 """
 
 _MOST = 4_000
@@ -38,7 +39,7 @@ def as_page(exercise: Exercise, rows: Sequence[Row]) -> str:
     title = f"{exercise.title}: {len(rows)} submissions"
     lines = "".join(
         f'<tr><td><a href="#s{k}">{_text(row.file)}</a></td><td class="number">{row.report.score:g}</td>'
-        f'<td class="{row.status}">{_text(in_short(row))}</td></tr>'
+        f'<td class="{_class(row.status)}">{_text(in_short(row))}</td></tr>'
         for k, row in enumerate(rows)
     )
     remarks = "".join(f"<p>{_text(line)}</p>" for line in summary(rows))
@@ -60,10 +61,10 @@ def _section(k: int, exercise: Exercise, row: Row) -> str:
         parts.append(f'<p class="failed">{_text(report.reason)}</p>')
     else:
         verdicts = "".join(
-            f'<tr><td>{_text(verdict.name)}</td><td class="{"right" if verdict.right else "wrong"}">'
-            f'{"✓ right" if verdict.right else "✗ wrong"}</td><td class="number">{verdict.points:g}</td>'
-            f"<td>{_text(verdict.reason)}</td></tr>"
+            f'<tr><td>{_text(verdict.name)}</td><td class="{_class(status)}">{mark} {status}</td>'
+            f'<td class="number">{verdict.points:g}</td><td>{_text(verdict.reason if verdict.given else "")}</td></tr>'
             for verdict in report.verdicts
+            for mark, status in [_verdict(verdict)]
         )
         heads = '<th scope="col">gradient of</th><th></th><th scope="col" class="number">points</th><th></th>'
         parts.append(f"<table><thead><tr>{heads}</tr></thead><tbody>{verdicts}</tbody></table>")
@@ -71,6 +72,14 @@ def _section(k: int, exercise: Exercise, row: Row) -> str:
     if row.printed:
         parts.append(f"<details><summary>What it printed</summary><pre>{_text(row.printed)}</pre></details>")
     return f'<section id="s{k}"><h2>{_text(row.file)}</h2>{"".join(parts)}</section>'
+
+
+def _verdict(verdict: Verdict) -> tuple[str, str]:
+    return ("✓", "right") if verdict.right else ("✗", "wrong") if verdict.given else ("–", NOT_GIVEN)
+
+
+def _class(status: str) -> str:
+    return status.replace(" ", "-")
 
 
 def _mistake(mistake: WrongLine) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from .exercises import Exercise
 from .submissions import Row
+from .verdicts import NOT_GIVEN
 
 __all__ = ["as_csv", "as_json", "as_table", "in_short", "summary"]
 
@@ -34,9 +35,10 @@ def summary(rows: Sequence[Row]) -> list[str]:
     plural = "" if len(rows) == 1 else "s"
     lines = [
         f"{len(rows)} submission{plural}: {counts['right']} all right, {counts['wrong']} with something wrong, "
-        f"{counts['failed']} without gradients."
+        + (f"{counts[NOT_GIVEN]} not filled in, " if counts[NOT_GIVEN] else "")
+        + f"{counts['failed']} without gradients."
     ]
-    wrong = Counter(verdict.name for row in rows if not row.report.reason for verdict in row.report.wrong)
+    wrong = Counter(v.name for row in rows if not row.report.reason for v in row.report.wrong if v.given)
     if wrong:
         lines.append(
             f"Wrong most often: {_one_line(', '.join(f'{name} ({count})' for name, count in wrong.most_common(5)))}."
@@ -55,9 +57,12 @@ def in_short(row: Row) -> str:
         first = report.mistakes[0]
         more = f" (and {len(report.mistakes) - 1} more)" if len(report.mistakes) > 1 else ""
         return f"line {first.line}: {_one_line(first.said)}{more}"
-    if report.wrong:
-        return f"wrong: {', '.join(verdict.name for verdict in report.wrong)}"
-    return "all right"
+    if report.untouched:
+        return "nothing is filled in"
+    wrong = ", ".join(verdict.name for verdict in report.wrong if verdict.given)
+    missing = ", ".join(verdict.name for verdict in report.wrong if not verdict.given)
+    parts = [wrong and f"wrong: {wrong}", missing and f"{NOT_GIVEN}: {missing}"]
+    return _one_line("; ".join(filter(None, parts))) or "all right"
 
 
 def _points(score: float, exercise: Exercise) -> str:

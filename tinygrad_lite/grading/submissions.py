@@ -20,7 +20,7 @@ from ..core.display import clipped
 from ..errors import ArgumentError
 from .exercises import Exercise
 from .limits import Limits
-from .verdicts import Report
+from .verdicts import NOT_GIVEN, Report
 
 __all__ = ["Row", "grade", "run"]
 
@@ -44,7 +44,9 @@ class Row:
 
     @property
     def status(self) -> str:
-        """``right``, ``wrong``, or ``failed`` if there were no gradients to check."""
+        """``right``, ``wrong``, ``not given`` if none was filled in, or ``failed`` if there was nothing to check."""
+        if self.report.untouched:
+            return NOT_GIVEN
         return "failed" if self.report.reason else "right" if self.report else "wrong"
 
 
@@ -53,14 +55,13 @@ def grade(
 ) -> list[Row]:
     """The rows of all submissions, in the order of ``files``, ``jobs`` of them at a time.
 
-    ``progress`` shows a bar on stderr after a second. Raises ``ArgumentError`` if there is no such file.
+    A folder among them, or a name that no file has, is a row with its reason. ``progress`` shows a bar on stderr after
+    a second. Raises ``ArgumentError`` if none of them is a file.
     """
     from tqdm import tqdm
 
-    for file in files:
-        if not Path(file).is_file():
-            what = "it is a folder" if Path(file).is_dir() else "there is no such file"
-            raise ArgumentError(f"{file}: {what}; name the file of a submission")
+    if not any(Path(file).is_file() for file in files):
+        raise ArgumentError("; ".join(f"{file}: {_no_file(file)}" for file in files) or "there is no submission")
     running: Running = set()
     rows: dict[int, Row] = {}
     with ThreadPoolExecutor(max_workers=jobs) as pool:
@@ -85,8 +86,10 @@ def grade(
 def run(exercise: Exercise, file: str | Path, limits: Limits, running: Running | None = None) -> Row:
     """Run one submission in a process of its own, in an empty temporary folder.
 
-    The process is one of ``running`` while it lasts.
+    The process is one of ``running`` while it lasts. What is no file is not run.
     """
+    if not Path(file).is_file():
+        return Row(str(file), Report.of_none(exercise.points, _no_file(file)), "", 0.0, True)
     running = set() if running is None else running
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tinygrad-", ignore_cleanup_errors=True) as outer:
@@ -113,6 +116,11 @@ def run(exercise: Exercise, file: str | Path, limits: Limits, running: Running |
             report = replace(report, notes=(*report.notes, f"The wrong lines were not found: {why}."))
     offline = found is not None and found["offline"]
     return Row(str(file), report, clipped(printed, _SHOWN), time.monotonic() - began, offline)
+
+
+def _no_file(file: str | Path) -> str:
+    """Why there is nothing to run."""
+    return "it is a folder; name the files in it" if Path(file).is_dir() else "there is no such file"
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -29,6 +29,11 @@ class Verdict:
     right: bool
     reason: str = ""
 
+    @property
+    def given(self) -> bool:
+        """Whether there was a gradient to check."""
+        return self.reason != NOT_GIVEN
+
 
 @dataclass(frozen=True)
 class WrongLine:
@@ -84,8 +89,13 @@ class Report:
 
     @property
     def wrong(self) -> list[Verdict]:
-        """The verdicts on gradients that are not right."""
+        """The verdicts on gradients that are not right, also those that were not given."""
         return [verdict for verdict in self.verdicts if not verdict.right]
+
+    @property
+    def untouched(self) -> bool:
+        """Whether no gradient was given at all, as by a file to begin with that nobody has filled in."""
+        return not self.reason and not any(verdict.given for verdict in self.verdicts)
 
     def __bool__(self) -> bool:
         return not self.reason and not self.wrong
@@ -107,12 +117,16 @@ class Report:
         ]
 
     def _repr_html_(self) -> str:
-        rows = [[v.name, "✓" if v.right else "✗", v.points, v.reason] for v in self.verdicts]
+        rows = [[v.name, _mark(v), v.points, v.reason] for v in self.verdicts]
         return table("Gradients", ["", "", "points", ""], rows, "\n".join(self._remarks()))
 
 
 def _line(verdict: Verdict, width: int) -> str:
-    return f"{'✓' if verdict.right else '✗'} {verdict.name.ljust(width)}  {verdict.reason}".rstrip()
+    return f"{_mark(verdict)} {verdict.name.ljust(width)}  {verdict.reason}".rstrip()
+
+
+def _mark(verdict: Verdict) -> str:
+    return "✓" if verdict.right else "✗" if verdict.given else "–"
 
 
 def gradients_in(returned: Any, asked: Sequence[str]) -> dict[str, Any]:
