@@ -117,7 +117,7 @@ class Report:
         ]
 
     def _repr_html_(self) -> str:
-        rows = [[v.name, _mark(v), v.points, v.reason] for v in self.verdicts]
+        rows: list[Sequence[str | float]] = [[v.name, _mark(v), v.points, v.reason] for v in self.verdicts]
         return table("Gradients", ["", "", "points", ""], rows, "\n".join(self._remarks()))
 
 

@@ -105,9 +105,12 @@ def _narrowed(old: ast.AST, new: ast.AST) -> Iterator[tuple[ast.stmt | ast.expr,
             return
         pairs = [*_children(old, new)]
         others = [(a, b) for a, b in pairs if _dumped(a) != _dumped(b)]
-        if len(others) != 1 or not all(isinstance(part, ast.AST) for part in others[0]):
+        if len(others) != 1:
             return
-        old, new = others[0]
+        before, after = others[0]
+        if not (isinstance(before, ast.AST) and isinstance(after, ast.AST)):
+            return
+        old, new = before, after
 
 
 def _children(old: ast.AST, new: ast.AST) -> Iterator[tuple[object, object]]:
