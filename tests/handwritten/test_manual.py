@@ -694,3 +694,11 @@ def test_truths_that_an_op_moved_are_not_negated(moved: Callable[[Any], Any]) ->
     p = Value(np.ones(moved(m).shape), name="p")
     _, gradients = manual_backprop((-(moved(m) * p)).sum(), [p]).run()
     np.testing.assert_array_equal(gradients["p"], -1.0 * moved(m.data))
+
+
+def test_a_sigmoid_of_half_precision_does_not_overflow() -> None:
+    w = Value(np.array([12.5, -12.5, 0.25], np.float16), "w")
+    _, gradients = tg.manual_backprop((tg.sigmoid(w) * np.array([1.0, 2.0, 4.0], np.float16)).sum(), [w]).run()
+    x = np.array([12.5, -12.5, 0.25])
+    right = np.array([1.0, 2.0, 4.0]) * np.exp(-np.abs(x)) / (1.0 + np.exp(-np.abs(x))) ** 2
+    np.testing.assert_allclose(gradients["w"], right, rtol=5e-3, atol=1e-6)

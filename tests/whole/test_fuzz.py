@@ -31,7 +31,7 @@ from tools.fuzz.scripts import script
 from tools.fuzz.shrinking import shrunk
 from tools.fuzz.ways import WAYS
 
-GROUPS, EACH = 8, 8
+GROUPS, EACH = 24, 8
 """The programs of make test: so many groups of so many seeds. ``make fuzz`` draws others."""
 
 OFTEN = ["compiled", "compiled by level"]

@@ -51,7 +51,8 @@ def written(passes: Passes, alike: Samples | None) -> tuple[str, dict[str, Any]]
     body = [*_signature(groups), *opening, *_class_numbers(passes), *page.lines]
     body.append(f"    return {page.source.write(end)}, {'gradients' if alike is None else 'dict(gradients)'}")
     text = "\n".join(body) + "\n"
-    defined = definitions(program, passes.helpers, text)
+    half = any(np.asarray(data).dtype == np.float16 for data in given.values())
+    defined = definitions(program, passes.helpers, text, half)
     header = f'"""The forward and the backward pass of {loss}, written out."""\n'
     return f"{header}{_imports(defined + text, alike is not None)}{defined}\n\n{text}", arguments
 

@@ -26,7 +26,7 @@ WIDTH = 88
 _SIGMOID = '''
 def sigmoid(x):
     """1 / (1 + exp(-x)), without overflow."""
-    e = {exp}({minimum}(x, 64))
+    e = {exp}({minimum}(x, {cap}))
     return e / (1 + e)
 '''
 _SIGN = '''
@@ -215,8 +215,11 @@ def _of_floats(name: str) -> str:
     return "\n".join([f"\ndef {name}({', '.join(arguments)}):", *doc, *rest]) + "\n"
 
 
-def definitions(program: Statements, helpers: Iterable[str], body: str) -> str:
-    """The helper functions that the body calls, each after the functions that it calls."""
+def definitions(program: Statements, helpers: Iterable[str], body: str, half: bool = False) -> str:
+    """The helper functions that the body calls, each after the functions that it calls.
+
+    ``half`` says that there are numbers of float16, whose largest is exp(11).
+    """
     source = Source(MATH if program.scalar else NUMPY)
     texts: list[str] = []
     names = list(dict.fromkeys([*helpers, *_called_in(body, source)]))
@@ -226,7 +229,8 @@ def definitions(program: Statements, helpers: Iterable[str], body: str) -> str:
     everything = body + "".join(texts)
     first = []
     if re.search(r"\bsigmoid\(", everything):
-        first.append(_SIGMOID.format(exp=source.functions["exp"], minimum=source.functions["minimum"]))
+        functions = {name: source.functions[name] for name in ("exp", "minimum")}
+        first.append(_SIGMOID.format(**functions, cap=11 if half else 64))
     if program.scalar and re.search(r"\bsign\(", everything):
         first.append(_SIGN)
     first += [

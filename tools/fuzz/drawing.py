@@ -1,7 +1,7 @@
 """A program in the making: its inputs, and statements that are tried before they are kept.
 
 A statement is kept if its result and its gradient are finite, small, and hardly move when its operands move by 1e-6 of
-their size: so no program stands near a kink, a tie or a singular matrix.
+their size, in float16 by two roundings: so no program stands near a kink, a tie or a singular matrix.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Drawing:
         self.rng = np.random.default_rng(seed)
         self.scalar = self.chance(0.15)
         """Whether all of it is numbers: such graphs have back ends of their own."""
-        double, single = np.float64, np.float32
-        self.dtypes: list[Any] = self.one([[double], [double], [double], [single], [single, double]])
+        double, single, half = np.float64, np.float32, np.float16
+        self.dtypes: list[Any] = self.one([[double], [double], [double], [single], [single, double], [half]])
         self.inputs: list[Input] = []
         self.modules: list[Statement] = []
         self.statements: list[Statement] = []
@@ -97,6 +97,8 @@ class Drawing:
         elif kind == "a" and len(shape) == 1 and self.chance(0.3):
             view, data = "{}[::-1]", [np.ascontiguousarray(x[::-1]) for x in data]
         self.inputs.append(Input(name, tuple(data), view))
+        if kind == "p":
+            self.unread[name] = None
         self.data[name] = eval(view.format("x"), {"x": data[0]})
         return name
 
@@ -183,7 +185,7 @@ class Drawing:
                     return out
                 if not _tame([out], 1e3) or not _tame(slopes, 1e4):
                     return None
-                moved, others = self._differentiated(text, 1e-6)
+                moved, others = self._differentiated(text, 2e-3 if np.float16 in self.dtypes else 1e-6)
         except _Refused:
             return None
         except Exception:
@@ -235,11 +237,11 @@ def _tame(arrays: list[Any], largest: float) -> bool:
 
 
 def _near(some: list[Any], others: list[Any]) -> bool:
-    """Within 1e-3 of the largest element, or in float32 of 1e-2."""
+    """Within 1e-3 of the largest element, in float32 of 1e-2, in float16 of 5e-2."""
     for a, b in zip(some, others, strict=True):
         if np.shape(a) != np.shape(b):
             return False
-        wide = 1e-3 if np.asarray(a).dtype == np.float64 else 1e-2
+        wide = {np.float32: 1e-2, np.float16: 5e-2}.get(np.asarray(a).dtype.type, 1e-3)
         if np.max(np.abs(np.subtract(a, b, dtype=float)), initial=0.0) > wide * (0.1 + np.max(np.abs(a), initial=0.0)):
             return False
     return True

@@ -12,9 +12,13 @@ __all__ = ["draw"]
 
 
 def draw(seed: int) -> Program:
-    """The program of a seed: 30 to 100 statements, with those that shape operands and add up the loss."""
+    """The program of a seed: 30 to 100 statements, with those that shape operands and add up the loss.
+
+    In float16 there are 10 to 30: a longer one would be all rounding.
+    """
     drawing = Drawing(seed)
-    return program(drawing, 25 + drawing.below(40))
+    least, more = (8, 16) if np.float16 in drawing.dtypes else (25, 40)
+    return program(drawing, least + drawing.below(more))
 
 
 def program(d: Drawing, statements: int) -> Program:

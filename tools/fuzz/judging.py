@@ -30,9 +30,9 @@ ROUNDINGS = 100.0
 """How many times the effect of single roundings two ways may differ."""
 UNLIKE = {"manual_backprop", "sweep", "forward mode", "differences", "in double precision"}
 """Ways whose result may be of another dtype: a sweep computes in double precision."""
-WEAK: dict[Any, float] = {np.float64: 1e-6, np.float32: 3e-2}
+WEAK: dict[Any, float] = {np.float64: 1e-6, np.float32: 3e-2, np.float16: 0.5}
 """A program is too ill-conditioned to be judged if more than so much of a gradient is allowed to be wrong."""
-OFF: dict[Any, float] = {np.float64: 1e-8, np.float32: 1e-4}
+OFF: dict[Any, float] = {np.float64: 1e-8, np.float32: 1e-4, np.float16: 1e-2}
 """How far results are off where conditioning is measured."""
 
 
@@ -62,7 +62,7 @@ class Judge:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.case = case_of(program)
-        self.dtype: Any = np.float32 if "np.float32" in program.source() else np.float64
+        self.dtype = _coarsest(program.source())
         self._expected: dict[Way, tuple[Found, dict[str, float]]] = {}
 
     def expected(self, way: Way) -> tuple[Found, dict[str, float]]:
@@ -104,7 +104,7 @@ class Judge:
             if isinstance(error, tg.errors.ArgumentError) and "is for graphs of scalars" in str(error):
                 return None
             return Failure(name, type(error).__name__, _said(error), {})
-        if name == "manual_backprop" and self.dtype is np.float32:  # which its scalars keep, and the engine's do not
+        if name == "manual_backprop" and self.dtype is not np.float64:  # its scalars keep that, the engine's do not
             allowed = {label: 100 * x for label, x in allowed.items()}
         lines = differing(expected, found, allowed, name not in UNLIKE)
         if not lines:
@@ -132,8 +132,8 @@ def applies(program: Program, way: str) -> bool:
         return program.of_numbers
     source = program.source()
     if way == "in double precision":
-        return "float32" in source or "int64" in source or "bool" in source
-    return way != "differences" or "float32" not in source
+        return any(dtype in source for dtype in ("float16", "float32", "int64", "bool"))
+    return way != "differences" or _coarsest(source) is np.float64
 
 
 def case_of(program: Program, rng: np.random.Generator | None = None, off: float = 0.0) -> Case:
@@ -161,6 +161,11 @@ def case_of(program: Program, rng: np.random.Generator | None = None, off: float
 @lru_cache(maxsize=4)
 def _code(source: str) -> CodeType:
     return compile(source, "<program>", "exec")
+
+
+def _coarsest(source: str) -> Any:
+    """The coarsest dtype of floats that a program names."""
+    return next((t for t in (np.float16, np.float32) if f"np.{t.__name__}" in source), np.float64)
 
 
 def _size(x: Any) -> float:

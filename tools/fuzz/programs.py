@@ -30,8 +30,8 @@ def literal(x: Any) -> str:
     if not isinstance(x, np.ndarray):
         return repr(x.item() if isinstance(x, np.generic) else x)
     dtype = "bool" if x.dtype == bool else f"np.{x.dtype}"
-    if x.dtype == np.float32 and x.size:
-        x = np.reshape([float(str(one)) for one in x.ravel()], x.shape)  # fewer digits say the same in float32
+    if x.dtype in (np.float32, np.float16) and x.size:
+        x = np.reshape([float(str(one)) for one in x.ravel()], x.shape)  # fewer digits say the same
     return f"np.array({x.tolist()!r}, dtype={dtype})" if x.size else f"np.zeros({x.shape}, dtype={dtype})"
 
 
