@@ -138,6 +138,19 @@ def test_submissions_that_are_all_missing(tmp_path: Path) -> None:
         grade(NEURON, [])
 
 
+@pytest.mark.parametrize(
+    ("gradients", "said"),
+    [
+        ("{'z': 'many', 'w': x}", "wrong: z (it is no number or array of numbers, but str), w; not given: b"),
+        ("{'z': [1.0], 'b': None}", "wrong: z (it has shape (1,), not ()); not given: w, b"),
+        ("{}", "nothing is filled in"),
+    ],
+)
+def test_a_row_says_in_short_what_is_wrong_and_what_is_not_given(gradients: str, said: str) -> None:
+    report = NEURON.judge(eval(f"lambda x: {gradients}"))
+    assert in_short(Row("a.py", report, "", 0.1, True)) == said
+
+
 # ---- reports ---------------------------------------------------------------------------------------------------------
 
 HOSTILE = "=HYPERLINK(\"x\")<script>alert('&')</script>\x1b[31m\n.py"
@@ -186,7 +199,13 @@ def test_the_table_says_what_is_wrong(rows: dict[str, Row]) -> None:
     assert summed in table
     assert "Wrong most often: w (3)." in table
     assert in_short(rows["untouched"]) == "nothing is filled in"
-    assert in_short(rows["half"]).startswith("line 2: the gradient of 'w'")
+    assert in_short(rows["half"]).startswith("line 2: the gradient of 'w' is multiplied")
+    assert "(of shape" not in "".join(table)
+    reason = "line 1: ModuleNotFoundError: No module named 'somewhere_far_away': import somewhere_far_away"
+    long = [Row("a.py", Report.of_none(NEURON.points, reason), "", 0.1, True)]
+    assert as_table(NEURON, long).splitlines()[2].endswith("named 'somewhere_far…")
+    assert as_table(NEURON, long, 200).splitlines()[2].endswith(reason)
+    assert len(as_table(NEURON, long, 90).splitlines()[2]) == 90
     assert [line.split(maxsplit=1)[0] for line in str(rows["half"].report).splitlines()[:3]] == ["–", "✗", "–"]
     assert in_short(rows["never"]) == "it was stopped after 1 s"
     found = json.loads(as_json(NEURON, list(rows.values())))

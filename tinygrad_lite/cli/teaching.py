@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -66,8 +67,10 @@ def _limits(arguments: Any) -> Limits:
 def _grade(arguments: Any) -> int:
     asked = exercise(arguments.exercise)
     rows = submissions.grade(asked, arguments.files, _limits(arguments), arguments.jobs, sys.stderr.isatty())
-    written = reports.as_json if arguments.json else reports.as_csv if arguments.csv else reports.as_table
-    print(written(asked, rows).rstrip("\n"))
+    if arguments.json or arguments.csv:
+        print((reports.as_json if arguments.json else reports.as_csv)(asked, rows).rstrip("\n"))
+    else:
+        print(reports.as_table(asked, rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else 0))
     if arguments.html is not None:
         write_atomically(arguments.html, page.as_page(asked, rows).encode())
     return OK if all(row.report for row in rows) else DIFFERENT

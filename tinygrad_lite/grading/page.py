@@ -17,18 +17,23 @@ _STYLE = """
 :root { color-scheme: light dark; --line: #8886; --right: #1a7f37; --wrong: #cf222e }
 @media (prefers-color-scheme: dark) { :root { --right: #4ac26b; --wrong: #ff8182 } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; width: 100% }
+table { border-collapse: collapse; width: 100%; table-layout: fixed }
 th, td { text-align: left; vertical-align: top; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid var(--line) }
-td { overflow-wrap: break-word }
-.number { text-align: right; white-space: nowrap }
+th, td { overflow-wrap: anywhere }
+th:first-child { width: 26% }
+th.status { width: 6.5rem }
+.number { text-align: right; white-space: nowrap; width: 4.5rem }
 pre { overflow-x: auto; border: 1px solid var(--line); padding: .5rem .8rem }
 section { margin-top: 3rem }
 h2, h3, p { overflow-wrap: anywhere }
 .right { color: var(--right) }
 .wrong, .failed { color: var(--wrong) }
 .not-given { opacity: .7 }
-section td:is(.right, .wrong, .not-given) { white-space: nowrap }
+.removed { color: var(--wrong) }
+.added { color: var(--right) }
 """
+
+_HEADS = '<th scope="col">gradient of</th><th class="status"></th><th scope="col" class="number">points</th><th></th>'
 
 _MOST = 4_000
 """Characters of one text of a submission."""
@@ -66,8 +71,7 @@ def _section(k: int, exercise: Exercise, row: Row) -> str:
             for verdict in report.verdicts
             for mark, status in [_verdict(verdict)]
         )
-        heads = '<th scope="col">gradient of</th><th></th><th scope="col" class="number">points</th><th></th>'
-        parts.append(f"<table><thead><tr>{heads}</tr></thead><tbody>{verdicts}</tbody></table>")
+        parts.append(f"<table><thead><tr>{_HEADS}</tr></thead><tbody>{verdicts}</tbody></table>")
     parts += [f"<p>{_text(note)}</p>" for note in report.notes]
     if row.printed:
         parts.append(f"<details><summary>What it printed</summary><pre>{_text(row.printed)}</pre></details>")
@@ -83,7 +87,14 @@ def _class(status: str) -> str:
 
 
 def _mistake(mistake: WrongLine) -> str:
-    return f"<h3>Line {mistake.line}: {_text(mistake.said)}</h3><pre>{_text(mistake.diff or mistake.source)}</pre>"
+    diff = clipped(mistake.diff, _MOST).split("\n")
+    shown = "\n".join(map(_changed, diff)) if mistake.diff else _text(mistake.source)
+    return f"<h3>Line {mistake.line}: {_text(mistake.said)}</h3><pre>{shown}</pre>"
+
+
+def _changed(line: str) -> str:
+    """A line of a diff in its colour."""
+    return f'<span class="{"removed" if line.startswith("-") else "added"}">{_text(line)}</span>'
 
 
 def _text(text: str) -> str:

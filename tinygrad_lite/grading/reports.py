@@ -5,26 +5,31 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from .exercises import Exercise
 from .submissions import Row
-from .verdicts import NOT_GIVEN
+from .verdicts import NOT_GIVEN, Verdict
 
 __all__ = ["as_csv", "as_json", "as_table", "in_short", "summary"]
 
+_SHAPE = re.compile(r" \(of shape \([\d, ]*\)\)")
+"""What the name of a Value is followed by, and a line of a table has no room for."""
+
 _WIDTH = 60
-"""Characters of a remark in the table."""
+"""Characters of a remark in the table, at least."""
 
 
-def as_table(exercise: Exercise, rows: Sequence[Row]) -> str:
-    """A line for each submission, and the summary."""
+def as_table(exercise: Exercise, rows: Sequence[Row], width: int = 0) -> str:
+    """A line for each submission, and the summary. ``width`` is that of the terminal, where there is one."""
     lines = [["submission", "points", ""]]
-    lines += [[_one_line(row.file), _points(row.report.score, exercise), _cut(in_short(row))] for row in rows]
+    lines += [[_one_line(row.file), _points(row.report.score, exercise), in_short(row)] for row in rows]
     widths = [max(len(line[k]) for line in lines) for k in range(2)]
-    padded = [f"{line[0].ljust(widths[0])}  {line[1].rjust(widths[1])}  {line[2]}".rstrip() for line in lines]
+    left = max(_WIDTH, width - sum(widths) - 4)
+    padded = [f"{a.ljust(widths[0])}  {b.rjust(widths[1])}  {_cut(c, left)}".rstrip() for a, b, c in lines]
     rule = "─" * max(map(len, padded))
     return "\n".join([padded[0], rule, *padded[1:], rule, *summary(rows)])
 
@@ -56,13 +61,19 @@ def in_short(row: Row) -> str:
     if report.mistakes:
         first = report.mistakes[0]
         more = f" (and {len(report.mistakes) - 1} more)" if len(report.mistakes) > 1 else ""
-        return f"line {first.line}: {_one_line(first.said)}{more}"
+        return f"line {first.line}: {_one_line(_SHAPE.sub('', first.said))}{more}"
     if report.untouched:
         return "nothing is filled in"
-    wrong = ", ".join(verdict.name for verdict in report.wrong if verdict.given)
+    wrong = ", ".join(map(_briefly, (verdict for verdict in report.wrong if verdict.given)))
     missing = ", ".join(verdict.name for verdict in report.wrong if not verdict.given)
     parts = [wrong and f"wrong: {wrong}", missing and f"{NOT_GIVEN}: {missing}"]
     return _one_line("; ".join(filter(None, parts))) or "all right"
+
+
+def _briefly(verdict: Verdict) -> str:
+    """A wrong gradient, and why where it is no wrong number."""
+    why = verdict.reason.partition(";")[0]
+    return f"{verdict.name} ({why})" if why.startswith("it ") else verdict.name
 
 
 def _points(score: float, exercise: Exercise) -> str:
@@ -74,8 +85,8 @@ def _one_line(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def as_json(exercise: Exercise, rows: Sequence[Row]) -> str:
