@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import tracemalloc
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -19,6 +20,7 @@ from tests.oracles.brute_force import Trail, reads, trails
 from tinygrad_lite import Value, datasets, nn, semirings
 from tinygrad_lite.core.graph import ancestors
 from tinygrad_lite.errors import ArgumentError, GraphError
+from tinygrad_lite.paths import routes
 
 
 def to(end: Value, value: Value, element: int) -> list[Trail]:
@@ -249,6 +251,64 @@ def test_more_groups_than_can_be_told_apart_are_refused() -> None:
     with pytest.raises(ArgumentError, match="by: more than 100000 groups of paths; give depth=1, or fewer paths"):
         gp.by("module")
     assert sum(gp.by("module", depth=1).values()) == pytest.approx(gp.total, rel=1e-10)
+
+
+def scaled(net: Residual) -> list[Value]:
+    """The sum of the outputs, and the same by way of cotangents and tangents that no float holds."""
+    ends = []
+    for small in (1.0, 1e-200):
+        end = (net(X) * small * small).sum()
+        ends.append(end / small / small)
+    return ends
+
+
+@pytest.mark.parametrize("upwards", [True, False, None], ids=["forward", "reverse", "by turns"])
+def test_wherever_the_two_sweeps_meet_the_groups_are_the_same(
+    watched: Any, monkeypatch: pytest.MonkeyPatch, upwards: bool | None
+) -> None:
+    net = Residual(depth=2).name_parameters()
+    inside = watched(net)
+    loss = nn.losses.half_squared_error(net(X), T)
+    turns = itertools.cycle([True, False, False])
+    monkeypatch.setattr(routes._Meeting, "_goes_up", lambda self: next(turns) if upwards is None else upwards)
+    for parameter in net.parameters():
+        for k, index in elements_of(parameter):
+            gp = tg.gradient_paths(loss, parameter, at=index)
+            check_groups(gp, gp.by("module"), by_module(to(loss, parameter, k), inside, net))
+    plain, tiny = (tg.gradient_paths(end, "first.w[0,1]").by("module") for end in scaled(net))
+    assert tiny == pytest.approx(plain, rel=1e-10)
+    loss = net(X)
+    tanh = next(node for node in ancestors(loss) if node.op is not None and node.op.name == "tanh")
+    gp = tg.gradient_paths(loss, "first.w", at=(0, 1), end_at=(1, 0), via=[tanh])
+    assert sum(gp.by("module").values()) == pytest.approx(gp.total, rel=1e-12)
+    assert all("blocks.0.branch" in key for key in gp.by("module"))
+
+
+def test_sequences_of_many_blocks_take_no_more_memory_than_two_halves() -> None:
+    """4096 sequences of 12 blocks, on arrays of 32 KB: one sweep would hold 134 MB at the last block alone."""
+    x = h = Value(np.full((64, 64), 0.5), name="x")
+    for block in [Block(64, seed) for seed in range(12)]:
+        h = block(h)
+    gp = tg.gradient_paths(h.sum(), x, at=(1, 2))
+    tracemalloc.start()
+    groups = gp.by("module")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(groups) == 2**12
+    assert sum(groups.values()) == pytest.approx(gp.total, rel=1e-10)
+    assert peak < 40e6
+
+
+def test_sums_that_take_too_much_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = h = Value(np.ones((50, 2)), name="x")
+    for block in [Block(2, seed) for seed in range(8)]:
+        h = block(h)
+    gp = tg.gradient_paths(h.sum(), x, at=(0, 0))
+    assert len(gp.by("module")) == 2**8
+    monkeypatch.setattr(routes, "_MOST_BYTES", 20_000)
+    message = r"by: the sums for each sequence of modules take 0\.0 GB at .*at most 0\.0 GB are used; give depth=1, or"
+    with pytest.raises(ArgumentError, match=message):
+        gp.by("module")
 
 
 def test_words_and_depths_that_are_wrong() -> None:

@@ -1,4 +1,4 @@
-"""Contributions of groups of paths: by edge, by sequence of modules, by sample. Each group's sum comes from sweeps."""
+"""Contributions of groups of paths: by edge, and by sample. Each group's sum comes from sweeps."""
 
 from __future__ import annotations
 
@@ -12,15 +12,11 @@ from ..core.sweeps import Gates, reverse
 from ..core.value import Value
 from ..errors import ArgumentError
 from ..graph.batches import Batch, samples_of
-from ..graph.scopes import Region, regions_of
 from ..semirings import COUNT, GRADIENT
 from ..semirings.base import Semiring
-from ..semirings.grouped import Grouped
 from .statistics import PathStatistics
 
-__all__ = ["Flow", "SampleGroups", "by_edge", "by_module", "by_sample"]
-
-_MOST_SEQUENCES = 100_000
+__all__ = ["Flow", "SampleGroups", "by_edge", "by_sample"]
 
 
 class Flow(NamedTuple):
@@ -48,27 +44,6 @@ def by_edge(paths: PathStatistics) -> list[Flow]:
                     passing = GRADIENT.product(GRADIENT.pull(chain, cotangents[node], node), tangents[operand])
                     passing = GRADIENT.stored(passing, operand.dtype) if operand.shape else float(passing)
                     found.append(Flow(node, k, operand, passing))
-    return found
-
-
-def by_module(paths: PathStatistics, depth: int | None) -> dict[tuple[str, ...], float]:
-    """The contribution of the paths through each sequence of modules, from the end to the value."""
-    if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 1):
-        raise ArgumentError(f"by: depth is a whole number of at least 1, got {depth!r}")
-    stacks = {node: [call for call in calls if call.name] for node, calls in regions_of(paths.end).items()}
-    innermost = {node: stack[:depth][-1] for node, stack in stacks.items() if stack}
-    start: tuple[tuple[str, ...], Region | None] = ((), None)  # the names, and the call that the first is of
-
-    def extended(key: tuple[tuple[str, ...], Region | None], node: Value) -> Any:
-        call = innermost.get(node)
-        return key if call is None or call is key[1] else ((call.name, *key[0]), call)
-
-    hint = "give depth=1, or fewer paths with via= and without="
-    semiring = Grouped("by", (COUNT, GRADIENT), start, extended, _MOST_SEQUENCES, hint)
-    found: dict[tuple[str, ...], float] = {}
-    for (sequence, _), (count, total) in semiring.result(paths.over_all(semiring)).items():
-        if count:
-            found[sequence] = found.get(sequence, 0.0) + total
     return found
 
 

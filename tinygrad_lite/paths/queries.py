@@ -23,7 +23,7 @@ from ..core.value import Value, cut_by, describe
 from ..errors import ArgumentError, GraphError, ValueTypeError
 from ..graph.lookup import element_of, find, place
 from ..semirings import COUNT, GRADIENT
-from . import groups, summary
+from . import groups, routes, summary
 from .gates import ViaAndWithout, check_possible, gates_of
 from .groups import Flow
 from .listing import Listing
@@ -91,7 +91,8 @@ class GradientPaths(PathStatistics):
         ``by("module")``: the contribution of the paths through each sequence of modules, from the end to the value. In
         a residual network the sequence contains a branch where paths take it. A module goes by its path in the
         outermost one (``blocks.2``), once for each call that a path goes through; ``depth`` is how many levels of
-        modules inside modules are told apart, by default all. Cost: two sweeps for each sequence that occurs.
+        modules inside modules are told apart, by default all. Cost: sweeps from both ends to the middle of the graph,
+        which tell 2^(n/2) parts of a sequence apart in n residual blocks, and one product for each sequence.
 
         ``by("sample")``: the contribution of the paths by way of each sample of the batch; ``None`` stands for paths
         that no sample alone feeds. ``data`` are the Values that hold the samples, along ``axis`` (0 by default).
@@ -100,8 +101,8 @@ class GradientPaths(PathStatistics):
         only axis of the data, these are one sample. The result is a dict whose ``batches`` are the pairs (data, axis)
         that were taken. Cost: a few sweeps, and one for each constant array.
 
-        Raises ``ArgumentError`` for another word, for more than 100,000 sequences of modules, and where the graph does
-        not tell what the samples are.
+        Raises ``ArgumentError`` for another word, for more than 100,000 sequences of modules, for sequences whose sums
+        take more than 1 GB, and where the graph does not tell what the samples are.
 
         >>> from tinygrad_lite import nn
         >>> net = nn.MLP([2, 3, 1], rng=0)
@@ -115,7 +116,7 @@ class GradientPaths(PathStatistics):
         [('layers.1', 'layers.0')]
         """
         if what == "module":
-            return groups.by_module(self, depth)
+            return routes.by_module(self, depth)
         if what == "sample":
             return groups.by_sample(self, data, axis)
         raise ArgumentError(f"by: groups paths by 'module' or by 'sample', got {what!r}")

@@ -6,6 +6,8 @@ The spectrum's key is the length of the path, so that its elements are polynomia
 
 from __future__ import annotations
 
+import functools
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
@@ -64,12 +66,15 @@ class Grouped(Semiring):
         distinct = tuple(dict.fromkeys(keys))
         if len(distinct) == len(keys):
             return Groups(tuple(keys), tuple(sums))
-        whole: Groups | None = None
+        again: list[list[int]] = []  # the groups whose key comes for the first time, for the second time, …
+        times: Counter[Any] = Counter()
         for k, key in enumerate(keys):
-            one = Groups((key,), tuple(_part(a, slice(k, k + 1)) for a in sums))
-            whole = one if whole is None else self.add(whole, one)
-        assert whole is not None
-        return whole
+            if times[key] == len(again):
+                again.append([])
+            again[times[key]].append(k)
+            times[key] += 1
+        parts = [Groups(tuple(keys[k] for k in some), tuple(_part(a, some) for a in sums)) for some in again]
+        return functools.reduce(self.add, parts)
 
     def add(self, a: Groups, b: Groups) -> Groups:
         if a.keys != b.keys:
@@ -122,7 +127,7 @@ class Grouped(Semiring):
         }
 
 
-def _part(a: Any, where: slice) -> Any:
+def _part(a: Any, where: list[int]) -> Any:
     return Floating(a.mantissa[where], a.exponent) if type(a) is Floating else a[where]
 
 

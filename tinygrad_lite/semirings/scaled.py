@@ -75,6 +75,12 @@ class Scaled(Linear):
         a, b = (x if type(x) is Floating else Floating(x, 0) for x in (a, b))
         return _shifted(a.mantissa * b.mantissa, a.exponent + b.exponent)
 
+    def inner(self, a: Any, k: int, b: Any) -> Any:
+        """The sum of the products of row ``k`` of ``a`` with each row of ``b``, as a plain array."""
+        a, b = (x if type(x) is Floating else Floating(x, 0) for x in (a, b))
+        row, rows = np.reshape(a.mantissa[k], -1), np.reshape(b.mantissa, (len(b.mantissa), -1))
+        return _shifted(np.matmul(rows, row), a.exponent + b.exponent)
+
     def quotient(self, a: Any, b: Any) -> float:
         """``a / b`` of two numbers, however small both are."""
         a, b = (x if type(x) is Floating else Floating(x, 0) for x in (a, b))
