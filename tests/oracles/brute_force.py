@@ -208,6 +208,7 @@ STATISTICS = {
     "MAGNITUDE": lambda products: sum(map(abs, products)),
     "COUNT": len,
     "ACTIVE_COUNT": lambda products: sum(product != 0 for product in products),
+    "LOG_COUNT": lambda products: math.log(len(products)) if products else -math.inf,
     "MAX": lambda products: max(map(abs, products), default=0.0),
     "MOST_POSITIVE": lambda products: max([0.0, *products]),
     "MOST_NEGATIVE": lambda products: min([0.0, *products]),

@@ -340,7 +340,7 @@ PULL, PUSH, ADD, TAIL = Contract.pull, Contract.push, Grouped.add, k_best._tail
 def _wrong_for(name: str, right: Any) -> Any:
     """A map that is wrong for one semiring: every path twice, with a quarter of its contribution."""
     whole = getattr(semirings, name)
-    forms = {whole, getattr(whole, "_numbers", whole), getattr(whole, "_logs", whole)}
+    forms = {getattr(whole, form, whole) for form in ("_small", "_numbers", "_logs")} | {whole}
 
     def carried(self: Any, a: Any, semiring: Any) -> Any:
         found = right(self, a, semiring)

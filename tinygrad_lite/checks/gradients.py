@@ -120,7 +120,7 @@ class Ways:
     def row(self, name: str, value: Value, manual: Any, misfit: Misfit | None, numerically: bool) -> Row:
         """All ways for one value; without ``numerically`` only autodiff and ``manual``, as for a value between."""
         gradient = np.array(self._gradients.get(value, np.zeros(value.shape)))
-        n_paths = int(np.sum(np.asarray(self._counts.get(value, 0), dtype=object)))
+        n_paths = int(np.sum(np.asarray(COUNT.result(self._counts.get(value, 0)), dtype=object)))
         rounding = 2 * self._eps * np.asarray(self._terms.get(value, 0.0), dtype=float)
         listed = differences = steps = None
         if numerically:

@@ -94,10 +94,10 @@ class Elements:
             for position, operand, chain in chains(node):
                 if operand not in self._count:
                     continue
-                counts = self._count[operand]
+                leading = self.paths.leading(operand)
                 symbolic = self._tracer.locals(node, position, index)
                 for (inner, weight), (_, expression) in zip(edges(chain, index), symbolic, strict=True):
-                    if not (counts[inner] if inner else counts):
+                    if not (leading[inner] if inner else leading):
                         continue
                     try:
                         e = expression()

@@ -82,7 +82,7 @@ class _TakingSamples(Gates):
 
     def __init__(self, paths: PathStatistics, samples: dict[Value, Any]) -> None:
         self._paths, self._samples = paths, samples
-        self._counts = paths.cotangents(COUNT)
+        self._arriving = paths.cotangents(COUNT)
         self.found: dict[int | None, float] = {}
 
     def opens(self, node: Value, operand: Value) -> bool:
@@ -92,7 +92,7 @@ class _TakingSamples(Gates):
         paths, tags = self._paths, self._samples[node]
         g = paths.gates.gated(node, a, semiring)
         passing = GRADIENT.product(g, paths.tangents(GRADIENT)[node])
-        met = np.not_equal(self._counts[node], 0) & np.not_equal(paths.tangents(COUNT)[node], 0)
+        met = COUNT.positive(self._arriving[node]) & paths.leading(node)
         for sample in np.unique(tags[(tags >= 0) & met]).tolist():
             self._add(sample, passing, tags == sample)
         if node is paths.wrt and (tags < 0).any():

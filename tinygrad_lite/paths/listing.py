@@ -107,7 +107,7 @@ class Listing:
                     if operand in self._counts and self._paths.gates.opens(node, operand)
                 ]
         for operand, chain in self._chains[node]:
-            leading_on: Any = self._counts[operand]
+            leading_on: Any = self._paths.leading(operand)
             for inner, weight in edges(chain, index):
                 if leading_on[inner] if inner else leading_on:
                     yield operand, inner, weight

@@ -35,6 +35,7 @@ class PathStatistics:
         self.gates = gates
         self._tangents: dict[Semiring, dict[Value, Any]] = {}
         self._cotangents: dict[Semiring, dict[Value, Any]] = {}
+        self._leading: dict[Value, Any] = {}
         self._checked = False
 
     # ---- sweeps
@@ -66,6 +67,12 @@ class PathStatistics:
     def seed(self, semiring: Semiring) -> Any:
         """The cotangent of ``end`` that starts a reverse sweep: the empty path at ``end[end_at]``."""
         return semiring.only(semiring.one(()), self.end_at, self.end.shape)
+
+    def leading(self, value: Value) -> Any:
+        """Which elements of a Value paths to ``wrt[at]`` lead on from: truths of its shape."""
+        if value not in self._leading:
+            self._leading[value] = COUNT.positive(self.tangents(COUNT)[value])
+        return self._leading[value]
 
     def over_all(self, semiring: Semiring) -> Any:
         """The sum over all paths, an element of the semiring."""

@@ -11,7 +11,7 @@ The room imports ``errors`` alone.
 from __future__ import annotations
 
 from .base import Semiring
-from .counts import Count
+from .counts import Count, LogCount
 from .entropy import Entropy, LogMagnitude
 from .grouped import Grouped
 from .largest import Largest, MostExtreme
@@ -22,6 +22,7 @@ __all__ = [
     "COUNT",
     "ENTROPY",
     "GRADIENT",
+    "LOG_COUNT",
     "LOG_MAGNITUDE",
     "MAGNITUDE",
     "MAX",
@@ -41,12 +42,16 @@ GRADIENT: Scaled = Scaled("GRADIENT", lambda weight: weight)
 MAGNITUDE: Scaled = Scaled("MAGNITUDE", abs)
 """The sum of the absolute contributions of all paths: what flows before anything cancels. Units: the gradient's."""
 
-COUNT: Semiring = Count("COUNT", structural=True)
+COUNT: Count = Count("COUNT", structural=True)
 """How many paths there are, each local derivative counting as one. Exact integers of any size: ``int64`` arrays, and
 arrays of Python's own integers where those do not hold them."""
 
-ACTIVE_COUNT: Semiring = Count("ACTIVE_COUNT", structural=False)
+ACTIVE_COUNT: Count = Count("ACTIVE_COUNT", structural=False)
 """How many paths have every local derivative different from zero. Exact integers of any size."""
+
+LOG_COUNT: Semiring = LogCount()
+"""The natural logarithm of the number of paths, in floats: -inf where there is none. It takes about as long as the
+gradient, where exact numbers of hundreds of digits take several times as long."""
 
 MAX: Semiring = Largest("MAX")
 """The largest absolute contribution of a single path (max, ×). Units: the gradient's."""

@@ -11,7 +11,7 @@ import numpy as np
 from .base import Linear
 from .ranged import Logarithms, Numbers, Ranged, checked
 
-__all__ = ["Entropy", "LogMagnitude"]
+__all__ = ["Entropy", "LogMagnitude", "LogMagnitudes", "Magnitudes"]
 
 
 _BLOCK = 1 << 20  # elements that are computed anew at once
@@ -24,7 +24,7 @@ class LogMagnitude(Ranged):
     """The logarithm of the magnitude, which does not underflow."""
 
     def __init__(self) -> None:
-        super().__init__("LOG_MAGNITUDE", _Magnitudes(), _LogMagnitudes())
+        super().__init__("LOG_MAGNITUDE", Magnitudes(), LogMagnitudes())
 
 
 class Entropy(Ranged):
@@ -42,7 +42,7 @@ class Entropy(Ranged):
 # ---- numbers ---------------------------------------------------------------------------------------------------------
 
 
-class _Magnitudes(Linear, Numbers):
+class Magnitudes(Linear, Numbers):
     """Sums of magnitudes."""
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ def _times_log(size: Any) -> Any:
 # ---- logarithms ------------------------------------------------------------------------------------------------------
 
 
-class _LogMagnitudes(Logarithms):
+class LogMagnitudes(Logarithms):
     """Logarithms of magnitudes: products are sums, sums are log-sum-exp, and nothing underflows."""
 
     def sum(self, a: Any, axis: tuple[int, ...]) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from .base import Chain, Node, Semiring
+from .limbs import Limbs
 from .scaled import Floating
 
 __all__ = ["Grouped", "Groups"]
@@ -128,6 +129,8 @@ class Grouped(Semiring):
 
 
 def _part(a: Any, where: list[int]) -> Any:
+    if type(a) is Limbs:
+        return Limbs(a.digits[:, where], a.bound)
     return Floating(a.mantissa[where], a.exponent) if type(a) is Floating else a[where]
 
 
@@ -135,6 +138,10 @@ def _spread(semiring: Semiring, a: Any, places: list[int], size: int) -> Any:
     """The groups of ``a`` at their places among ``size`` groups."""
     if type(a) is Floating:
         return Floating(_spread(semiring, a.mantissa, places, size), a.exponent)
+    if type(a) is Limbs:
+        digits = np.zeros((len(a.digits), size, *a.digits.shape[2:]))
+        digits[:, places] = a.digits
+        return Limbs(digits, a.bound)
     out = np.array(semiring.zero((size, *a.shape[1:]))).astype(a.dtype, copy=False)
     out[places] = a
     return out

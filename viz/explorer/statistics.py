@@ -50,7 +50,7 @@ class Statistics:
         check_local_derivatives(end, swept, "explore")
         self.gradients = swept
         self.totals = {node: GRADIENT.result(a) for node, a in swept.items()}
-        self.counts = reverse(end, COUNT)
+        self.counts = {node: COUNT.result(a) for node, a in reverse(end, COUNT).items()}
         self._others = {semiring: reverse(end, semiring) for semiring in (ACTIVE_COUNT, MAGNITUDE, ENTROPY)}
 
     def of_elements(
@@ -88,7 +88,7 @@ class Statistics:
         columns: dict[str, list[Any]] = {"data": _listed(chosen(node.data))}
         if node not in self.totals:
             return columns
-        counts, total = chosen(COUNT.result(self.counts[node])), chosen(self.totals[node])
+        counts, total = chosen(self.counts[node]), chosen(self.totals[node])
         others = (semiring.result(swept[node]) for semiring, swept in self._others.items())
         active, magnitude, entropy = map(chosen, others)
         with np.errstate(all="ignore"):
