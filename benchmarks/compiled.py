@@ -108,7 +108,8 @@ def scalar_network(backend: str | None = None) -> Pair:
 
     def compiled() -> float:
         model.zero_grad()
-        return step()
+        cost: float = step()
+        return cost
 
     def theirs() -> Any:
         peer_model.zero_grad()

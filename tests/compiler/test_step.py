@@ -170,11 +170,15 @@ def test_errors() -> None:
     with pytest.raises(ArgumentError, match="backend is one of"):
         tg.compile(lambda: w.sum(), backend="cuda")
     with pytest.raises(ShapeError, match=r"scalar Value, got shape \(2,\)"):
-        tg.compile(lambda: w * 2.0)()
+        tg.compile(lambda: w * 2.0, gradients=True)()
+    with pytest.raises(ShapeError, match=r"scalar Value, got shape \(2,\).* or pass gradients=False"):
+        tg.compile(lambda: w * 2.0, optim.SGD([w], lr=0.1))()
     with pytest.raises(ValueTypeError, match="scalar Value, got float"):
-        tg.compile(lambda: 2.0)()  # type: ignore[arg-type, return-value]
+        tg.compile(lambda: 2.0)()
     with pytest.raises(GraphError, match="depends on no parameter"):
-        tg.compile(lambda x: x.sum())(np.ones(2))
+        tg.compile(lambda x: x.sum(), gradients=True)(np.ones(2))
+    with pytest.raises(ArgumentError, match="an optimizer updates parameters by the gradients of a loss"):
+        tg.compile(tg.grad(np.sin), optim.SGD([w], lr=0.1))
     step = tg.compile(lambda x: (w * x).sum())
     with pytest.raises(ValueTypeError, match=r"is a Value; pass its \.data"):
         step(w)

@@ -1,6 +1,6 @@
-"""Compiled steps: a function is captured once, and replayed as NumPy calls, Python or machine code.
+"""Compiled functions: a function is captured once, and replayed as NumPy calls, Python or machine code.
 
-The room imports ``programs``, ``optim``, ``ops``, ``core`` and ``semirings``.
+The room imports ``programs``, ``transforms``, ``optim``, ``ops``, ``core`` and ``semirings``.
 """
 
 from .step import CompiledStep, compile

@@ -29,6 +29,7 @@ from typing import Any
 
 from ..core.value import Value
 from ..errors import ArgumentError, MissingExtraError
+from ..transforms.pytrees import filled
 from . import tape
 from .capture import Capture
 from .codegen import Emitter, Replay
@@ -67,13 +68,15 @@ class Plan:
             low = lowered(capture, inputs, optimistic and self.backend == "python")
             if self.backend == "python" or low.is_of_floats:
                 self._low, self._flat = low, None  # which would hold the leaves: none would become a constant
+        self._form = None if capture.is_step else filled(capture.result, range(len(capture.ends)))
         self.noise = [] if self._low is None else [op.function for op, _ in self._low.noise]
 
     def replay(self, optimizer: Any) -> Replay:
         """The replay. The capture must be gone: what nobody else holds by now becomes a constant."""
         if self._low is not None:
             machine_code = tape.straight if self.backend == "numba" else None
-            return Emitter(self._low, _held(self._low.leaves, self._low.gradients), optimizer).replay(machine_code)
+            held = _held(self._low.leaves, self._low.gradients)
+            return Emitter(self._low, held, optimizer, self._form).replay(machine_code)
         assert self._flat is not None
         held = _held(self._flat.leaves, [(leaf,) for leaf in self._flat.gradients])
         return flat_replay(self._flat, LOOPS[self.backend](self._flat), held, optimizer)
@@ -84,7 +87,8 @@ def _chosen(flat: Flat | None, asked: str | None) -> str:
     if flat is None:
         if asked == "numba":
             raise ArgumentError(
-                'compile: backend="numba" is for graphs of scalars without noise or branches; leave backend out'
+                'compile: backend="numba" is for losses that are graphs of scalars without noise or branches; '
+                "leave backend out"
             )
         return "python"
     if asked == "numba" and not tape.available():

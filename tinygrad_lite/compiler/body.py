@@ -85,7 +85,7 @@ class Body:
     def probe_inputs(self) -> None:
         """Probe the results that are an input, or always the same number."""
         for x in self._marks:
-            if not isinstance(x, Slot) or x in self.scope.names:
+            if not isinstance(x, Slot) or (x.call is None and x in self.scope.names):
                 self.probe(x)
 
     def probe(self, x: Any) -> None:

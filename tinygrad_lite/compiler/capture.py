@@ -1,6 +1,8 @@
 """Running a function of Values once, and keeping what a replay needs: the nodes in order, and what the function read.
 
-Its arguments become Values, and a key by which a step knows the programs that suit them.
+A training step and any other function are one thing here: results, and sweeps over what was recorded. The step's sweep
+goes from the loss to the leaves, and its gradients stay there; the sweeps of a function are those that transforms in it
+ask for, and their gradients are results like any others.
 
 While the function runs, a ``Capture`` observes what leaves the graph: data that is read, comparisons, constants that
 plain NumPy computes from other Values, attributes of modules. Each read becomes a guard: a replay reads again, and
@@ -18,14 +20,16 @@ from typing import Any
 import numpy as np
 
 from ..core.attributes import attributes_seen
-from ..core.graph import operands_of, topological
-from ..core.recording import Observer, capturing
-from ..core.value import Op, Plain, Value, as_data, constant, describe
+from ..core.graph import Edge, between, operands_of, topological
+from ..core.recording import Observer, capturing, paused
+from ..core.sweeps import NUMBERS, SEVERAL, carry_back, carry_forward
+from ..core.value import Op, Plain, Value, constant, describe
 from ..errors import ArgumentError, GraphError, ShapeError, ValueTypeError
 from ..ops.selection import GetItem
+from ..transforms.pytrees import filled, leaves, number
 from .attributes import AttributesRead, held
 
-__all__ = ["Capture", "Guard", "Node", "as_values", "captured", "kind_of", "same", "same_call", "signature"]
+__all__ = ["Capture", "Guard", "Node", "Sweep", "Swept", "captured", "same", "same_call"]
 
 
 _PACKAGE = __name__.partition(".")[0]
@@ -61,19 +65,58 @@ class Node:
     keys: dict[int, Value] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """What a transform asked for: ``seeds`` carried from ``ends`` back to ``starts``, or forward from these.
+
+    ``nodes`` are those between, each with its edges. With ``several`` the seeds have one more axis in front.
+    """
+
+    nodes: list[tuple[Value, list[Edge]]]
+    ends: tuple[Value, ...]
+    starts: tuple[Value, ...]
+    seeds: tuple[Any, ...]
+    forward: bool
+    several: bool
+
+    def carried(self) -> list[Any]:
+        """The cotangents of the starts, or the tangents of the ends: data, ``None`` where nothing arrives."""
+        seeds = [x._data if isinstance(x, Value) else x for x in self.seeds]
+        semiring = SEVERAL if self.several else NUMBERS
+        if self.forward:
+            return carry_forward(self.ends, self.starts, seeds, semiring)
+        return carry_back(self.ends, seeds, self.starts, semiring)
+
+
+@dataclass(frozen=True, eq=False)
+class Swept(Op):
+    """Result ``number`` of a sweep, in the place of an op."""
+
+    sweep: Sweep
+    number: int
+    name = sign = "swept"
+
+
 @dataclass
 class Capture(Observer):
     """The observer of one run of a function, and the record of that run.
 
-    ``nodes`` are in order of computation. ``order`` has the Values through which gradients flow, in the order of the
-    forward pass. ``leaves`` are the Values that the nodes read and no node computes, without the arguments. ``drawn``
-    is noise that an earlier replay drew, ``noises`` what this run drew, each with its call.
+    ``result`` is what the function returned, ``ends`` are the Values in it. It ``is_step`` if gradients of the one end
+    go to the leaves; ``differentiated`` says that this may be, so that derivatives in the function have to be recorded,
+    and ``recorded_one`` that one was. ``nodes`` are in order of computation. ``order`` has the Values through which
+    gradients flow to a step's end, in the order of the forward pass. ``leaves`` are the Values that the nodes read and
+    no node computes, without the arguments. ``drawn`` is noise that an earlier replay drew, ``noises`` what this run
+    drew, each with its call.
     """
 
     name = "compile"
+    differentiated: bool = True
+    recorded_one: bool = False
     drawn: list[tuple[Any, Any]] = field(default_factory=list)
     noises: list[tuple[Any, Any]] = field(default_factory=list)
-    end: Value = field(init=False)
+    result: Any = None
+    ends: list[Value] = field(default_factory=list)
+    is_step: bool = True
     guards: list[Guard] = field(default_factory=list)
     made: dict[int, Node] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
@@ -120,6 +163,20 @@ class Capture(Observer):
     def changes(self, index: Any) -> bool:
         return id(index) in self._arrays
 
+    def carried(
+        self, ends: Sequence[Value], starts: Sequence[Value], seeds: Sequence[Any], forward: bool, several: bool
+    ) -> list[Value | None] | None:
+        """The sweep's results as constants that a replay computes anew, if nothing will differentiate them."""
+        if self.differentiated and not paused():
+            self.recorded_one = True
+            return None
+        sweep = Sweep(between(ends, starts), tuple(ends), tuple(starts), tuple(seeds), forward, several)
+        found = [None if x is None else constant(x) for x in sweep.carried()]
+        for k, made in enumerate(found):
+            if made is not None:
+                self.saw_making(made, Swept(sweep, k), (*ends, *seeds))
+        return found
+
     def _guard(
         self, function: Callable[..., Any], args: tuple[Any, ...], found: Any, how: str, frame: FrameType | None
     ) -> None:
@@ -132,10 +189,10 @@ class Capture(Observer):
 
     # ---- afterwards
 
-    def arrange(self, end: Value, arguments: Sequence[Value]) -> None:
+    def arrange(self, arguments: Sequence[Value]) -> None:
         """Order the nodes: noise first, then what each guard needs, then the rest."""
-        self.end = end
-        self.order = topological(end, folded=True)
+        if self.is_step:
+            self.order = topological(self.ends[0], folded=True)
         known = {id(argument) for argument in arguments}
         for node in list(self.made.values()):
             if isinstance(node.op, Plain) and not node.operands:
@@ -144,7 +201,22 @@ class Capture(Observer):
             for operand in guard.operands:
                 if isinstance(operand, Value):
                     self._add(operand, known)
-        self._add(end, known)
+        for end in self.ends:
+            self._add(end, known)
+
+    def as_eager(self, optimizer: Any) -> Any:
+        """Return the results of the run itself. A step ends as eager does: backward, and the optimizer's step."""
+        if not self.is_step:
+            own = [np.array(end._data) if isinstance(end._data, np.ndarray) else end._data for end in self.ends]
+            return filled(self.result, own)
+        (end,) = self.ends
+        if optimizer is not None:
+            optimizer.zero_grad()
+        end.backward()
+        loss = end._one()  # before the step, as its data may be a view of a parameter's
+        if optimizer is not None:
+            optimizer.step()
+        return loss
 
     def _add(self, end: Value, known: set[int]) -> None:
         stack: list[Any] = [end]
@@ -203,85 +275,71 @@ def captured(
     function: Callable[..., Any],
     arguments: tuple[Any, ...],
     inputs: Sequence[Value],
-    who: str,
+    gradients: bool | None,
     drawn: Sequence[tuple[Any, Any]] = (),
 ) -> Capture:
     """Run ``function(*arguments)``, in which the Values ``inputs`` occur, and order what it did.
 
-    Raises ``ValueTypeError``, ``ShapeError``, ``GraphError`` or ``ArgumentError``, in the name of ``who``, unless the
-    function returns a scalar Value that depends on a parameter and is no argument.
+    ``gradients`` says whether it is the loss of a step; ``None`` leaves that to what it returns: a Value of one element
+    that depends on a parameter is a loss.
+
+    Raises ``ValueTypeError``, ``ShapeError``, ``GraphError`` or ``ArgumentError`` for what it returns.
     """
-    capture = Capture(drawn=list(drawn))
+    capture = Capture(drawn=list(drawn), differentiated=gradients is not False)
     with capturing(capture), attributes_seen():
-        end = function(*arguments)
+        result = function(*arguments)
     capture.attributes.settle()
-    if not isinstance(end, Value):
-        raise ValueTypeError(
-            f"{who}: the function must return a scalar Value, got {type(end).__name__}; return the loss"
-        )
-    if end.size != 1:
-        raise ShapeError(
-            f"{who}: the function must return a scalar Value, got shape {end.shape} of {describe(end)}; "
-            "call .sum() or .mean() in it"
-        )
-    if not end.requires_grad:
-        raise GraphError(
-            f"{who}: {describe(end)}, which the function returned, depends on no parameter; make parameters with "
-            "Value(…), outside no_grad() and without detach()"
-        )
-    if any(id(x) == id(end) for x in inputs):
-        raise ArgumentError(f"{who}: the function returned its argument; compute a loss of it")
-    capture.arrange(end, inputs)
+    if gradients is None:
+        gradients = _may_be_loss(result)
+    capture.result, capture.is_step = result, gradients
+    capture.ends = [_loss(result, inputs)] if gradients else _results(result)
+    capture.arrange(inputs)
     return capture
 
 
-# ---- arguments -------------------------------------------------------------------------------------------------------
-
-
-def kind_of(x: Any) -> Any:
-    """The part of an array or a float that a program depends on: shape and dtype."""
-    return (x.shape, x.dtype) if type(x) is np.ndarray else type(x)
-
-
-def signature(x: Any, data: list[Any], where: str) -> Any:
-    """A key for arguments: their structure, shapes, dtypes and settings. Their data is appended to ``data``.
-
-    ``where`` names the argument in messages. Raises ``ValueTypeError`` for one of another type.
-    """
-    if isinstance(x, np.ndarray | np.floating | float) and not isinstance(x, Value):
-        array = as_data(x, keep_integers=True, copy=False)
-        if type(array) is float and not (isinstance(x, np.ndarray) and x.dtype.kind != "f"):
-            data.append(array)
-            return "float"
-        if type(array) is not float:
-            data.append(array)
-            return ("array", array.shape, array.dtype.str)
-        return ("setting", "int", int(array))
-    if isinstance(x, bool | int | str | np.integer | np.bool_) or x is None:
-        return ("setting", type(x).__name__, x)
-    if isinstance(x, list | tuple):
-        return (type(x).__name__, *(signature(part, data, f"{where}[{k}]") for k, part in enumerate(x)))
-    if isinstance(x, dict):
-        return ("dict", *((key, signature(part, data, f"{where}[{key!r}]")) for key, part in x.items()))
-    if isinstance(x, Value):
-        raise ValueTypeError(
-            f"compile: {where} is a Value; pass its .data, or read it inside the function, as parameters are"
-        )
-    raise ValueTypeError(
-        f"compile: {where} is of type {type(x).__name__}; "
-        "pass arrays, numbers, text, or lists, tuples and dicts of them"
+def _may_be_loss(result: Any) -> bool:
+    """Whether a result is a loss by its looks: one number that depends on a parameter."""
+    if not isinstance(result, Value):
+        if not any(isinstance(leaf, Value) for _, leaf in leaves(result)):
+            raise ValueTypeError(
+                f"compile: the function must return a scalar Value, got {type(result).__name__}; return the loss, or "
+                "Values and containers of them, without .item() and .data"
+            )
+        return False
+    if result.size != 1 or not result.requires_grad:
+        return False
+    made = topological(result, folded=True)
+    return result._made_by is None or any(
+        isinstance(x, Value) and x.requires_grad and x._made_by is None for node in made for x in operands_of(node)
     )
 
 
-def as_values(x: Any, inputs: list[Value]) -> Any:
-    """The arguments for the function: arrays and floats as constants, appended to ``inputs``; settings as given."""
-    if isinstance(x, list | tuple):
-        return type(x)(as_values(part, inputs) for part in x)
-    if isinstance(x, dict):
-        return {key: as_values(part, inputs) for key, part in x.items()}
-    if isinstance(x, np.ndarray) and not x.ndim and x.dtype.kind != "f":
-        return x.item()
-    if isinstance(x, np.ndarray | np.floating | float):
-        inputs.append(constant(as_data(x, keep_integers=True, copy=False)))
-        return inputs[-1]
-    return x
+def _loss(end: Any, inputs: Sequence[Value]) -> Value:
+    """The loss of a step, checked."""
+    if not isinstance(end, Value):
+        raise ValueTypeError(
+            f"compile: the function must return a scalar Value, got {type(end).__name__}; return the loss"
+        )
+    if end.size != 1:
+        raise ShapeError(
+            f"compile: the function must return a scalar Value, got shape {end.shape} of {describe(end)}; "
+            "call .sum() or .mean() in it, or pass gradients=False for a function that is no loss"
+        )
+    if any(id(x) == id(end) for x in inputs):
+        raise ArgumentError("compile: the function returned its argument; compute a loss of it")
+    if not end.requires_grad:
+        raise GraphError(
+            f"compile: {describe(end)}, which the function returned, depends on no parameter; make parameters with "
+            "Value(…), outside no_grad() and without detach()"
+        )
+    return end
+
+
+def _results(result: Any) -> list[Value]:
+    """The Values among the results of a function, and constants of its numbers and arrays."""
+    hint = "a compiled function returns numbers, arrays and Values, and lists, tuples and dicts of them"
+    return [number(_taken(x), path, "compile", hint) for path, x in leaves(result, "the result")]
+
+
+def _taken(x: Any) -> Any:
+    return x.copy() if isinstance(x, np.ndarray) else x

@@ -54,22 +54,26 @@ def update_writer(optimizer: Any) -> Callable[[Update], str | None] | None:
 class Emitter:
     """Writes a program as a replay.
 
-    ``held`` says which leaves somebody holds: their data are read at each call, the others are constants.
+    ``held`` says which leaves somebody holds: their data are read at each call, the others are constants. ``form`` are
+    the containers in which a function returns its results, with a number in each one's place; a step has none.
     """
 
-    def __init__(self, low: Lowered, held: Sequence[bool], optimizer: Any) -> None:
-        self.low, self.optimizer, self.managed = low, optimizer, managed_by(optimizer)
+    def __init__(self, low: Lowered, held: Sequence[bool], optimizer: Any, form: Any = None) -> None:
+        self.low, self.optimizer, self.managed, self.form = low, optimizer, managed_by(optimizer), form
         self.leaves = [(leaf, slot) for (leaf, slot), there in zip(low.leaves, held, strict=True) if there]
         fixed = {slot: slot.sample for (_, slot), there in zip(low.leaves, held, strict=True) if not there}
         live = {leaf for leaf, _ in self.leaves}
         reached = {leaf: g for leaf, g in low.gradients if leaf in live}
         numbers = {slot: x for slot, x in fixed.items() if type(x) is float}
-        ends = [low.loss, *reached.values()]
+        ends = [*low.outputs, *reached.values()]
         found, self.finite = folded(low.calls, [*ends, *low.marks], numbers, low.optimistic)
         self.marks = [*zip(found[len(ends) :], low.marks.values(), strict=True)]
-        self.loss = found[0]
-        self.gradients = self._own_arrays(zip(reached, found[1 : len(ends)], strict=True))
-        ends = [x for x in (*(g for _, g in self.gradients), self.loss, *self.finite) if isinstance(x, Slot)]
+        n = len(low.outputs)
+        taken: set[Slot] = set()
+        self.outputs = found[:n] if form is None else self._own_arrays(found[:n], taken)
+        gradients = self._own_arrays(found[n : len(ends)], taken)
+        self.gradients = [*zip(reached, gradients, strict=True)]
+        ends = [x for x in (*gradients, *self.outputs, *self.finite) if isinstance(x, Slot)]
         calls = masks_first(needed(low.calls, ends, _has_effect))
         self.scope = Scope(fixed)
         self.buffers = Buffers(calls, ends)
@@ -78,19 +82,18 @@ class Emitter:
         self.place: dict[Value, int] = {}  # of an array among those seen
         self.spares: list[str] = []  # memory that the optimizer writes
 
-    def _own_arrays(self, gradients: Iterable[tuple[Value, Any]]) -> list[tuple[Value, Any]]:
-        """The gradients, each array with memory of its own: one that is shared, or a view, is copied."""
-        found: list[tuple[Value, Any]] = []
-        taken: set[Slot] = set()
-        for leaf, g in gradients:
+    def _own_arrays(self, ends: Iterable[Any], taken: set[Slot]) -> list[Any]:
+        """What the caller gets, each array with memory of its own: one that is ``taken``, or a view, is copied."""
+        found: list[Any] = []
+        for g in ends:
             if _is_array(g) or isinstance(g, np.ndarray):
                 if not (isinstance(g, Slot) and g.call is not None and g.call.kind in WRITING and g not in taken):
                     slot = Slot(np.empty_like(g.sample if isinstance(g, Slot) else g))
-                    slot.call = Call("ufunc", np.positive, (g,), {}, slot)
+                    slot.call = Call("fill", np.broadcast_to, (g, slot.sample.shape), {}, slot)
                     self.low.calls.append(slot.call)
                     g = slot
                 taken.add(g)
-            found.append((leaf, g))
+            found.append(g)
         return found
 
     # ---- the function
@@ -129,7 +132,9 @@ class Emitter:
         """Make the lines from ``start`` on a function of its own, and call it. Returns its source."""
         lines, names = self.text.lines, self.scope.names
         numbers = [*(names[slot] for _, slot in self.leaves), *arguments]
-        ends = {"loss": self.loss} | {f"g{k}": g for k, (_, g) in enumerate(self.gradients)}
+        ends = {f"y{k}": x for k, x in enumerate(self.outputs)} | {
+            f"g{k}": g for k, (_, g) in enumerate(self.gradients)
+        }
         results = ", ".join(map(self.scope.plain, ends.values()))
         kernel = [f"def kernel({', '.join(numbers)}):", *lines[start:], f"    return {results},", "", ""]
         self.scope.things["kernel"] = machine_code("\n".join(kernel), "kernel")
@@ -183,12 +188,18 @@ class Emitter:
         for leaf in self.managed:
             if leaf not in numbers:  # those are overwritten; an array's memory is to be free
                 line(f"{self.parameters[leaf]}._grad = None")
-        own = [g for _, g in self.gradients if _is_array(g)]
-        self.scope.things["gradients"] = [np.empty_like(g.sample) for g in own]
-        for k, g in enumerate(own):
-            self.scope.names[g] = f"g{k}"
-            line(f"g{k} = gradients[{k}]")
-            line(f"if refs(g{k}) > BASE: g{k} = gradients[{k}] = empty_like(g{k})", "somebody kept the last one")
+        self._take_buffers("gradients", "g", [g for _, g in self.gradients])
+        self._take_buffers("results", "y", self.outputs if self.form is not None else [])
+
+    def _take_buffers(self, memory: str, letter: str, ends: Iterable[Any]) -> None:
+        """Emit lines that take the arrays which the caller gets, last time's where nobody has kept them."""
+        own = [x for x in ends if _is_array(x)]
+        self.scope.things[memory] = [np.empty_like(x.sample) for x in own]
+        for k, x in enumerate(own):
+            name = self.scope.names[x] = f"{letter}{k}"
+            self.text.line(f"{name} = {memory}[{k}]")
+            new = f"{name} = {memory}[{k}] = empty_like({name})"
+            self.text.line(f"if refs({name}) > BASE: {new}", "somebody kept the last one")
 
     # ---- after the calls
 
@@ -201,7 +212,11 @@ class Emitter:
             name, value = self.parameters[leaf], self.scope.expression(g)
             added = "" if leaf in managed else f" if {name}._grad is None else {name}._grad + {value}"
             self.text.line(f"{name}._grad = {value}{added}")
-        loss = self.loss
+        if self.form is not None:
+            texts = [self.scope.expression(x) for x in self.outputs]
+            self.text.line(f"return {_in_containers(self.form, texts, self.scope)}")
+            return
+        (loss,) = self.outputs
         if _is_array(loss):  # a number before the optimizer writes, as it may lie in a parameter's memory
             number = Slot(0.0)
             name = self.scope.variable(number)
@@ -283,6 +298,21 @@ class UpdateText(Update):
         like = self._owner.buffers.spare(sample) if elements is None else np.empty(elements, sample.dtype)
         self._owner.spares.append(scope.constant(like, scope.fresh("b")))
         return self._owner.spares[-1]
+
+
+def _in_containers(form: Any, texts: Sequence[str], scope: Scope) -> str:
+    """Source of nested containers, with the text of each result in the place of its number."""
+    if isinstance(form, int):
+        return texts[form]
+    if isinstance(form, dict):
+        items = [f"{scope.expression(key)}: {_in_containers(x, texts, scope)}" for key, x in form.items()]
+        return f"{{{', '.join(items)}}}"
+    parts = [_in_containers(x, texts, scope) for x in form]
+    if isinstance(form, list):
+        return f"[{', '.join(parts)}]"
+    if hasattr(form, "_fields"):
+        return f"{scope.constant(type(form), type(form).__name__)}({', '.join(parts)})"
+    return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
 
 
 def _is_array(x: Any) -> bool:

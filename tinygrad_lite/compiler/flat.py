@@ -17,7 +17,8 @@ import numpy.typing as npt
 from ..core.elementwise import Elementwise
 from ..core.graph import saved_operands
 from ..core.value import Op, Plain, Value, as_data, describe
-from .capture import Capture, kind_of
+from .arguments import kind_of
+from .capture import Capture
 from .codegen import Replay, UpdateText, managed_by, update_writer
 from .probes import Mark, Seen
 from .scope import Missed, all_floats, flowing, stepped
@@ -70,8 +71,10 @@ class At:
 
 
 def flattened(capture: Capture, arguments: Sequence[Value]) -> Flat | None:
-    """The graph, if every node is a float and there are no guards and no noise; else ``None``."""
-    if capture.guards or any(isinstance(node.op, Plain) or node.op.opaque or node.keys for node in capture.nodes):
+    """The graph of a step, if every node is a float and there are no guards and no noise; else ``None``."""
+    if not capture.is_step or capture.guards:
+        return None
+    if any(isinstance(node.op, Plain) or node.op.opaque or node.keys for node in capture.nodes):
         return None
     if any(saved_operands(node) is not None for node in capture.order):
         return None
@@ -112,7 +115,7 @@ class _Flattening:
                 for k, x in enumerate(operands)
             )
             flat.nodes.append(FlatNode(kind, self._new(id(value)), places, live))
-        flat.end = self.places[id(capture.end)]
+        flat.end = self.places[id(capture.ends[0])]
         reached = {place for node in flat.nodes for place, live in zip(node.operands, node.live, strict=True) if live}
         flat.gradients = [
             leaf for leaf, place in flat.leaves if leaf.requires_grad and (place in reached or place == flat.end)
@@ -166,7 +169,7 @@ def _chained(capture: Capture) -> set[int]:
         for node in capture.nodes
         if node.op.name == "add"
         and readers[id(node.value)] == by_addition[id(node.value)] == 1
-        and node.value is not capture.end
+        and node.value is not capture.ends[0]
     }
 
 

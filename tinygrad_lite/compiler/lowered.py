@@ -23,7 +23,8 @@ _CAP = 64.0
 class Lowered(Program):
     """The program of a replay, with what goes in and what comes out.
 
-    ``gradients`` are the slots of the leaves' gradients, in the order in which ``backward`` reaches them.
+    ``outputs`` are the slots of the results. ``gradients`` are those of the leaves' gradients, in the order in which
+    ``backward`` reaches them; only a step has some.
     ``optimistic``: assume, and check, what hardly ever fails: that a sigmoid's exponentials do not overflow, and that
     factors of 0 are finite.
     """
@@ -35,7 +36,7 @@ class Lowered(Program):
         self.leaves: list[tuple[Value, Slot]] = []
         self.noise: list[tuple[Plain, Slot]] = []
         self.gradients: list[tuple[Value, Any]] = []
-        self.loss: Any = None
+        self.outputs: list[Any] = []
         self.marks: defaultdict[Slot, list[Mark]] = defaultdict(list)
         """What the slots hold, for ``verify``."""
         self.start = 0

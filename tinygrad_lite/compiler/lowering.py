@@ -1,4 +1,4 @@
-"""Ops as NumPy calls: a captured run, forward and backward, as a ``Lowered`` program.
+"""Ops as NumPy calls: a captured run, with its sweeps, as a ``Lowered`` program.
 
 An op's own ``forward`` and ``chain``, and the maps' own ``pull``, run once on ``Traced`` arrays. So no rule is written
 a second time for compiled code: the replay does what the rule did, and only if the result is eager's, bit for bit. An
@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from ..core.derivatives import Rule
-from ..core.graph import local_pull, operands_of, saved_operands
+from ..core.graph import Edge, operands_of, saved_operands
 from ..core.table_source import float_source
 from ..core.value import Op, Plain, Value, as_data
 from ..programs.calls import Slot
-from ..programs.tracing import Traced, note, picked, sampled, slotted
-from ..semirings.base import Linear
-from .capture import Capture, Guard, Node
+from ..programs.tracing import Traced, picked, sampled, slotted
+from .capture import Capture, Guard, Node, Sweep, Swept
+from .carrying import PULL, PULL_SEVERAL, PUSH, PUSH_SEVERAL, Way, with_key
 from .lowered import Lowered
 from .probes import Mark
 
@@ -75,7 +75,15 @@ def lowered(capture: Capture, arguments: Sequence[Value], optimistic: bool = Tru
         return _Lowering(capture, arguments, optimistic).run()
 
 
-class _Lowering:
+_WAYS = {(way.forward, way.several): way for way in (PULL, PULL_SEVERAL, PUSH, PUSH_SEVERAL)}
+
+Edges = Sequence[tuple[Value, Sequence[Edge]]]
+"""Nodes in order, each with the operands through which it is reached."""
+
+
+class _Ops:
+    """The values of ops on slots, and what a sweep needs to go through them."""
+
     def __init__(self, capture: Capture, arguments: Sequence[Value], optimistic: bool) -> None:
         self.capture = capture
         self.low = Lowered(optimistic)
@@ -83,6 +91,7 @@ class _Lowering:
         self.ops: dict[int, Op] = {}  # by Value: the copy of its op that ran forward, and may have kept something
         self.traced: dict[int, Traced] = {}
         self.taken: dict[int, tuple[Any, Any]] = {}
+        self.swept: dict[Sweep, list[Any]] = {}
         for argument in arguments:
             self.low.arguments.append(self._input(argument))
         for leaf in capture.leaves:
@@ -91,48 +100,6 @@ class _Lowering:
     def _input(self, value: Value) -> Slot:
         slot = self.at[id(value)] = Slot(value._data, note=value.name or "")
         return slot
-
-    def run(self) -> Lowered:
-        guards = iter(self.capture.guards)
-        guard = next(guards, None)
-        for position, node in enumerate([*self.capture.nodes, None]):
-            while guard is not None and all(id(x) in self.at for x in guard.operands if isinstance(x, Value)):
-                self._guard(guard)
-                guard = next(guards, None)
-            if node is not None:
-                self._forward(node)
-                self._mark(self.at[id(node.value)], Mark(False, position, node.op.name))
-        self.low.loss = self.at[id(self.capture.end)]
-        self._backward()
-        return self.low
-
-    def _mark(self, x: Any, mark: Mark) -> None:
-        if isinstance(x, Slot):
-            self.low.marks[x].append(mark)
-
-    def _guard(self, guard: Guard) -> None:
-        args = tuple(self.at[id(x)] if isinstance(x, Value) else x for x in guard.operands)
-        self.low.call("guard", replace(guard, operands=()), args, {}, None)
-
-    # ---- forward
-
-    def _forward(self, node: Node) -> None:
-        op, value = node.op, node.value
-        start = len(self.low.calls)
-        if isinstance(op, Plain) and not node.operands:
-            self.low.noise.append((op, self._input(value)))
-            return
-        args = tuple(self._argument(x) for x in node.operands)
-        rule = _rule(op, len(args))
-        if type(value._data) is float and saved_operands(value) is None and rule is not None:
-            slot = self._on_floats(rule, args, value._data)
-        elif node.keys:
-            slot = self.low.call("fresh", picked, (*args, self._key(node)), {}, value._data)
-        else:
-            slot = self._followed(op, args, value)
-        if isinstance(slot, Slot) and len(self.low.calls) > start:
-            slot.note = f"{value.name} = {op.name}" if value.name else op.name
-        self.at[id(value)] = slot
 
     def _key(self, node: Node) -> tuple[Any, ...]:
         """An index that has Values in it, with their slots in their places."""
@@ -199,35 +166,126 @@ class _Lowering:
             return slot
         return self.low.call("text", "float({0})", (slot,), {}, value._data)
 
-    # ---- backward
 
-    def _backward(self) -> None:
-        end = self.capture.end
+class _Lowering(_Ops):
+    """Guards, ops and sweeps of a captured run, in order."""
+
+    def run(self) -> Lowered:
+        guards = iter(self.capture.guards)
+        guard = next(guards, None)
+        for position, node in enumerate([*self.capture.nodes, None]):
+            while guard is not None and all(id(x) in self.at for x in guard.operands if isinstance(x, Value)):
+                self._guard(guard)
+                guard = next(guards, None)
+            if node is not None:
+                self._forward(node)
+                self._mark(self.at[id(node.value)], Mark(False, position, node.op.name))
+        self.low.outputs = [self.at[id(end)] for end in self.capture.ends]
+        if self.capture.is_step:
+            self._backward(self.capture.ends[0])
+        return self.low
+
+    def _mark(self, x: Any, mark: Mark) -> None:
+        if isinstance(x, Slot):
+            self.low.marks[x].append(mark)
+
+    def _guard(self, guard: Guard) -> None:
+        args = tuple(self.at[id(x)] if isinstance(x, Value) else x for x in guard.operands)
+        self.low.call("guard", replace(guard, operands=()), args, {}, None)
+
+    def _forward(self, node: Node) -> None:
+        op, value = node.op, node.value
+        start = len(self.low.calls)
+        if isinstance(op, Plain) and not node.operands:
+            self.low.noise.append((op, self._input(value)))
+            return
+        if isinstance(op, Swept):
+            self.at[id(value)] = self._of_sweep(op, value)
+            return
+        args = tuple(self._argument(x) for x in node.operands)
+        rule = _rule(op, len(args))
+        if type(value._data) is float and saved_operands(value) is None and rule is not None:
+            slot = self._on_floats(rule, args, value._data)
+        elif node.keys:
+            slot = self.low.call("fresh", picked, (*args, self._key(node)), {}, value._data)
+        else:
+            slot = self._followed(op, args, value)
+        if isinstance(slot, Slot) and len(self.low.calls) > start:
+            slot.note = f"{value.name} = {op.name}" if value.name else op.name
+        self.at[id(value)] = slot
+
+    # ---- sweeps
+
+    def _backward(self, end: Value) -> None:
+        """The sweep of a step, from the loss to the leaves."""
         seed = 1.0 if type(end._data) is float else np.ones(end.shape, end.dtype)
+        nodes = [
+            (node, [(k, x) for k, x in enumerate(operands_of(node)) if isinstance(x, Value) and x.requires_grad])
+            for node in self.capture.order
+        ]
         cotangents: dict[Value, Any] = {end: seed}
-        for position, node in reversed([*enumerate(self.capture.order)]):
-            if node not in cotangents:
-                continue
-            g = cotangents.pop(node)
-            assert node._made_by is not None
-            self._mark(g, Mark(True, position, node._made_by.name))
-            start = len(self.low.calls)
-            pull = self._scaled if saved_operands(node) is None else self._pulled
-            for k, operand in enumerate(operands_of(node)):
-                if isinstance(operand, Value) and operand.requires_grad and (pulled := pull(node, k, g)) is not None:
-                    before = cotangents.get(operand)
-                    cotangents[operand] = pulled if before is None else self._sum(before, pulled, operand)
-            if len(self.low.calls) > start:
-                self.low.calls[start].out.note = f"back through {node.name or node._made_by.name}"
+        self._carried_back(nodes, cotangents, PULL, marked=True)
         held = {id(leaf): slot for leaf, slot in self.low.leaves}
         self.low.gradients = [(leaf, g) for leaf, g in cotangents.items() if id(leaf) in held]
 
-    def _sum(self, a: Any, b: Any, operand: Value) -> Any:
-        if type(operand._data) is float:
-            return self.low.arithmetic(np.add, a, b)
-        return self.low.call("ufunc", np.add, (a, b), {}, sampled(a) + sampled(b))
+    def _of_sweep(self, op: Swept, value: Value) -> Any:
+        """A result of a sweep that a transform asked for. The whole sweep is lowered once."""
+        sweep = op.sweep
+        if sweep not in self.swept:
+            way = _WAYS[sweep.forward, sweep.several]
+            here, there = (sweep.starts, sweep.ends) if sweep.forward else (sweep.ends, sweep.starts)
+            totals: dict[Value, Any] = {}
+            for x, seed in zip(here, sweep.seeds, strict=True):
+                self._add(totals, x, self._argument(seed), way)
+            (self._carried_forward if sweep.forward else self._carried_back)(sweep.nodes, totals, way)
+            self.swept[sweep] = [totals.get(x) for x in there]
+        found = self.swept[sweep][op.number]
+        if isinstance(found, Slot) and type(found.sample) is type(value._data) is float:
+            found.sample = value._data
+        return found
 
-    def _scaled(self, node: Value, k: int, g: Any) -> Any:
+    def _carried_back(self, nodes: Edges, totals: dict[Value, Any], way: Way, marked: bool = False) -> None:
+        """Carry the cotangents in ``totals`` back through the nodes, as eager does."""
+        for position, (node, edges) in reversed([*enumerate(nodes)]):
+            if node not in totals:
+                continue
+            g = totals.pop(node)
+            assert node._made_by is not None
+            if marked:
+                self._mark(g, Mark(True, position, node._made_by.name))
+            start = len(self.low.calls)
+            for k, operand in edges:
+                if (pulled := self._through(node, k, g, operand, way)) is not None:
+                    self._add(totals, operand, pulled, way)
+            if len(self.low.calls) > start:
+                self.low.calls[start].out.note = f"back through {node.name or node._made_by.name}"
+
+    def _carried_forward(self, nodes: Edges, totals: dict[Value, Any], way: Way) -> None:
+        """Carry the tangents in ``totals`` forward."""
+        for node, edges in nodes:
+            assert node._made_by is not None
+            start = len(self.low.calls)
+            for k, operand in edges:
+                if operand in totals and (pushed := self._through(node, k, totals[operand], node, way)) is not None:
+                    self._add(totals, node, pushed, way)
+            if len(self.low.calls) > start:
+                self.low.calls[start].out.note = f"forward through {node.name or node._made_by.name}"
+
+    def _add(self, totals: dict[Value, Any], at: Value, term: Any, way: Way) -> None:
+        if at in totals:
+            is_float = type(at._data) is float and not way.several
+            term = (self.low.arithmetic if is_float else self._elementwise)(np.add, totals[at], term)
+        totals[at] = term
+
+    def _elementwise(self, ufunc: np.ufunc, a: Any, b: Any, sample: Any = None) -> Any:
+        sample = ufunc(sampled(a), sampled(b)) if sample is None else sample
+        return self.low.call("ufunc", ufunc, (a, b), {}, sample) if Slot in (type(a), type(b)) else sample
+
+    def _through(self, node: Value, k: int, g: Any, target: Value, way: Way) -> Any:
+        """What a cotangent of a node contributes to its operand ``target``, or a tangent of the operand to the node."""
+        return (self._scaled if saved_operands(node) is None else self._pulled)(node, k, g, target, way)
+
+    def _scaled(self, node: Value, k: int, g: Any, target: Value, way: Way) -> Any:
         """The contribution of a scalar node: g times its local derivative."""
         op = node._made_by
         assert op is not None
@@ -239,88 +297,51 @@ class _Lowering:
             return expression and g
         template = _template(expression, (*rule.operands, "out"))
         local = self._computed(template, (*args, self.at[id(node)]), 1.0, real=False)
+        if way.several:
+            return self._elementwise(np.multiply, g, local, way.expected(node, k, sampled(g)))
         return local if type(g) is float and g == 1.0 else self.low.arithmetic(np.multiply, g, local)
 
-    def _pulled(self, node: Value, k: int, g: Any) -> Any:
-        """The op's pull as the NumPy calls that it makes, if they give the same bits; else as one opaque call."""
+    def _pulled(self, node: Value, k: int, g: Any, target: Value, way: Way) -> Any:
+        """The op's pull (or push) as the NumPy calls that it makes, if they give the same bits; else an opaque call."""
         op = node._made_by
         assert op is not None
-        saved = saved_operands(node)
-        assert saved is not None
-        data = saved[k]
+        data = target._data
         args = tuple(self._argument(x) for x in operands_of(node))
         out = self.at[id(node)]
-        expected = local_pull(node, k, sampled(g))
+        expected = way.expected(node, k, sampled(g))
         if expected is None:
             return None
         keyed = self.capture.keyed.get(id(node))
         key = None if keyed is None else self._key(keyed)
-        slot = self._followed_back(op, node, k, g, args, out, expected, key)
+        slot = self._followed_through(op, node, k, g, args, out, expected, key, way)
+        is_float = type(data) is float and not way.several
         if not isinstance(slot, Slot):  # a constant
-            return float(slot) if type(data) is float else np.asarray(slot, data.dtype)
-        if type(data) is float:
+            return float(slot) if is_float else np.asarray(slot, getattr(data, "dtype", None))
+        if is_float:
             return self.low.call("text", "float({0})", (slot,), {}, float(slot.sample))
-        return slot if slot.sample.dtype == data.dtype else Traced(self.low, slot).astype(data.dtype).slot
+        if type(data) is float or slot.sample.dtype == data.dtype:
+            return slot
+        return Traced(self.low, slot).astype(data.dtype).slot
 
-    def _followed_back(
-        self, op: Op, node: Value, k: int, g: Any, args: tuple[Any, ...], out: Any, expected: Any, key: Any
+    def _followed_through(
+        self, op: Op, node: Value, k: int, g: Any, args: tuple[Any, ...], out: Any, expected: Any, key: Any, way: Way
     ) -> Any:
         start = self.low.start = len(self.low.calls)
         own = self.ops.get(id(node), op) if key is None else replace(op, key=self._as_traced(key))  # type: ignore[type-var]
         traced = self._as_traced(g), tuple(map(self._as_traced, args)), self._as_traced(out)
-        for pull in (_pull_by_chain, type(own).pull):
+        for attempt in way.attempts:
             if not _ours(op) or (op.opaque and op.expressions(len(args)) is None):
                 break
             try:
-                pulled = slotted(pull(own, k, *traced))
-                if _alike(sampled(pulled), expected):
-                    return pulled
+                found = slotted(attempt(own, k, *traced))
+                if _alike(sampled(found), expected):
+                    return found
             except Exception:  # as above
                 pass
             self.low.back_to(start)
         if key is not None:
-            return self.low.call("opaque", _pull_keyed, (op, g, args[0], out, key), {}, expected)
-        return self.low.call("opaque", _pull, (op, k, g, args, out), {}, expected)
-
-
-class _Following(Linear):
-    """The gradient's semiring on traced arrays: memory is a call, so that a plan can place it."""
-
-    def broadcast(self, a: Any, shape: tuple[int, ...]) -> Any:
-        return note(a.program, "fill", _filled, (a, shape), {}) if isinstance(a, Traced) else _filled(a, shape)
-
-    def zeros(self, lead: tuple[int, ...], shape: tuple[int, ...], like: Any) -> Any:
-        if not isinstance(like, Traced):
-            return super().zeros(lead, shape, like)
-        return note(like.program, "fill", _filled, (0.0, lead + shape, like.dtype), {})
-
-
-_FOLLOWING = _Following("GRADIENT", lambda weight: weight)
-
-
-def _filled(a: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
-    out = np.empty(shape, getattr(a, "dtype", float) if dtype is None else dtype)
-    out[...] = a
-    return out
-
-
-def _pull_by_chain(op: Op, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
-    """The pull by the maps of the op's chain; its own may be for plain arrays only."""
-    chain = op.chain(k, operands, out)
-    assert chain is not None
-    for linear_map in chain:
-        g = linear_map.pull(g, _FOLLOWING)
-    return g
-
-
-def _pull(op: Op, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
-    # A copy: an op may keep results of a forward pass by the identity of its arrays, which here never changes.
-    return copy.copy(op).pull(k, g, operands, out)
-
-
-def _pull_keyed(op: Any, g: Any, x: Any, out: Any, key: Any) -> Any:
-    """The pull of an op whose index changes from call to call."""
-    return replace(op, key=key).pull(0, g, (x,), out)
+            return self.low.call("opaque", with_key, (way.opaque, op, k, g, args, out, key), {}, expected)
+        return self.low.call("opaque", way.opaque, (op, k, g, args, out), {}, expected)
 
 
 def _ours(op: Op) -> bool:

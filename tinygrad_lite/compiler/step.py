@@ -1,9 +1,9 @@
-"""``compile``: run a loss function once, and from then on replay its arithmetic alone.
+"""``compile``: run a function once, and from then on replay its arithmetic alone.
 
 The first call for arguments of some shapes and dtypes runs the function and keeps a *program* of that run. Further
 calls replay the program. It depends on the arguments' shapes, the parameters' shapes, which of them are frozen, the
 attributes of modules that the function read, and the data that it read from Values to decide something. When any of
-these differ, the step tries another program, or captures a new one.
+these differ, another program is tried, or a new one captured.
 """
 
 from __future__ import annotations
@@ -17,13 +17,24 @@ from typing import Any
 
 import numpy as np
 
-from ..core.recording import blocks_open, captures_open, mode_changes, observer, paused, watching, watching_by
-from ..core.value import Value, as_data
+from ..core.recording import (
+    blocks_open,
+    captures_open,
+    mode_changes,
+    observer,
+    paused,
+    transformed,
+    watching,
+    watching_by,
+)
+from ..core.value import Value
 from ..errors import ArgumentError, DifferentGradientsError, FallbackWarning, GraphError, ValueTypeError
 from ..optim import Optimizer
-from .attributes import AttributesRead
+from ..transforms.transforms import is_transform
+from .arguments import as_values, has_values, keyed, kind_of, live_value, returned
 from .backends import BACKENDS, Plan
-from .capture import Capture, as_values, captured, kind_of, same_call, signature
+from .capture import Capture, captured
+from .program import Noise, Program
 from .scope import Missed, OptimizerFailedError, OverflowedError, Refrozen
 from .verify import Origins, State, first_difference, statement_of, why
 
@@ -38,47 +49,25 @@ MOST_SHAPES = 64
 _TRIED_AGAIN = (ArithmeticError, ValueError, IndexError)
 """Errors of a replay where eager computes NumPy's inf or nan, or raises a message of its own."""
 
-Noise = list[tuple[Any, Any]]
 
-
-class Program:
-    """One way through the function: its replay, and the conditions under which it holds."""
-
-    def __init__(self, plan: Plan, optimizer: Any, attributes: AttributesRead) -> None:
-        self.replay, self.source, self.observe, self.calls_numpy = plan.replay(optimizer)
-        self.noise, self.attributes, self.backend = plan.noise, attributes, plan.backend
-        self.live, self.copied = attributes.live, attributes.copied
-
-    def run_with(self, data: list[Any], drawn: Noise, observe: bool = False) -> Any:
-        """Replay with noise: use what ``drawn`` has, draw the rest and append it. The loss, or what is observed.
-
-        Raises ``Missed`` where the program does not fit.
-        """
-        self.check_attributes()
-        fresh = []
-        for k, draw in enumerate(self.noise):
-            if k == len(drawn):
-                drawn.append((draw, as_data(draw(), keep_integers=True, copy=False)))
-            if not same_call(drawn[k][0], draw):
-                raise Missed("the noise that is drawn")
-            fresh.append(drawn[k][1])
-        return (self.observe if observe else self.replay)(*data, *fresh)
-
-    def check_attributes(self) -> None:
-        """``Missed`` where a module has another attribute than the function read."""
-        if (changed := self.attributes.changed()) is not None:
-            raise Missed(changed)
+_NO_VALUES = (
+    "compile: an argument is a Value; pass its .data, or read it inside the loss, as parameters are; pass "
+    "gradients=False for a function that is no loss"
+)
 
 
 class CompiledStep:
-    """The result of ``compile``: a call with arguments replays the loss, its gradients and the optimizer's step.
+    """The result of ``compile``: a call replays what the function computes, and for a loss its gradients and the step.
 
     ``source`` is the code that runs, ``backend`` its kind, ``captures`` the number of times that the function itself
     ran.
     """
 
-    def __init__(self, function: Callable[..., Any], optimizer: Any, backend: str | None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], optimizer: Any, backend: str | None, gradients: bool | None
+    ) -> None:
         self._function, self._optimizer = function, optimizer
+        self._is_step = gradients  # None until the first call tells
         self.captures = 0
         self._backend = backend
         self._shapes: OrderedDict[Any, list[Program]] = OrderedDict()
@@ -93,19 +82,21 @@ class CompiledStep:
         self._quiet = contextvars.Context()
         self._quiet.run(np.seterr, all="ignore")
 
-    def __call__(self, *arguments: Any, **named: Any) -> float:
-        """One step: the loss, as a float. The gradients are where ``backward`` leaves them."""
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """The results, as floats and arrays. Of a step the loss; the gradients are where ``backward`` leaves them."""
         lock = self._lock
         lock.acquire()  # a with statement takes 1.5 times as long
         try:
             watched = False
+            if not self._is_step and self._is_part_of_a_graph(arguments, named):
+                return self._function(*arguments, **named)
             if self._running or blocks_open[0] or captures_open[0]:
                 self._check_place()
                 watched = watching() is not None
             self._running = True
             try:
                 if watched:  # by detect_anomaly: a replay has no ops to look at
-                    return self._eager(self._captured(arguments, named, ())[0])
+                    return self._captured(arguments, named, ())[0].as_eager(self.optimizer)
                 last = self._last
                 if (
                     last is not None
@@ -154,9 +145,24 @@ class CompiledStep:
             raise GraphError(f"compile: there is no {what} before the first call; call the step with its arguments")
         return self._last
 
+    def _is_part_of_a_graph(self, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> bool:
+        """Whether a function is called where its graph is needed, which a replay does not record."""
+        if captures_open[0] and observer() is not None:
+            return self._is_step is False
+        if self._is_step is False and transformed() is not None:
+            return True
+        if tuple(map(kind_of, arguments)) == self._expected or not live_value(arguments, named):
+            return False
+        if self._is_step is None:
+            raise ValueTypeError(_NO_VALUES)
+        return not (blocks_open[0] and paused())
+
     def _check_place(self) -> None:
-        if blocks_open[0] and paused():
-            raise GraphError("compile: a step computes gradients, so it cannot run inside no_grad(); call it outside")
+        if self._is_step is not False and blocks_open[0] and paused():
+            raise GraphError(
+                "compile: a step computes gradients, so it cannot run inside no_grad(); call it outside, or pass "
+                "gradients=False for a function that is no loss"
+            )
         if self._running or (captures_open[0] and observer() is not None):
             raise GraphError(
                 "compile: a compiled step was called by a function that is being compiled; "
@@ -181,23 +187,23 @@ class CompiledStep:
             origins = Origins()
             with watching_by(origins):
                 capture, inputs = self._captured(arguments, named, ())
-            leaves = [leaf for leaf in capture.leaves if leaf.requires_grad]
-            leaves += [p for p in getattr(self.optimizer, "params", ()) if not any(p is leaf for leaf in leaves)]
-            state = State(leaves, self.optimizer)
+            touched = [leaf for leaf in capture.leaves if leaf.requires_grad]
+            touched += [p for p in getattr(self.optimizer, "params", ()) if not any(p is leaf for leaf in touched)]
+            state = State(touched, self.optimizer)
             try:
-                eager = state.after(lambda: self._eager(capture))
+                eager = state.after(lambda: capture.as_eager(self.optimizer))
                 captures = -1
                 while captures != self.captures:  # until it is a replay that runs
                     captures = self.captures
                     replayed = state.after(lambda: self._found(arguments, named, list(capture.noises)))
-                if different := first_difference(leaves, eager, replayed):
-                    _, data = _keyed(arguments, named)
+                if different := first_difference(touched, eager, replayed):
+                    _, data = keyed(arguments, named)
                     plan = Plan(capture, inputs, self._backend, self._optimistic)
                     anew = Program(plan, self.optimizer, capture.attributes)
                     assert self._last is not None
-                    (seen,), *_ = state.after(lambda: self._rerun(self._last, data, capture, True))
+                    seen = state.run(lambda: self._rerun(self._last, data, capture, True))
                     now = state.after(lambda: self._rerun(anew, data, capture, False))
-                    reason = why(capture, seen, origins, stale=not first_difference(leaves, eager, now))
+                    reason = why(capture, seen, origins, stale=not first_difference(touched, eager, now))
                     raise DifferentGradientsError(f"verify: {different}; {reason}")
             finally:
                 state.restore()
@@ -208,15 +214,15 @@ class CompiledStep:
 
     # ---- finding a program, or making one
 
-    def _found(self, arguments: tuple[Any, ...], named: Mapping[str, Any], drawn: Noise | None = None) -> float:
-        shapes, data = _keyed(arguments, named)
+    def _found(self, arguments: tuple[Any, ...], named: Mapping[str, Any], drawn: Noise | None = None) -> Any:
+        shapes, data = keyed(arguments, named)
         programs = self._shapes.setdefault(shapes, [])
         self._shapes.move_to_end(shapes)
         drawn = [] if drawn is None else drawn
         reason, refrozen = "", True
         for program in sorted(programs, key=lambda program: program is not self._last):
             try:
-                loss = self._quiet.run(program.run_with, data, drawn)
+                found = self._quiet.run(program.run_with, data, drawn)
             except Missed as missed:
                 reason = reason or str(missed)
                 refrozen &= isinstance(missed, Refrozen)
@@ -226,11 +232,11 @@ class CompiledStep:
                 programs.remove(program)
                 continue
             except _TRIED_AGAIN as error:
-                cost = self._eager(self._captured(arguments, named, drawn)[0])
+                found = self._captured(arguments, named, drawn)[0].as_eager(self.optimizer)
                 self._warn_of_falling_back(error, program)
-                return cost
+                return returned(found, arguments, named)
             self._remember(program, arguments, named)
-            return float(loss)
+            return returned(found, arguments, named)
         if len(programs) >= MOST_PROGRAMS and refrozen:  # a network that is thawed layer by layer
             del programs[0]
         if len(programs) >= MOST_PROGRAMS:
@@ -247,7 +253,7 @@ class CompiledStep:
                 stacklevel=3,
             )
             self._shapes.popitem(last=False)
-        return self._made(programs, arguments, named, drawn)
+        return returned(self._made(programs, arguments, named, drawn), arguments, named)
 
     def _warn_of_falling_back(self, error: Exception, program: Program) -> None:
         """Say once for this step that a call was eager, and why."""
@@ -276,63 +282,67 @@ class CompiledStep:
         inputs: list[Value] = []
         given, options = as_values(arguments, inputs), as_values(dict(named), inputs)
         self.captures += 1
-        return captured(lambda *args: self.function(*args, **options), given, inputs, "compile", drawn), inputs
+        capture = captured(lambda *args: self.function(*args, **options), given, inputs, self._is_step, drawn)
+        if capture.is_step and has_values(arguments, named):
+            raise ValueTypeError(_NO_VALUES)
+        return capture, inputs
 
-    def _made(
-        self, programs: list[Program], arguments: tuple[Any, ...], named: Mapping[str, Any], drawn: Noise
-    ) -> float:
+    def _made(self, programs: list[Program], arguments: tuple[Any, ...], named: Mapping[str, Any], drawn: Noise) -> Any:
         """Run the function itself, this once, and keep its program."""
         capture, inputs = self._captured(arguments, named, drawn)
+        # A derivative in what turns out to be no loss was recorded for nothing: the next run is the one to keep.
+        again = self._is_step is None and not capture.is_step and capture.recorded_one
+        self._is_step = capture.is_step
+        if again:
+            return capture.as_eager(self.optimizer)
         attributes = capture.attributes
         plan = Plan(capture, inputs, self._backend, self._optimistic)
-        loss = self._eager(capture)
+        found = capture.as_eager(self.optimizer)
         del capture, inputs
         programs.append(Program(plan, self.optimizer, attributes))
         self._remember(programs[-1], arguments, named)
-        return loss
-
-    def _eager(self, capture: Capture) -> float:
-        if self.optimizer is not None:
-            self.optimizer.zero_grad()
-        capture.end.backward()
-        loss = capture.end._one()  # before the step, as its data may be a view of a parameter's
-        if self.optimizer is not None:
-            self.optimizer.step()
-        return loss
-
-
-def _keyed(arguments: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Any, list[Any]]:
-    """The key of arguments, by which a step knows the programs that suit them, and their data."""
-    data: list[Any] = []
-    return (signature(arguments, data, "argument"), signature(dict(named), data, "argument")), data
+        return found
 
 
 def compile(
-    function: Callable[..., Value], optimizer: Optimizer | None = None, *, backend: str | None = None
+    function: Callable[..., Any],
+    optimizer: Optimizer | None = None,
+    *,
+    gradients: bool | None = None,
+    backend: str | None = None,
 ) -> CompiledStep:
-    """A training step of a loss ``function`` at the speed of NumPy.
+    """A function at the speed of NumPy by hand: a training step of a loss, or any function of arrays.
 
-    The step takes the function's arguments: arrays of any shape, numbers, and lists, tuples and dicts of them, which
-    the function gets as constants. It returns the loss as a float. Gradients are added to the leaves as ``backward``
-    adds them; with an ``optimizer`` the step forgets the gradients first and updates the parameters last. ``backend``
-    forces the way in which a graph of scalars runs: ``"python"``, ``"numpy"`` or ``"numba"`` (an extra).
+    The result takes the function's arguments: arrays of any shape, numbers, constant Values, modules, and lists, tuples
+    and dicts of them. The function gets arrays and numbers as constant Values.
+
+    A function that returns one number which depends on a parameter is a loss, and its call a training *step*: it
+    returns the loss as a float, gradients are added to the leaves as ``backward`` adds them, and with an ``optimizer``
+    they are forgotten first and the parameters updated last. Any other function returns what it computes as floats and
+    arrays, in its own containers; to compile its derivatives, compile the transform: ``compile(value_and_grad(f))``.
+    The first call decides; ``gradients=True`` says that it is a loss, ``gradients=False`` that it is not.
+
+    ``backend`` forces the way in which a graph of scalars runs: ``"python"``, ``"numpy"`` or ``"numba"`` (an extra).
     docs/compile.md says what makes the function run again, and what no guard can see.
 
     Raises ``ValueTypeError`` for arguments that are no function or no optimizer, ``ArgumentError`` for an unknown
-    backend. The step raises ``ValueTypeError`` for arguments of other types, ``ValueTypeError`` or ``ShapeError``
-    unless the function returns a scalar Value, and ``GraphError`` if the loss depends on no parameter, inside
-    ``no_grad``, or if the data that the function reads never repeats.
+    backend, or an optimizer of a function that is no loss. A call raises ``ValueTypeError`` for arguments of other
+    types and for results that are no numbers, ``ShapeError`` for a loss of several elements, and ``GraphError`` if the
+    loss depends on no parameter, inside ``no_grad``, or if the data that the function reads never repeats.
 
     >>> import tinygrad_lite as tg
     >>> w = tg.Value([1.0, 2.0], name="w")
     >>> step = tg.compile(lambda x: (w * x).square().sum())
     >>> step(np.array([1.0, 1.0])), w.grad
     (5.0, array([2., 4.]))
+    >>> slope = tg.compile(tg.value_and_grad(lambda x: (x * x).sum()))
+    >>> slope(np.array([1.0, 2.0]))
+    (5.0, array([2., 4.]))
     """
     if not callable(function):
-        raise ValueTypeError(f"compile: needs a function that returns a loss, got {type(function).__name__}")
+        raise ValueTypeError(f"compile: needs a function, got {type(function).__name__}; pass for example loss_fn")
     if isinstance(function, CompiledStep):
-        raise ArgumentError("compile: this is a compiled step already; use it as it is")
+        raise ArgumentError("compile: this is compiled already; use it as it is")
     if optimizer is not None and not (hasattr(optimizer, "step") and hasattr(optimizer, "zero_grad")):
         raise ValueTypeError(
             f"compile: an optimizer has step() and zero_grad(), got {type(optimizer).__name__}; pass for example "
@@ -340,4 +350,13 @@ def compile(
         )
     if backend not in BACKENDS:
         raise ArgumentError(f"compile: backend is one of {', '.join(map(repr, BACKENDS))}, got {backend!r}")
-    return CompiledStep(function, optimizer, backend)
+    if is_transform(function) and gradients is None:
+        gradients = False
+    if optimizer is not None:
+        if gradients is False:
+            raise ArgumentError(
+                "compile: an optimizer updates parameters by the gradients of a loss, and this function is none; "
+                "pass the loss itself, or leave the optimizer out"
+            )
+        gradients = True
+    return CompiledStep(function, optimizer, backend, gradients)

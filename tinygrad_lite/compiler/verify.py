@@ -10,13 +10,19 @@ import numpy as np
 from ..core.elementwise import plain_node
 from ..core.recording import Observer, paused, place_of_user
 from ..core.value import Op, Value, as_data, describe, unrecorded
+from ..transforms.pytrees import leaves
 from .capture import Capture
 from .probes import Mark, Seen
 
 __all__ = ["Origins", "State", "first_difference", "statement_of", "why"]
 
 Outcome = list[tuple[Any, ...]]
-"""The loss, then each leaf's gradient and data."""
+"""The results, then each leaf's gradient and data."""
+
+
+def results(found: Any) -> tuple[Any, ...]:
+    """What a run returned: the loss, or each result of a function with the path to it."""
+    return tuple(leaves(found, "the loss" if isinstance(found, float) else "the result"))
 
 
 class State:
@@ -28,12 +34,16 @@ class State:
         self.data = [_copied(leaf._data) for leaf in leaves]
         self.memory = optimizer.state_dict() if hasattr(optimizer, "state_dict") else None
 
-    def after(self, run: Callable[[], float]) -> Outcome:
-        """The outcome of a run from this state without gradients."""
+    def run(self, run: Callable[[], Any]) -> Any:
+        """What a run returns that starts from this state without gradients."""
         self.restore()
         for leaf in self.leaves:
             leaf._grad = None
-        return [(run(),), *((_copied(leaf._grad), _copied(leaf._data)) for leaf in self.leaves)]
+        return run()
+
+    def after(self, run: Callable[[], Any]) -> Outcome:
+        """The outcome of such a run."""
+        return [results(self.run(run)), *((_copied(leaf._grad), _copied(leaf._data)) for leaf in self.leaves)]
 
     def restore(self) -> None:
         """Put everything back."""
@@ -47,13 +57,15 @@ class State:
             self.optimizer.load_state_dict(self.memory)
 
 
-def first_difference(leaves: Sequence[Value], eager: Outcome, replayed: Outcome) -> str:
+def first_difference(touched: Sequence[Value], eager: Outcome, replayed: Outcome) -> str:
     """The first number that differs by 4096 roundings of the largest element, as text; empty if none does."""
-    for k, leaf in enumerate([None, *leaves]):
-        for what, a, b in zip(("gradient", "data after the step"), eager[k], replayed[k], strict=False):
-            if not _close(a, b):
-                who = "the loss" if leaf is None else f"the {what} of {describe(leaf)}"
-                return f"{who} is {_shown(a)} by eager and {_shown(b)} by the replay"
+    both = [(who, a, b) for (who, a), (_, b) in zip(eager[0], replayed[0], strict=True)]
+    for leaf, of_eager, of_replay in zip(touched, eager[1:], replayed[1:], strict=True):
+        for what, a, b in zip(("gradient", "data after the step"), of_eager, of_replay, strict=True):
+            both.append((f"the {what} of {describe(leaf)}", a, b))
+    for who, a, b in both:
+        if not _close(a, b):
+            return f"{who} is {_shown(a)} by eager and {_shown(b)} by the replay"
     return ""
 
 

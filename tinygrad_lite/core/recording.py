@@ -16,7 +16,7 @@ import linecache
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FrameType
@@ -151,6 +151,16 @@ class Observer:
 
     def saw_derivative(self) -> None:
         """A derivative is about to be taken inside the block."""
+
+    def carried(
+        self, ends: Sequence[Any], starts: Sequence[Any], seeds: Sequence[Any], forward: bool, several: bool
+    ) -> list[Any] | None:
+        """What a transform asks for that no other one differentiates, as constants; ``None``: it is to be recorded.
+
+        ``seeds`` are cotangents of ``ends`` to carry back to ``starts``, or if ``forward`` tangents of ``starts``;
+        with ``several`` they have one more axis in front.
+        """
+        return None
 
     def noise(self, draw: Callable[[], Any]) -> Any:
         """Random numbers that the function asks for."""

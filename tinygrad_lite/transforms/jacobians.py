@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..core.graph import between
-from ..core.sweeps import carry_back, carry_forward
 from ..core.value import Value, constant
 from ..errors import ArgumentError
 from ..ops import manipulation
-from ..ops.on_values import arithmetic
 from .pytrees import filled
 from .transforms import Call, _gradient, _named, called
 
@@ -98,11 +96,8 @@ def _carried(call: Call, rows: Sequence[Value], columns: Sequence[Value], forwar
     step = max(1, total if call.recorded else _BLOCK // max(largest, 1))
     pieces = []
     for first in range(0, total, step):
-        seeds = _unit_rows(rows, first, min(step, total - first), call.recorded)
-        semiring = arithmetic(call.recorded, several=True)
-        pieces.append(
-            carry_forward(ends, starts, seeds, semiring) if forward else carry_back(ends, seeds, starts, semiring)
-        )
+        seeds = _unit_rows(rows, first, min(step, total - first))
+        pieces.append(call.carried(ends, starts, seeds, forward, several=True))
     if not pieces:
         return [None] * len(columns)
     if len(pieces) == 1:
@@ -110,14 +105,14 @@ def _carried(call: Call, rows: Sequence[Value], columns: Sequence[Value], forwar
     return [None if same[0] is None else np.concatenate(same) for same in zip(*pieces, strict=True)]
 
 
-def _unit_rows(values: Sequence[Value], first: int, n: int, recorded: bool) -> list[Any]:
+def _unit_rows(values: Sequence[Value], first: int, n: int) -> list[Any]:
     """``n`` consecutive unit vectors over all Values together, from the one numbered ``first``, split by Value."""
     found = []
     offset = 0
     for value in values:
         unit = np.eye(n, value.size, first - offset, dtype=value.dtype)
         unit = unit.reshape((n, *value.shape))
-        found.append(constant(unit) if recorded else unit)
+        found.append(unit)
         offset += value.size
     return found
 

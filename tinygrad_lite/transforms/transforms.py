@@ -24,13 +24,13 @@ import numpy as np
 
 from ..core.recording import observer, paused, recording, transformed, transforming
 from ..core.sweeps import carry_back, carry_forward
-from ..core.value import Value, as_data, constant, describe
+from ..core.value import Value, as_data, constant, describe, raw
 from ..errors import ArgumentError, ShapeError, ValueTypeError
 from ..ops.casting import argument, cast
 from ..ops.on_values import arithmetic
 from .pytrees import filled, holds, is_module, leaves, mapped, matched, number
 
-__all__ = ["Call", "called", "elementwise_grad", "grad", "hvp", "jvp", "value_and_grad", "vjp"]
+__all__ = ["Call", "called", "elementwise_grad", "grad", "hvp", "is_transform", "jvp", "value_and_grad", "vjp"]
 
 
 @contextmanager
@@ -68,7 +68,7 @@ class Call:
     def given(self, x: Any) -> Any:
         """A Value of the graph as the caller gets it."""
         if self.valued:
-            return constant(x.data, x.name) if paused() else x
+            return x.detach() if paused() else x
         return np.array(x.data) if x.shape else x.data
 
     def output(self) -> Any:
@@ -99,10 +99,32 @@ class Call:
         """Cotangents or tangents that the caller gave, one for each of ``like``, as Values or as data."""
         found = []
         for x, (_, model) in zip(matched(tree, like, path, self.who), like, strict=True):
-            data = x if recorded and x.requires_grad else as_data(x.data, keep_integers=False, copy=False)
-            data = cast(data, model)
-            found.append(constant(data) if recorded and not isinstance(data, Value) else data)
+            live = (recorded and x.requires_grad) or observer() is not None
+            data = cast(x if live else as_data(x.data, keep_integers=False, copy=False), model)
+            found.append(data)
         return found
+
+    def carried(
+        self,
+        ends: Sequence[Value],
+        starts: Sequence[Value],
+        seeds: Sequence[Any],
+        forward: bool = False,
+        several: bool = False,
+    ) -> list[Any]:
+        """The cotangents of ``starts``, or if ``forward`` the tangents of ``ends``, from seeds at the other side."""
+        if self.valued and transformed() is None and (who := observer()) is not None:
+            found = who.carried(ends, starts, seeds, forward, several)
+            if found is not None:
+                return found
+        semiring = arithmetic(self.recorded, several)
+        if self.recorded:
+            seeds = [seed if isinstance(seed, Value) else constant(seed) for seed in seeds]
+        else:
+            seeds = [raw(seed) for seed in seeds]
+        if forward:
+            return carry_forward(ends, starts, seeds, semiring)
+        return carry_back(ends, seeds, starts, semiring)
 
     def scalar(self) -> Value:
         """The one end, with one element."""
@@ -131,13 +153,12 @@ class Call:
     def back(self, cotangents: Sequence[Any]) -> Any:
         """The cotangents of the arguments, in their containers."""
         ends, starts = ([value for _, value in pairs] for pairs in (self.ends, self.starts))
-        found = carry_back(ends, cotangents, starts, arithmetic(self.recorded))
+        found = self.carried(ends, starts, cotangents)
         return filled(self.wrt, self.owned(found, starts, cotangents))
 
     def ones(self) -> list[Any]:
         """The cotangents that sum the gradients of all elements of all ends."""
-        ones = (np.ones(end.shape, end.dtype) if end.shape else 1.0 for _, end in self.ends)
-        return [constant(one) if self.recorded else one for one in ones]
+        return [np.ones(end.shape, end.dtype) if end.shape else 1.0 for _, end in self.ends]
 
 
 def _itself(x: Any, path: str) -> Any:
@@ -244,7 +265,17 @@ def _named(who: str, f: Any, transform: Callable[..., Any]) -> Callable[..., Any
     functools.update_wrapper(transform, f, assigned=(), updated=())
     transform.__name__ = transform.__qualname__ = f"{who}({name})"
     transform.__doc__ = f"The {who} of {name}."
+    transform.is_transform = True  # type: ignore[attr-defined]
     return transform
+
+
+def is_transform(f: Any) -> bool:
+    """Whether a function is what a transform made of another one: numbers in, numbers out.
+
+    >>> is_transform(grad(np.sin)), is_transform(np.sin)
+    (True, False)
+    """
+    return getattr(f, "is_transform", False) is True
 
 
 # ---- gradients -------------------------------------------------------------------------------------------------------
@@ -346,7 +377,7 @@ def _directional(
     call.valued = call.valued or holds(tangents, _is_value)
     starts, ends = [start for _, start in call.starts], [end for _, end in call.ends]
     given = call.seeds(tangents, call.starts, "tangents", call.recorded)
-    found = carry_forward(ends, starts, given, arithmetic(call.recorded))
+    found = call.carried(ends, starts, given, forward=True)
     tangent = filled(call.result, call.owned(found, ends, given))
     return (call.output(), tangent, call.auxiliary()) if has_aux else (call.output(), tangent)
 
