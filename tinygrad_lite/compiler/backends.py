@@ -87,7 +87,7 @@ def _chosen(flat: Flat | None, asked: str | None) -> str:
     if flat is None:
         if asked == "numba":
             raise ArgumentError(
-                'compile: backend="numba" is for losses that are graphs of scalars without noise or branches; '
+                'compile: backend="numba" is for graphs of scalars without noise or branches that end in a loss; '
                 "leave backend out"
             )
         return "python"
