@@ -197,6 +197,16 @@ class Scope:
             return self._function(x)
         return self.constant(x, "c0" if isinstance(x, np.ndarray) else "k0")
 
+    def index(self, key: Any) -> str:
+        """An index as source: slices as a person writes them, which takes a third of the time of making them."""
+        parts = key if isinstance(key, tuple) else (key,)
+        texts = [self._slice(x) if isinstance(x, slice) else self.expression(x) for x in parts]
+        return f"{', '.join(texts)}{',' if isinstance(key, tuple) and len(texts) == 1 else ''}" if texts else "()"
+
+    def _slice(self, x: slice) -> str:
+        start, stop, step = ("" if part is None else self.expression(part) for part in (x.start, x.stop, x.step))
+        return f"{start}:{stop}:{step}" if step else f"{start}:{stop}"
+
     def _function(self, x: Any) -> str:
         owner = getattr(x, "__self__", None)
         prefix = f"{getattr(owner, 'name', '')}_".lstrip("_")
