@@ -1,4 +1,4 @@
-"""Compiled functions: what they return is what eager returns, of any function and of its derivatives."""
+"""Compiled functions and the sweeps in them: results are eager's, of any function and of its derivatives."""
 
 from __future__ import annotations
 
