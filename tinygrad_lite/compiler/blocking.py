@@ -24,7 +24,7 @@ LARGE = 1 << 19
 arrays of 8 to 32 MB, and as long as before, or 1 to 3 % longer, with those of 1 MB. Blocks of an eighth take 1.02 to
 1.16 times as long as these: each call of NumPy has to be worth its while."""
 
-_ELEMENTWISE = {"where", "cast", "fill"}
+_ELEMENTWISE = {"where", "cast", "fill", "mend"}
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def _may_overwrite(call: Call, place: int) -> bool:
     """Whether the result may be written where the operand at ``place`` is."""
     if call.kind == "ufunc":
         return isinstance(call.function, np.ufunc) and call.function.signature is None
-    return place == {"put": 0, "at": 0, "where": 2}.get(call.kind)
+    return place == {"put": 0, "at": 0, "mend": 0, "where": 2}.get(call.kind)
 
 
 def masks_first(calls: Sequence[Call]) -> list[Call]:

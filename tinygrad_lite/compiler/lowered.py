@@ -39,8 +39,8 @@ class Lowered(Program):
         self.outputs: list[Any] = []
         self.marks: defaultdict[Slot, list[Mark]] = defaultdict(list)
         """What the slots hold, for ``verify``."""
-        self.start = 0
-        """Where the calls of the op that is being traced start."""
+        self.operands: set[Slot] = set()
+        """What the op that is being traced is given."""
 
     @property
     def is_of_floats(self) -> bool:
@@ -98,7 +98,7 @@ class Lowered(Program):
             not self.optimistic
             or call is None
             or call.function is not np.minimum
-            or call not in self.calls[self.start :]
+            or x in self.operands  # the user's own
         ):
             return None
         slot: Slot = call.args[0]

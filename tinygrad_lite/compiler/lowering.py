@@ -21,7 +21,7 @@ from ..core.derivatives import Rule
 from ..core.graph import Edge, operands_of, saved_operands
 from ..core.table_source import float_source
 from ..core.value import Op, Plain, Value, as_data
-from ..programs.calls import Slot
+from ..programs.calls import Slot, slots_in
 from ..programs.tracing import Traced, picked, sampled, slotted
 from .capture import Capture, Guard, Node, Sweep, Swept
 from .carrying import PULL, PULL_SEVERAL, PUSH, PUSH_SEVERAL, Way, with_key
@@ -136,7 +136,8 @@ class _Ops:
 
     def _followed(self, op: Op, args: tuple[Any, ...], value: Value) -> Any:
         """The op's forward as the NumPy calls that it makes, if they give the same bits; else as one opaque call."""
-        start = self.low.start = len(self.low.calls)
+        start = len(self.low.calls)
+        self.low.operands = {*slots_in(args)}
         if _ours(op) and not (op.opaque or isinstance(op, Plain)):
             self.ops[id(value)] = own = copy.copy(op)
             check = op.replay_check(*sampled(args))
@@ -326,7 +327,8 @@ class _Lowering(_Ops):
     def _followed_through(
         self, op: Op, node: Value, k: int, g: Any, args: tuple[Any, ...], out: Any, expected: Any, key: Any, way: Way
     ) -> Any:
-        start = self.low.start = len(self.low.calls)
+        start = len(self.low.calls)
+        self.low.operands = {*slots_in((g, *args, out))}
         own = self.ops.get(id(node), op) if key is None else replace(op, key=self._as_traced(key))  # type: ignore[type-var]
         traced = self._as_traced(g), tuple(map(self._as_traced, args)), self._as_traced(out)
         for attempt in way.attempts:

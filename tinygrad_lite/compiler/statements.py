@@ -216,6 +216,10 @@ class Statements(Body):
                 self.line(f"{name}[{self.scope.index(call.args[1])}] = {args[2]}", "", out, kept)
             else:
                 self._at(call, name, args, kept)
+        elif call.kind == "mend":
+            kept = self._copied(args[0], name, call)
+            text = f"{self.scope.expression(call.options['by'])}({', '.join([name, *args[1:]])})"
+            self.line(text, "", [call.out], kept)
         elif call.kind == "where":
             kept = self._copied(args[2], name, call)
             self.line(f"copyto({name}, {args[1]}, where={args[0]})", "", out, kept)

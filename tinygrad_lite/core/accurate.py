@@ -5,7 +5,23 @@ Each is text in the table's language, for the lines of ``derivatives`` to contai
 
 from __future__ import annotations
 
-__all__ = ["GELU", "GELU_SLOPE", "GELU_WRITTEN", "NEAR", "ONE_MINUS_SQUARE", "RATIO", "RATIO2", "SINC_SLOPE", "cosine"]
+import math
+
+__all__ = [
+    "GELU",
+    "GELU_CAPPED",
+    "GELU_SLOPE",
+    "GELU_WRITTEN",
+    "KEPT",
+    "NEAR",
+    "NOT_NAN",
+    "ONE_MINUS_SQUARE",
+    "RATIO",
+    "RATIO2",
+    "SILU_WRITTEN",
+    "SINC_SLOPE",
+    "cosine",
+]
 
 ONE_MINUS_SQUARE = "where(abs(x) < 0.5, 1 - x * x, (1 - x) * (1 + x))"
 """1 - x², and its slope: the product keeps the digits near ±1, the difference near 0."""
@@ -25,17 +41,24 @@ _APART = "where(x > y, y - x, x - y)"
 RATIO, RATIO2 = f"exp({_APART})", f"2 ** {_APART}"
 """The smaller of eˣ and eʸ divided by the larger; the same of powers of 2. No order of derivatives overflows."""
 
+KEPT = 2.0**-6
+"""A difference from 1 of at least this has kept its digits: two roundings of a number near 1 are 2e-14 of it."""
+NOT_NAN = -math.inf
+"""A margin of what is computed everywhere as people write it, but where that overflows."""
+
 NEAR = "minimum(maximum(x, -1000), 1000)"
 """x as far as a sigmoid is neither 0 nor 1: its product with 0 is 0, further out too, and never nan."""
 
-_CAPPED = "minimum(x * x, 900)"  # as NEAR
-GELU = f"x * (1.5957691216057308 + 0.07135481627260025 * {_CAPPED})"  # 1.59… is 2 √(2/π), 0.07… that times 0.044715
+SILU_WRITTEN = "sigmoid(x) * (1 + x * (1 - sigmoid(x)))"
+
+GELU = "x * (1.5957691216057308 + 0.07135481627260025 * (x * x))"  # 1.59… is 2 √(2/π), 0.07… that times 0.044715
 """The argument of the sigmoid in ``gelu_tanh``."""
-GELU_SLOPE = f"(1.5957691216057308 + 0.21406444881780073 * {_CAPPED})"
 GELU_WRITTEN = (
-    "sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x)) * (1 + x"
-    " * sigmoid(-1.5957691216057308 * (x + 0.044715 * x * x * x)) * 1.5957691216057308 * (1 + 0.134145 * x * x))"
+    f"sigmoid({GELU}) * (1 + x * (1 - sigmoid({GELU})) * (1.5957691216057308 + 0.21406444881780073 * (x * x)))"
 )
+_CAPPED = "minimum(x * x, 900)"  # as NEAR
+GELU_CAPPED = GELU.replace("(x * x)", _CAPPED)
+GELU_SLOPE = f"(1.5957691216057308 + 0.21406444881780073 * {_CAPPED})"
 
 _SQUARE = (
     "(3.141592653589793 * where(abs(x) < 0.3, x, 0))**2"  # of πx near 0; further out it is not read, nor overflows

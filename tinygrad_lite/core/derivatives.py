@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ArgumentError
-from .accurate import GELU, GELU_SLOPE, GELU_WRITTEN, NEAR, ONE_MINUS_SQUARE, RATIO, RATIO2, SINC_SLOPE, cosine
+from . import accurate as a
 
 __all__ = ["REAL", "Rule", "TABLE"]
 
@@ -32,7 +32,10 @@ class Rule:
     with ``{mirror}``, the op at -x. ``again`` are derivatives in the form that is differentiated again where all
     operands vary that have one, and wherever there are numerators: where the slope of that in ``derivatives`` is a
     difference that cancels, or it has a special case at some number, which is a constant. ``numerators`` are the
-    derivatives times ``out``, where they are quotients by ``out`` that are 0 / 0 at 0.
+    derivatives times ``out``, where they are quotients by ``out`` that are 0 / 0 at 0. ``margin`` is an expression, and
+    the least number at which the derivative of arrays is computed as ``written``, which takes fewer calls and has its
+    digits there. Elements at which it is less, or NaN, are computed as ``derivatives`` says. Without an expression all
+    are computed as ``written``.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Rule:
     mirrored: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
     numerators: tuple[str, ...] = ()
+    margin: tuple[str, float] | None = None
 
     def __post_init__(self) -> None:
         if not self.terms:
@@ -106,10 +110,11 @@ line("exp2",    "x",      "2.0 ** x",      "0.6931471805599453 * out",     ufunc
 line("log2",    "x",      "log2(x)",       "1.4426950408889634 / x",       ufunc="log2", domain=(POSITIVE,))  # 1/ln 2
 line("log10",   "x",      "log10(x)",      "0.4342944819032518 / x",       ufunc="log10", domain=(POSITIVE,)) # 1/ln 10
 line("logaddexp", "x y",  "logaddexp(x, y)",                      # a power of -|x - y| does not overflow at any order
-     f"where(x > y, 1, {RATIO}) / (1 + {RATIO})", f"where(x > y, {RATIO}, 1) / (1 + {RATIO})", ufunc="logaddexp",
-     written=("sigmoid(x - y)", "sigmoid(y - x)"), doc="log(exp(x) + exp(y)), without overflow.")
+     f"where(x > y, 1, {a.RATIO}) / (1 + {a.RATIO})", f"where(x > y, {a.RATIO}, 1) / (1 + {a.RATIO})",
+     ufunc="logaddexp", written=("sigmoid(x - y)", "sigmoid(y - x)"), margin=("", a.NOT_NAN),
+     doc="log(exp(x) + exp(y)), without overflow.")
 line("logaddexp2", "x y", "logaddexp2(x, y)",                     # and a product with log 2 would lose digits
-     f"where(x > y, 1, {RATIO2}) / (1 + {RATIO2})", f"where(x > y, {RATIO2}, 1) / (1 + {RATIO2})",
+     f"where(x > y, 1, {a.RATIO2}) / (1 + {a.RATIO2})", f"where(x > y, {a.RATIO2}, 1) / (1 + {a.RATIO2})",
      ufunc="logaddexp2", written=("1 / (1 + 2**(y - x))", "1 / (1 + 2**(x - y))"),
      doc="log2(2**x + 2**y), without overflow.")
 line("sqrt",    "x",      "sqrt(x)",       "0.5 / out",            sign="√", ufunc="sqrt", domain=(POSITIVE,),
@@ -120,7 +125,7 @@ line("reciprocal", "x",   "1 / x",         "-out * out",           sign="1/·", 
      written=("-1 / x**2",))
 line("hypot",   "x y",    "hypot(x, y)",                           # 0 at the origin, as norm
      "x / where(out == 0, 1, out)", "y / where(out == 0, 1, out)", ufunc="hypot", written=("x / out", "y / out"),
-     again=(cosine("x", "y"), cosine("y", "x")), numerators=("x", "y"))
+     again=(a.cosine("x", "y"), a.cosine("y", "x")), numerators=("x", "y"))
 line("square",  "x",      "x * x",         "2 * x",                sign="²", ufunc="square")
 line("abs",     "x",      "abs(x)",        "sign(x)",              sign="|·|", ufunc="absolute", numerators=("x",))
 line("sign",    "x",      "sign(x)",       "0",                    ufunc="sign")
@@ -128,9 +133,9 @@ line("sin",     "x",      "sin(x)",        "cos(x)",               ufunc="sin")
 line("cos",     "x",      "cos(x)",        "-sin(x)",              ufunc="cos")
 line("tan",     "x",      "tan(x)",        "1 + out * out",        ufunc="tan", domain=((-1.2, 1.2),),
      written=("1 + out**2",))
-line("arcsin",  "x",      "arcsin(x)",     f"1 / sqrt({ONE_MINUS_SQUARE})",  ufunc="arcsin", domain=((-0.9, 0.9),),
+line("arcsin",  "x",      "arcsin(x)",     f"1 / sqrt({a.ONE_MINUS_SQUARE})",  ufunc="arcsin", domain=((-0.9, 0.9),),
      written=("1 / sqrt(1 - x**2)",))
-line("arccos",  "x",      "arccos(x)",     f"-1 / sqrt({ONE_MINUS_SQUARE})", ufunc="arccos", domain=((-0.9, 0.9),),
+line("arccos",  "x",      "arccos(x)",     f"-1 / sqrt({a.ONE_MINUS_SQUARE})", ufunc="arccos", domain=((-0.9, 0.9),),
      written=("-1 / sqrt(1 - x**2)",))
 line("arctan",  "x",      "arctan(x)",     "1 / (1 + x * x)",      ufunc="arctan", written=("1 / (1 + x**2)",))
 line("arctan2", "x y",    "arctan2(x, y)", "y / hypot(x, y) / hypot(x, y)", "-x / hypot(x, y) / hypot(x, y)",
@@ -139,24 +144,24 @@ line("sinh",    "x",      "sinh(x)",       "cosh(x)",              ufunc="sinh")
 line("cosh",    "x",      "cosh(x)",       "sinh(x)",              ufunc="cosh")
 line("tanh",    "x",      "tanh(x)",
      "sech2(x)",                                                   # 1 - out**2 loses all digits at 19
-     ufunc="tanh", written=("1 - out**2",))
+     ufunc="tanh", written=("1 - out**2",), margin=("1 - out**2", a.KEPT))
 line("sech2",   "x",      "(2 * exp(-abs(x)) / (1 + exp(-2 * abs(x))))**2", "-2 * out * tanh(x)",
      sign="sech²", doc="1 / cosh(x)², the derivative of tanh.")
 line("arcsinh", "x",      "arcsinh(x)",    "1 / hypot(1, x)",      ufunc="arcsinh", written=("1 / sqrt(1 + x**2)",))
 line("arccosh", "x",      "arccosh(x)",    "1 / (sqrt(x - 1) * sqrt(x + 1))", ufunc="arccosh", domain=((1.2, 3.0),),
      written=("1 / sqrt(x**2 - 1)",))
-line("arctanh", "x",      "arctanh(x)",    f"1 / {ONE_MINUS_SQUARE}",        ufunc="arctanh", domain=((-0.8, 0.8),),
+line("arctanh", "x",      "arctanh(x)",    f"1 / {a.ONE_MINUS_SQUARE}",        ufunc="arctanh", domain=((-0.8, 0.8),),
      written=("1 / (1 - x**2)",))
 line("sinc",    "x",                                               # 3.14… is π
      "where(x == 0, 1, sin(3.141592653589793 * x) / (3.141592653589793 * where(x == 0, 1, x)))", "sinc_slope(x)",
      doc="sin(πx) / (πx), and 1 at 0.")
-line("sinc_slope", "x",                                            # near 0 by its series, as the quotient cancels
-     SINC_SLOPE,
+line("sinc_slope", "x",   a.SINC_SLOPE,                            # near 0 by its series, as the quotient cancels
      "where(x == 0, -3.289868133696453, -9.869604401089358 * sinc(x) - 2 * out / where(x == 0, 1, x))",  # π²
      sign="sinc′", written=("-9.869604401089358 * sinc(x) - 2 * out / x",), again=("sinc_partial(x, 2)",),
      doc="The derivative of sinc.")
 line("sigmoid", "x",      "sigmoid(x)",    "out * sigmoid(-x)",    # out * (1 - out) is 0 at 40
-     sign="σ", written=("out * (1 - out)",), again=("0.25 * sech2(0.5 * x)",), mirrored=(  # from one exponential
+     sign="σ", written=("out * (1 - out)",), margin=("1 - out", a.KEPT), again=("0.25 * sech2(0.5 * x)",),
+     mirrored=(                                                    # from one exponential
          "if {x} >= 0.0: e = exp(-{x}); d = 1.0 + e; {out} = 1.0 / d; {mirror} = e / d",
          "else: e = exp({x}); d = 1.0 + e; {out} = e / d; {mirror} = 1.0 / d"))
 line("softplus", "x",     "log1p(exp(-abs(x))) + maximum(x, 0)", "sigmoid(x)",
@@ -169,12 +174,13 @@ line("elu",     "x alpha", "where(x > 0, x, alpha * expm1(minimum(x, 0)))",
      "where(x > 0, 1, alpha * exp(where(x > 0, 0, x)))", None,      # at 0 of the left side, to every order
      domain=(REAL, (0.5, 1.5)), defaults=(1.0,))
 line("silu",    "x",      "x * sigmoid(x)",
-     f"sigmoid(x) * (1 + {NEAR} * sigmoid(-x))", written=("sigmoid(x) * (1 + x * sigmoid(-x))",))
-line("gelu_tanh", "x",    "x * sigmoid(1.5957691216057308 * (x + 0.044715 * x * x * x))",  # 1.59… is 2 √(2/π)
-     f"sigmoid({GELU}) * (1 + {NEAR} * sigmoid(-({GELU})) * {GELU_SLOPE})",
-     written=(GELU_WRITTEN,), sign="gelu", doc="GELU by its tanh approximation (Hendrycks and Gimpel, 2016).")
+     f"sigmoid(x) * (1 + {a.NEAR} * sigmoid(-x))", written=(a.SILU_WRITTEN,), margin=(a.SILU_WRITTEN, a.NOT_NAN))
+line("gelu_tanh", "x",    f"x * sigmoid({a.GELU})",
+     f"sigmoid({a.GELU_CAPPED}) * (1 + {a.NEAR} * sigmoid(-({a.GELU_CAPPED})) * {a.GELU_SLOPE})",
+     written=(a.GELU_WRITTEN,), margin=(a.GELU_WRITTEN, a.NOT_NAN), sign="gelu",
+     doc="GELU by its tanh approximation (Hendrycks and Gimpel, 2016).")
 line("gelu_erf", "x",     "0.5 * x * erfc(-0.7071067811865476 * x)",                       # 0.70… is 1 / √2
-     f"0.5 * erfc(-0.7071067811865476 * x) + 0.3989422804014327 * {NEAR} * exp(-0.5 * x * x)",  # 0.39…: 1 / √(2π)
+     f"0.5 * erfc(-0.7071067811865476 * x) + 0.3989422804014327 * {a.NEAR} * exp(-0.5 * x * x)",  # 0.39…: 1 / √(2π)
      written=("0.5 * erfc(-0.7071067811865476 * x) + 0.3989422804014327 * x * exp(-0.5 * x * x)",),
      sign="gelu", doc="GELU exactly, x Φ(x); arrays need the extra `scipy`.")
 line("erf",     "x",      "erf(x)",        "1.1283791670955126 * exp(-x * x)",             # 1.12… is 2 / √π

@@ -22,7 +22,7 @@ from .numerics import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS, LOCAL_FUNCTIONS
 from .recording import blocks_open, diverted
 from .shapes import shape_of
 from .special import power_partial, ratio, sinc_partial
-from .table_source import array_source, compiled, computes_with, float_source, value_source
+from .table_source import array_source, compiled, computes_with, float_source, forward_source, value_source
 from .value import Op, Value, array_node, as_data, constant, describe, elsewhere, new, plain, record
 
 __all__ = ["Elementwise", "FUNCTIONS", "OPS", "WeightedSum", "weighted_sum"]
@@ -66,7 +66,7 @@ class Elementwise(Op):
         self._given = frozenset(given)
         self._unit = {k for k, e in given.items() if e == "1"}  # no factor at all
         self._local_floats = _Compiled(lambda k: self._on_floats(given[k]))
-        self._local_arrays = _Compiled(lambda k: self._local(given[k], array_source, LOCAL_FUNCTIONS))
+        self._local_arrays = _Compiled(lambda k: self._on_arrays(k, given[k]))
         self._local_values = _Compiled(lambda k: self._local(given[k], value_source, VALUE_FUNCTIONS))
         self._again = _Compiled(lambda k: self._local(rule.again[k], value_source, VALUE_FUNCTIONS))
         self._numerators = _Compiled(lambda k: compiled(rule, value_source(rule.numerators[k]), VALUE_FUNCTIONS))
@@ -75,6 +75,18 @@ class Elementwise(Op):
     def _local(self, expression: str, source: Callable[[str], str], functions: dict[str, Any]) -> Callable[..., Any]:
         function = compiled(self.rule, source(expression), functions)
         return _of_floats(function) if computes_with(expression, self.rule.operands) else function
+
+    def _on_arrays(self, k: int, expression: str) -> Callable[..., Any]:
+        """The local derivative, or where the rule has a margin the form that people write, mended below the margin."""
+        careful = self._local(expression, array_source, LOCAL_FUNCTIONS)
+        if self.rule.margin is None:
+            return careful
+        careful.__name__ = f"{self.name}_slope"
+        margin, least = self.rule.margin
+        if not margin:
+            return self._local(self.rule.written[k] or "", array_source, LOCAL_FUNCTIONS)
+        source = f"kept({self.rule.written[k]}, {margin}, least, careful, {', '.join(self.rule.operands)}, out)"
+        return compiled(self.rule, array_source(source), LOCAL_FUNCTIONS | {"least": least, "careful": careful})
 
     def _on_floats(self, expression: str) -> Callable[..., Any]:
         names = {name: name for name in (*self.rule.operands, "out")}
@@ -89,7 +101,7 @@ class Elementwise(Op):
     def _first_on_arrays(self, *data: Any) -> Any:
         """Compile the op for arrays, and put the result in the place of this method."""
         if self._arrays == self._first_on_arrays:
-            self._arrays = compiled(self.rule, self.rule.forward, ARRAY_FUNCTIONS)
+            self._arrays = compiled(self.rule, forward_source(self.rule.forward), ARRAY_FUNCTIONS)
         return self._arrays(*data)
 
     def expressions(self, n: int) -> Rule | None:

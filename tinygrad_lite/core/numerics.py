@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import MissingExtraError
 
-__all__ = ["ARRAY_FUNCTIONS", "FLOAT_FUNCTIONS", "LOCAL_FUNCTIONS"]
+__all__ = ["ARRAY_FUNCTIONS", "FLOAT_FUNCTIONS", "LOCAL_FUNCTIONS", "kept", "power"]
 
 # ---- what the expressions call: on floats ---------------------------------------------------------------------------
 
@@ -141,15 +141,26 @@ def _array_sigmoid_of_minus(x: Any, exp: Any = np.exp, add: Any = np.add, recipr
     return reciprocal(e, e)
 
 
-def _array_sech2(x: Any) -> Any:
-    """1 / cosh(x)² as on floats, in the memory of two arrays."""
-    e = np.exp(np.copysign(x, -1.0))
-    d = e * e
-    d += 1.0
-    e += e
-    e /= d
-    e *= e
-    return e
+def _sech2(x: Any) -> Any:
+    """1 / cosh(x)², in the memory of one array. Where cosh overflows it is 0, correctly."""
+    out = np.cosh(x)
+    np.reciprocal(out, out)
+    return np.square(out, out)
+
+
+_array_sech2 = np.errstate(over="ignore")(_sech2)
+
+
+@np.errstate(invalid="ignore")
+def _array_logaddexp(x: Any, y: Any) -> Any:
+    """``log(exp(x) + exp(y))`` by the formula of NumPy's function, in a third of its time, and without its warnings."""
+    out = np.subtract(x, y)
+    np.abs(out, out)
+    np.negative(out, out)
+    np.fmax(out, -math.inf, out)  # inf - inf: the two are equal, and both as infinite as their sum
+    np.exp(out, out)
+    np.log1p(out, out)
+    return np.add(np.maximum(x, y), out, out)
 
 
 def _quiet(ufunc: np.ufunc) -> Callable[..., Any]:
@@ -177,6 +188,68 @@ def _special(name: str) -> Callable[[Any], Any]:
     return call
 
 
+def power(x: Any, y: Any) -> Any:
+    """``x ** y``: for one whole or half number y of at most 8 by products and a root, in a tenth of the time.
+
+    Their error is a unit of the last place for each. Where x ** y is neither infinite nor 0, no product on the way is.
+
+    >>> power(np.array([2.0, 4.0]), 2.5), power(np.array([2.0, 4.0]), -3.0)
+    (array([ 5.65685425, 32.        ]), array([0.125   , 0.015625]))
+    """
+    if isinstance(y, np.ndarray | np.generic) and not y.ndim:
+        y = y.item()
+    twice = 2 * y if type(y) in (float, int) else 0
+    known = 0 < abs(twice) <= 2 * _HIGHEST and twice == int(twice)
+    if not known or not getattr(x, "ndim", 0) or x.dtype not in _PRECISE:
+        return x**y
+    whole, half = divmod(abs(int(twice)), 2)
+    if half and twice != 1:
+        x = x + 0.0  # a root of -0 would keep its sign
+    if twice == -1:
+        return np.reciprocal(np.sqrt(x))
+    base = np.reciprocal(x) if twice < 0 else x
+    out: Any = np.sqrt(base) if half else None
+    while whole:
+        if whole & 1:
+            out = base if out is None else base * out
+        whole >>= 1
+        if whole:
+            base = np.square(base)
+    return np.positive(out) if out is x else out
+
+
+_HIGHEST = 8
+_PRECISE = (_FLOAT64, _FLOAT32)
+
+
+def kept(near: Any, margin: Any, least: float, careful: Callable[..., Any], *operands: Any) -> Any:
+    """``near``, changed in place to ``careful(*operands)`` where ``margin`` is less than ``least``, or NaN.
+
+    A reduction tells that no element is, as in most arrays; it takes less time than a product.
+
+    >>> kept(np.array([0.5, 0.0]), np.array([0.5, 0.0]), 0.1, np.sqrt, np.array([0.25, 1e-6]))
+    array([0.5  , 0.001])
+    """
+    if type(near) is not np.ndarray:
+        if hasattr(near, "stands_for_data"):
+            arguments = near, margin, least, careful, *operands
+            return near.__array_function__(kept, (type(near),), arguments, {})
+        return careful(*operands)
+    if near.dtype not in _PRECISE:
+        return careful(*operands)
+    if not near.size or margin.item(margin.argmin()) >= least:
+        return near
+    few = np.flatnonzero(~(margin >= least))
+    if 4 * few.size > near.size or not near.flags.c_contiguous:
+        np.copyto(near, careful(*operands), where=~(margin >= least))
+    else:
+        near.reshape(-1)[few] = careful(*[x.take(few) for x in operands])
+    return near
+
+
+kept.changes_first = True  # type: ignore[attr-defined]
+
+
 _NUMPY = """
 abs arccos arccosh arcsin arcsinh arctan arctan2 arctanh cbrt cos cosh exp expm1 fmax fmin hypot log log10 log1p log2
 maximum minimum mod sign sin sinh sqrt tan tanh where
@@ -184,10 +257,12 @@ maximum minimum mod sign sin sinh sqrt tan tanh where
 ARRAY_FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(np, name) for name in _NUMPY.split()} | {
     "sigmoid": _array_sigmoid,
     "sech2": _array_sech2,
-    "logaddexp": _quiet(np.logaddexp),
+    "logaddexp": _array_logaddexp,
+    "power": power,
+    "square": np.square,
     "logaddexp2": _quiet(np.logaddexp2),
     "erf": _special("erf"),
     "erfc": _special("erfc"),
 }
-LOCAL_FUNCTIONS = ARRAY_FUNCTIONS | {"sigmoid_of_minus": _array_sigmoid_of_minus}
+LOCAL_FUNCTIONS = ARRAY_FUNCTIONS | {"kept": kept, "sech2": _sech2, "sigmoid_of_minus": _array_sigmoid_of_minus}
 """The functions of local derivatives on arrays; a sweep silences NumPy's warnings as a whole."""

@@ -12,8 +12,9 @@ from typing import Any
 
 from .derivatives import TABLE, Rule
 from .numerics import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS, LOCAL_FUNCTIONS
+from .repeated import once
 
-__all__ = ["array_source", "compiled", "computes_with", "float_source", "mask", "value_source"]
+__all__ = ["array_source", "compiled", "computes_with", "float_source", "forward_source", "mask", "value_source"]
 
 
 _COMPARED = {ast.Gt: "greater", ast.GtE: "greater_equal", ast.Lt: "less", ast.LtE: "less_equal", ast.Eq: "equal"}
@@ -86,9 +87,30 @@ def array_source(expression: str) -> str:
         match node:
             case ast.Call(func=ast.Name(id="sigmoid"), args=[ast.UnaryOp(op=ast.USub(), operand=operand)]):
                 return ast.Call(ast.Name("sigmoid_of_minus", ast.Load()), [operand], [])
-        return _true(node)
+        return _true(_raised(node))
 
-    return _translated(expression, change)
+    return once(_translated(expression, change))
+
+
+def forward_source(expression: str) -> str:
+    """The value of an op as Python source on arrays.
+
+    >>> forward_source("x ** y"), forward_source("(x + 1)**2")
+    ('power(x, y)', 'square(x + 1)')
+    """
+    return once(_translated(expression, _raised))
+
+
+def _raised(node: Any) -> Any:
+    """A power of an array as a call, of products where they do."""
+    match node:
+        case ast.BinOp(op=ast.Pow(), left=ast.Constant()):
+            return node
+        case ast.BinOp(left=x, op=ast.Pow(), right=ast.Constant(value=2)):
+            return ast.Call(ast.Name("square", ast.Load()), [x], [])
+        case ast.BinOp(left=x, op=ast.Pow(), right=y):
+            return ast.Call(ast.Name("power", ast.Load()), [x, y], [])
+    return node
 
 
 def value_source(expression: str) -> str:

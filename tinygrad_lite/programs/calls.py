@@ -50,6 +50,7 @@ class Call:
     fill      ``args[0]`` broadcast to the shape ``args[1]``
     put       ``args[0]`` with ``[args[1]] = args[2]``
     at        ``args[0]`` after ``ufunc.at(args[0], args[1], …)`` with ``options["ufunc"]``
+    mend      ``args[0]`` after ``options["by"](*args)``, which changes some of its elements
     view      a view of ``args[0]``
     fresh     new memory
     opaque    new memory, an argument, or a view of one

@@ -10,7 +10,7 @@ from .calls import Call, Slot
 
 __all__ = ["WRITING", "Memory"]
 
-WRITING = {"ufunc", "reduce", "where", "cast", "put", "at", "fill"}
+WRITING = {"ufunc", "reduce", "where", "cast", "put", "at", "mend", "fill"}
 """Kinds of calls that can write their result into given memory."""
 _SHARING = {"view": 1, "opaque": None, "part": None}
 """Kinds of calls whose result may lie in the memory of an argument: how many of the slots that they read."""

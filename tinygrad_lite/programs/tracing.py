@@ -15,7 +15,19 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from .calls import Program, Slot, argument_key, mapped
 
-__all__ = ["SIGNS", "Traced", "Untraceable", "change_of", "is_basic", "note", "picked", "sampled", "slotted", "updated"]
+__all__ = [
+    "SIGNS",
+    "Traced",
+    "Untraceable",
+    "change_of",
+    "is_basic",
+    "mended",
+    "note",
+    "picked",
+    "sampled",
+    "slotted",
+    "updated",
+]
 
 
 class Untraceable(Exception):
@@ -133,6 +145,8 @@ class Traced(NDArrayOperatorsMixin):
             return function(*sampled(slotted(args)), **sampled(slotted(options)))
         if function in MOVES:
             return self._noted("view", function, args, **options)
+        if getattr(function, "changes_first", False):
+            return self._noted("mend", mended, args, by=function)
         if function is np.where and len(args) == 3 and not options:
             return self._noted("where", function, args)
         if function is np.mean and args[0].dtype == np.float16:
@@ -232,6 +246,11 @@ def updated(array: Any, key: Any, *values: Any, ufunc: Any) -> Any:
     array = array.copy()
     ufunc.at(array, key, *values)
     return array
+
+
+def mended(array: Any, *rest: Any, by: Any) -> Any:
+    """A copy of ``array`` after ``by(copy, *rest)``, which may change it in place."""
+    return by(array.copy(), *rest)
 
 
 def cast(array: Any, dtype: Any) -> Any:
