@@ -1,7 +1,8 @@
 """A program in the making: its inputs, and statements that are tried before they are kept.
 
 A statement is kept if its result and its gradient are finite, small, and hardly move when its operands move by 1e-6 of
-their size, in float16 by two roundings: so no program stands near a kink, a tie or a singular matrix.
+their size, in float16 by two roundings: so no program stands near a kink, a tie or a singular matrix. Nor is it kept
+if its gradient is all rounding, as that of a correlation of two pairs of numbers, which is 1 wherever they move.
 """
 
 from __future__ import annotations
@@ -183,7 +184,7 @@ class Drawing:
                 out, slopes = self._differentiated(text, 0.0)
                 if isinstance(out, _Several):
                     return out
-                if not _tame([out], 1e3) or not _tame(slopes, 1e4):
+                if not _tame([out], 1e3) or not _tame(slopes, 1e4) or _is_rounding(slopes):
                     return None
                 moved, others = self._differentiated(text, 2e-3 if np.float16 in self.dtypes else 1e-6)
         except _Refused:
@@ -234,6 +235,12 @@ class _Several(NamedTuple):
 def _tame(arrays: list[Any], largest: float) -> bool:
     """Finite, and not huge."""
     return all(np.all(np.isfinite(x)) and np.max(np.abs(x), initial=0.0) <= largest for x in arrays)
+
+
+def _is_rounding(slopes: list[Any]) -> bool:
+    """Not 0, but no larger than a few roundings."""
+    largest = max((float(np.max(np.abs(x), initial=0.0)) for x in slopes), default=0.0)
+    return 0.0 < largest <= 40.0 * max(float(np.finfo(np.asarray(x).dtype).eps) for x in slopes)
 
 
 def _near(some: list[Any], others: list[Any]) -> bool:
