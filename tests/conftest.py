@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from collections.abc import Iterator
@@ -34,6 +35,15 @@ ORACLES = {
 def rng() -> np.random.Generator:
     """A generator in the same state for each test, in whatever order they run."""
     return np.random.default_rng(SEED)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _machine_code_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests keep machine code in a folder of their own; numba reads its name when it is imported."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "NUMBA_CACHE_DIR" not in os.environ:
+            patch.setenv("NUMBA_CACHE_DIR", str(tmp_path_factory.mktemp("machine_code")))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
 """Compiled functions: a function is captured once, and replayed as NumPy calls, Python or machine code.
 
-The room imports ``programs``, ``transforms``, ``optim``, ``ops``, ``core`` and ``semirings``.
+The room imports ``programs``, ``transforms``, ``optim``, ``ops``, ``core``, ``semirings`` and ``files``.
 """
 
 from .step import CompiledStep, compile

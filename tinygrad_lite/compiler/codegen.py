@@ -37,7 +37,7 @@ class Replay(NamedTuple):
     calls_numpy: bool = True
 
 
-MachineCode = Callable[[str, str], Callable[..., Any]]
+MachineCode = Callable[[str, str, int], Callable[..., Any]]
 
 
 def managed_by(optimizer: Any) -> list[Value]:
@@ -137,7 +137,7 @@ class Emitter:
         }
         results = ", ".join(map(self.scope.plain, ends.values()))
         kernel = [f"def kernel({', '.join(numbers)}):", *lines[start:], f"    return {results},", "", ""]
-        self.scope.things["kernel"] = machine_code("\n".join(kernel), "kernel")
+        self.scope.things["kernel"] = machine_code("\n".join(kernel), "kernel", len(numbers))
         lines[start:] = [f"    {', '.join(ends)}, = kernel({', '.join(numbers)})"]
         names.update({slot: name for name, slot in ends.items() if isinstance(slot, Slot)})
         return "\n".join(kernel)

@@ -5,7 +5,6 @@ One function runs over the tape forward, one backward. Their code for an op is t
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 from functools import cache
@@ -17,6 +16,9 @@ from ..core.elementwise import OPS
 from ..core.numerics import FLOAT_FUNCTIONS
 from ..core.table_source import float_source
 from .flat import Flat, Loops
+from .levels import by_level
+from .machine_code import available, compiled, say_that_none_was_made
+from .scope import real
 
 __all__ = ["available", "straight", "taped"]
 
@@ -47,44 +49,22 @@ _WEIGHTED_BACK = """\
                 d[args[k]] += g"""
 
 
-@cache
-def available() -> bool:
-    """Whether numba is installed."""
+def straight(source: str, name: str, arguments: int) -> Callable[..., Any]:
+    """The function of so many floats that the source defines under ``name``; it returns a tuple of floats."""
+    from numba import float64
+
     try:
-        import numba  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
-def straight(source: str, name: str) -> Callable[..., Any]:
-    """The function of floats that the source defines under ``name``; it returns a tuple of floats."""
-    scope = {**_functions(), "inf": math.inf, "nan": math.nan}
-    exec(compile(source, "<compiled step, straight>", "exec"), scope)
-    function: Callable[..., Any] = _jit()(scope[name])
+        (function,) = compiled(source, {name: [float64] * arguments}, f"{source.count(chr(10))} lines")
+    except Exception as error:
+        say_that_none_was_made(error, "Python")
+        scope: dict[str, Any] = {**FLOAT_FUNCTIONS, "real": real, "inf": math.inf, "nan": math.nan}
+        exec(compile(source, "<compiled step, straight>", "exec"), scope)
+        function = scope[name]
     return function
 
 
-@cache
-def _jit() -> Callable[..., Any]:
-    import numba
-
-    jit: Callable[..., Any] = numba.njit(error_model="numpy")  # what divides by 0 is inf or nan, as it is in eager
-    return jit
-
-
-@cache
-def _functions() -> dict[str, Any]:
-    """The functions that the table's expressions call, in a form that numba can call."""
-    functions = {name: f for name, f in FLOAT_FUNCTIONS.items() if callable(f)}  # eval has left its __builtins__ there
-    return {
-        **{name: _jit()(f) if inspect.isfunction(f) else f for name, f in functions.items()},
-        "real": _jit()(lambda x: x),  # a power that is complex in Python is nan here
-    }
-
-
 def taped(flat: Flat) -> Loops:
-    """Both passes in machine code."""
+    """Both passes in machine code; in NumPy where none can be made."""
     kinds: dict[tuple[str, tuple[bool, ...]], int] = {}
     codes: list[int] = []
     starts: list[int] = [0]
@@ -98,7 +78,11 @@ def taped(flat: Flat) -> Loops:
         args += node.operands
         starts.append(len(args))
         outs.append(node.out)
-    forward, backward, source = _machine_code(tuple(kinds))
+    try:
+        forward, backward, source = _machine_code(tuple(kinds))
+    except Exception as error:
+        say_that_none_was_made(error, "NumPy, level by level")
+        return by_level(flat)
     tape = tuple(np.array(x, np.int32) for x in (codes, starts, args, outs))
     at = {place: place for place in range(flat.size)}
     return Loops(lambda v: forward(v, *tape), lambda v, d: backward(v, d, *tape), source, at)
@@ -133,6 +117,10 @@ def _machine_code(kinds: tuple[tuple[str, tuple[bool, ...]], ...]) -> tuple[Any,
             "",
         ]
     )
-    scope = dict(_functions())
-    exec(compile(source, "<compiled step, tape>", "exec"), scope)
-    return _jit()(scope["forward"]), _jit()(scope["backward"]), source
+    from numba import float64, int32
+
+    tape, numbers = [int32[::1]] * 4, float64[::1]
+    forward, backward = compiled(
+        source, {"forward": [numbers, *tape], "backward": [numbers, numbers, *tape]}, f"a tape of {len(kinds)} ops"
+    )
+    return forward, backward, source
