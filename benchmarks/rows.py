@@ -13,6 +13,7 @@ from typing import Any
 
 from . import peers, scalars, sweeps, training
 from .compiled import COMPILED, COMPILED_PEERS
+from .functions import FUNCTION_PEERS, FUNCTIONS
 from .imports import against_numpy
 from .measure import Effort, Growing, Measurement, Pair, growth, kept_ratio, peak_ratio, time_ratio, told_ratio
 from .sweeps import FAMILIES, SWEPT
@@ -176,6 +177,7 @@ ROWS: tuple[Row, ...] = (
     Row("top", "top(100) of 10^30 paths", "top(1)", None, time_ratio, sweeps.top),
     # compiled
     *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in COMPILED),
+    *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in FUNCTIONS),
     # the same training steps elsewhere
     *(
         Row(f"{name}-{size}", f"step {PROBLEMS[size]}", against, None, time_ratio, partial(steps, side, size))
@@ -187,4 +189,5 @@ ROWS: tuple[Row, ...] = (
         for size in PROBLEMS
     ),
     *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in COMPILED_PEERS),
+    *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in FUNCTION_PEERS),
 )
