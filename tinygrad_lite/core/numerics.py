@@ -144,6 +144,8 @@ def _array_sigmoid_of_minus(x: Any, exp: Any = np.exp, add: Any = np.add, recipr
 def _sech2(x: Any) -> Any:
     """1 / cosh(x)², in the memory of one array. Where cosh overflows it is 0, correctly."""
     out = np.cosh(x)
+    if not out.ndim:  # a NumPy scalar has no memory to be changed
+        return 1.0 / (out * out)
     np.reciprocal(out, out)
     return np.square(out, out)
 
