@@ -1,4 +1,4 @@
-"""Small changes of a wrong line, the likely ones first.
+"""Small changes of a wrong line, the smallest first.
 
 People leave out a factor, take one operand for another, forget a transposition or a mean, or assign where they should
 add. Each *edit* makes such changes of one expression.
@@ -8,43 +8,99 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from .expressions import as_read, copied, literal, parsed, parts_of, transposed, turned, with_part
+from .expressions import Sizes, as_read, copied, literal, parsed, parts_of, transposed, turned, with_part
 from .scope import Scope
 from .scripts import Unit
 
-__all__ = ["changes_of"]
+__all__ = ["Edit", "edits_of"]
 
 _POWERS = (-2.0, -1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0, 3.0)
 _EPSILONS = (1e-5, 1e-8, 1e-6, 1e-7, 1e-12, 1e-3)
 _FUNCTIONS = (("sum", "mean"), ("exp", "log"), ("sin", "cos"), ("maximum", "minimum"))
+_A_DERIVATIVE, _A_TERM, _A_PRODUCT = 4, 3, 6
+"""The sizes of what people forget as a whole, however many words it takes."""
+_SMALL = 2
+_MOST_SMALL = 60
+"""Of the small changes, two of which are made at once."""
+
+_Path = tuple[Any, ...]
+_Changed = tuple[_Path, ast.expr]
+"""The fields that lead to a part of an expression, and what stands there instead."""
+_Sized = tuple[int, tuple[_Changed, ...], str]
+"""The size of a change, the changed parts, and a term that is added to the whole: text, as most are never read."""
 
 
-def changes_of(unit: Unit, scope: Scope) -> Iterator[ast.stmt | ast.expr]:
-    """Changed forms of a unit's line, the likely ones first."""
+@dataclass(frozen=True)
+class Edit:
+    """A changed form of a line, or of its value, and the size of the change."""
+
+    changed: ast.stmt | ast.expr
+    size: int
+
+
+def edits_of(unit: Unit, scope: Scope) -> Iterator[Edit]:
+    """Changed forms of a unit's line, the smallest changes first, and of those the likely ones."""
     statement, value = unit.statement, unit.value
-
-    def with_value(new: ast.expr) -> ast.stmt | ast.expr:
-        if unit.target is None:
-            return new
-        made = copied(statement)
-        made.value = new  # type: ignore[attr-defined]
-        return made
-
     if unit.target is not None:
-        yield from _other_statements(statement, unit.target, value)
-    for edit in (
-        _of_one_expression,
-        _everywhere,
-        _of_the_whole,
-        _of_one_number,
-        _of_a_product,
-        _with_a_factor,
-        _with_a_term,
-    ):
-        for new in edit(value, scope):
-            yield with_value(new)
+        yield from (Edit(made, 1) for made in _other_statements(statement, unit.target, value))
+    sized = sorted(_sized(value, scope), key=lambda one: one[0])
+    small = [one for one in sized if one[0] <= _SMALL][:_MOST_SMALL]
+    pairs = sorted(_pairs(small), key=lambda one: one[0])
+    for size, places, term in sorted([*sized, *pairs], key=lambda one: one[0]):
+        made = value
+        for path, new in places:
+            made = with_part(made, path, new)
+        if term:
+            made = ast.BinOp(made, ast.Add() if term[0] == "+" else ast.Sub(), parsed(term[1:]))
+        if unit.target is not None:
+            whole = copied(statement)
+            whole.value = made  # type: ignore[attr-defined]
+            yield Edit(whole, size)
+        else:
+            yield Edit(made, size)
+
+
+def _sized(value: ast.expr, scope: Scope) -> Iterator[_Sized]:
+    """Every change of an expression in one place, and the same one in several, with its size.
+
+    One length in the place of another counts more than the word that it is: the quotient of the two may be the 2 that
+    was forgotten.
+    """
+    sizes = Sizes()
+    for edit in (_of_one_expression, _everywhere, _of_the_whole, _of_one_number, _of_a_product, _with_a_factor):
+        for path, new in edit(value, scope):
+            old = _at(value, path)
+            a_length = edit is _of_one_number and not (_is_literal(old) or _is_literal(new))
+            yield sizes.of_change(old, new) + a_length, ((path, new),), ""
+    for path, new in _with_a_derivative(value, scope):
+        yield _A_DERIVATIVE, ((path, new),), ""
+    for size, term in _terms_of(scope):
+        yield size, (), f"+{term}"
+        yield size, (), f"-{term}"
+
+
+def _pairs(small: Sequence[_Sized]) -> Iterator[_Sized]:
+    """Two small changes at once, in places that do not hold each other."""
+    for (size, (one,), _), (other_size, (other,), _) in itertools.combinations(small, 2):
+        n = min(len(one[0]), len(other[0]))
+        if one[0][:n] != other[0][:n]:
+            yield size + other_size + 2, (one, other), ""
+
+
+def _is_literal(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant | ast.UnaryOp)
+
+
+def _at(value: ast.expr, path: _Path) -> Any:
+    """The part of an expression at the end of a path."""
+    part: Any = value
+    for step in path:
+        part = part[step] if isinstance(step, int) else getattr(part, step)
+    return part
 
 
 def _other_statements(statement: ast.stmt, target: ast.expr, value: ast.expr) -> Iterator[ast.stmt]:
@@ -61,15 +117,27 @@ def _other_statements(statement: ast.stmt, target: ast.expr, value: ast.expr) ->
         yield ast.Expr(ast.Call(parsed("np.add.at"), [as_read(target.value), target.slice, value], []))
 
 
-def _of_one_expression(value: ast.expr, scope: Scope) -> Iterator[ast.expr]:
+def _of_one_expression(value: ast.expr, scope: Scope) -> Iterator[_Changed]:
     """One part of the expression changed in its own place."""
-    for path, node in parts_of(value):
+    for path, node in _outside_indices(value):
         for new in _alternatives(node, scope):
-            yield with_part(value, path, new)
+            yield path, new
 
 
-def _everywhere(value: ast.expr, scope: Scope) -> Iterator[ast.expr]:
-    """Another operand in the place of one wherever it stands, or a function of it."""
+def _outside_indices(value: ast.expr) -> Iterator[_Changed]:
+    """The parts of an expression, without those of an index such as ``i + 1``: other items are changes of the whole."""
+    inside: set[_Path] = set()
+    for path, node in parts_of(value):
+        if path[:-1] in inside or path in inside:
+            inside.add(path)
+            continue
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Name | ast.BinOp | ast.Constant):
+            inside.add((*path, "slice"))
+        yield path, node
+
+
+def _everywhere(value: ast.expr, scope: Scope) -> Iterator[_Changed]:
+    """Another operand in the place of one wherever it stands, a function of it, or every sum a mean."""
     texts = [ast.unparse(node) for _, node in parts_of(value)]
     for name in dict.fromkeys(text for text in texts if text in scope.shapes and texts.count(text) > 1):
         others = [*scope.of_shape(scope.shapes[name]), *(f"{function}({name})" for function in scope.functions)]
@@ -78,14 +146,23 @@ def _everywhere(value: ast.expr, scope: Scope) -> Iterator[ast.expr]:
             for path, node in reversed(list(parts_of(value))):
                 if ast.unparse(node) == name:
                     made = with_part(made, path, parsed(other))
-            yield made
+            yield (), made
+    made = copied(value)
+    sums = [node.func for node in ast.walk(made) if isinstance(node, ast.Call) and _named(node) == "sum"]
+    for function in sums if len(sums) > 1 else ():
+        if isinstance(function, ast.Attribute):
+            function.attr = "mean"
+    if len(sums) > 1:
+        yield (), made
 
 
 def _other_items(node: ast.Subscript) -> Iterator[ast.expr]:
     """The item before or after."""
     index = node.slice
     if isinstance(index, ast.BinOp):
-        yield ast.Subscript(node.value, index.left, ast.Load())
+        for part in (index.left, index.right):
+            if not isinstance(part, ast.Constant):
+                yield ast.Subscript(node.value, part, ast.Load())
     if isinstance(index, ast.Name | ast.BinOp) or (isinstance(index, ast.Constant) and isinstance(index.value, int)):
         for op in (ast.Add(), ast.Sub()):
             yield ast.Subscript(node.value, ast.BinOp(index, op, ast.Constant(1)), ast.Load())
@@ -142,11 +219,16 @@ def _other_operations(node: ast.BinOp) -> Iterator[ast.expr]:
             yield ast.BinOp(left, ast.Pow(), literal(power))
 
 
+def _named(call: ast.Call) -> str:
+    """The last part of the name of the function that is called."""
+    match call.func:
+        case ast.Attribute(attr=name) | ast.Name(id=name):
+            return name
+    return ""
+
+
 def _other_calls(node: ast.Call) -> Iterator[ast.expr]:
-    function = node.func
-    name = (
-        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
-    )
+    function, name = node.func, _named(node)
     for pair in _FUNCTIONS:
         if name in pair:
             other = pair[1 - pair.index(name)]
@@ -181,29 +263,39 @@ def _is_method(call: ast.Call) -> bool:
     )
 
 
-def _of_one_number(value: ast.expr, scope: Scope) -> Iterator[ast.expr]:
+def _of_one_number(value: ast.expr, scope: Scope) -> Iterator[_Changed]:
     """Another number in the place of one."""
     named = {ast.unparse(factor) for factor in scope.factors}
-    for path, node in parts_of(value):
+    for path, node in _outside_indices(value):
         if isinstance(node, ast.Constant) and isinstance(node.value, bool):
-            yield with_part(value, path, ast.Constant(not node.value))
+            yield path, ast.Constant(not node.value)
         elif ast.unparse(node) in named or (isinstance(node, ast.Constant) and isinstance(node.value, int | float)):
             for factor in scope.factors:
-                yield with_part(value, path, factor)
+                yield path, factor
 
 
-def _of_a_product(value: ast.expr, scope: Scope) -> Iterator[ast.expr]:
-    """One factor of a product left out, there twice, or another derivative in its place."""
+def _of_a_product(value: ast.expr, scope: Scope) -> Iterator[_Changed]:
+    """One factor of a product left out, or there twice."""
     for path, node in parts_of(value):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
-            for kept, other in ((node.left, node.right), (node.right, node.left)):
-                yield with_part(value, path, ast.BinOp(node, ast.Mult(), kept))
-                yield with_part(value, path, ast.BinOp(node, ast.Div(), kept))
-                for new in _derivatives(scope):
-                    yield with_part(value, path, ast.BinOp(other, ast.Mult(), new))
+            for kept in (node.left, node.right):
+                yield path, ast.BinOp(node, ast.Mult(), kept)
+                yield path, ast.BinOp(node, ast.Div(), kept)
+
+
+def _with_a_derivative(value: ast.expr, scope: Scope) -> Iterator[_Changed]:
+    """The derivative of an activation as one more factor, or in the place of one."""
+    derivatives = list(_derivatives(scope))
+    for new in derivatives:
+        yield (), ast.BinOp(value, ast.Mult(), new)
+    for path, node in parts_of(value):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+            for other in (node.right, node.left):
+                for new in derivatives:
+                    yield path, ast.BinOp(other, ast.Mult(), new)
     for factor in _factors(value)[:-1] if len(_factors(value)) > 2 else ():
-        for new in _derivatives(scope):
-            yield ast.BinOp(factor, ast.Mult(), new)
+        for new in derivatives:
+            yield (), ast.BinOp(factor, ast.Mult(), new)
 
 
 def _factors(value: ast.expr) -> list[ast.expr]:
@@ -214,32 +306,51 @@ def _factors(value: ast.expr) -> list[ast.expr]:
     return [value]
 
 
-def _of_the_whole(value: ast.expr, scope: Scope) -> Iterator[ast.expr]:
-    yield ast.UnaryOp(ast.USub(), value)
-    yield transposed(value)
-    named = [factor for factor in scope.factors if not isinstance(factor, ast.Constant | ast.UnaryOp)]
-    numbers = [factor for factor in scope.factors if isinstance(factor, ast.Constant | ast.UnaryOp)]
+def _of_the_whole(value: ast.expr, scope: Scope) -> Iterator[_Changed]:
+    yield (), ast.UnaryOp(ast.USub(), value)
+    yield (), transposed(value)
+    named = [factor for factor in scope.factors if not _is_literal(factor)]
+    numbers = [factor for factor in scope.factors if _is_literal(factor)]
     for factor in [*numbers[:2], *named, *numbers[2:]]:
-        yield ast.BinOp(value, ast.Mult(), factor)
-        yield ast.BinOp(value, ast.Div(), factor)
+        yield (), _times(factor, value)
+        yield (), ast.BinOp(value, ast.Div(), factor)
         if factor in named:
-            yield ast.BinOp(ast.BinOp(ast.Constant(2), ast.Mult(), value), ast.Div(), factor)
+            yield (), ast.BinOp(ast.BinOp(ast.Constant(2), ast.Mult(), value), ast.Div(), factor)
     for axis, keep in itertools.product((0, 1, -1, None), (False, True)):
-        yield _reduced(value, "sum", axis, keep)
-        yield _reduced(value, "mean", axis, keep)
+        yield (), _reduced(value, "sum", axis, keep)
+        yield (), _reduced(value, "mean", axis, keep)
 
 
-def _with_a_factor(value: ast.expr, scope: Scope) -> Iterator[ast.expr]:
-    """A factor that was forgotten."""
-    for name in scope.shapes:
-        yield ast.BinOp(value, ast.Mult(), parsed(name))
-        yield ast.BinOp(value, ast.Div(), parsed(name))
-    for new in _derivatives(scope):
-        yield ast.BinOp(value, ast.Mult(), new)
+def _times(factor: ast.expr, value: ast.expr) -> ast.expr:
+    """A product as it is written: ``2 * (a - b) / n``."""
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult | ast.Div):
+        return ast.BinOp(_times(factor, value.left), value.op, value.right)
+    return ast.BinOp(factor, ast.Mult(), value)
+
+
+def _with_a_factor(value: ast.expr, scope: Scope) -> Iterator[_Changed]:
+    """A factor that was forgotten, of the whole or of a term."""
+    for path, node in [((), value), *_terms(value)]:
+        for new in [*map(parsed, scope.shapes), *(scope.factors if path else ())]:
+            yield path, _times(new, node)
+            yield path, ast.BinOp(node, ast.Div(), new)
     for name in scope.arrays:
         if len(scope.shapes[name]) == 2:
-            yield ast.BinOp(value, ast.MatMult(), transposed(parsed(name)))
-            yield ast.BinOp(value, ast.MatMult(), parsed(name))
+            yield (), ast.BinOp(value, ast.MatMult(), transposed(parsed(name)))
+            yield (), ast.BinOp(value, ast.MatMult(), parsed(name))
+
+
+def _terms(value: ast.expr) -> Iterator[_Changed]:
+    """The terms of the sums and differences inside an expression, and what is summed over axes."""
+    for path, node in parts_of(value):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+            yield (*path, "left"), node.left
+            yield (*path, "right"), node.right
+        if isinstance(node, ast.Call) and _named(node) in ("sum", "mean"):
+            if isinstance(node.func, ast.Attribute) and _is_method(node):
+                yield (*path, "func", "value"), node.func.value
+            elif node.args:
+                yield (*path, "args", 0), node.args[0]
 
 
 def _derivatives(scope: Scope) -> Iterator[ast.expr]:
@@ -261,22 +372,19 @@ def _derivatives(scope: Scope) -> Iterator[ast.expr]:
         yield parsed(f"{function}({name})")
 
 
-def _with_a_term(value: ast.expr, scope: Scope) -> Iterator[ast.expr]:
+def _terms_of(scope: Scope) -> Iterator[tuple[int, str]]:
     """A term that was forgotten: something that there is, or a product of two such things."""
     names = list(scope.shapes)
-    terms = [
-        *names,
-        *(
-            f"{name}.{function}({axis})"
-            for name in scope.arrays
-            for function in ("sum", "mean")
-            for axis in ("0", "axis=1", "0, keepdims=True", "1, keepdims=True")
-        ),
+    sums = [
+        f"{name}.{function}({axis})"
+        for name in scope.arrays
+        for function in ("sum", "mean")
+        for axis in ("0", "axis=1", "0, keepdims=True", "1, keepdims=True")
     ]
+    products = []
     for a, b in itertools.product(names, repeat=2):
-        terms += [f"{a} * {b}"] if a <= b else []
+        products += [f"{a} * {b}"] if a <= b else []
         if len(scope.shapes[a]) == 2 and len(scope.shapes[b]) == 2:
-            terms += [f"{a} @ {b}.T", f"{a}.T @ {b}", f"{a} @ {b}"]
-    for term in terms:
-        yield ast.BinOp(value, ast.Add(), parsed(term))
-        yield ast.BinOp(value, ast.Sub(), parsed(term))
+            products += [f"{a} @ {b}.T", f"{a}.T @ {b}", f"{a} @ {b}"]
+    for size, terms in ((_A_TERM, names), (_A_TERM + 1, sums), (_A_PRODUCT, products)):
+        yield from ((size, term) for term in terms)

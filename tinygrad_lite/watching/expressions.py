@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-__all__ = ["as_read", "copied", "impossible", "literal", "parsed", "parts_of", "transposed", "turned", "with_part"]
+__all__ = [
+    "Sizes",
+    "as_read",
+    "copied",
+    "impossible",
+    "literal",
+    "parsed",
+    "parts_of",
+    "transposed",
+    "turned",
+    "with_part",
+]
 
 Tree = TypeVar("Tree", bound=ast.AST)
 
@@ -111,3 +123,58 @@ def _has_no_item(whose: ast.expr, index: ast.expr) -> bool:
             no_number = isinstance(index, ast.Constant) and not isinstance(index.value, int)
             return no_number or isinstance(index, ast.Tuple | ast.List)
     return False
+
+
+_PLAIN = {f"={n:g}" for n in (0, 0.5, 1, 1.5, 2, 3)}
+"""The numbers that a derivative has without saying what they count."""
+
+
+class Sizes:
+    """The sizes of changes: how many words of Python come, or go, whichever are more.
+
+    A number in the place of a name counts two more, and so does one that a person would have a name for.
+
+    >>> Sizes().of_change(parsed("2 * w"), parsed("3 * w")), Sizes().of_change(parsed("a - b"), parsed("b - a"))
+    (1, 1)
+    >>> Sizes().of_change(parsed("x / n"), parsed("x")), Sizes().of_change(parsed("x / n"), parsed("x / 4"))
+    (2, 5)
+    """
+
+    def __init__(self) -> None:
+        self._words: dict[int, tuple[ast.AST, Counter[str]]] = {}
+        """By the identity of a tree; the tree is kept, so that no other has its identity."""
+
+    def of_change(self, old: ast.AST, new: ast.AST) -> int:
+        """The size of the change from one tree to another."""
+        before, after = self._words_of(old), self._words_of(new)
+        come, go = after - before, before - after
+        size = max(come.total(), go.total(), 1)
+        numbers = {word for word in come if word[0] == "="}
+        instead = bool(numbers) and any(word.isidentifier() for word in go)
+        return size + 2 * instead + 2 * (not numbers <= _PLAIN)
+
+    def _words_of(self, tree: ast.AST) -> Counter[str]:
+        known = self._words.get(id(tree))
+        if known is None:
+            words = Counter(_words_at(tree))
+            for child in ast.iter_child_nodes(tree):
+                words += self._words_of(child)
+            known = self._words[id(tree)] = tree, words
+        return known[1]
+
+
+def _words_at(node: ast.AST) -> list[str]:
+    """The words that a node adds to those of its parts: a name, ``=2.0`` for a number, the sign of an operation."""
+    match node:
+        case ast.Name(id=name):
+            return [name]
+        case ast.Constant(value=value):
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            return [f"={float(value):g}" if number else repr(value)]  # type: ignore[arg-type]
+        case ast.Attribute(attr=name) | ast.keyword(arg=str() as name):
+            return [f".{name}"]
+        case ast.operator() | ast.unaryop() | ast.cmpop() | ast.boolop():
+            return [f"<{type(node).__name__}>"]
+        case ast.Subscript() | ast.Slice() | ast.Lambda() | ast.AugAssign():
+            return [f"<{type(node).__name__}>"]
+    return []

@@ -70,11 +70,17 @@ class Mistake:
 
 
 def mistake_of(
-    unit: Unit, finding: Finding, repair: Repair | None, right: Any, known: Known, names: Mapping[Value, str]
+    unit: Unit,
+    finding: Finding,
+    repair: Repair | None,
+    right: Any,
+    times: int,
+    known: Known,
+    names: Mapping[Value, str],
 ) -> Mistake:
     """A finding in words. ``right`` is what the unit should have left; ``names`` are those that the program has."""
     off, left = None, finding.step.value
-    if right is not None and np.shape(right) == left.shape and np.isfinite(left).all():
+    if finding.kind != "order" and right is not None and np.shape(right) == left.shape and np.isfinite(left).all():
         size = float(np.max(np.abs(right), initial=0.0))
         off = float(np.max(np.abs(left - right), initial=0.0)) / size if size else math.inf
     words = _Words(known, names)
@@ -92,6 +98,7 @@ def mistake_of(
         right,
         off,
         None if repair is None else repair.text,
+        times,
     )
 
 
@@ -161,6 +168,8 @@ class _Words:
         if not np.isfinite(finding.step.value).all():
             return f"{what} is not finite"
         match finding.kind:
+            case "order":
+                return "the turns of this loop are others, or in another order, than the gradients need"
             case "factor":
                 return f"{what} is {_factor(finding.factor)}"
             case "transposed":

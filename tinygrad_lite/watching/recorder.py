@@ -145,8 +145,10 @@ class Recorder:
 
     def unit(self, unit: int, value: Any) -> Any:
         occurrence = self._occurrence(unit)
-        if occurrence in self.overrides and self.script.units[unit].array is None:
-            value = _like(value, self.overrides[occurrence])
+        if occurrence in self.overrides:
+            override = self.overrides[occurrence]
+            if self.script.units[unit].array is None or np.shape(value) == np.shape(override):  # an item of a list
+                value = _like(value, override)
         step = self._step_of(value, unit)
         if step is not None:
             self._leave(unit, step)

@@ -3,59 +3,69 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from .copies import fresh
-from .edits import changes_of
+from .edits import edits_of
 from .expressions import as_read, impossible
 from .recorder import numbers_of
 from .scope import Scope
 from .scripts import Unit
 
-__all__ = ["Repair", "changed_lines", "repaired"]
+__all__ = ["Repair", "changed_lines", "value_left"]
 
 MOST_TRIED = 3_000
 
 
 @dataclass(frozen=True)
 class Repair:
-    """A changed line, and what it leaves; or the changed ``statement``, where it was tried in every turn of a loop."""
+    """A changed form of a unit's line, what it leaves where it was tried first, and how much is changed.
 
-    text: str
+    ``key`` tells changes of a line apart.
+    """
+
+    unit: Unit
+    changed: ast.stmt | ast.expr
     value: Any
-    statement: ast.stmt | None = None
+    size: int
+    key: str = ""
+
+    @cached_property
+    def text(self) -> str:
+        """The changed line as it is written."""
+        return self.unit.written(self.changed)
+
+    @cached_property
+    def statement(self) -> ast.stmt | None:
+        """The statement with the change in it; ``None`` where it is not found there."""
+        return self.unit.whole(self.changed)
 
 
-def repaired(unit: Unit, frame: FrameType, right: Callable[[Any], bool], factors: Iterable[float]) -> Iterator[Repair]:
-    """The changed forms of a unit's line whose value is ``right``, tried where ``frame`` is about to run it."""
-    for changed in changed_lines(unit, frame, factors):
-        value = _left(changed, unit, frame)
-        if value is not None and right(value):
-            yield Repair(unit.written(changed), value)
-
-
-def changed_lines(unit: Unit, frame: FrameType, factors: Iterable[float]) -> Iterator[ast.stmt | ast.expr]:
-    """Changed forms of a unit's line that can run, each once: the likely ones first."""
+def changed_lines(unit: Unit, frame: FrameType, factors: Iterable[float]) -> Iterator[Repair]:
+    """Changed forms of a unit's line that can run where ``frame`` is about to run it, each once, the smallest first."""
     tried: set[str] = set()
-    for changed in changes_of(unit, Scope.of(unit, frame, factors)):
-        text = ast.unparse(ast.fix_missing_locations(changed))
-        if text in tried or impossible(changed):
+    for edit in edits_of(unit, Scope.of(unit, frame, factors)):
+        text = ast.unparse(ast.fix_missing_locations(edit.changed))
+        if text in tried or impossible(edit.changed):
             continue
         tried.add(text)
         if len(tried) > MOST_TRIED:
             break
-        yield changed
+        value = value_left(edit.changed, unit, frame)
+        if value is not None:
+            yield Repair(unit, edit.changed, value, edit.size, text)
 
 
 # ---- running a changed line
 
 
-def _left(changed: ast.stmt | ast.expr, unit: Unit, frame: FrameType) -> Any:
+def value_left(changed: ast.stmt | ast.expr, unit: Unit, frame: FrameType) -> Any:
     """What a changed line leaves; ``None`` where it fails."""
     names = dict(frame.f_locals)
     if isinstance(changed, ast.stmt):
@@ -70,9 +80,15 @@ def _left(changed: ast.stmt | ast.expr, unit: Unit, frame: FrameType) -> Any:
             code = compile(ast.fix_missing_locations(ast.Module([changed], [])), "<a changed line>", "exec")
             exec(code, frame.f_globals, names)
             assert unit.target is not None
-            target = ast.Expression(as_read(unit.array or unit.target))
+            whole = None if unit.array is None else _read(unit.array, frame, names)
             return numbers_of(
-                eval(compile(ast.fix_missing_locations(target), "<its target>", "eval"), frame.f_globals, names)
+                _read(unit.target, frame, names) if whole is None or isinstance(whole, dict | list) else whole
             )
     except Exception:  # a changed line may do anything that a line of Python can
         return None
+
+
+def _read(target: ast.expr, frame: FrameType, names: dict[str, Any]) -> Any:
+    """What a target holds."""
+    tree = ast.fix_missing_locations(ast.Expression(as_read(target)))
+    return eval(compile(tree, "<its target>", "eval"), frame.f_globals, names)

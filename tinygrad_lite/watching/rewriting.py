@@ -39,9 +39,12 @@ class _Changing(ast.NodeTransformer):
         self._change, self._old = change, ast.unparse(change.unit.statement)
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        old = self._change.unit.statement
-        if isinstance(node, ast.stmt) and node.lineno == old.lineno and ast.unparse(node) == self._old:
-            return ast.copy_location(copied(self._change.statement), node)
+        old, new = self._change.unit.statement, self._change.statement
+        if isinstance(node, ast.For) and isinstance(old, ast.For) and isinstance(new, ast.For):
+            if node.lineno == old.lineno:  # its body may be changed too
+                node.iter = copied(new.iter)
+        elif isinstance(node, ast.stmt) and node.lineno == old.lineno and ast.unparse(node) == self._old:
+            return ast.copy_location(copied(new), node)
         return super().generic_visit(node)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import linecache
 import math
 import sysconfig
@@ -16,7 +17,7 @@ from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any, TypeVar
 
 from ..errors import TinygradError
-from .copies import fresh
+from .copies import fresh, unmoved
 from .expressions import copied
 from .recorder import Occurrence, Recorder, Visits
 from .rewriting import rewritten
@@ -58,10 +59,14 @@ class Program:
         overrides: Mapping[Occurrence, Any],
         visits: Visits | None = None,
         deadline: float = math.inf,
+        moved: Callable[[Any], Any] = unmoved,
     ) -> tuple[Any, Recorder]:
-        """What ``call(function)`` returns, and the recorder that watched it."""
+        """What ``call(function)`` returns, and the recorder that watched it.
+
+        ``moved`` makes the copies of the arrays and floats that the function reads and is given; see ``fresh``.
+        """
         recorder = Recorder(self.script, overrides, visits or {}, deadline)
-        return call(self._copies.ready(self._function, recorder)), recorder
+        return call(self._copies.ready(self._function, recorder, moved)), recorder
 
 
 class _Copies:
@@ -91,17 +96,19 @@ class _Copies:
             self._made[id(what)] = self._class(what) if isinstance(what, type) else self._function(what)
         return self._made[id(what)]
 
-    def ready(self, function: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]:
+    def ready(
+        self, function: Callable[..., Any], recorder: Recorder, moved: Callable[[Any], Any]
+    ) -> Callable[..., Any]:
         """The rewritten function, with new copies of everything that it may change."""
         memo: dict[int, Any] = {}
         for original, namespace, name in list(self._data):
-            namespace[name] = fresh(original[name], self._or_itself, memo)
+            namespace[name] = fresh(original[name], self._or_itself, memo, moved=moved)
         for old, cell in list(self._cells):
-            cell.cell_contents = fresh(old.cell_contents, self._or_itself, memo)
+            cell.cell_contents = fresh(old.cell_contents, self._or_itself, memo, moved=moved)
         made: Callable[..., Any] = self.of(function)
         for _, namespace in self._namespaces.values():
             namespace[WATCH] = recorder
-        return made
+        return made if moved is unmoved else _given(made, moved)
 
     def _or_itself(self, what: Any) -> Any:
         """A rewritten function or class of the user's; any other as it is."""
@@ -193,6 +200,16 @@ class _Sources:
             found = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef))
             self._defined[file] = sorted(found, key=lambda node: node.lineno)
         return [node for node in self._defined[file] if isinstance(node, kind)]
+
+
+def _given(function: Callable[..., Any], moved: Callable[[Any], Any]) -> Callable[..., Any]:
+    """The function, given other numbers than those that it is called with."""
+
+    @functools.wraps(function)
+    def given(*arguments: Any, **named: Any) -> Any:
+        return function(*fresh(arguments, moved=moved), **fresh(named, moved=moved))
+
+    return given
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

@@ -21,6 +21,7 @@ __all__ = ["Scope"]
 
 _MOST_FUNCTIONS = 10
 _MOST_ITEMS = 40
+_MOST_INDICES = 4
 
 _BUILTINS = ("abs", "float", "int", "len", "max", "min", "pow", "round", "sum")
 _LIBRARIES = ("numpy", "math", "scipy", "torch", "jax", "autograd")
@@ -50,7 +51,7 @@ class Scope:
         names = {**frame.f_globals, **frame.f_locals}
         shapes = {text: np.shape(n) for text, n in _numbers(unit, frame)}
         functions = [name for name, value in names.items() if _takes_one(value) and _only_computes(value)]
-        return cls(shapes, _constants(names, shapes, [*factors, *_literals(frame)]), functions[:_MOST_FUNCTIONS])
+        return cls(shapes, _constants(unit, names, shapes, [*factors, *_literals(frame)]), functions[:_MOST_FUNCTIONS])
 
     def of_shape(self, shape: tuple[int, ...]) -> Iterator[str]:
         return (text for text, own in self.shapes.items() if own == shape)
@@ -76,6 +77,10 @@ def _numbers(unit: Unit, frame: FrameType) -> Iterator[tuple[str, Any]]:
             yield name, n
             continue
         inside: Iterable[tuple[str, Any]] = ()
+        if isinstance(value, dict | list | tuple):
+            for text, item in _indexed(name, value, unit, frame):
+                if (n := numbers_of(item)) is not None:
+                    yield text, n
         if isinstance(value, dict):
             inside = ((f"{name}[{key!r}]", item) for key, item in value.items() if isinstance(key, str | int))
         elif isinstance(value, list | tuple):
@@ -87,6 +92,26 @@ def _numbers(unit: Unit, frame: FrameType) -> Iterator[tuple[str, Any]]:
         for text, item in itertools.islice(inside, _MOST_ITEMS):
             if (n := numbers_of(item)) is not None:
                 yield text, n
+
+
+def _indexed(
+    name: str, whose: dict[Any, Any] | list[Any] | tuple[Any, ...], unit: Unit, frame: FrameType
+) -> Iterator[tuple[str, Any]]:
+    """The items of a list or a dict by a variable that holds their place, and the ones beside it.
+
+    In a loop another item is meant in every turn, which no number says.
+    """
+    own = [(i, place) for i, place in frame.f_locals.items() if type(place) is int and i != name]
+    for i, place in sorted(own, key=lambda one: one[0] not in unit.loaded)[:_MOST_INDICES]:
+        for index, at in ((i, place), (f"{i} + 1", place + 1), (f"{i} - 1", place - 1)):
+            if isinstance(whose, dict):
+                if at in whose:
+                    yield f"{name}[{index}]", whose[at]
+                for key in whose:
+                    if isinstance(key, str) and key.endswith(str(at)) and key[: -len(str(at))].isidentifier():
+                        yield f"{name}[f'{key[: -len(str(at))]}{{{index}}}']", whose[key]
+            elif -1 <= at < len(whose):
+                yield f"{name}[{index}]", whose[at]
 
 
 def _read(unit: Unit, frame: FrameType) -> Iterator[tuple[str, Any]]:
@@ -141,14 +166,17 @@ def _literals(frame: FrameType) -> list[float]:
     return [number for number in frame.f_code.co_consts if type(number) is float and number]
 
 
-def _constants(names: Mapping[str, Any], own: Mapping[str, Any], factors: Iterable[float]) -> list[ast.expr]:
-    """The numbers that a factor may be: the program's own names for them first."""
+def _constants(
+    unit: Unit, names: Mapping[str, Any], own: Mapping[str, Any], factors: Iterable[float]
+) -> list[ast.expr]:
+    """The numbers that a factor may be: the program's own names for them first, and those of what the line reads."""
     named: list[ast.expr] = [
         parsed(name) for name, value in names.items() if type(value) is int and value > 1 and not name.startswith("_")
     ]
     minus_one = [ast.BinOp(name, ast.Sub(), ast.Constant(1)) for name in named]
-    small = [literal(x) for x in (2.0, 0.5, 1.0, -1.0, 3.0, 4.0)]
-    lengths = [literal(float(n)) for n in factors]
-    shapes = [parsed(f"{name}.shape[{k}]") for name, shape in own.items() if name in names for k in range(len(shape))]
-    shapes += [parsed(f"{name}.size") for name, shape in own.items() if name in names and shape]
+    small = [literal(x) for x in (2, 0.5, 1, -1, 3, 4)]
+    lengths = [literal(int(n) if n == int(n) else n) for n in factors]
+    arrays = sorted((name for name in own if name in names), key=lambda name: name not in unit.loaded)
+    shapes = [parsed(f"{name}.shape[{k}]") for name in arrays for k in range(len(own[name]))]
+    shapes += [parsed(f"{name}.size") for name in arrays if own[name]]
     return [*named, *small, *minus_one, *shapes, *lengths]

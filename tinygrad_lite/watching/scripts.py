@@ -87,18 +87,26 @@ class Unit:
         """The statement with a changed value of this unit in it; ``None`` where the unit's own value is not found."""
         if isinstance(changed, ast.stmt):
             return changed
-        old, made = ast.dump(self.value), copied(self.statement)
+        made = copied(self.statement)
         for node in ast.walk(made):
             for name, child in ast.iter_fields(node):
-                if isinstance(child, ast.expr) and ast.dump(child) == old:
+                if self._is_the_value(child):
                     setattr(node, name, changed)
                     return made
-                if isinstance(child, list):
-                    for k, item in enumerate(child):
-                        if isinstance(item, ast.expr) and ast.dump(item) == old:
-                            child[k] = changed
-                            return made
+                for k, item in enumerate(child) if isinstance(child, list) else ():
+                    if self._is_the_value(item):
+                        child[k] = changed
+                        return made
         return None
+
+    def _is_the_value(self, node: object) -> bool:
+        """Whether a part of the statement is this unit's value, and not another that reads the same."""
+        own = self.value
+        return (
+            isinstance(node, ast.expr)
+            and (node.lineno, node.col_offset) == (own.lineno, own.col_offset)
+            and ast.dump(node) == ast.dump(own)
+        )
 
 
 @dataclass

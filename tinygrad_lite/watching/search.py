@@ -6,28 +6,24 @@ shows and no line is blamed for what came before it.
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import FrameType
+from dataclasses import dataclass, field, replace
 from typing import Any
-
-import numpy as np
 
 from ..core.graph import ancestors
 from ..core.value import Value
 from .finding import Finder, Finding
-from .known import Known, same_numbers
+from .known import Known
+from .mending import Mended, Mender
 from .mistakes import Mistake, mistake_of
 from .reading import Reading
-from .recorder import Occurrence, Recorder, Step, TooLongError, Visits, numbers_of
-from .repairs import Repair, changed_lines, repaired
-from .running import NotWatchedError, Program
-from .scripts import Change, Unit
+from .recorder import Occurrence, Recorder, TooLongError
+from .running import NotWatchedError
+from .scripts import Unit
+from .second_point import SecondPoint
+from .trials import Results, Trials
 
 __all__ = ["NotWatchedError", "find_mistakes"]
 
@@ -37,17 +33,8 @@ MOST_ELEMENTS = 5_000_000
 MOST_OF_ONE_LINE = 4
 MOST_SECONDS = 10.0
 """Of the time of the thread that a search takes."""
-MOST_PROGRAMS = 150
-"""The changed lines tried in a loop."""
-MOST_VERIFIED = 20
-"""The changed lines tried where it is not known what a line should leave."""
-
-Results = Callable[[Any], Mapping[str, Any]]
-"""The gradients by name in what the program returns."""
-
-
-class _Enough(BaseException):  # a program may catch any Exception
-    """A repair was looked for: the rest of the run is of no interest."""
+_A_WORD = 2
+"""The size of a change that is surely of the line itself, not of the loop that it is in."""
 
 
 def find_mistakes(
@@ -84,6 +71,35 @@ class _Outcome:
         return cls(frozenset(wrong), frozenset(where for where, step in left if reading.proved(step)))
 
 
+@dataclass
+class _Found:
+    """A wrong line: where it was found wrong, in turn, and its change."""
+
+    unit: Unit
+    turns: dict[Occurrence, Finding] = field(default_factory=dict)
+    mended: Mended | None = None
+    tried: bool = False
+    times: int = 0
+    refuted: set[str] = field(default_factory=set)
+    """Changes with which the line was wrong in another turn."""
+
+    @property
+    def first(self) -> Finding:
+        return self.turns[min(self.turns)]
+
+    @property
+    def in_order(self) -> list[Finding]:
+        return [self.turns[where] for where in sorted(self.turns)]
+
+    @property
+    def right(self) -> Any:
+        """What the line should have left where it was found wrong first, if that is known."""
+        value = None if self.mended is None else self.mended.repair.value
+        if value is not None:
+            return value
+        return self.first.rights[0] if len(self.first.rights) == 1 else None
+
+
 class _Search:
     def __init__(
         self,
@@ -95,22 +111,21 @@ class _Search:
         tolerance: float,
         seconds: float,
     ) -> None:
-        self.deadline = time.thread_time() + seconds
+        deadline = time.thread_time() + seconds
         if sum(value.size for value in ancestors(loss)) > MOST_ELEMENTS:
             raise NotWatchedError("the graph has too many elements")
-        self.known = Known(loss, tolerance)
-        self.program = Program(function)
-        self.call, self.wanted, self.results = call, wanted, results
-        self.wrong: list[str] = []
+        self.loss, self.known = loss, Known(loss, tolerance)
+        self.trials = Trials(self.known, function, call, wanted, results, deadline)
+        self.wrong: set[str] = set()
         """The names of the results that are wrong with what was found until now put right."""
+        self.missing: set[str] = set()
         self.times: Counter[int] = Counter()
         """How often each unit left something then."""
-        self.overrides: dict[Occurrence, Any] = {}
-        self.changes: list[Change] = []
+        self.mender: Mender | None = None
         self.excused: set[Occurrence] = set()
         self.names: Mapping[Value, str] = {}
         """The names that the program has for Values without one."""
-        self.found: dict[int, tuple[Finding, Mistake]] = {}
+        self.found: dict[int, _Found] = {}
 
     def mistakes(self, note: Callable[[str], object]) -> tuple[Mistake, ...]:
         try:
@@ -119,45 +134,45 @@ class _Search:
                 if finding is None or len(self.found) > MOST_MISTAKES:
                     break
                 self._take(finding)
+            self._take_a_second_look()
         except TooLongError:
             if not self.found:
                 raise NotWatchedError("it does too much to be watched") from None
             note("The search for wrong lines stopped early; there may be more of them.")
-        found = sorted(self.found.values(), key=lambda pair: pair[0].step.number)
-        return tuple(mistake for _, mistake in found)
+        found = sorted(self.found.values(), key=lambda one: one.first.step.number)
+        return tuple(map(self._told, found))
 
-    def _run(
-        self,
-        visits: Visits | None = None,
-        overrides: Mapping[Occurrence, Any] | None = None,
-        program: Program | None = None,
-    ) -> tuple[Any, Recorder]:
-        program = program or self.program
-        with np.errstate(all="ignore"):
-            return program.run(self.call, {**self.overrides, **(overrides or {})}, visits, self.deadline)
+    def _told(self, one: _Found) -> Mistake:
+        repair = None if one.mended is None else one.mended.repair
+        return mistake_of(one.unit, one.first, repair, one.right, one.times, self.known, self.names)
 
     def _next(self) -> Finding | None:
         """The next wrong line, with right values in the place of those that were found."""
-        returned, recorder = self._run()
-        given, self.wrong = self.results(returned), self._wrong(returned)
+        returned, recorder = self.trials.run()
+        given = self.trials.results(returned)
+        self.wrong, self.missing = self.trials.wrong(returned), self.trials.missing(returned)
+        if self.mender is None:
+            second = SecondPoint.of(self.loss, self.trials, recorder, self.wrong) if self.wrong else None
+            self.mender = Mender(self.trials, second)
         self.times = Counter(unit for unit, _ in recorder.left)
         excused = {step for step in recorder.steps if (step.unit, step.occurrence) in self.excused}
         reading = Reading(self.known, recorder, excused)
         self.names = reading.names() or self.names
         found = []
-        for name in self.wrong:
-            findings = Finder(reading, (recorder.step_of(given[name]), self.wanted[name])).find()
+        for name in sorted(self.wrong, key=list(self.trials.wanted).index):
+            findings = Finder(reading, (recorder.step_of(given[name]), self.trials.wanted[name])).find()
             if findings:
                 found.append(findings)
         first = min(found, key=lambda findings: findings[-1].step.number, default=[])
         best = self._best(first, _Outcome.of(self.wrong, reading)) if any(f.guess for f in first) else None
-        return best or next((one for one in first if not one.guess and self._holds(one)), None)
+        best = best or next((one for one in first if not one.guess and self._holds(one)), None)
+        return best or self._of_a_loop(recorder)
 
     def _holds(self, finding: Finding) -> bool:
         if not finding.alternative:
             return True
-        repair = self._repair_of(finding)
-        return repair is not None and finding.calls in repair.text
+        mended = self._mend(_Found(self._unit(finding), {finding.where: finding}), self.wrong)
+        return mended is not None and finding.calls in mended.repair.text
 
     def _best(self, findings: Sequence[Finding], before: _Outcome) -> Finding | None:
         """The finding that makes the most results right: some line comes right with it, and none becomes wrong."""
@@ -188,130 +203,118 @@ class _Search:
         return len(before.wrong - after.wrong)
 
     def _outcome(self, overrides: Mapping[Occurrence, Any]) -> _Outcome:
-        returned, recorder = self._run(overrides=overrides)
-        return _Outcome.of(self._wrong(returned), Reading(self.known, recorder))
+        returned, recorder = self.trials.run(overrides=overrides)
+        return _Outcome.of(self.trials.wrong(returned), Reading(self.known, recorder))
+
+    # ---- what was found
+
+    def _unit(self, finding: Finding) -> Unit:
+        """The unit of a finding, as the program was written."""
+        number = finding.where[0]
+        return self.found[number].unit if number in self.found else self.trials.original.script.units[number]
 
     def _take(self, finding: Finding) -> None:
-        unit = self.program.script.units[finding.where[0]]
-        known = self.found.get(unit.number)
-        repair = self._repair_in_time(finding)
-        right = finding.rights[0] if len(finding.rights) == 1 else None
-        if repair is not None and repair.value is not None:
-            right = repair.value
-        if known is None:
-            self.found[unit.number] = finding, mistake_of(unit, finding, repair, right, self.known, self.names)
-        elif finding.where not in self.overrides:  # another turn of a loop, not the same one found again
-            self.found[unit.number] = known[0], replace(known[1], times=known[1].times + 1)
-        if repair is not None and repair.statement is not None:
-            self.changes.append(Change(unit, repair.statement))
-            self.program = self.program.changed(self.changes)
-        elif right is None or finding.where in self.overrides:
-            self.excused.add(finding.where)
-        else:
-            self.overrides[finding.where] = right
+        number = finding.where[0]
+        one = self.found.setdefault(number, _Found(self._unit(finding)))
+        again = finding.where in one.turns
+        one.turns.setdefault(finding.where, finding)
+        one.times += finding.where not in self.trials.overrides
+        if finding.kind in ("early", "order"):
+            self._put_right(one, again)
+            return
+        if one.mended is not None and number in self.trials.changes:
+            one.refuted.add(one.mended.repair.key)
+        hopeless = one.tried and one.mended is None
+        self.trials.put_right(one.unit, None, {})
+        before = self.wrong
+        if len(one.turns) > 1:
+            before = self.trials.wrong(self.trials.run()[0])
+        one.mended, one.tried = None if hopeless else self._mend(one, before), True
+        if not hopeless and self._may_be_of_the_loop(one) and self._take_a_loop(one):
+            return
+        self._put_right(one, again)
 
-    # ---- the repair
-
-    def _repair_in_time(self, finding: Finding) -> Repair | None:
-        """A repair, unless the time is up."""
+    def _mend(self, one: _Found, before: set[str]) -> Mended | None:
+        """A change of a line, unless the time is up. ``before`` are the gradients that are wrong without one."""
+        assert self.mender is not None
         try:
-            return None if finding.kind == "early" else self._repair_of(finding)
+            once = self.times[one.unit.number] <= 1
+            return self.mender.mend(one.unit, one.in_order, before, once, one.refuted)
         except TooLongError:
             return None
 
-    def _repair_of(self, finding: Finding) -> Repair | None:
-        unit = self.program.script.units[finding.where[0]]
-        if self.times[unit.number] > 1 or finding.alternative or not finding.rights:
-            return self._repair_of_all(unit, finding) or self._repair(unit, finding)
-        found = self._repair(unit, finding)
-        return self._repair_of_all(unit, finding) if found is None and finding.kind == "value" else found
+    def _put_right(self, one: _Found, again: bool) -> None:
+        """Put the right values, or the changed line, in the place of what a line left."""
+        statement = None if one.mended is None else one.mended.repair.statement
+        if statement is not None and not again:
+            changed = self.trials.with_statement(one.unit, statement)
+            if len(changed.script.units) == len(self.trials.original.script.units):
+                self.trials.put_right(one.unit, statement, {})
+                return
+        rights = {}
+        for where, finding in one.turns.items():
+            right = one.right if finding is one.first else finding.rights[0] if len(finding.rights) == 1 else None
+            if right is None or again:
+                self.excused.add(where)
+            else:
+                rights[where] = right
+        self.trials.put_right(one.unit, None, rights)
 
-    def _repair(self, unit: Unit, finding: Finding) -> Repair | None:
-        found: list[Repair] = []
-        seen = self._seen_before(finding)
+    def _take_a_second_look(self) -> None:
+        """Where other mistakes hid whether a changed line is right, look again with those put right."""
+        for one in list(self.found.values()):
+            hidden = len(self.found) > 1 and (one.mended is None or not one.mended.proved)
+            if hidden and one.first.kind not in ("early", "order"):
+                self.trials.put_right(one.unit, None, {})
+                returned, recorder = self.trials.run()
+                self.times = Counter(unit for unit, _ in recorder.left)
+                one.mended = self._mend(one, self.trials.wrong(returned))
+                self._put_right(one, False)
 
-        def right(value: Any) -> bool:
-            self._check_time()
-            if finding.rights:
-                return any(_equal(value, right, self.known.tolerance) for right in finding.rights)
-            return (
-                any(
-                    m.exact and m.quantity.role == "cotangent" and not m.transposed and m.quantity.value not in seen
-                    for m in self.known.matches(value)
-                )
-                and np.shape(value) == finding.step.value.shape
-            )
+    # ---- loops
 
-        def look(frame: FrameType) -> None:
-            repairs = repaired(unit, frame, right, self._factors)
-            found.extend(itertools.islice(repairs, 1 if finding.rights else MOST_VERIFIED))
+    def _may_be_of_the_loop(self, one: _Found) -> bool:
+        """Whether a line that is wrong may be so because the loop around it runs in another order."""
+        if one.mended is None or not one.mended.proved or one.refuted:
+            return True
+        return self.times[one.unit.number] > 1 and one.mended.repair.size > _A_WORD
 
-        self._run_until(finding.where, look)
-        if finding.rights:
-            return found[0] if found else None
-        overrides = ({finding.where: repair.value} for repair in found)
-        pairs = zip(found, overrides, strict=True)
-        return next(
-            (repair for repair, o in pairs if set(self._wrong(self._run(overrides=o)[0])) < set(self.wrong)), None
-        )
+    def _take_a_loop(self, instead_of: _Found) -> bool:
+        """Whether the mistake is in the first line of a loop, which then is put right instead of the line.
 
-    def _repair_of_all(self, unit: Unit, finding: Finding) -> Repair | None:
-        """A changed line that is right in every turn of a loop: the whole program is run with each."""
-        lines: list[tuple[ast.stmt | ast.expr, ast.stmt]] = []
+        So are the lines inside that were found wrong, until they are found again.
+        """
+        assert self.mender is not None
+        inside = [one for one in self.found.values() if self.times[one.unit.number] > 1 and one.first.kind != "order"]
+        for one in inside:
+            self.trials.put_right(one.unit, None, {})
+        before = self.trials.wrong(self.trials.run()[0])
+        least = 0 if instead_of.mended is None else len(before - instead_of.mended.wrong)
+        mended = self.mender.mend_loops(before, self.missing, least)
+        if mended is None:
+            for one in inside:
+                if one is not instead_of:
+                    self._put_right(one, False)
+            return False
+        unit, first = mended.repair.unit, instead_of.first
+        for one in [*inside, instead_of]:
+            self.found.pop(one.unit.number, None)
+            self.trials.put_right(one.unit, None, {})
+        self._take_loop(mended, replace(first, kind="order", where=(unit.number, 0), value=None, rights=(), read=()))
+        return True
 
-        def look(frame: FrameType) -> None:
-            found = changed_lines(unit, frame, self._factors)
-            whole = ((changed, s) for changed in found if (s := unit.whole(changed)) is not None)
-            lines.extend(itertools.islice(whole, MOST_PROGRAMS))
+    def _take_loop(self, mended: Mended, finding: Finding) -> None:
+        one = _Found(mended.repair.unit, {finding.where: finding}, mended, True, 1)
+        self.found[one.unit.number] = one
+        self._put_right(one, False)
 
-        self._run_until(finding.where, look)
-        before = set(self.wrong)
-        with_rights = (
-            before.difference(self._wrong(self._run(overrides={finding.where: r})[0])) for r in finding.rights
-        )
-        wanted = max(map(len, with_rights), default=1) or 1
-        for changed_line, statement in lines:
-            try:
-                changed = self.program.changed([*self.changes, Change(unit, statement)])
-                returned, _ = self._run(program=changed)
-            except Exception:  # a changed line may do anything
-                continue
-            wrong = set(self._wrong(returned))
-            if wrong < before and len(before - wrong) >= wanted:
-                return Repair(unit.written(changed_line), None, statement)
-        return None
-
-    @property
-    def _factors(self) -> list[float]:
-        return [factor for factor in self.known.factors if factor > 1]
-
-    def _run_until(self, where: Occurrence, look: Callable[[FrameType], None]) -> None:
-        """Run the program to where a unit is about to run, and look at its frame there."""
-
-        def visit(frame: FrameType) -> None:
-            look(frame)
-            raise _Enough
-
-        with contextlib.suppress(_Enough):
-            self._run({where: visit})
-
-    def _check_time(self) -> None:
-        if time.thread_time() > self.deadline:
-            raise TooLongError
-
-    def _wrong(self, returned: Any) -> list[str]:
-        """The names of the wrong gradients."""
-        given = self.results(returned)
-        return [
-            name
-            for name, value in self.wanted.items()
-            if name in given and (n := numbers_of(given[name])) is not None and not self.known.near(n, value)
-        ]
-
-    def _seen_before(self, finding: Finding) -> set[Value]:
-        steps: Sequence[Step] = finding.read
-        return {m.quantity.value for step in steps for m in self.known.matches(step.value) if m.flows}
-
-
-def _equal(value: Any, right: Any, tolerance: float) -> bool:
-    return np.shape(value) == np.shape(right) and np.isfinite(value).all() and same_numbers(right, value, tolerance)
+    def _of_a_loop(self, recorder: Recorder) -> Finding | None:
+        """A loop that leaves out a turn, where gradients are missing."""
+        assert self.mender is not None
+        mended = self.mender.mend_loops(self.wrong, self.missing, 0) if self.missing else None
+        if mended is None:
+            return None
+        unit = mended.repair.unit
+        step = next((s for s in recorder.steps if s.unit > unit.number), recorder.steps[-1])
+        self._take_loop(mended, Finding("order", (unit.number, 0), step, None, ()))
+        return self._next()
