@@ -50,6 +50,11 @@ def test_right_programs_of_learners(made: _Made, source: str) -> None:
     assert made().mistakes(source) == ()
 
 
+def test_a_gradient_that_is_known_by_the_suggestion_alone_is_said_to_be_one() -> None:
+    (mistake,) = tower().mistakes(planted(LOOPS, [("Ws[i].T", "Ws[i]")]))
+    assert mistake.said.startswith("the gradient of ")
+
+
 # ---- every turn of a loop
 
 

@@ -161,7 +161,7 @@ class _Words:
 
     def said(self, finding: Finding, value: Value | None) -> str:
         """What is wrong."""
-        of = "value" if finding.kind == "data" else "gradient"
+        of = "value" if finding.kind == "data" and finding.value is not None else "gradient"
         what = "its value" if value is None else f"the {of} of {self.name(value)}"
         missing = ", ".join(dict.fromkeys(map(self._reader, finding.missing)))
         comes = f": what comes by way of {missing} is" if missing else ""
