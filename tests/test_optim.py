@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import re
+import tracemalloc
 import types
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tinygrad_lite import Value, nn, optim
+from tinygrad_lite.core.scattered import Rows
 from tinygrad_lite.errors import ArgumentError, GraphError, ValueTypeError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -398,3 +400,162 @@ def test_repr() -> None:
         repr(optim.SGD([Value(1.0)], 0.5))
         == "SGD(1 parameters, lr=0.5, momentum=0.0, weight_decay=0.0, nesterov=False)"
     )
+
+
+# ---- gradients of a few rows, and lazy steps -------------------------------------------------------------------------
+
+ROWS, WIDTH = 4_096, 4
+LAZY = [
+    (optim.SGD, {"lr": 0.1}),
+    (optim.SGD, {"lr": 0.1, "momentum": 0.9}),
+    (optim.SGD, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.2}),
+    (optim.SGD, {"lr": 0.1, "weight_decay": 0.2}),
+    (optim.Adam, {"lr": 0.1}),
+    (optim.Adam, {"lr": 0.1, "weight_decay": 0.2}),
+]
+LAZY_IDS = [f"{kind.__name__}-{settings}" for kind, settings in LAZY]
+
+
+def table_and_ids(rng: np.random.Generator, dtype: Any = np.float64) -> tuple[Array, list[Array]]:
+    return rng.normal(size=(ROWS, WIDTH)).astype(dtype), [rng.integers(0, 40, size=20) for _ in range(5)]
+
+
+def loss_of(e: Value, ids: Array) -> Value:
+    return (e[ids] ** 2).sum() + (e[3] * e[ids[:2]]).sum()
+
+
+@pytest.mark.parametrize(("kind", "settings"), CASES, ids=IDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_take_the_steps_of_the_whole_array(
+    kind: Any, settings: dict[str, Any], dtype: Any, rng: np.random.Generator
+) -> None:
+    start, batches = table_and_ids(rng, dtype)
+    tables = []
+    for read in (False, True):  # which makes the gradient an array
+        e = Value(start)
+        optimizer = kind([e], **{"lr": 1e-3, **settings})
+        for ids in batches:
+            optimizer.zero_grad()
+            loss_of(e, ids).backward()
+            if read:
+                e.grad = e.grad.copy()
+            optimizer.step()
+        assert e.dtype == dtype
+        tables.append(e.data)
+    assert_allclose(tables[0], tables[1], rtol=1e-12 if dtype == np.float64 else 1e-5)
+
+
+def test_plain_descent_of_rows_reads_no_other_row(rng: np.random.Generator) -> None:
+    start, (ids, *_) = table_and_ids(rng)
+    e = Value(start)
+    optimizer = optim.SGD([e], lr=0.5)
+    loss_of(e, ids).backward()
+    old = e.data
+    old[100] = np.nan  # no row that was read
+    optimizer.step()
+    assert type(e._grad) is Rows
+    assert np.isnan(e.data[100]).all()
+    assert np.isfinite(e.data[:40]).all()
+    assert e.data is not old
+    graph = loss_of(e, ids)
+    optimizer.step()
+    with pytest.raises(GraphError, match="was replaced after it was recorded"):
+        graph.backward()
+
+
+@pytest.mark.parametrize(("kind", "settings"), LAZY, ids=LAZY_IDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("read", [False, True])
+def test_lazy_steps_by_hand(
+    kind: Any, settings: dict[str, Any], dtype: Any, read: bool, rng: np.random.Generator
+) -> None:
+    start, batches = table_and_ids(rng, dtype)
+    e, w, b = Value(start), Value(start[:3, :3]), Value(1.5)
+    optimizer = kind([e, w, b], lazy=True, **settings)
+    expected = start.astype(float)
+    memory = dict.fromkeys(range(ROWS), (0.0, 0.0))
+    lr, decay = settings["lr"], settings.get("weight_decay", 0.0)
+    for t, ids in enumerate(batches, start=1):
+        optimizer.zero_grad()
+        (loss_of(e, ids) + (w[0] * b).sum() * (t % 2)).backward()
+        if read:
+            assert e.grad.shape == (ROWS, WIDTH)
+        whole = np.array(e.grad, float)
+        if not read:
+            e.zero_grad()
+            (loss_of(e, ids)).backward()
+        optimizer.step()
+        for row in np.flatnonzero(whole.any(axis=1)):
+            g = whole[row] + decay * expected[row]
+            m, v = memory[row]
+            if kind is optim.SGD:
+                momentum = settings.get("momentum", 0.0)
+                m = momentum * m + g
+                expected[row] -= lr * (g + momentum * m if settings.get("nesterov") else m)
+            else:
+                m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+                expected[row] -= lr * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+            memory[row] = m, v
+    assert e.dtype == dtype
+    assert_allclose(e.data, expected, rtol=1e-11 if dtype == np.float64 else 1e-4, atol=1e-5 * (dtype == np.float32))
+    assert_array_equal(w.data[1:], start[1:3, :3])  # rows without a gradient stay, of any array
+    assert (w.data[0] != start[0, :3]).all()
+
+
+@pytest.mark.parametrize(("kind", "settings"), LAZY, ids=LAZY_IDS)
+def test_lazy_steps_of_numbers_and_of_all_rows_are_the_ordinary_ones(
+    kind: Any, settings: dict[str, Any], rng: np.random.Generator
+) -> None:
+    found = []
+    for lazy in (False, True):
+        w, b = Value(np.arange(6.0).reshape(3, 2)), Value(2.0)
+        optimizer = kind([w, b], lazy=lazy, **settings)
+        for g in np.random.default_rng(0).normal(size=(4, 3, 2)):
+            w.grad, b.grad = g, float(g[0, 0])
+            optimizer.step()
+        b.grad = 0.0
+        before = b.data
+        optimizer.step()
+        assert (b.data == before) is (lazy or (settings == {"lr": 0.1} and kind is optim.SGD))
+        found.append(w.data)
+    assert_array_equal(*found)
+
+
+def test_lazy_adam_against_pytorch(rng: np.random.Generator) -> None:
+    torch = pytest.importorskip("torch")
+    start, batches = table_and_ids(rng)
+    e = Value(start)
+    optimizer = optim.Adam([e], lr=0.1, eps=1e-30, lazy=True)
+    theirs = torch.nn.Embedding.from_pretrained(torch.tensor(start), freeze=False, sparse=True)
+    peer = torch.optim.SparseAdam(theirs.parameters(), lr=0.1, eps=1e-30)
+    for ids in batches:
+        optimizer.zero_grad()
+        (e[ids] ** 2).sum().backward()
+        optimizer.step()
+        peer.zero_grad()
+        (theirs(torch.tensor(ids)) ** 2).sum().backward()
+        peer.step()
+    assert_allclose(e.data, theirs.weight.detach().numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam])
+def test_lazy_is_said_and_is_no_state(kind: Any) -> None:
+    lazy, plain = kind([Value(1.0)], lr=0.5, lazy=True), kind([Value(1.0)], lr=0.5)
+    assert repr(lazy) == repr(plain).replace(")", ", lazy=True)") if kind is optim.SGD else "lazy=True" in repr(lazy)
+    assert "lazy" not in repr(plain)
+    assert lazy.state_dict() == plain.state_dict()
+    lazy.load_state_dict(plain.state_dict())
+    assert lazy.lazy
+
+
+def test_a_step_takes_no_memory_of_the_size_of_a_table() -> None:
+    e = Value(np.ones((100_000, 8)))
+    for optimizer in (optim.SGD([e], lr=0.1), optim.Adam([e], lr=0.1, lazy=True)):
+        for _ in range(2):  # the first step of Adam makes its memory
+            tracemalloc.start()
+            optimizer.zero_grad()
+            (e[[1, 5, 1]] ** 2).sum().backward()
+            optimizer.step()
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+        assert peak < e.data.nbytes / 20

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from .core.scattered import Rows
 from .core.value import Value, describe
 from .errors import ArgumentError, ValueTypeError
 
@@ -26,11 +28,12 @@ Array = npt.NDArray[Any]
 class Update:
     """One parameter in the source of a compiled step, for ``Optimizer.update_source``.
 
-    ``data`` and ``gradient`` are the Python expressions of the parameter's data and of its gradient.
+    ``data`` and ``gradient`` are the Python expressions of the parameter's data and of its gradient. With ``by_rows``
+    the gradient is ``Rows``: a list of rows of a table, which ``np.asarray`` makes an array.
     """
 
-    def __init__(self, parameter: Value, data: str, gradient: str) -> None:
-        self.parameter, self.data, self.gradient = parameter, data, gradient
+    def __init__(self, parameter: Value, data: str, gradient: str, by_rows: bool = False) -> None:
+        self.parameter, self.data, self.gradient, self.by_rows = parameter, data, gradient, by_rows
 
     def setting(self, name: str) -> str:
         """The expression of a setting of the optimizer, for example of ``lr``."""
@@ -48,6 +51,12 @@ class Optimizer:
     A step moves one parameter after the other, in place, and no copy is kept. An interrupt (Ctrl-C) in the middle
     leaves those before it moved and counted, those after it neither, and the memory of one array perhaps in between: to
     go on from a whole step, load a ``state_dict`` of the model and of the optimizer from before it.
+
+    ``lazy`` (of ``SGD`` and ``Adam``) changes the method: a row of an array (an element of a vector) whose gradient is
+    0 in all its elements is left alone in that step. It does not move, not by momentum, a running mean or weight decay
+    either, and its memory stays as it is. For the table of an embedding a step then takes the time of the rows that
+    were read, not of the table. As the kind of optimizer, it is not part of ``state_dict``.
+
     A subclass names its numbers in ``_settings`` and its lists in ``_memory``, and defines ``step`` and ``_checked``;
     the settings that it passes on become attributes, as ``_checked`` returns them.
 
@@ -56,6 +65,7 @@ class Optimizer:
     """
 
     lr: float
+    lazy: bool = False
     _settings: tuple[str, ...]
     """The attributes that the user chooses; saved and loaded."""
     _memory: tuple[str, ...]
@@ -203,7 +213,7 @@ class Optimizer:
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={getattr(self, name)}" for name in self._settings)
-        return f"{type(self).__name__}({len(self.params)} parameters, {settings})"
+        return f"{type(self).__name__}({len(self.params)} parameters, {settings}{', lazy=True' * self.lazy})"
 
 
 class SGD(Optimizer):
@@ -211,6 +221,9 @@ class SGD(Optimizer):
 
     With weight decay g is the gradient + weight_decay · p. With momentum v ← momentum · v + g, starting from v = g, and
     v takes the place of g; with ``nesterov`` g + momentum · v does. Parameters have any shape.
+
+    With ``lazy`` this is another method, lazy momentum: rows whose gradient is 0 are left alone (see ``Optimizer``).
+    Without momentum and weight decay it is the same.
 
     Raises ``ArgumentError`` for a setting that makes no sense, no parameters or one given twice, ``ValueTypeError`` for
     anything but a leaf Value that requires a gradient.
@@ -239,8 +252,10 @@ class SGD(Optimizer):
         momentum: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
+        lazy: bool = False,
     ) -> None:
         super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
+        self.lazy = bool(lazy)
         self._velocity: list[Any] = [None] * len(self.params)
 
     def _checked(self, **settings: Any) -> dict[str, Any]:
@@ -263,6 +278,10 @@ class SGD(Optimizer):
                 if type(g) is float:
                     parameter.data -= lr * g
                     continue
+                if type(g) is Rows:
+                    descend_rows(data := parameter._data, g, lr)
+                    parameter._data = data.view()
+                    continue
                 spare = spares[k]
                 if spare is None:
                     spare = self._spare(k)
@@ -272,7 +291,7 @@ class SGD(Optimizer):
                 parameter._data = data.view()  # as the setter of data does, which would take as long as the subtraction
             elif type(g) is not float:
                 self._step_array(k, parameter, g)
-            else:
+            elif g or not self.lazy:
                 g += decay * parameter.data
                 if momentum:
                     v = self._velocity[k]
@@ -286,20 +305,28 @@ class SGD(Optimizer):
         data, g, lr = update.data, update.gradient, update.setting("lr")
         if not update.parameter.shape:
             return f"{data} - {lr} * {g}"
+        if update.by_rows:
+            return f"descend_rows({data}, {g}, {lr})"
         if update.parameter.size > 2 * IN_CACHE:
             return f"descend({data}, {g}, {lr}, {update.spare(IN_CACHE)})"
         spare = update.spare()
         return f"multiply({g}, {lr}, {spare}); subtract({data}, {spare}, {data})"
 
-    def _step_array(self, k: int, parameter: Value, g: Array) -> None:
+    def _step_array(self, k: int, parameter: Value, g: Any) -> None:
         data = parameter.data
-        spare = self._spare(k)
         v = self._velocity[k]
         if self.momentum and v is None:
             v = self._velocity[k] = np.zeros_like(data)
-        ahead = self._spare(k, 1) if self.nesterov else spare
-        for part in _blocks(data, g, spare, ahead, data if v is None else v):
-            self._step_block(*part)
+        memory = [] if v is None else [v]
+        if self.lazy and (reached := _reached(g)) is not None:
+            with _rows_of(reached.ids, data, *memory) as (rows, *more):
+                spare, ahead = np.empty_like(rows), np.empty_like(rows)
+                self._step_block(rows, reached.values, spare, ahead, *(more or [rows]))
+        else:
+            spare = self._spare(k)
+            ahead = self._spare(k, 1) if self.nesterov else spare
+            for part in _blocks(data, np.asarray(g), spare, ahead, *(memory or [data])):
+                self._step_block(*part)
         parameter.data = data
 
     def _step_block(self, data: Array, g: Array, spare: Array, ahead: Array, v: Array) -> None:
@@ -336,7 +363,38 @@ def descend(data: Array, g: Array, lr: Any, spare: Array) -> None:
         np.subtract(part, spare[: part.size], part)
 
 
-SGD.update_scope = {"multiply": np.multiply, "subtract": np.subtract, "descend": descend}
+def descend_rows(data: Array, g: Any, lr: float) -> None:
+    """``data -= lr * g`` for a gradient ``g`` that is ``Rows``, or an array."""
+    if type(g) is Rows:
+        data[g.ids] -= lr * g.values
+    else:
+        data -= lr * g
+
+
+def _reached(g: Any) -> Rows | None:
+    """The rows of a gradient that are not 0 in all their elements; ``None`` where all rows of an array are such."""
+    ids, values = (g.ids, g.values) if type(g) is Rows else (None, g)
+    there = values.any(axis=tuple(range(1, values.ndim)))
+    if there.all():
+        return g if ids is not None else None
+    return Rows(g.shape, np.flatnonzero(there) if ids is None else ids[there], values[there])
+
+
+@contextmanager
+def _rows_of(ids: Array, *arrays: Array) -> Iterator[list[Array]]:
+    """These rows of each array, to be changed: afterwards the arrays have them."""
+    rows = [array[ids] for array in arrays]
+    yield rows
+    for array, changed in zip(arrays, rows, strict=True):
+        array[ids] = changed
+
+
+SGD.update_scope = {
+    "multiply": np.multiply,
+    "subtract": np.subtract,
+    "descend": descend,
+    "descend_rows": descend_rows,
+}
 
 
 class Adam(Optimizer):
@@ -344,6 +402,9 @@ class Adam(Optimizer):
 
     m ← β₁ m + (1 - β₁) g and v ← β₂ v + (1 - β₂) g², both corrected for their start from 0 by 1 - βᵗ at the parameter's
     t-th step; then p ← p - lr · m / (√v + eps). With weight decay g is the gradient + weight_decay · p.
+
+    With ``lazy`` this is another method, lazy Adam, as in PyTorch's ``SparseAdam``: rows whose gradient is 0 are left
+    alone, their running means too (see ``Optimizer``); t counts the parameter's steps, not a row's.
 
     Raises as ``SGD``, and ``ArgumentError`` unless both betas are at least 0 and below 1.
 
@@ -370,8 +431,10 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        lazy: bool = False,
     ) -> None:
         super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+        self.lazy = bool(lazy)
         self._mean: list[Any] = [None] * len(self.params)
         self._square: list[Any] = [None] * len(self.params)
         self._steps: list[int] = [0] * len(self.params)
@@ -406,10 +469,10 @@ class Adam(Optimizer):
                 t = self._steps[k] + 1
                 size = lr / (1.0 - beta1**t)
                 root = math.sqrt(1.0 - beta2**t)
-            g = parameter.grad
+            g = parameter._grad
             if type(g) is not float:
                 self._step_array(k, parameter, g, size, root)
-            else:
+            elif g or not self.lazy:
                 g += decay * parameter.data
                 m = beta1 * (self._mean[k] or 0.0) + (1.0 - beta1) * g
                 v = beta2 * (self._square[k] or 0.0) + (1.0 - beta2) * g * g
@@ -418,14 +481,19 @@ class Adam(Optimizer):
                 self._mean[k], self._square[k] = m, v
             self._steps[k] = t  # last: an interrupt counts no parameter that has not moved
 
-    def _step_array(self, k: int, parameter: Value, g: Array, size: float, root: float) -> None:
+    def _step_array(self, k: int, parameter: Value, g: Any, size: float, root: float) -> None:
         data = parameter.data
-        spare = self._spare(k)
-        decayed = self._spare(k, 1) if self.weight_decay else spare
         if self._mean[k] is None:
             self._mean[k], self._square[k] = np.zeros_like(data), np.zeros_like(data)
-        for part in _blocks(data, g, spare, decayed, self._mean[k], self._square[k]):
-            self._step_block(size, root, *part)
+        memory = self._mean[k], self._square[k]
+        if self.lazy and (reached := _reached(g)) is not None:
+            with _rows_of(reached.ids, data, *memory) as (rows, m, v):
+                self._step_block(size, root, rows, reached.values, np.empty_like(rows), np.empty_like(rows), m, v)
+        else:
+            spare = self._spare(k)
+            decayed = self._spare(k, 1) if self.weight_decay else spare
+            for part in _blocks(data, np.asarray(g), spare, decayed, *memory):
+                self._step_block(size, root, *part)
         parameter.data = data
 
     def _step_block(

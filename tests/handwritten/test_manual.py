@@ -702,3 +702,23 @@ def test_a_sigmoid_of_half_precision_does_not_overflow() -> None:
     x = np.array([12.5, -12.5, 0.25])
     right = np.array([1.0, 2.0, 4.0]) * np.exp(-np.abs(x)) / (1.0 + np.exp(-np.abs(x))) ** 2
     np.testing.assert_allclose(gradients["w"], right, rtol=5e-3, atol=1e-6)
+
+
+def test_the_parts_of_a_loop_are_added_into_one_array(rng: np.random.Generator) -> None:
+    x, h = Value(rng.normal(size=(9, 3)), name="x"), Value(np.zeros(3), name="h0")
+    for k in range(9):
+        h = np.tanh(h / 2.0 + x[k] * x[k, 0])
+    loss = (h * x[[0, 0, 8]].sum(axis=0)).sum()
+    source = tg.manual_backprop(loss, wrt={"x": x})
+    agrees(source, loss, {"x": x})
+    assert str(source).count("np.zeros((9, 3))") == 1
+    assert str(source).count("np.add.at(") == 1
+    assert str(source).count("] += ") == 17
+
+
+def test_parts_of_a_value_that_is_read_whole_too(rng: np.random.Generator) -> None:
+    x = Value(rng.normal(size=(4, 3)), name="x")
+    y = np.tanh(x)
+    y.name = "y"
+    loss = (y[0] * y[1:]).sum() + (y * y).sum() + y[2, 1] * y[2, 1] + (x[:2] * x[2:]).sum()
+    agrees(tg.manual_backprop(loss, wrt={"x": x, "y": y}), loss, {"x": x, "y": y})

@@ -43,6 +43,19 @@ def test_calls_are_forgotten_together_with_their_keys() -> None:
     assert noted(program, np.log, x) is not gone
 
 
+def test_a_slot_is_forgotten_under_every_key() -> None:
+    program, x = Program(), Slot(np.ones(2))
+    one, other = noted(program, np.exp, x), noted(program, np.log, x)
+    program.enter(Call("ufunc", np.exp, (x,), {}, one), "again")
+    program.enter(Call("ufunc", np.exp, (x,), {}, one), "another's")
+    program.enter(Call("ufunc", np.log, (x,), {}, other), "another's")
+    program.forget(one)
+    assert program.known("again") is None
+    assert program.known("another's") is other
+    assert noted(program, np.exp, x) is not one
+    assert noted(program, np.log, x) is other
+
+
 def test_what_nobody_reads_is_dropped() -> None:
     program, x = Program(), Slot(np.ones(2))
     a = noted(program, np.exp, x)

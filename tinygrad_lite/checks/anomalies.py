@@ -19,6 +19,7 @@ import numpy as np
 from ..core.elementwise import plain_node
 from ..core.graph import operands_of, saved_operands
 from ..core.recording import Observer, line_of_user, paused, watching_by
+from ..core.scattered import Scattered
 from ..core.value import Op, Value, as_data, describe, raw, unrecorded
 from ..errors import GraphError, NonFiniteError
 
@@ -107,7 +108,7 @@ class _Cotangents(defaultdict[Value, Any]):
         return super().get(node, default)
 
     def __setitem__(self, operand: Value, g: Any) -> None:
-        found = raw(g)
+        found = g.dense() if type(g) is Scattered else raw(g)
         index = _first_non_finite(found)
         if index is not None:
             who = f"detect_anomaly: the gradient of {describe(operand)} is {_at(found, index)}{_element(index)}"

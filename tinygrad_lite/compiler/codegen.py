@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.scattered import Rows
 from ..core.value import Value
 from ..optim import Optimizer, Update
 from ..programs.calls import Call, Slot, folded, needed
@@ -262,7 +263,7 @@ class Emitter:
             if text is None:
                 return None
             name = self.parameters[leaf]
-            if _is_array(g):
+            if leaf in self.place:
                 k = self.place[leaf]
                 lines += [text, f"{name}._data = seen[{k}] = w{k}.view()"]
             else:
@@ -279,7 +280,7 @@ class UpdateText(Update):
     def __init__(
         self, leaf: Value, data: str, gradient: str, lines: dict[str, str], owner: Emitter | None = None, g: Any = None
     ) -> None:
-        super().__init__(leaf, data, gradient)
+        super().__init__(leaf, data, gradient, by_rows=isinstance(g, Slot) and isinstance(g.sample, Rows))
         self._lines, self._owner, self._g = lines, owner, g
 
     def setting(self, name: str) -> str:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.scattered import is_basic
 from ..core.value import Plain, Value
 from ..programs.calls import Program, Slot
-from ..programs.tracing import SIGNS, change_of, is_basic, note, sampled, updated
+from ..programs.tracing import SIGNS, change_of, note, sampled, updated
 from .probes import Mark
 
 __all__ = ["Lowered"]

@@ -21,11 +21,13 @@ from ..core.derivatives import Rule
 from ..core.graph import Edge, operands_of, saved_operands
 from ..core.table_source import float_source
 from ..core.value import Op, Plain, Value, as_data
+from ..ops.selection import GetItem
 from ..programs.calls import Slot, slots_in
 from ..programs.tracing import Traced, picked, sampled, slotted
 from .capture import Capture, Guard, Node, Sweep, Swept
 from .carrying import PULL, PULL_SEVERAL, PUSH, PUSH_SEVERAL, Way, with_key
 from .lowered import Lowered
+from .pieces import Pieces, whole
 from .probes import Mark
 
 __all__ = ["lowered"]
@@ -227,7 +229,8 @@ class _Lowering(_Ops):
         cotangents: dict[Value, Any] = {end: seed}
         self._carried_back(nodes, cotangents, PULL, marked=True)
         held = {id(leaf): slot for leaf, slot in self.low.leaves}
-        self.low.gradients = [(leaf, g) for leaf, g in cotangents.items() if id(leaf) in held]
+        found = [(leaf, g) for leaf, g in cotangents.items() if id(leaf) in held]
+        self.low.gradients = [(leaf, g.settled() if isinstance(g, Pieces) else g) for leaf, g in found]
 
     def _of_sweep(self, op: Swept, value: Value) -> Any:
         """A result of a sweep that a transform asked for. The whole sweep is lowered once."""
@@ -239,7 +242,7 @@ class _Lowering(_Ops):
             for x, seed in zip(here, sweep.seeds, strict=True):
                 self._add(totals, x, self._argument(seed), way)
             (self._carried_forward if sweep.forward else self._carried_back)(sweep.nodes, totals, way)
-            self.swept[sweep] = [totals.get(x) for x in there]
+            self.swept[sweep] = [whole(totals.get(x)) for x in there]
         found = self.swept[sweep][op.number]
         if isinstance(found, Slot) and type(found.sample) is type(value._data) is float:
             found.sample = value._data
@@ -250,13 +253,15 @@ class _Lowering(_Ops):
         for position, (node, edges) in reversed([*enumerate(nodes)]):
             if node not in totals:
                 continue
-            g = totals.pop(node)
+            g = whole(totals.pop(node))
             assert node._made_by is not None
             if marked:
                 self._mark(g, Mark(True, position, node._made_by.name))
             start = len(self.low.calls)
             for k, operand in edges:
-                if (pulled := self._through(node, k, g, operand, way)) is not None:
+                if way is PULL and isinstance(node._made_by, GetItem) and type(operand._data) is not float:
+                    self._scatter(totals, operand, node, g)
+                elif (pulled := self._through(node, k, g, operand, way)) is not None:
                     self._add(totals, operand, pulled, way)
             if len(self.low.calls) > start:
                 self.low.calls[start].out.note = f"back through {node.name or node._made_by.name}"
@@ -272,7 +277,18 @@ class _Lowering(_Ops):
             if len(self.low.calls) > start:
                 self.low.calls[start].out.note = f"forward through {node.name or node._made_by.name}"
 
+    def _scatter(self, totals: dict[Value, Any], at: Value, node: Value, g: Any) -> None:
+        """Add the cotangent of ``node``, which is ``at[key]``."""
+        total = totals.get(at)
+        if not isinstance(total, Pieces):
+            total = totals[at] = Pieces(self.low, at.shape, at.dtype, total)
+        keyed = self.capture.keyed.get(id(node))
+        total.put(node._made_by.key if keyed is None else self._key(keyed), g)  # type: ignore[union-attr]
+
     def _add(self, totals: dict[Value, Any], at: Value, term: Any, way: Way) -> None:
+        if isinstance(totals.get(at), Pieces):
+            totals[at].add(term)
+            return
         if at in totals:
             is_float = type(at._data) is float and not way.several
             term = (self.low.arithmetic if is_float else self._elementwise)(np.add, totals[at], term)

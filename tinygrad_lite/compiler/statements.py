@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..core.derivatives import TABLE
+from ..core.scattered import is_basic
 from ..programs.calls import Call, Slot, read_once, slots_in
 from ..programs.memory import WRITING
-from ..programs.tracing import SIGNS, is_basic, picked
+from ..programs.tracing import SIGNS, picked
 from .blocking import Chain, chain_at
 from .body import Body
 from .buffers import Buffers

@@ -94,7 +94,7 @@ def as_text(value: Any) -> str:
     if type(value._grad) is float:
         parts.append(f"grad={value._grad:.6g}")
     elif value._grad is not None:
-        parts.append(f"|grad|={np.linalg.norm(value._grad):.4g}")
+        parts.append(f"|grad|={np.linalg.norm(value.grad):.4g}")
     if not value.requires_grad:
         parts.append("requires_grad=False")
     return f"Value({', '.join(parts)})"
@@ -122,4 +122,4 @@ def as_html(value: Any) -> str:
     if value._data is None or not 1 <= value.ndim <= 2 or not value.size:
         return f"<pre>{html.escape(repr(value))}</pre>"
     shown = array_table(repr(value) if value.name is None else value.name, value._data)
-    return shown + (array_table("gradient", value._grad) if value._grad is not None else "")
+    return shown + (array_table("gradient", value.grad) if value._grad is not None else "")

@@ -18,6 +18,7 @@ from ..errors import ArgumentError, GraphError, NonFiniteError, ShapeError
 from ..semirings.base import Chain, Linear, Semiring
 from .graph import between, chain_of, chains, local_pull, topological
 from .recording import watching
+from .scattered import Scattered
 from .value import CONSUMED, Value, as_data, describe
 
 __all__ = ["backward", "carry_back", "carry_forward", "forward", "gradients", "pull_all", "reverse", "sweep"]
@@ -66,7 +67,8 @@ def gradients(end: Value, grad: Any = None) -> dict[Value, Any]:
     >>> gradients(a * a)[a], a.has_grad
     (6.0, False)
     """
-    return _gradients(end, _seed(end, grad), False) if end.requires_grad else {}
+    found = _gradients(end, _seed(end, grad), False) if end.requires_grad else {}
+    return {value: _dense(g) for value, g in found.items()}
 
 
 def _gradients(end: Value, seed: Any, free: bool) -> dict[Value, Any]:
@@ -94,6 +96,10 @@ def _gradients(end: Value, seed: Any, free: bool) -> dict[Value, Any]:
                 if local is not None:
                     cotangents[operand] += g * local
         elif kind is list:
+            if type(g) is Scattered:
+                g = g.dense()
+                if not free:
+                    cotangents[node] = g
             _pull_arrays(node, g, cotangents)
         else:
             cotangents[node._b] += g * node._db
@@ -139,6 +145,11 @@ def _seed(end: Value, grad: Any) -> Any:
     return grad if type(grad) is float else grad.astype(end.dtype)  # a copy: it becomes the end's gradient
 
 
+def _dense(g: Any) -> Any:
+    """A cotangent as an array; a number as it is."""
+    return g.dense() if type(g) is Scattered else g
+
+
 def _deposit(found: Mapping[Value, Any], seed: Any) -> None:
     """Interior Values take this pass's gradient, leaves add it to theirs. No leaf shares its array with anybody."""
     leaves = []
@@ -149,10 +160,13 @@ def _deposit(found: Mapping[Value, Any], seed: Any) -> None:
             value._grad = g
     taken: set[int] = set()
     for leaf, g in leaves:
-        if leaf._grad is not None:
-            leaf._grad = leaf._grad + g
-        elif type(g) is float:
-            leaf._grad = g
+        before = leaf._grad
+        if type(g) is float:
+            leaf._grad = g if before is None else before + g
+        elif type(g) is Scattered:
+            leaf._grad = g.settled() if before is None else before + g.settled()
+        elif before is not None:
+            leaf._grad = before + g
         else:
             taken = taken or {id(seed), *(id(g) for value, g in found.items() if value._made_by is not None)}
             own = g.base is None and id(g) not in taken
@@ -215,6 +229,7 @@ def pull_all(
         g = totals.get(node) if keep else totals.pop(node, None)
         if g is None:  # read only where its reader has no derivative
             continue
+        g = _dense(g)
         if keep:
             g = totals[node] = gates.gated(node, g, semiring)
         for _, operand, chain in edges(node):
@@ -387,7 +402,7 @@ def carry_back(
     for end, g in zip(ends, cotangents, strict=True):
         _add(totals, end, g, semiring)
     pull_all(list(graph), edges, totals, semiring, keep=False)
-    return [totals.get(start) for start in starts]
+    return [_dense(totals.get(start)) for start in starts]
 
 
 def carry_forward(

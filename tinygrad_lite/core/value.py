@@ -31,6 +31,7 @@ from .recording import (
     tell_of_reading,
     watching,
 )
+from .scattered import Rows
 from .shapes import shape_of
 
 __all__ = ["CONSUMED", "Folded", "Op", "Value", "describe", "record"]
@@ -133,9 +134,12 @@ class Value(Methods, Conversions):
 
         ``None`` for an array that none has reached; 0.0 for such a float (``has_grad`` tells).
         """
-        if self._grad is None and type(self._data) is float:
-            return 0.0
-        return self._grad
+        grad = self._grad
+        if grad is None:
+            return 0.0 if type(self._data) is float else None
+        if type(grad) is Rows:
+            grad = self._grad = grad.dense()
+        return grad
 
     @grad.setter
     def grad(self, grad: Any) -> None:

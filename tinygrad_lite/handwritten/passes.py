@@ -26,6 +26,7 @@ from ..errors import ArgumentError, TinygradError
 from ..formulas.code import called, name_of
 from ..formulas.expressions import built, is_number, number, product, total
 from ..formulas.symbols import names_in
+from ..ops.selection import GetItem
 from ..programs.tracing import Traced, Untraceable
 from .program import Readable, Written
 from .statements import tidied
@@ -69,6 +70,7 @@ class Passes:
         self._traced: dict[Value, Traced] = {}
         self._ops: dict[Value, Op] = {}
         self._letters: dict[Value, dict[str, Value]] = {}
+        self._scattered: dict[Value, Traced] = {}  # cotangents of parts of a Value, summed in one array
         self._name_leaves()
 
     def _name_leaves(self) -> None:
@@ -173,6 +175,9 @@ class Passes:
                 cotangents[value] = [g]
                 for k, parent in enumerate(value.parents):
                     if parent in needed:
+                        if self._added(value, parent, g):
+                            self.readers[parent].append(value)
+                            continue
                         pulled = self._pulled(value, k, g)
                         if pulled is not None:
                             self.readers[parent].append(value)
@@ -241,7 +246,17 @@ class Passes:
             own = np.broadcast_shapes(_own([g]), *(read.shape for read in reads))
             g = self._cotangent_of(value, self.program.bind(product(_expr(g), weight), "d"), own)
             chain = () if parent.shape == value.shape else (Broadcast(parent.shape, value.shape),)
-        return self.written.pull(chain, g, value)  # type: ignore[no-any-return]
+        pulled: Traced = self.written.pull(chain, g, value)
+        if isinstance(op, GetItem) and parent.shape:
+            self._scattered[parent] = pulled
+        return pulled
+
+    def _added(self, value: Value, parent: Value, g: Traced) -> bool:
+        """Add a cotangent of ``parent[key]`` in place where one of another part is there: one array for all parts."""
+        if not isinstance(value.op, GetItem) or parent not in self._scattered:
+            return False
+        self.program.add_at(self._scattered[parent], value.op.key, g)
+        return True
 
     def _weight(self, value: Value, rule: Rule, k: int) -> tuple[ast.expr, Sequence[Value]]:
         """A local derivative of the table, and the Values that it reads."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core.maps import Gather, contraction
+from ..core.scattered import is_basic
 from ..core.shapes import Shape, shape_of
 from ..formulas.code import called, method, subscript
 from ..formulas.expressions import number, product
@@ -162,6 +163,13 @@ class Readable(Statements):
     def whole(self, x: Traced) -> ast.expr:
         """The expression of an array, broadcast to its shape."""
         return self._whole(x.slot).expr  # type: ignore[no-any-return]
+
+    def add_at(self, target: Traced, key: Any, g: Traced) -> None:
+        """Add to the elements of an array at an index, in place."""
+        slot: Any = target.slot
+        how = "+=" if is_basic(key) else "np.add.at"
+        expr = self.update(slot.expr, key_of(key, self.array), operand(g.slot, self.array), how)
+        target.slot = Variable(slot.sample, expr=expr, own=slot.own)
 
     def _changed(self, kind: str, args: tuple[Any, ...], options: dict[str, Any], sample: Any) -> Variable:
         """``target[key] = value``, ``+=``, or ``np.add.at(target, key, value)``."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.conversions import plain_array
 from ..core.maps import Chain, Gather
+from ..core.scattered import Scattered, is_basic
 from ..core.shapes import ndim_of, shape_of
 from ..core.value import Op, describe, numbers_of, on_constants, raw, record
 from ..errors import ArgumentError, IndexRangeError, ShapeError
@@ -37,8 +38,14 @@ class GetItem(Op):
     def forward(self, *data: Any) -> Any:
         return data[0][self.key] if ndim_of(data[0]) else data[0]  # a scalar takes no key but () and ...
 
+    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
+        data = operands[0]
+        if type(data) is np.ndarray and type(g) in (np.ndarray, float):
+            return Scattered(data.shape, data.dtype, self.key, g)
+        return Op.pull(self, k, g, operands, out)
+
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
-        basic = _is_basic(self.key)
+        basic = is_basic(self.key)
 
         def back(g: Any, zeros: Callable[[], Any]) -> Any:
             whole = zeros()
@@ -54,14 +61,6 @@ class GetItem(Op):
             return whole
 
         return (Gather(shape_of(operands[0]), shape_of(out), self.forward, back, repeats=not basic),)
-
-
-def _is_basic(key: Any) -> bool:
-    """Whether NumPy would return a view: no element is taken twice."""
-    parts = key if isinstance(key, tuple) else (key,)
-    return all(
-        part is None or part is Ellipsis or isinstance(part, slice | int | np.integer) for part in parts
-    ) and not any(isinstance(part, bool) for part in parts)
 
 
 def _plain(index: Any) -> Any:

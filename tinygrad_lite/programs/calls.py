@@ -103,6 +103,7 @@ class Program:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self._known: dict[Any, Slot] = {}
+        self._keys: dict[Slot, list[Any]] = {}  # under which a slot is known
 
     def rewritten(self, kind: str, function: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """The call to note instead: ``(kind, function, args, options)``, or a slot that holds the result already."""
@@ -129,16 +130,19 @@ class Program:
         self.calls.append(call)
         if key is not None:
             self._known[key] = call.out
+            self._keys.setdefault(call.out, []).append(key)
 
     def forget(self, slot: Slot) -> None:
         """Let no later call be taken for the one that filled a slot."""
-        self._known = {key: out for key, out in self._known.items() if out is not slot}
+        for key in self._keys.pop(slot, ()):
+            if self._known.get(key) is slot:
+                del self._known[key]
 
     def back_to(self, length: int) -> None:
         """Forget the calls after the first ``length``."""
-        gone = {id(call.out) for call in self.calls[length:]}
+        for call in self.calls[length:]:
+            self.forget(call.out)
         del self.calls[length:]
-        self._known = {key: slot for key, slot in self._known.items() if id(slot) not in gone}
 
 
 _COMMUTE = {np.add, np.multiply}

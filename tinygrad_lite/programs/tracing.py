@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from ..core.scattered import is_basic
 from .calls import Program, Slot, argument_key, mapped
 
 __all__ = [
@@ -20,7 +21,6 @@ __all__ = [
     "Traced",
     "Untraceable",
     "change_of",
-    "is_basic",
     "mended",
     "note",
     "picked",
@@ -213,12 +213,6 @@ def note(program: Program, kind: str, function: Any, args: tuple[Any, ...], opti
 
 
 # ---- functions that calls name ---------------------------------------------------------------------------------------
-
-
-def is_basic(key: Any) -> bool:
-    """Whether ``array[key]`` is a view, which holds no element twice."""
-    parts = key if isinstance(key, tuple) else (key,)
-    return all(part is None or part is Ellipsis or isinstance(part, slice | int | np.integer) for part in parts)
 
 
 def picked(array: Any, key: Any) -> Any:
