@@ -16,7 +16,7 @@ import numpy as np
 
 from .shapes import Shape
 
-__all__ = ["Rows", "Scattered", "add_at", "gathered", "is_basic", "row_numbers", "scattered_sum"]
+__all__ = ["Rows", "Scattered", "add_at", "dense", "gathered", "is_basic", "row_numbers", "scattered_sum"]
 
 SPARSE = 4
 """A gradient stays a list of rows while the table has this many times as many rows."""
@@ -212,6 +212,11 @@ class Scattered:
             if found is not None:
                 return found
         return self.dense()
+
+
+def dense(g: Any) -> Any:
+    """A cotangent as an array; a number, or one of another kind, as it is."""
+    return g.dense() if type(g) is Scattered else g
 
 
 def _is_few(rows: int, shape: Shape) -> bool:

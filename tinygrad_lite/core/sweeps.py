@@ -9,16 +9,17 @@ every semiring, on numbers and on Values. ``backward`` runs for every training s
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError, GraphError, NonFiniteError, ShapeError
+from ..errors import ArgumentError, GraphError, ShapeError
 from ..semirings.base import Chain, Linear, Semiring
+from .finiteness import check_local_derivatives
 from .graph import between, chain_of, chains, local_pull, topological
 from .recording import watching
-from .scattered import Scattered
+from .scattered import Scattered, dense
 from .value import CONSUMED, Value, as_data, describe
 
 __all__ = ["backward", "carry_back", "carry_forward", "forward", "gradients", "pull_all", "reverse", "sweep"]
@@ -68,7 +69,7 @@ def gradients(end: Value, grad: Any = None) -> dict[Value, Any]:
     (6.0, False)
     """
     found = _gradients(end, _seed(end, grad), False) if end.requires_grad else {}
-    return {value: _dense(g) for value, g in found.items()}
+    return {value: dense(g) for value, g in found.items()}
 
 
 def _gradients(end: Value, seed: Any, free: bool) -> dict[Value, Any]:
@@ -143,11 +144,6 @@ def _seed(end: Value, grad: Any) -> Any:
             f"backward: grad has shape {np.shape(grad)}, {describe(end)} has {end.shape}; they must be equal"
         )
     return grad if type(grad) is float else grad.astype(end.dtype)  # a copy: it becomes the end's gradient
-
-
-def _dense(g: Any) -> Any:
-    """A cotangent as an array; a number as it is."""
-    return g.dense() if type(g) is Scattered else g
 
 
 def _deposit(found: Mapping[Value, Any], seed: Any) -> None:
@@ -226,10 +222,9 @@ def pull_all(
     Without ``keep`` a Value's total is dropped once it is pulled back.
     """
     for node in reversed(order):
-        g = totals.get(node) if keep else totals.pop(node, None)
+        g = dense(totals.get(node) if keep else totals.pop(node, None))
         if g is None:  # read only where its reader has no derivative
             continue
-        g = _dense(g)
         if keep:
             g = totals[node] = gates.gated(node, g, semiring)
         for _, operand, chain in edges(node):
@@ -257,34 +252,6 @@ def _add(totals: dict[Value, Any], node: Value, term: Any, semiring: Semiring) -
     totals[node] = semiring.add(totals[node], term) if node in totals else term
 
 
-def check_local_derivatives(end: Value, reached: Container[Value], who: str, gates: Gates = ALL_OPEN) -> None:
-    """Raise ``NonFiniteError`` for the first local derivative between Values in ``reached`` that is infinite or NaN."""
-    with np.errstate(all="ignore"):
-        for node in topological(end):
-            if node not in reached:
-                continue
-            for k, operand, chain in chains(node):
-                if operand not in reached or not gates.opens(node, operand):
-                    continue
-                for linear_map in chain:
-                    weight = getattr(linear_map, "weight", getattr(linear_map, "operand", 1.0))
-                    if not np.isfinite(weight).all():
-                        _refuse(node, k, operand, np.asarray(weight), who)
-
-
-def _refuse(node: Value, k: int, operand: Value, weight: Any, who: str) -> None:
-    index = tuple(map(int, np.argwhere(~np.isfinite(weight))[0]))
-    element = f" at element {list(index)}" if index else ""
-    point = ""
-    if np.shape(operand.data) == weight.shape:
-        point = f", where the operand is {float(np.asarray(operand.data)[index]):.6g}"
-    assert node.op is not None
-    raise NonFiniteError(
-        f"{who}: a local derivative of {node.op.name!r}, which made {describe(node)}, with respect to operand {k}, "
-        f"{describe(operand)}, is {float(weight[index])}{element}{point}; keep the operand inside the op's domain"
-    )
-
-
 def sweep(end: Value, semiring: Semiring, wrt: Any) -> Any:
     """One statistic of the paths from ``end`` to every element of ``wrt``, by one reverse sweep.
 
@@ -310,7 +277,7 @@ def sweep(end: Value, semiring: Semiring, wrt: Any) -> Any:
         )
     cotangents = reverse(end, semiring)
     if semiring.reads_weights:
-        check_local_derivatives(end, cotangents, "sweep")
+        check_local_derivatives(end, cotangents, "sweep", ALL_OPEN.opens)
 
     def statistic(value: Value) -> Any:
         if not isinstance(value, Value):
@@ -402,7 +369,7 @@ def carry_back(
     for end, g in zip(ends, cotangents, strict=True):
         _add(totals, end, g, semiring)
     pull_all(list(graph), edges, totals, semiring, keep=False)
-    return [_dense(totals.get(start)) for start in starts]
+    return [dense(totals.get(start)) for start in starts]
 
 
 def carry_forward(

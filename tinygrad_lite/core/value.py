@@ -134,12 +134,11 @@ class Value(Methods, Conversions):
 
         ``None`` for an array that none has reached; 0.0 for such a float (``has_grad`` tells).
         """
-        grad = self._grad
-        if grad is None:
-            return 0.0 if type(self._data) is float else None
-        if type(grad) is Rows:
-            grad = self._grad = grad.dense()
-        return grad
+        if type(self._grad) is Rows:
+            self._grad = self._grad.dense()
+        if self._grad is None and type(self._data) is float:
+            return 0.0
+        return self._grad
 
     @grad.setter
     def grad(self, grad: Any) -> None:

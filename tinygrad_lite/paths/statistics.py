@@ -11,8 +11,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from ..core.finiteness import check_local_derivatives
 from ..core.shapes import Index
-from ..core.sweeps import ALL_OPEN, Gates, check_local_derivatives, forward, reverse
+from ..core.sweeps import ALL_OPEN, Gates, forward, reverse
 from ..core.value import Value
 from ..semirings import ACTIVE_COUNT, COUNT, ENTROPY, GRADIENT, MAGNITUDE, SPECTRUM
 from ..semirings.base import Semiring
@@ -82,7 +83,7 @@ class PathStatistics:
     def check_finite(self) -> None:
         """Raise ``NonFiniteError`` for a local derivative on a path that is infinite or NaN."""
         if not self._checked:
-            check_local_derivatives(self.end, self.tangents(COUNT), "gradient_paths", self.gates)
+            check_local_derivatives(self.end, self.tangents(COUNT), "gradient_paths", self.gates.opens)
             self._checked = True
 
     # ---- numbers

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_lite.core.finiteness import check_local_derivatives
 from tinygrad_lite.core.graph import chains, topological
-from tinygrad_lite.core.sweeps import check_local_derivatives, reverse
+from tinygrad_lite.core.sweeps import ALL_OPEN, reverse
 from tinygrad_lite.core.value import Value
 from tinygrad_lite.paths.path import count_text
 from tinygrad_lite.semirings import ACTIVE_COUNT, COUNT, ENTROPY, GRADIENT, MAGNITUDE, SPECTRUM
@@ -47,7 +48,7 @@ class Statistics:
     def __init__(self, end: Value) -> None:
         self.end = end
         swept = reverse(end, GRADIENT)
-        check_local_derivatives(end, swept, "explore")
+        check_local_derivatives(end, swept, "explore", ALL_OPEN.opens)
         self.gradients = swept
         self.totals = {node: GRADIENT.result(a) for node, a in swept.items()}
         self.counts = {node: COUNT.result(a) for node, a in reverse(end, COUNT).items()}
