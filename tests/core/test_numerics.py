@@ -231,3 +231,28 @@ def test_a_power_of_0_and_a_varying_exponent_stay_as_they_were() -> None:
     base = Value(np.array([0.0, 3.0]))
     (base**0).backward(np.ones(2))
     assert_array_equal(base.grad, [0.0, 0.0])
+
+
+@pytest.mark.parametrize("name", sorted(numerics.LOCAL_FUNCTIONS.keys() - {"kept", "power", "where", "square"}))
+def test_every_function_takes_numbers_of_numpys_and_arrays_without_axes(name: str) -> None:
+    """As ``manual_backprop`` asks them at scalars."""
+    function = numerics.LOCAL_FUNCTIONS[name]
+    several = name in ("arctan2", "fmax", "fmin", "hypot", "logaddexp", "logaddexp2", "maximum", "minimum", "mod")
+    if name.startswith("erf"):
+        pytest.importorskip("scipy")
+    at = 1.25 if name == "arccosh" else 0.75
+    operands = (at, 0.5) if several else (at,)
+    right = function(*(np.array([x]) for x in operands))[0]
+    for kind in (np.float64, np.array):
+        found = function(*map(kind, operands))
+        assert np.ndim(found) == 0
+        assert found == pytest.approx(right, rel=1e-15)
+
+
+def test_manual_backprop_of_scalars_asks_them() -> None:
+    x = Value(0.5, name="x")
+    for f in (tg.tanh, tg.sigmoid, tg.silu, tg.gelu, lambda x: np.logaddexp(x, 0.25), lambda x: x**3):
+        end = f(x)
+        end.backward()
+        assert tg.manual_backprop(end, {"x": x}).run()[1]["x"] == pytest.approx(x.grad, rel=1e-14)
+        x.grad = 0.0

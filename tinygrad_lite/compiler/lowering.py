@@ -347,7 +347,7 @@ class _Lowering(_Ops):
         self.low.operands = {*slots_in((g, *args, out))}
         own = self.ops.get(id(node), op) if key is None else replace(op, key=self._as_traced(key))  # type: ignore[type-var]
         traced = self._as_traced(g), tuple(map(self._as_traced, args)), self._as_traced(out)
-        for attempt in way.attempts:
+        for attempt in way.attempts[::-1] if op.direct else way.attempts:
             if not _ours(op) or (op.opaque and op.expressions(len(args)) is None):
                 break
             try:

@@ -142,8 +142,7 @@ line("arctan2", "x y",    "arctan2(x, y)", "y / hypot(x, y) / hypot(x, y)", "-x 
      ufunc="arctan2", domain=(POSITIVE, REAL), written=("y / (x**2 + y**2)", "-x / (x**2 + y**2)"))
 line("sinh",    "x",      "sinh(x)",       "cosh(x)",              ufunc="sinh")
 line("cosh",    "x",      "cosh(x)",       "sinh(x)",              ufunc="cosh")
-line("tanh",    "x",      "tanh(x)",
-     "sech2(x)",                                                   # 1 - out**2 loses all digits at 19
+line("tanh",    "x",      "tanh(x)",       "sech2(x)",             # 1 - out**2 loses all digits at 19
      ufunc="tanh", written=("1 - out**2",), margin=("1 - out**2", a.KEPT))
 line("sech2",   "x",      "(2 * exp(-abs(x)) / (1 + exp(-2 * abs(x))))**2", "-2 * out * tanh(x)",
      sign="sech²", doc="1 / cosh(x)², the derivative of tanh.")

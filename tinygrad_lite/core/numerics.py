@@ -142,12 +142,9 @@ def _array_sigmoid_of_minus(x: Any, exp: Any = np.exp, add: Any = np.add, recipr
 
 
 def _sech2(x: Any) -> Any:
-    """1 / cosh(x)², in the memory of one array. Where cosh overflows it is 0, correctly."""
-    out = np.cosh(x)
-    if not out.ndim:  # a NumPy scalar has no memory to be changed
-        return 1.0 / (out * out)
-    np.reciprocal(out, out)
-    return np.square(out, out)
+    """1 / cosh(x)². Where cosh overflows it is 0, correctly."""
+    out = np.reciprocal(np.cosh(x))
+    return out * out
 
 
 _array_sech2 = np.errstate(over="ignore")(_sech2)
@@ -157,12 +154,10 @@ _array_sech2 = np.errstate(over="ignore")(_sech2)
 def _array_logaddexp(x: Any, y: Any) -> Any:
     """``log(exp(x) + exp(y))`` by the formula of NumPy's function, in a third of its time, and without its warnings."""
     out = np.subtract(x, y)
-    np.abs(out, out)
-    np.negative(out, out)
-    np.fmax(out, -math.inf, out)  # inf - inf: the two are equal, and both as infinite as their sum
-    np.exp(out, out)
-    np.log1p(out, out)
-    return np.add(np.maximum(x, y), out, out)
+    into = (out,) if out.ndim else ()
+    out = np.negative(np.abs(out, *into), *into)
+    out = np.fmax(out, -math.inf, *into)  # inf - inf: the two are equal, and both as infinite as their sum
+    return np.add(np.maximum(x, y), np.log1p(np.exp(out, *into), *into), *into)
 
 
 def _quiet(ufunc: np.ufunc) -> Callable[..., Any]:

@@ -40,6 +40,8 @@ class Op:
     of_one: str | None = None
     """How a listed op of one element is written: as a call of this name, or ``""`` for the element; by its own name."""
 
+    direct = False
+    """Whether its own ``pull`` takes traced arrays too, and makes fewer calls of NumPy than its chain."""
     sides = False
     """Whether the derivative of an op with ``undivided`` is constant on either side of a kink, as that of abs."""
     on_arrows: tuple[str, ...] = ()

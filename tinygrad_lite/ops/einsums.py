@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import math
 import operator
 import string
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from ..semirings import GRADIENT
 from .axes import LETTERS
 from .registry import for_numpy, function
 
-__all__ = ["Einsum", "einsum"]
+__all__ = ["Einsum", "columns", "einsum"]
 
 
 @dataclass(slots=True)
@@ -31,6 +32,9 @@ class Einsum(Op):
     name = "einsum"
     sign = "einsum"
     on_arrows = ("· {1}", "· {0}")
+    direct = True
+    _kept: tuple[Any, str, Any] | None = field(default=None, init=False, compare=False, repr=False)
+    """The windows that a convolution read, the labels of their columns, and the columns: both passes multiply them."""
 
     def _words(self, k: int) -> tuple[str, str]:
         """The labels of operand ``k``, each once, and those among them that also stand elsewhere."""
@@ -39,9 +43,25 @@ class Einsum(Op):
         return once, "".join(label for label in once if label in elsewhere)
 
     def forward(self, *data: Any) -> Any:
-        if len(data) == 2 and all(self._words(k)[1] == self.labels[k] for k in range(2)):  # BLAS can do it
-            return Contract(self.labels[0], self.out_labels, self.labels[1], data[1]).pull(data[0], GRADIENT)
-        return self.written(*data)
+        self._kept = None
+        if len(data) != 2 or any(self._words(k)[1] != self.labels[k] for k in range(2)):
+            return self.written(*data)
+        x, labels = data[0], self.labels[0]  # BLAS can do it
+        summed = [label for label in self.labels[1] if label in labels and label not in self.out_labels]
+        if len(summed) > 1 and _overlaps(getattr(x, "sample", x)):
+            labels = "".join(label for label in labels if label in self.out_labels) + "".join(summed)
+            x = columns(x.transpose([self.labels[0].index(label) for label in labels]), len(summed))
+            self._kept = data[0], labels, x
+        return Contract(labels, self.out_labels, self.labels[1], data[1]).pull(x, GRADIENT)
+
+    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
+        if self._kept is None or self._kept[0] is not operands[0]:
+            return Op.pull(self, k, g, operands, out)
+        _, labels, x = self._kept
+        if k == 1:
+            return Contract(self.out_labels, self.labels[1], labels, x).pull(g, GRADIENT)
+        g = Contract(self.out_labels, labels, self.labels[1], operands[1]).pull(g, GRADIENT)
+        return g.transpose([labels.index(label) for label in self.labels[0]])
 
     def written(self, *data: Any) -> Any:
         return np.einsum(f"{','.join(self.labels)}->{self.out_labels}", *data)
@@ -69,6 +89,39 @@ class Einsum(Op):
             diagonal = tuple(sizes[label] for label in once)
             maps = (*maps, Gather(shape_of(operands[k]), diagonal, lambda x: np.einsum(f"{own}->{once}", x)))
         return maps
+
+
+def _overlaps(x: Any) -> bool:
+    """Whether an array has more elements than memory, as sliding windows have."""
+    if type(x) is not np.ndarray or x.flags.c_contiguous:
+        return False
+    return bool(x.itemsize + builtins.sum((n - 1) * abs(step) for n, step in zip(x.shape, x.strides)) < x.nbytes)  # noqa: B905
+
+
+def columns(x: Any, inner: int, out: Any = None) -> Any:
+    """A contiguous copy of windows, whose last ``inner`` axes are the places in one (im2col).
+
+    NumPy copies along the last axes. Where these are a few elements long, one place after another is copied instead.
+
+    >>> columns(np.lib.stride_tricks.sliding_window_view(np.arange(3.0), 2), 1).tolist()
+    [[0.0, 1.0], [1.0, 2.0]]
+    """
+    if hasattr(x, "stands_for_data"):
+        return x.__array_function__(columns, (type(x),), (x, inner), {})
+    if out is None:
+        out = np.empty(x.shape, x.dtype)
+    places = x.shape[-inner:]
+    if math.prod(places[-2:]) >= _ROW or math.prod(places) > _ROW:
+        np.copyto(out, x)
+    else:
+        for place in np.ndindex(places):
+            out[(..., *place)] = x[(..., *place)]
+    return out
+
+
+columns.takes_out = True  # type: ignore[attr-defined]
+_ROW = 16
+"""Elements. Measured with windows of 3 × 3: one channel takes 0.4 of the time so, eight take 3.5 of it."""
 
 
 @function(method=False)

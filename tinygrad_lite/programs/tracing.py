@@ -151,7 +151,8 @@ class Traced(NDArrayOperatorsMixin):
             return self._noted("where", function, args)
         if function is np.mean and args[0].dtype == np.float16:
             return self._noted("fresh", function, args, **options)  # out= would round the sum before it is divided
-        return self._noted("reduce" if function in WRITES_OUT else "opaque", function, args, **options)
+        writes = function in WRITES_OUT or hasattr(function, "takes_out")
+        return self._noted("reduce" if writes else "opaque", function, args, **options)
 
     @property
     def T(self) -> Traced:

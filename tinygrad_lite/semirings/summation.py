@@ -49,7 +49,12 @@ def added(x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
     """
     if not is_long(x, axes):
         return np.add.reduce(x, axis=axes, keepdims=keepdims)  # type: ignore[call-overload]
-    return _in_blocks(x, axes, keepdims)
+    if len(axes) == 1 or sorted(axes) != list(range(min(axes), max(axes) + 1)):
+        return _in_blocks(x, axes, keepdims)
+    shape, first, last = x.shape, len(x.shape) + min(axes), len(x.shape) + max(axes) + 1  # neighbours are one long axis
+    merged = x.reshape((*shape[:first], math.prod(shape[first:last]), *shape[last:]))
+    total = _in_blocks(merged, (last - len(shape) - 1,), False)
+    return total.reshape((*shape[:first], *(1,) * len(axes), *shape[last:])) if keepdims else total
 
 
 def _in_blocks(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
