@@ -45,6 +45,17 @@ def test_from_a_new_exercise_to_its_grades(capsys: Any, tmp_path: Path, monkeypa
     assert Path("out/report.html").read_text(encoding="utf-8").count("<section") == 2
 
 
+def test_what_is_said_to_be_typed_can_be_typed(capsys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = run(capsys, "exercise", "new", "my own layer")[1]
+    for status in (0, 1):  # a file to begin with; which is not filled in
+        arguments = shlex.split(said.strip().rpartition("tinygrad-lite ")[2].removesuffix(" --watch"))
+        found, said, errors = run(capsys, *arguments)
+        assert (found, errors) == (status, "")
+    text = Path("my_my own layer.py").read_text(encoding="utf-8")
+    assert "tinygrad-lite exercise check 'my own layer.py' 'my_my own layer.py' --watch" in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -53,7 +64,8 @@ def test_from_a_new_exercise_to_its_grades(capsys: Any, tmp_path: Path, monkeypa
         (["grade", "one-neuron"], "required: submission"),
         (["grade", "one-neuron", "a.py", "--seconds", "0"], "'0' is not a whole number of at least 1"),
         (["exercise", "check", "xor"], "my_xor.py: there is no such file; tinygrad-lite exercise start xor writes one"),
-        (["exercise", "check", "xor", "a.py"], "a.py: there is no such file"),
+        (["exercise", "check", "xor", "a.py"], "a.py: there is no such file; name the file with your backward"),
+        (["exercise", "check", "xor", "."], ".: it is a folder; name the file with your backward"),
         (["exercise"], "required: action"),
     ],
 )

@@ -78,7 +78,7 @@ def _grade(arguments: Any) -> int:
 
 def _new(arguments: Any) -> int:
     path = starting.write_new(arguments.file)
-    print(f"{path}: fill it in, then: tinygrad-lite exercise start {path}")
+    print(f"{path}: fill it in, then: {starting.command('start', path)}")
     return OK
 
 
@@ -93,7 +93,7 @@ def _list(arguments: Any) -> int:
 def _start(arguments: Any) -> int:
     asked = exercise(arguments.exercise)
     path = starting.start(asked, arguments.file)
-    print(f"{path}: fill in backward, then: tinygrad-lite exercise check {arguments.exercise} {path} --watch")
+    print(f"{path}: fill in backward, then: {starting.command('check', arguments.exercise, path)} --watch")
     return OK
 
 
@@ -101,10 +101,9 @@ def _check(arguments: Any) -> int:
     asked = exercise(arguments.exercise)
     path = arguments.file or Path(starting.file_of(asked))
     if not path.is_file():
-        way_out = (
-            f"tinygrad-lite exercise start {arguments.exercise} writes one" if arguments.file is None else "name it"
-        )
-        raise InputError(f"{path}: there is no such file; {way_out}")
+        begin = f"{starting.command('start', arguments.exercise)} writes one"
+        what = "it is a folder" if path.is_dir() else "there is no such file"
+        raise InputError(f"{path}: {what}; {begin if arguments.file is None else 'name the file with your backward'}")
     right = False
 
     def once() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from ..errors import ArgumentError
 from ..files import write_atomically
 from .exercises import SHIPPED, Exercise
 
-__all__ = ["NEW", "start", "starter", "write_new"]
+__all__ = ["NEW", "command", "start", "starter", "write_new"]
 
 NEW = '''"""A layer
 
@@ -65,8 +66,9 @@ def starter(exercise: Exercise) -> str:
         f"Fill in backward: {what} of the forward pass below, and returns a dict with the gradient of the loss with "
         "respect to each quantity that is asked for. To check it while you write:"
     )
-    check = f"    tinygrad-lite exercise check {_called(exercise)} {file_of(exercise)} --watch"
-    text = "\n".join([exercise.title, "", exercise.text, "", *textwrap.wrap(how, _WIDTH), "", check])
+    check = f"    {command('check', _called(exercise), file_of(exercise))} --watch"
+    width = max(_WIDTH, *(len(line) for line in ["", *exercise.text.splitlines()]))
+    text = "\n".join([exercise.title, "", exercise.text, "", *textwrap.wrap(how, width), "", check])
     quoted = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     forward = [f"# {line}".rstrip() for line in exercise.source.splitlines()]
     rows = [f'        "{name}": None,  # {_described(exercise, name)}' for name in exercise.points]
@@ -91,6 +93,15 @@ def _described(exercise: Exercise, name: str) -> str:
     shape, points = np.shape(exercise.asked[name].data), exercise.points[name]
     what = f"of shape {shape}" if shape else "a number"
     return f"{what}, {points:g} point{'' if points == 1 else 's'}"
+
+
+def command(action: str, *files: str | Path) -> str:
+    """What is typed into a terminal to do something with an exercise and files.
+
+    >>> command("check", "./my layer.py", "ann.py")
+    "tinygrad-lite exercise check './my layer.py' ann.py"
+    """
+    return shlex.join(["tinygrad-lite", "exercise", action, *map(str, files)])
 
 
 def file_of(exercise: Exercise) -> str:
