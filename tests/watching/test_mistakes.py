@@ -166,7 +166,7 @@ def test_a_planted_mistake_is_found_at_its_line_and_mended(network: str, old: st
             "mlp",
             "db1 = dz1.sum",
             "db1 = da1.sum",
-            "the gradient of 'b1' (of shape (5,)) is not this: this is the gradient of 'a1', summed",
+            "the gradient of 'b1' (of shape (5,)) is not this: this is the gradient of 'a1', summed over axis 0",
         ),
         (
             "floats",

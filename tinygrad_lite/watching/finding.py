@@ -150,7 +150,7 @@ class Finder:
 
         A right sum does not prove its terms: what is wrong in them may add up to 0, as in a batch norm or a softmax.
         """
-        if not (self.reading.constant(step) or self.reading.summed(step) or step in self.reading.excused):
+        if not (self.reading.constant(step) or self.reading.on_the_way(step) or step in self.reading.excused):
             for name, where in step.names.items():
                 value = self.known.called(name)
                 if value is not None:
@@ -173,7 +173,8 @@ class Finder:
                 yield Finding("factor", where, step, scaled.quantity.value, (right,), read, scaled.factor)
         loaded = self.recorder.script.units[step.unit].loaded
         for operand in step.inputs if not self.reading.adds_up(step) else ():
-            yield from self._misread(operand, where, loaded)
+            if not self.reading.unfinished(operand):
+                yield from self._misread(operand, where, loaded)
 
     def _other_than_named(self, step: Step, where: Occurrence, value: Value) -> Iterator[Finding]:
         """A step that has the name of a gradient and is no part of it."""

@@ -148,7 +148,7 @@ class _Words:
         quantity = match.quantity
         part = "a part of the" if quantity.role in ("contribution", "partial") else "the"
         whose = self.name(quantity.value).partition(" (of shape")[0]
-        return f"{part} gradient of {whose}{', summed' if quantity.form else ''}"
+        return f"{part} gradient of {whose}{f', {quantity.form}' if quantity.form else ''}"
 
     def _instead(self, finding: Finding, value: Value | None) -> str:
         """Whose gradient a step is, where it should be that of another Value."""

@@ -39,6 +39,8 @@ class Reading:
         self._inside: dict[Occurrence, list[Step]] = defaultdict(list)
         for step in self.recorder.steps:
             self._inside[step.unit, step.occurrence].append(step)
+        in_place = (step for step in self.recorder.steps if step.in_place)
+        self._unfinished = {old for s in in_place for old in s.inputs if old.in_place and old.unit == s.unit}
         self._sums: dict[Step, Value] = {}
         for step in self.recorder.steps:
             self._note_sum(step)
@@ -108,12 +110,16 @@ class Reading:
         return next((m for m in matches if m.flows), None)
 
     def unknown(self, step: Step) -> bool:
-        known = self.matches(step) or self.constant(step) or step in self._sums
+        known = self.matches(step) or self.constant(step) or self.on_the_way(step)
         return not (known or step in self._cleared or step in self.excused)
 
-    def summed(self, step: Step) -> bool:
-        """Whether a step is a sum of some terms of a gradient, more of which come later."""
-        return step in self._sums
+    def on_the_way(self, step: Step) -> bool:
+        """Whether a step is a sum of some terms of a gradient, more of which come later, or unfinished."""
+        return step in self._sums or step in self._unfinished
+
+    def unfinished(self, step: Step) -> bool:
+        """Whether a step left an array that the next turn of the same line changes again, as ``dz[i] = …`` does."""
+        return step in self._unfinished
 
     def adds_up(self, step: Step) -> bool:
         """Whether a step adds a part of a gradient to others."""
