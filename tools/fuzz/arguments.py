@@ -101,7 +101,7 @@ GIVEN: dict[str, Rule] = {
     "axis": _axes,
     **dict.fromkeys(["axis1", "axis2", "source", "destination"], lambda d, x: repr(axis_of(d, x))),
     **dict.fromkeys(["softmax.axis", "log_softmax.axis", "stack.axis", "cumsum.axis", "cumprod.axis", "sort.axis",
-                     "partition.axis", "diff.axis", "take.axis", "repeat.axis", "expand_dims.axis", "rollaxis.axis",
+                     "diff.axis", "take.axis", "repeat.axis", "expand_dims.axis", "rollaxis.axis",
                      "split.axis", "array_split.axis", "concatenate.axis", "append.axis", "trapezoid.axis",
                      "nancumsum.axis"],
                     lambda d, x: repr(axis_of(d, x))),

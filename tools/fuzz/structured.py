@@ -175,6 +175,14 @@ def _piecewise(d: Drawing) -> str:
     return f"tg.piecewise({x}, [{x} < 0.3], [tg.sin, {d.one(['tg.cos', '0.5'])}])"
 
 
+def _partition(d: Drawing) -> str:
+    """The kth smallest: in which order NumPy leaves the others depends on the dtype."""
+    x = d.any(least=1, size=1)
+    axis = axis_of(d, d.data[x])
+    kth = d.below(max(np.shape(d.data[x])[axis], 1))
+    return f"tg.take(tg.partition({x}, {kth}, axis={axis}), {kth}, axis={axis})"
+
+
 def _gradient(d: Drawing) -> str:
     x = d.any(least=1)
     return f"tg.gradient({x}, {d.one(['1.0', '0.5'])}, axis={axis_of(d, d.data[x])}, edge_order={d.one([1, 2])})"
@@ -186,6 +194,7 @@ WHOLE: dict[str, Callable[[Drawing], str]] = {
     "multi_dot": _multi_dot,
     "linspace": _linspace,
     "gradient": _gradient,
+    "partition": _partition,
     "extract": _extract,
     "choose": _choose,
     "apply_along_axis": _along,
