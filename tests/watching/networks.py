@@ -69,6 +69,10 @@ def mended(source: str, mistake: Mistake) -> str:
     """The program with the suggestion in the place of the wrong line, as a reader of the diff changes it."""
     assert mistake.suggestion is not None
     lines = source.splitlines(keepends=True)
+    if mistake.before is not None:
+        at = lines[mistake.before - 1]
+        lines.insert(mistake.before - 1, at[: len(at) - len(at.lstrip())] + mistake.suggestion + "\n")
+        return "".join(lines)
     before, rest = "".join(lines[: mistake.line - 1]), "".join(lines[mistake.line - 1 :])
     start, rest = rest[: mistake.column], rest[mistake.column :]
     indent = start[: len(start) - len(start.lstrip())]

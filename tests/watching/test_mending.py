@@ -26,7 +26,7 @@ from tests.watching.learners import (
     skip,
     tower,
 )
-from tests.watching.networks import Network, line_of
+from tests.watching.networks import BATCH_NORM, TIED, Network, batch_norm, line_of, tied
 from tinygrad_lite.watching import second_point
 
 _Made = Callable[[], Network]
@@ -218,6 +218,61 @@ def test_where_a_program_does_not_follow_to_other_numbers_its_own_decide() -> No
     source = "def backward(w):\n    out = double @ w / 2\n    dw = -double.T @ out\n    return {'w': dw}\n"
     (mistake,) = network.mistakes(source)
     assert mistake.suggestion == "dw = double.T @ out"
+
+
+# ---- terms that are missing
+
+LATER = BATCH_NORM.replace("    ddiff = draw * inv\n", "").replace(
+    "    dinv = (draw", "    ddiff = draw * inv\n    dinv = (draw"
+)
+
+
+@pytest.mark.parametrize(
+    ("made", "source", "line", "suggestion"),
+    [
+        (ridge, RIDGE, "    dw = dw + 2 * w\n", "dw = x.T @ dout + 2 * w"),
+        (skip, SKIP, "    dh += dy\n", "dh = dy @ W2.T + dy"),
+        (
+            batch_norm,
+            BATCH_NORM,
+            "    ddiff += 2 * diff * dvar / (n - 1)\n",
+            "ddiff = draw * inv + 2 * diff * dvar / (n - 1)",
+        ),
+    ],
+)
+def test_a_term_that_is_missing_is_suggested(made: _Made, source: str, line: str, suggestion: str) -> None:
+    wrong = planted(source, [(line, "")])
+    (mistake,) = made().mistakes(wrong)
+    assert "only a part" in mistake.said
+    assert (mistake.suggestion, mistake.before) == (suggestion, None)
+    assert made().right(corrected(wrong, [mistake]))
+
+
+@pytest.mark.parametrize(
+    ("made", "source", "line", "suggestion", "before"),
+    [
+        (batch_norm, LATER, "    ddiff += 2 * diff * dvar / (n - 1)\n", "ddiff += 2 * diff * dvar / (n - 1)", "dh = "),
+        (tied, TIED, "    dW += X.T @ dz\n", "dW += X.T @ dz", "return "),
+    ],
+)
+def test_a_term_of_what_comes_later_is_a_new_line_there(
+    made: _Made, source: str, line: str, suggestion: str, before: str
+) -> None:
+    assert made().right(source)
+    wrong = planted(source, [(line, "")])
+    (mistake,) = made().mistakes(wrong)
+    assert (mistake.suggestion, mistake.before) == (suggestion, line_of(wrong, before))
+    assert mistake.diff == f"+ {suggestion}  # a new line, before line {mistake.before}"
+    assert mistake.diff in mistake.report
+    assert str(mistake).endswith(f"; write {suggestion}  # a new line, before line {mistake.before}")
+    assert made().right(corrected(wrong, [mistake]))
+
+
+def test_a_term_that_nothing_at_hand_makes_is_not_suggested() -> None:
+    w = tg.Value([0.3, -1.2, 0.8], name="w")
+    network = Network((w * w).sum() + (tg.exp(tg.sin(w)) * w).sum(), {"w": w})
+    (mistake,) = network.mistakes("def backward(w):\n    dw = 2 * w\n    return {'w': dw}\n")
+    assert mistake.suggestion is None
 
 
 # ---- several mistakes

@@ -158,7 +158,7 @@ class Comparison:
         left_out = len(self._not_empty) - _SHOWN_IN_HTML
         remarks = self._remarks() + ([f"{left_out} more parameters are not shown."] if left_out > 0 else [])
         made = table("Gradients by several ways", heading, lines, "\n".join(remarks))
-        wrong = [[m.line, m.source, m.said, m.suggestion] for m in self.mistakes]
+        wrong = [[m.line, m.source, m.said, m.change] for m in self.mistakes]
         return made + (table("Wrong lines", ["line", "source", "what is wrong", "write"], wrong) if wrong else "")
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ from .expressions import Sizes, as_read, copied, literal, parsed, parts_of, tran
 from .scope import Scope
 from .scripts import Unit
 
-__all__ = ["Edit", "edits_of"]
+__all__ = ["Edit", "edits_of", "with_value"]
 
 _POWERS = (-2.0, -1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0, 3.0)
 _EPSILONS = (1e-5, 1e-8, 1e-6, 1e-7, 1e-12, 1e-3)
@@ -56,12 +56,16 @@ def edits_of(unit: Unit, scope: Scope) -> Iterator[Edit]:
             made = with_part(made, path, new)
         if term:
             made = ast.BinOp(made, ast.Add() if term[0] == "+" else ast.Sub(), parsed(term[1:]))
-        if unit.target is not None:
-            whole = copied(statement)
-            whole.value = made  # type: ignore[attr-defined]
-            yield Edit(whole, size)
-        else:
-            yield Edit(made, size)
+        yield Edit(with_value(unit, made), size)
+
+
+def with_value(unit: Unit, value: ast.expr) -> ast.stmt | ast.expr:
+    """A unit's statement with another value; the value alone where it is a part of the statement."""
+    if unit.target is None:
+        return value
+    whole = copied(unit.statement)
+    whole.value = value  # type: ignore[attr-defined]
+    return whole
 
 
 def _sized(value: ast.expr, scope: Scope) -> Iterator[_Sized]:

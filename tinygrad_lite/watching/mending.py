@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
@@ -12,7 +14,9 @@ import numpy as np
 from .finding import Finding
 from .known import same_numbers
 from .loops import changed_loops
-from .repairs import Repair, changed_lines, value_left
+from .recorder import Occurrence
+from .repairs import Repair, changed_lines, lines_to_insert, lines_with_a_term, value_left
+from .running import Program
 from .scripts import Unit
 from .second_point import SecondPoint
 from .trials import Trials
@@ -59,6 +63,8 @@ class Mender:
         first, aim = findings[0], self._aim(findings, before)
         by_value = not first.alternative
         found = self._by_its_value(unit, findings, before, aim, refuted) if by_value else None
+        if found is None and by_value and once and len(first.rights) == 1:
+            found = self._by_a_term(unit, first, before, aim)
         if found is None and (not by_value or not first.rights or first.kind == "value" or not once):
             return self._by_the_results(unit, first, before, aim, refuted)
         return found
@@ -118,6 +124,42 @@ class Mender:
         visits = {finding.where: later(finding) for finding in findings[1:]}
         self.trials.look({findings[0].where: first, **visits}, overrides)
         return found
+
+    # ---- by what a sum lacks
+
+    def _by_a_term(self, unit: Unit, finding: Finding, before: set[str], aim: set[str]) -> Mended | None:
+        """The line with one more term; else a new line that adds it, in front of the first one that reads the sum."""
+        (right,) = finding.rights
+        missing, tolerance = np.subtract(right, finding.step.value), self.trials.known.tolerance
+        found: list[Repair] = []
+
+        def look(frame: FrameType) -> None:
+            found.extend(itertools.islice(lines_with_a_term(unit, frame, missing, tolerance), _AT_ONCE))
+
+        self.trials.look({finding.where: look}, {})
+        reader = None if found or unit.target is None else self._reader(finding)
+        if reader is not None:
+            before_it = self.trials.program.script.units[reader[0]]
+
+            def look_there(frame: FrameType) -> None:
+                lines = lines_to_insert(unit, before_it, frame, missing, tolerance)
+                found.extend(itertools.islice(lines, _AT_ONCE))
+
+            self.trials.look({reader: look_there}, {})
+        tried = (self._tried(repair, before, aim, False) for repair in found)
+        return next((m for m in tried if m is not None and m.proved and self._confirmed(m)), None)
+
+    def _reader(self, finding: Finding) -> Occurrence | None:
+        """The first unit that reads what a unit left, or returns it, if that is in the same function."""
+        _, recorder = self.trials.run()
+        units, left = recorder.script.units, recorder.left.get(finding.where)
+        if left is None:
+            return None
+        later = (s for s in recorder.steps[left.number + 1 :] if left in s.inputs and s.unit != finding.where[0])
+        readers = [(s.unit, s.occurrence) for s in later]
+        readers += [where for where, s in recorder.left.items() if s is left and where[0] != finding.where[0]]
+        same = units[readers[0][0]].function == units[finding.where[0]].function if readers else False
+        return readers[0] if same else None
 
     def _is_right(self, finding: Finding) -> Callable[[Any], bool]:
         """Whether a value is right where the line was found wrong: one of the right ones, or a gradient not read."""
@@ -181,10 +223,10 @@ class Mender:
 
     def _tried(self, repair: Repair, before: set[str], aim: set[str], strictly: bool) -> Mended | None:
         """A changed line with which no gradient but those of ``aim`` is wrong; fewer than before if ``strictly``."""
-        if repair.statement is None:
+        program = self._changed(repair)
+        if program is None:
             return None if strictly else Mended(repair, frozenset(before), False)
         try:
-            program = self.trials.with_statement(repair.unit, repair.statement)
             wrong = self.trials.wrong(self.trials.run(program=program)[0])
         except Exception:  # a changed line may do anything
             return None
@@ -193,10 +235,15 @@ class Mender:
         return Mended(repair, frozenset(wrong), wrong < before)
 
     def _confirmed(self, mended: Mended) -> bool:
-        if self.second is None or mended.repair.statement is None:
-            return True
-        program = self.trials.with_statement(mended.repair.unit, mended.repair.statement)
-        return self.second.confirms(program, set(mended.wrong))
+        program = None if self.second is None else self._changed(mended.repair)
+        return self.second is None or program is None or self.second.confirms(program, set(mended.wrong))
+
+    def _changed(self, repair: Repair) -> Program | None:
+        """The program with a changed line; ``None`` where the line is not found in its statement."""
+        if repair.before is not None:
+            assert isinstance(repair.changed, ast.stmt)
+            return self.trials.with_line(repair.before, repair.changed)
+        return None if repair.statement is None else self.trials.with_statement(repair.unit, repair.statement)
 
     # ---- the first line of a loop
 

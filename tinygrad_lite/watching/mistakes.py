@@ -28,6 +28,7 @@ class Mistake:
     wrong with it, ``read`` what it read that was right. ``right`` is the value that it should have left, if that is
     known, and ``off`` the largest difference from it, relative to its largest element; ``None`` where it left something
     that is not finite. ``suggestion`` is a line that is right. ``times`` is how often the line ran and was wrong.
+    Where ``before`` is the number of a line, the suggestion is a new line in front of that one, and this one stays.
     """
 
     file: str
@@ -41,13 +42,21 @@ class Mistake:
     off: float | None = None
     suggestion: str | None = None
     times: int = 1
+    before: int | None = None
+
+    @property
+    def change(self) -> str | None:
+        """The suggestion, and where it goes if it is a new line."""
+        if self.suggestion is None or self.before is None:
+            return self.suggestion
+        return f"{self.suggestion}  # a new line, before line {self.before}"
 
     @property
     def diff(self) -> str:
-        """The line and the suggested one, as lines of a diff; empty without a suggestion."""
-        if self.suggestion is None:
+        """The line and the suggested one, or a new one alone, as lines of a diff; empty without a suggestion."""
+        if self.change is None:
             return ""
-        removed, added = self.source.splitlines(), self.suggestion.splitlines()
+        removed, added = [] if self.before is not None else self.source.splitlines(), self.change.splitlines()
         return "\n".join([*(f"- {line}" for line in removed), *(f"+ {line}" for line in added)])
 
     @property
@@ -65,7 +74,7 @@ class Mistake:
         return "\n".join([f"{where}{times}: {self.said}{off}.", *shown, *read])
 
     def __str__(self) -> str:
-        write = f"; write {_on_one_line(self.suggestion)}" if self.suggestion is not None else ""
+        write = f"; write {_on_one_line(self.change)}" if self.change is not None else ""
         return f"line {self.line}: {_on_one_line(self.source)}: {self.said}{write}"
 
 
@@ -99,6 +108,7 @@ def mistake_of(
         off,
         None if repair is None else repair.text,
         times,
+        None if repair is None or repair.before is None else repair.before.place.line,
     )
 
 

@@ -12,22 +12,24 @@ from typing import Any
 import numpy as np
 
 from .copies import fresh
-from .edits import edits_of
-from .expressions import as_read, impossible
+from .edits import edits_of, with_value
+from .expressions import as_read, impossible, parsed
 from .recorder import numbers_of
 from .scope import Scope
 from .scripts import Unit
+from .terms import terms_of
 
-__all__ = ["Repair", "changed_lines", "value_left"]
+__all__ = ["Repair", "changed_lines", "lines_to_insert", "lines_with_a_term", "value_left"]
 
 MOST_TRIED = 3_000
+_A_TERM = 3
 
 
 @dataclass(frozen=True)
 class Repair:
     """A changed form of a unit's line, what it leaves where it was tried first, and how much is changed.
 
-    ``key`` tells changes of a line apart.
+    ``key`` tells changes of a line apart. Where ``before`` is a unit, the change is a new line in front of that one.
     """
 
     unit: Unit
@@ -35,16 +37,17 @@ class Repair:
     value: Any
     size: int
     key: str = ""
+    before: Unit | None = None
 
     @cached_property
     def text(self) -> str:
         """The changed line as it is written."""
-        return self.unit.written(self.changed)
+        return ast.unparse(self.changed) if self.before is not None else self.unit.written(self.changed)
 
     @cached_property
     def statement(self) -> ast.stmt | None:
-        """The statement with the change in it; ``None`` where it is not found there."""
-        return self.unit.whole(self.changed)
+        """The statement with the change in it; ``None`` where it is not found there, and for a new line."""
+        return self.unit.whole(self.changed) if self.before is None else None
 
 
 def changed_lines(unit: Unit, frame: FrameType, factors: Iterable[float]) -> Iterator[Repair]:
@@ -60,6 +63,32 @@ def changed_lines(unit: Unit, frame: FrameType, factors: Iterable[float]) -> Ite
         value = value_left(edit.changed, unit, frame)
         if value is not None:
             yield Repair(unit, edit.changed, value, edit.size, text)
+
+
+def lines_with_a_term(unit: Unit, frame: FrameType, missing: Any, tolerance: float) -> Iterator[Repair]:
+    """A unit's line with one more term, whose value is ``missing``, made of what ``frame`` has."""
+    scope = Scope.of(unit, frame, ())
+    for term in terms_of(missing, scope.numbers, scope.lengths, tolerance):
+        changed = with_value(unit, _plus(unit.value, term))
+        value = value_left(changed, unit, frame)
+        if value is not None:
+            yield Repair(unit, changed, value, _A_TERM, ast.unparse(ast.fix_missing_locations(changed)))
+
+
+def lines_to_insert(unit: Unit, before: Unit, frame: FrameType, missing: Any, tolerance: float) -> Iterator[Repair]:
+    """New lines that add what is ``missing`` to what a unit leaves, in front of a later one that ``frame`` runs."""
+    scope = Scope.of(before, frame, ())
+    assert isinstance(unit.target, ast.Name | ast.Attribute | ast.Subscript)
+    for term in terms_of(missing, scope.numbers, scope.lengths, tolerance):
+        op, text = (ast.Sub(), term[1:]) if term.startswith("-") else (ast.Add(), term)
+        line = ast.fix_missing_locations(ast.AugAssign(unit.target, op, parsed(text)))
+        yield Repair(unit, line, None, _A_TERM, ast.unparse(line), before)
+
+
+def _plus(value: ast.expr, term: str) -> ast.expr:
+    if term.startswith("-"):
+        return ast.BinOp(value, ast.Sub(), parsed(term[1:]))
+    return ast.BinOp(value, ast.Add(), parsed(term))
 
 
 # ---- running a changed line

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from .expressions import as_read, copied
 from .scripts import WATCH, Change, Place, Script, Unit
@@ -38,9 +39,12 @@ class _Changing(ast.NodeTransformer):
     def __init__(self, change: Change) -> None:
         self._change, self._old = change, ast.unparse(change.unit.statement)
 
-    def generic_visit(self, node: ast.AST) -> ast.AST:
+    def generic_visit(self, node: ast.AST) -> Any:
         old, new = self._change.unit.statement, self._change.statement
-        if isinstance(node, ast.For) and isinstance(old, ast.For) and isinstance(new, ast.For):
+        if self._change.front:
+            if isinstance(node, ast.stmt) and node.lineno == old.lineno and ast.unparse(node) == self._old:
+                return [ast.fix_missing_locations(ast.copy_location(copied(new), node)), node]
+        elif isinstance(node, ast.For) and isinstance(old, ast.For) and isinstance(new, ast.For):
             if node.lineno == old.lineno:  # its body may be changed too
                 node.iter = copied(new.iter)
         elif isinstance(node, ast.stmt) and node.lineno == old.lineno and ast.unparse(node) == self._old:

@@ -44,14 +44,19 @@ class Scope:
     shapes: Mapping[str, tuple[int, ...]]
     factors: Sequence[ast.expr]
     functions: Sequence[str]
+    numbers: Mapping[str, Any]
+    lengths: Mapping[str, int]
+    """What a mean divides by: the whole numbers with names, and the lengths of axes."""
 
     @classmethod
     def of(cls, unit: Unit, frame: FrameType, factors: Iterable[float]) -> Scope:
         """What the line of a unit may read in a frame."""
         names = {**frame.f_globals, **frame.f_locals}
-        shapes = {text: np.shape(n) for text, n in _numbers(unit, frame)}
+        numbers = dict(_numbers(unit, frame))
+        shapes = {text: np.shape(n) for text, n in numbers.items()}
         functions = [name for name, value in names.items() if _takes_one(value) and _only_computes(value)]
-        return cls(shapes, _constants(unit, names, shapes, [*factors, *_literals(frame)]), functions[:_MOST_FUNCTIONS])
+        constants = _constants(unit, names, shapes, [*factors, *_literals(frame)])
+        return cls(shapes, constants, functions[:_MOST_FUNCTIONS], numbers, _lengths(names, shapes))
 
     def of_shape(self, shape: tuple[int, ...]) -> Iterator[str]:
         return (text for text, own in self.shapes.items() if own == shape)
@@ -164,6 +169,14 @@ def _is_mathematics(value: Any) -> bool:
 def _literals(frame: FrameType) -> list[float]:
     """The numbers that a function writes."""
     return [number for number in frame.f_code.co_consts if type(number) is float and number]
+
+
+def _lengths(names: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    found = {name: n for name, n in names.items() if type(n) is int and n > 1 and not name.startswith("_")}
+    found |= {f"{name} - 1": n - 1 for name, n in found.items() if n > 2}
+    for name in (name for name in shapes if name in names):
+        found |= {f"{name}.shape[{k}]": n for k, n in enumerate(shapes[name])}
+    return found
 
 
 def _constants(

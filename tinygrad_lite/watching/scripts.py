@@ -120,7 +120,8 @@ class Script:
 
 @dataclass(frozen=True)
 class Change:
-    """Another statement in the place of that of a unit."""
+    """Another statement in the place of that of a unit, or a new one in ``front`` of it."""
 
     unit: Unit
     statement: ast.stmt
+    front: bool = False

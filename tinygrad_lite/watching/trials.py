@@ -84,6 +84,10 @@ class Trials:
         changes = {**self.changes, unit.number: Change(unit, statement)}
         return self.original.changed(list(changes.values()))
 
+    def with_line(self, before: Unit, line: ast.stmt) -> Program:
+        """The program with a new line in front of a unit's."""
+        return self.original.changed([Change(before, line, True), *self.changes.values()])
+
     def put_right(self, unit: Unit, statement: ast.stmt | None, values: Mapping[Occurrence, Any]) -> None:
         """From now on a unit has another statement, or leaves these values; what it had before is forgotten."""
         self.changes.pop(unit.number, None)
