@@ -722,3 +722,27 @@ def test_parts_of_a_value_that_is_read_whole_too(rng: np.random.Generator) -> No
     y.name = "y"
     loss = (y[0] * y[1:]).sum() + (y * y).sum() + y[2, 1] * y[2, 1] + (x[:2] * x[2:]).sum()
     agrees(tg.manual_backprop(loss, wrt={"x": x, "y": y}), loss, {"x": x, "y": y})
+
+
+@pytest.mark.parametrize(
+    ("y", "value", "slope"),
+    [
+        (3, "z * z * z", "3 * z**2"),
+        (-1, "1 / z", "/ z**2"),
+        (0.5, "np.sqrt(z)", "1 / np.sqrt(z) / 2"),
+        (1.5, "z * np.sqrt(z)", "1.5 * np.sqrt(z)"),
+        (4, "z**4", "4 * (z * z * z)"),
+    ],
+)
+def test_powers_of_arrays_are_products_and_roots(y: float, value: str, slope: str) -> None:
+    x = Value(np.array([0.5, 2.0, 3.0]), name="x")
+    z = x + 1.0
+    z.name = "z"
+    end = tg.sum(z**y)
+    end.backward()
+    source = tg.manual_backprop(end, {"x": x})
+    assert f"({value}).sum()" in str(source).replace("np.sqrt(z).sum()", "(np.sqrt(z)).sum()")
+    assert slope in str(source)
+    np.testing.assert_allclose(source.run()[1]["x"], x.grad, rtol=1e-14)
+    s = Value(2.0, name="s")
+    assert "s**3" in str(tg.manual_backprop(s**3, {"s": s}))  # of floats a power is one operation

@@ -96,7 +96,7 @@ def test_gradients_equal_the_compositions(loss: str, reduction: str) -> None:
             assert_allclose(value.grad, composed[name], rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("loss", ["cross_entropy", "half_squared_error"])
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "cross_entropy", "half_squared_error"])
 def test_a_fused_loss_is_one_op_to_the_engine_and_its_composition_to_readers(loss: str) -> None:
     for labels in LABELS[loss]:
         end, _ = recorded(loss, labels)
@@ -111,7 +111,7 @@ def test_a_fused_loss_is_one_op_to_the_engine_and_its_composition_to_readers(los
 def test_every_fused_loss_is_here() -> None:
     ops = [c for c in vars(fused_losses).values() if isinstance(c, type) and issubclass(c, Folded)]
     fused = {op.name for op in ops if hasattr(op, "name")}  # the base classes have none
-    assert fused == {"cross_entropy", "half_squared_error"}
+    assert fused == {"binary_cross_entropy", "cross_entropy", "half_squared_error"}
     assert fused < set(LABELS)
 
 
@@ -263,3 +263,42 @@ def test_class_numbers_take_no_more_than_the_logits() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1_000_000
+
+
+@pytest.mark.parametrize("t", [0.0, 1.0, 0.3, 1e-10, 1.0 - 1e-10])
+def test_the_logistic_loss_has_its_digits_at_logits_of_any_size(t: float) -> None:
+    for z in (-800.0, -40.0, -3.0, -1e-9, 0.0, 1e-300, 0.7, 36.0, 40.0, 745.0, 1e4):
+        with mpmath.workdps(500):
+            e, share = mpmath.exp(mpmath.mpf(z)), mpmath.mpf(t)
+            value = share * mpmath.log(1 + 1 / e) + (1 - share) * mpmath.log(1 + e)
+            slope = (1 - share) * e / (1 + e) - share / (1 + e)
+        for dtype, within in ((np.float64, 4e-15), (np.float32, 1e-6)):
+            if dtype is np.float32 and (float(dtype(t)) != t or float(dtype(z)) != z or abs(z) > 85):
+                continue
+            leaf = Value(np.array([z], dtype))
+            loss = nn.losses.binary_cross_entropy(leaf, np.array([t], dtype), "sum")
+            loss.backward()
+            assert loss.item() == pytest.approx(float(value), rel=within, abs=1e-320)
+            rounding = 2e-16 * (t not in (0.0, 1.0))  # of t itself, where the slope crosses 0
+            assert float(leaf.grad[0]) == pytest.approx(float(slope), rel=within, abs=1e-320 + rounding)
+            assert leaf.grad.dtype == dtype
+
+
+def test_the_logistic_loss_compiled_has_one_logarithm_and_one_exponential(rng: np.random.Generator) -> None:
+    w, x = Value(rng.normal(size=3)), rng.normal(size=(20, 3))
+    step = tg.compile(lambda x, t: nn.losses.binary_cross_entropy(x @ w, t))
+    for scale in (1.0, 30.0, 1000.0):
+        t = (rng.uniform(size=20) > 0.5).astype(float)
+        w.grad = None
+        cost = step(x * scale, t)
+        replayed, w.grad = w.grad, None
+        end = nn.losses.binary_cross_entropy((x * scale) @ w, t)
+        end.backward()
+        assert cost == end.item()
+        np.testing.assert_array_equal(replayed, w.grad)
+    assert step.source.count("exp(") == step.source.count("log1p(") == 1
+
+
+def test_the_logistic_loss_in_its_targets(rng: np.random.Generator) -> None:
+    z, t = rng.normal(size=4), rng.uniform(0.2, 0.8, 4)
+    tg.check_grads(lambda z, t: nn.losses.binary_cross_entropy(z, t), (z, t), order=2)

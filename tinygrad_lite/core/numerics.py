@@ -215,6 +215,12 @@ def power(x: Any, y: Any) -> Any:
     return np.positive(out) if out is x else out
 
 
+def _local_power(x: Any, y: Any) -> Any:
+    """The same in a derivative, which reads the first power without a copy."""
+    y = y.item() if type(y) is np.ndarray and not y.ndim else y
+    return x if type(y) in (float, int) and y == 1 else power(x, y)
+
+
 _HIGHEST = 8
 _PRECISE = (_FLOAT64, _FLOAT32)
 
@@ -261,5 +267,10 @@ ARRAY_FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(np, name) for na
     "erf": _special("erf"),
     "erfc": _special("erfc"),
 }
-LOCAL_FUNCTIONS = ARRAY_FUNCTIONS | {"kept": kept, "sech2": _sech2, "sigmoid_of_minus": _array_sigmoid_of_minus}
+LOCAL_FUNCTIONS = ARRAY_FUNCTIONS | {
+    "kept": kept,
+    "power": _local_power,
+    "sech2": _sech2,
+    "sigmoid_of_minus": _array_sigmoid_of_minus,
+}
 """The functions of local derivatives on arrays; a sweep silences NumPy's warnings as a whole."""

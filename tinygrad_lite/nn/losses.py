@@ -27,7 +27,7 @@ from ..errors import ArgumentError, ShapeError, ValueTypeError
 from ..graph import naming
 from ..ops import elementary as E
 from ..ops import functions as F
-from ..ops.fused_losses import CrossEntropy, HalfSquaredError, one_hot
+from ..ops.fused_losses import CrossEntropy, HalfSquaredError, LogisticLoss, one_hot
 
 __all__ = ["binary_cross_entropy", "cross_entropy", "half_squared_error", "hinge", "mse"]
 
@@ -83,6 +83,11 @@ def binary_cross_entropy(logits: Any, targets: Any, reduction: Reduction = "mean
     def check(t: Any) -> None:
         _require("binary_cross_entropy", t, (t >= 0) & (t <= 1), "a target is a probability between 0 and 1")
 
+    if isinstance(logits, Value) and logits.shape and logits.size:
+        _check_reduction("binary_cross_entropy", reduction)
+        t = _target_value("binary_cross_entropy", logits, targets)
+        check(t.data)
+        return _named(record(LogisticLoss(float(logits.size) if reduction == "mean" else 1.0), (logits, t)))
     return _reduced("binary_cross_entropy", logits, targets, _log_loss, 1.0, math.prod, reduction, check)
 
 

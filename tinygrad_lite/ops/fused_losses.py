@@ -25,7 +25,15 @@ from .casting import floating
 from .reductions import LogSumExp, sum
 from .registry import function
 
-__all__ = ["CrossEntropy", "FusedLoss", "HalfSquaredError", "cross_entropy", "half_squared_error", "one_hot"]
+__all__ = [
+    "CrossEntropy",
+    "FusedLoss",
+    "HalfSquaredError",
+    "LogisticLoss",
+    "cross_entropy",
+    "half_squared_error",
+    "one_hot",
+]
 
 
 _WHOLE = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
@@ -87,6 +95,50 @@ class HalfSquaredError(FusedLoss):
     def slope(self, k: int, operands: Sequence[Any]) -> Any:
         difference = operands[k] - operands[1 - k]
         return difference if self.divisor == 1.0 else difference / self.divisor
+
+
+class LogisticLoss(FusedLoss):
+    """``Σ (t softplus(-z) + (1 - t) softplus(z)) / divisor``, of derivative ``(σ(z) - t) / divisor``.
+
+    Both softplus have the same ``log(1 + exp(-|z|))``, and the exponential is the derivative's: it is kept. No digit is
+    lost where σ(z) is near t, for ``(1 - t) - σ(-z)`` is the derivative where z is positive.
+    """
+
+    name = "binary_cross_entropy"
+    sign = "H"
+
+    def __init__(self, divisor: float = 1.0) -> None:
+        super().__init__(divisor)
+        self._kept: tuple[Any, Any] | None = None
+
+    def terms(self, outputs: Value, targets: Value) -> Value:
+        softplus = FUNCTIONS["softplus"]
+        terms: Value = targets * softplus(-outputs) + (1.0 - targets) * softplus(outputs)
+        return terms
+
+    def forward(self, *data: Any) -> Any:
+        z, t = floating(data[0]), data[1]
+        size = np.abs(z)
+        e = np.exp(-size)
+        self._kept = data[0], e
+        terms = np.where(z > 0.0, 1.0 - t, t)
+        terms = terms * size
+        terms += np.log1p(e)
+        return np.add.reduce(terms, axis=None) / self.divisor
+
+    def slope(self, k: int, operands: Sequence[Any]) -> Any:
+        z, t = operands
+        if k == 1:
+            return z / -self.divisor
+        if isinstance(z, Value):
+            sigmoid = FUNCTIONS["sigmoid"]
+            return ((1.0 - t) * sigmoid(z) - t * sigmoid(-z)) / self.divisor
+        if self._kept is None or self._kept[0] is not z:
+            self.forward(z, t)
+        assert self._kept is not None
+        e = self._kept[1]
+        small = e / (1.0 + e)  # σ(-|z|)
+        return np.where(z > 0.0, (1.0 - t) - small, small - t) / self.divisor
 
 
 class CrossEntropy(FusedLoss):

