@@ -74,7 +74,8 @@ class Known:
     @property
     def quantities(self) -> list[Quantity]:
         """The quantities by which arrays are recognised."""
-        return [quantity for forms in self._whole.by_size.values() for quantity, transposed, _ in forms if not transposed]
+        forms = (form for some in self._whole.by_size.values() for form in some)
+        return [quantity for quantity, transposed, _ in forms if not transposed]
 
     def matches(self, array: Any) -> list[Match]:
         """The quantities that an array is equal or proportional to, exact ones first."""
