@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tg
+from tests.watching.networks import Network, line_of
 from tinygrad_lite import Value, nn
 from tinygrad_lite.checks.comparison import DifferentGradientsError
 from tinygrad_lite.errors import ArgumentError, ValueTypeError
@@ -85,9 +86,68 @@ def test_a_backprop_that_returns_its_loss_too(layers: Any) -> None:
     manual = {name: by_layer[name] for name in net.named_parameters()}
     assert tg.compare(loss, manual=lambda: (loss.item(), manual), wrt=net)
     assert tg.compare(loss, manual=tg.manual_backprop(loss, wrt=net).run, wrt=net)
-    a = Value(np.ones((1, 2)), name="A")
-    with pytest.raises(ArgumentError, match=re.escape("A[0,0]: give the gradient of the whole array as 'A'")):
-        tg.compare(a.sum(), manual={"A[0,0]": 1.0})
+
+
+def test_gradients_by_element() -> None:
+    a = Value(np.array([[1.0, 2.0]]), name="A")
+    loss = (a * a).sum()
+    assert tg.compare(loss, manual={"A[0,0]": 2.0, "A[0, 1]": 4.0})
+    some = tg.compare(loss, manual={"A[0,1]": 4.0})
+    assert not some
+    assert "A: the manual gradient is not compared: 1 of its 2 elements are missing." in some.notes
+    for key in ("A[0]", "A[1,0]", "A[0,0,0]"):
+        message = (
+            f"{key} is no element of 'A', of shape (1, 2); an element has a number from 0 for each axis, such as A[0,0]"
+        )
+        with pytest.raises(ArgumentError, match=re.escape(message)):
+            tg.compare(loss, manual={key: 1.0})
+
+
+ARRAYS = """
+def backward(W, b):
+    z = X @ W + b
+    dz = 2 * (z - Y)
+    dW, db = X.T @ dz, dz.sum(axis=0)
+    return {f"W[{i},{j}]": dW[i, j] for i in range(3) for j in range(2)} | {"b": db}
+"""
+
+NUMBERS = """
+def backward(W, b):
+    grads = {f"W[{i},{j}]": 0.0 for i in range(3) for j in range(2)} | {"b[0]": 0.0, "b[1]": 0.0}
+    for n in range(4):
+        for j in range(2):
+            z = b[j]
+            for i in range(3):
+                z += X[n, i] * W[i, j]
+            dz = 2 * (z - Y[n, j])
+            grads[f"b[{j}]"] += dz
+            for i in range(3):
+                grads[f"W[{i},{j}]"] += dz * X[n, i]
+    return grads
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "old", "new"),
+    [
+        (ARRAYS, "2 * (z - Y)", "z - Y"),
+        (ARRAYS, "X.T @ dz", "X.T @ z"),
+        (ARRAYS, "dz.sum(axis=0)", "dz.mean(axis=0)"),
+        (NUMBERS, "2 * (z - Y[n, j])", "2 * (z + Y[n, j])"),
+        (NUMBERS, "+= dz * X[n, i]", "+= z * X[n, i]"),
+    ],
+)
+def test_results_by_element_are_watched_like_whole_arrays(source: str, old: str, new: str) -> None:
+    r = np.random.default_rng(3)
+    names = {"X": r.normal(size=(4, 3)), "Y": r.normal(size=(4, 2))}
+    W, b = Value(r.normal(size=(3, 2)), name="W"), Value(r.normal(size=2), name="b")
+    z = names["X"] @ W + b
+    z.name = "z"
+    network = Network(((z - names["Y"]) ** 2).sum(), {"W": W, "b": b}, names)
+    assert source.count(old) == 1
+    assert tg.compare(network.loss, manual=network.function(source), wrt=[W, b])
+    wrong = tg.compare(network.loss, manual=network.function(source.replace(old, new)), wrt=[W, b])
+    assert [mistake.line for mistake in wrong.mistakes] == [line_of(source, old)]
 
 
 def test_a_function_may_change_what_it_is_given() -> None:

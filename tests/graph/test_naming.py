@@ -126,6 +126,9 @@ def test_resolve(name: str, shapes: dict[str, tuple[int, ...]], found: object) -
         ({"w100": ()}, "w101", (), "w101: unknown (the nearest names: w100)"),
         ({"w1": (2, 1)}, "w1", (), "w1: has shape (), needs (2, 1)"),
         ({"b21": (4,)}, "b21", (4,), [("b21", (), ())]),
+        ({"A": (2, 3)}, "A[1, 2]", (), [("A", (1, 2), ())]),
+        ({"A": (2, 3)}, "A[2,0]", (), "A[2,0]: outside A, which has shape (2, 3)"),
+        ({"A": (2, 3)}, "A[0]", (), "A[0]: unknown"),
     ],
 )
 def test_places(own: dict[str, tuple[int, ...]], name: str, shape: tuple[int, ...], answer: object) -> None:

@@ -6,10 +6,10 @@ import inspect
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,16 +19,20 @@ from ..core.value import Value, raw
 from ..errors import ArgumentError, ValueTypeError
 from ..graph import naming
 
-__all__ = ["Misfit", "by_name", "called", "gradients_by_hand"]
+__all__ = ["ByHand", "Misfit", "by_name", "called", "gradients_by_hand", "with_whole_arrays"]
 
 _DELTA = re.compile(r"(?:delta|δ|d_?)z?(?P<place>\d.*)")
 
 
 @dataclass(frozen=True)
 class Misfit:
-    """A gradient that can not be compared element by element: ``None`` if it is missing, or of another shape."""
+    """A gradient that can not be compared element by element: ``None`` if it is missing, or of another shape.
+
+    ``missing`` says whether all of it is.
+    """
 
     given: Any
+    missing: str = "it is missing"
 
     def why(self, right: Any) -> str:
         """The reason, and the operation that would make it the right gradient, if there is one.
@@ -37,7 +41,7 @@ class Misfit:
         'it has shape (1, 3), not (3,); reshaped it is right'
         """
         if self.given is None:
-            return "it is missing"
+            return self.missing
         right = np.asarray(right, dtype=float)
         reason = f"it has shape {self.given.shape}, not {right.shape}"
         for what, made in self._mended(right.shape):
@@ -60,19 +64,30 @@ class Misfit:
                         yield what, made
 
 
-def gradients_by_hand(
-    manual: Any, parameters: Mapping[str, Value], loss: Value
-) -> tuple[dict[str, Any], dict[str, Value], dict[str, Misfit]]:
-    """The manual gradients by name, as arrays of float64, and the Values of those that belong to no parameter.
+class ByHand(NamedTuple):
+    """Manual gradients by name, as arrays of float64; the Values of those that belong to no parameter.
 
-    Gradients that can not be compared, one that is missing or of another shape, are a ``Misfit`` in the third mapping,
-    with NaN in the first. Raises ``ArgumentError`` for gradients that belong to nothing.
+    ``misfits`` are those that can not be compared, missing or of another shape, which are NaN among the ``gradients``.
+    ``elements`` are the keys of arrays that were given element by element, ``w[0,1]``, in the order of the elements.
+    """
+
+    gradients: dict[str, Any]
+    between: dict[str, Value]
+    misfits: dict[str, Misfit]
+    elements: dict[str, list[str]]
+
+
+def gradients_by_hand(manual: Any, parameters: Mapping[str, Value], loss: Value) -> ByHand:
+    """The manual gradients in the form in which they are compared.
+
+    Raises ``ArgumentError`` for gradients that belong to nothing.
     """
     if manual is None:
-        return {}, {}, {}
+        return ByHand({}, {}, {}, {})
     places = naming.Places({name: value.shape for name, value in parameters.items()})
     gradients = {name: np.full(value.shape, math.nan) for name, value in parameters.items()}
     given: set[str] = set()
+    keys: dict[str, dict[tuple[int, ...], str]] = {}
     between: dict[str, Value] = {}
     misfits: dict[str, Misfit] = {}
     named = {value.name: value for value in ancestors(loss) if value.name is not None and value.requires_grad}
@@ -85,6 +100,8 @@ def gradients_by_hand(
             for own, index, source in entries:
                 gradients[own][index] = gradient[source]
                 given.add(own)
+                if index:
+                    keys.setdefault(own, {})[index] = name
         elif name in parameters:
             misfits[name] = Misfit(gradient)
         elif (value := _between(named, name)) is None:
@@ -95,7 +112,34 @@ def gradients_by_hand(
                 misfits[name], gradients[name] = Misfit(gradient), np.full(value.shape, math.nan)
     missing = [name for name in parameters if name not in given and name not in misfits]
     _check_names(parameters, missing, unknown, named)
-    return gradients, between, misfits | dict.fromkeys(missing, Misfit(None))
+    sizes = {name: parameters[name].size for name in keys}
+    misfits |= {
+        name: Misfit(None, f"{sizes[name] - len(some)} of its {sizes[name]} elements are missing")
+        for name, some in keys.items()
+        if len(some) < sizes[name]
+    }
+    elements = {name: [some[index] for index in sorted(some)] for name, some in keys.items() if name not in misfits}
+    return ByHand(gradients, between, misfits | dict.fromkeys(missing, Misfit(None)), elements)
+
+
+def with_whole_arrays(
+    function: Callable[..., Any], parameters: Mapping[str, Value], elements: Mapping[str, Sequence[str]]
+) -> Callable[[], Mapping[Any, Any]]:
+    """A function that calls ``function``, and joins the elements that it returns to arrays.
+
+    It is watched as the function itself is, so that an array is known to be made of its elements.
+    """
+    data = {name: np.copy(value.data)[()] for name, value in parameters.items()}
+    shapes = {name: parameters[name].shape for name in elements}
+
+    def joined() -> Mapping[Any, Any]:
+        given = dict(by_name(called(function, data), parameters))
+        for array, keys in elements.items():
+            numbers = [given[key] for key in keys]
+            given[array] = np.array(numbers).reshape(shapes[array])
+        return given
+
+    return joined
 
 
 def by_name(manual: Any, parameters: Mapping[str, Value]) -> Mapping[Any, Any]:
@@ -126,9 +170,11 @@ def _check_names(
     arrays = {name: name.partition("[")[0] for name in unknown}
     elements = [name for name in unknown if arrays[name] in parameters]
     if elements:
+        array = arrays[elements[0]]
+        shape = parameters[array].shape
         raise ArgumentError(
-            f"compare: {_listing(elements)}: give the gradient of the whole array as "
-            + _listing(dict.fromkeys(repr(arrays[name]) for name in elements))
+            f"compare: {elements[0]} is no element of {array!r}, of shape {shape}; an element has a number from 0 for "
+            f"each axis, such as {naming.indexed(array, (0,) * len(shape))}, and {array!r} is all of it"
         )
     if unknown:
         known = dict.fromkeys([*parameters, *named])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from ..graph.lookup import parameters_of
 from ..graph.naming import indexed
 from ..watching.mistakes import Mistake
 from ..watching.search import NotWatchedError, find_mistakes
-from .by_hand import by_name, called, gradients_by_hand
+from . import by_hand
+from .by_hand import by_name, called, gradients_by_hand, with_whole_arrays
 from .diagnosis import diagnosed
 from .differences import Allowed, check_tolerances
 from .evidence import Closeness
@@ -260,7 +262,7 @@ def _compared(
     numerical: bool,
 ) -> Comparison:
     parameters = parameters_of(loss, wrt, "compare")
-    by_hand, between, misfits = gradients_by_hand(manual, parameters, loss)
+    given, between, misfits, elements = gradients_by_hand(manual, parameters, loss)
     if not np.array_equal(replay(loss), loss.data, equal_nan=True):
         raise GraphError(
             f"compare: a leaf of {describe(loss)} was changed after it was recorded; "
@@ -273,7 +275,7 @@ def _compared(
     values = parameters | between
     ways = Ways(loss, list(values.values()), eps, rough, numerical)
     rows = [
-        ways.row(name, value, by_hand.get(name), misfits.get(name), name in parameters)
+        ways.row(name, value, given.get(name), misfits.get(name), name in parameters)
         for name, value in _with_a_bar(values)
     ]
     failed = {row.name: row.reason for row in rows if row.reason}
@@ -282,12 +284,12 @@ def _compared(
         *ways.notes,
     ]
     tolerances = {"paths": exact, "manual": exact, "difference": rough, "complex_step": exact}
-    known = {value: by_hand[name] for name, value in values.items() if name in by_hand and name not in failed}
+    known = {value: given[name] for name, value in values.items() if name in given and name not in failed}
     noise = {value: row.noise(ways.least, exact) for value, row in zip(values.values(), rows, strict=True)}
 
     def find() -> tuple[Mistake, ...]:
-        wanted = {name: value for name, value in values.items() if name in by_hand}
-        return _mistakes(loss, manual, parameters, wanted, exact, notes) if callable(manual) else ()
+        wanted = {name: value for name, value in values.items() if name in given}
+        return _mistakes(loss, manual, parameters, wanted, elements, exact, notes) if callable(manual) else ()
 
     return Comparison(rows, tolerances, notes, find, lambda: diagnosed(loss, known, Closeness(exact, noise)))
 
@@ -297,20 +299,23 @@ def _mistakes(
     manual: Callable[..., Any],
     parameters: Mapping[str, Value],
     wanted: Mapping[str, Value],
+    elements: Mapping[str, Sequence[str]],
     tolerance: float,
     notes: list[str],
 ) -> tuple[Mistake, ...]:
     """The wrong lines of a function; where it cannot be watched, a note says why."""
+    joined = bool(elements) and isinstance(manual, FunctionType)
     try:
-        return find_mistakes(
+        found = find_mistakes(
             loss,
-            manual,
+            with_whole_arrays(manual, parameters, elements) if joined else manual,
             lambda function: called(function, {name: np.copy(v.data)[()] for name, v in parameters.items()}),
             wanted,
             lambda returned: by_name(returned, parameters),
             max(tolerance, _LEAST_TOLERANCE),
             notes.append,
         )
+        return tuple(mistake for mistake in found if not (joined and mistake.file == by_hand.__file__))
     except NotWatchedError as error:
         notes.append(f"The lines of the function were not watched: {error}.")
     except Exception as error:  # what the user's own code raises when it is run once more, on copies

@@ -224,6 +224,8 @@ class Places:
     [('w1', (1, 0), ())]
     >>> Places({"w100": (), "w110": ()}).put("w1", (2, 1))
     [('w100', (), (0, 0)), ('w110', (), (1, 0))]
+    >>> Places({"A": (2, 3)}).put("A[1,2]", ())
+    [('A', (1, 2), ())]
     """
 
     def __init__(self, shapes: Mapping[str, Sequence[int]]) -> None:
@@ -244,6 +246,9 @@ class Places:
         element = parse(name) if not shape else None
         if element is not None and element.index and element.sample is None:
             return self._place(name, element)
+        brackets = None if shape else _BRACKETS.fullmatch(name)
+        if brackets is not None and brackets["key"] in self._shapes:
+            return self._at(name, brackets["key"], _indices(brackets["index"]))
         return f"{name}: unknown{_perhaps(name, self._shapes)}"
 
     def _split(self, name: str, shape: tuple[int, ...]) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]] | str:
@@ -261,12 +266,17 @@ class Places:
         own = self._scalars.get(element.array, {}).get(element.index)
         if own is not None:
             return [(own, (), ())]
-        shape = self._shapes.get(element.array)
-        if shape is None or len(shape) != len(element.index):
+        return self._at(name, element.array, element.index)
+
+    def _at(
+        self, name: str, array: str, index: tuple[int, ...]
+    ) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]] | str:
+        shape = self._shapes.get(array)
+        if shape is None or len(shape) != len(index):
             return f"{name}: unknown{_perhaps(name, self._shapes)}"
-        if any(i >= n for i, n in zip(element.index, shape, strict=True)):
-            return f"{name}: outside {element.array}, which has shape {shape}"
-        return [(element.array, element.index, ())]
+        if any(i >= n for i, n in zip(index, shape, strict=True)):
+            return f"{name}: outside {array}, which has shape {shape}"
+        return [(array, index, ())]
 
 
 def _perhaps(name: str, names: Iterable[str]) -> str:
