@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import socket
+from html import escape
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -167,7 +168,9 @@ def test_reports_come_back_as_they_were() -> None:
     assert text.startswith("✓ z")
     assert "line 3: said" in text
     assert text.endswith("1 of 3 points.")
-    assert "<script" not in report()._repr_html_()
+    page = report()._repr_html_()
+    assert "<script" not in page
+    assert page.endswith(f"<pre>line 3: said {escape(HOSTILE)}\n- {escape(HOSTILE)}</pre>")
     assert repr(report()) == "<Report: 1 of 3 points>"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ class Report:
     def __str__(self) -> str:
         width = max((len(verdict.name) for verdict in self.verdicts), default=0)
         lines = [] if self.reason else [_line(verdict, width) for verdict in self.verdicts]
-        return "\n".join([*lines, *self._remarks()])
+        return "\n".join([*lines, *map(str, self.mistakes), *self._remarks()])
 
     def __repr__(self) -> str:
         return f"<Report: {self.reason or f'{self.score:g} of {self.total:g} points'}>"
@@ -111,14 +112,15 @@ class Report:
     def _remarks(self) -> list[str]:
         return [
             *([self.reason] if self.reason else []),
-            *(str(mistake) for mistake in self.mistakes),
             *self.notes,
             f"{self.score:g} of {self.total:g} points" + (": all right." if self else "."),
         ]
 
     def _repr_html_(self) -> str:
         rows: list[Sequence[str | float]] = [[v.name, _mark(v), v.points, v.reason] for v in self.verdicts]
-        return table("Gradients", ["", "", "points", ""], rows, "\n".join(self._remarks()))
+        wrong = "\n".join(map(str, self.mistakes))
+        lines = f"<pre>{escape(wrong)}</pre>" if wrong else ""  # a browser keeps lines and columns in it
+        return table("Gradients", ["", "", "points", ""], rows, "\n".join(self._remarks())) + lines
 
 
 def _line(verdict: Verdict, width: int) -> str:
