@@ -61,6 +61,8 @@ def test_what_is_said_to_be_typed_can_be_typed(capsys: Any, tmp_path: Path, monk
     [
         (["grade", "one-neuron", "gone.py"], "gone.py: there is no such file"),
         (["grade", "one-neurn", "gone.py"], "there is no exercise 'one-neurn'; did you mean 'one-neuron'?"),
+        (["grade", "nothing-like-it", "gone.py"], "no exercise 'nothing-like-it'; the exercises are attention, "),
+        (["grade", "one-neuron", "gone.py", "--html", "."], "--html .: it is a folder; name the file to write"),
         (["grade", "one-neuron"], "required: submission"),
         (["grade", "one-neuron", "a.py", "--seconds", "0"], "'0' is not a whole number of at least 1"),
         (["exercise", "check", "xor"], "my_xor.py: there is no such file; tinygrad-lite exercise start xor writes one"),

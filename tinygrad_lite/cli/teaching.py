@@ -66,6 +66,8 @@ def _limits(arguments: Any) -> Limits:
 
 def _grade(arguments: Any) -> int:
     asked = exercise(arguments.exercise)
+    if arguments.html is not None and arguments.html.is_dir():  # said before the work is done, not after
+        raise InputError(f"--html {arguments.html}: it is a folder; name the file to write")
     rows = submissions.grade(asked, arguments.files, _limits(arguments), arguments.jobs, sys.stderr.isatty())
     if arguments.json or arguments.csv:
         print((reports.as_json if arguments.json else reports.as_csv)(asked, rows).rstrip("\n"))

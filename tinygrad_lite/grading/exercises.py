@@ -123,9 +123,9 @@ def exercise(name: str) -> Exercise:
     if own in known:
         return _read(known[own])
     near = naming.closest(own, known)
-    hint = f"did you mean {near[0]!r}?" if near else ""
-    listed = f"The exercises are {', '.join(known)}; a file of your own is named by its path, as ./mine.py"
-    raise UnknownNameError(f"exercise: there is no exercise {text!r}; {hint} {listed}".replace(";  ", "; "))
+    hint = f"did you mean {near[0]!r}? The" if near else "the"
+    listed = f"exercises are {', '.join(known)}; a file of your own is named by its path, as ./mine.py"
+    raise UnknownNameError(f"exercise: there is no exercise {text!r}; {hint} {listed}")
 
 
 def _shipped() -> dict[str, Path]:
