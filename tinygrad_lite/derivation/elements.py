@@ -141,20 +141,21 @@ class Elements:
         """
         found: defaultdict[int, list[Edge]] = defaultdict(list)
         waiting = list(self.first[::-1])
-        for _ in range(AT_MOST):
+        for _ in range(AT_MOST if self._samples else 0):
             if not waiting:
                 return dict(sorted(found.items())) if len(found) > 1 else {}
             edge = waiting.pop()
-            place, factor, weight = edge.to, edge.factor, edge.number
+            place, factors, weight = edge.to, [edge.factor], edge.number
             onward = self.graph.edges.get(place, ())
             while self.sample(place) < 0 and len(onward) == 1:  # on to where the samples part
-                place, factor, weight = onward[0].to, product(factor, onward[0].factor), weight * onward[0].number
+                place, weight = onward[0].to, weight * onward[0].number
+                factors.append(onward[0].factor)
                 onward = self.graph.edges.get(place, ())
             if self.sample(place) >= 0:
                 found[self.sample(place)].append(edge)
             elif onward:
                 waiting += [
-                    Edge(step.to, product(factor, step.factor), weight * step.number) for step in reversed(onward)
+                    Edge(step.to, product(*factors, step.factor), weight * step.number) for step in reversed(onward)
                 ]
             else:
                 break
@@ -218,26 +219,45 @@ class Elements:
             found[place] = Delta(place, names[place.value], f"[{','.join(row)}]" if row else "")
         return found
 
-    def in_terms_of(self, deltas: Mapping[Place, Delta], first: Sequence[Edge], target: Place) -> Product | None:
-        """The sum over the paths to an element, each up to the first δ."""
-        sources = {place: list(self.graph.edges.get(place, ())) for place in self.graph.reached(first)}
-        inner = {target}
-        for place in reversed(list(sources)):  # those that lead to the target without passing a δ
-            if place != target and place not in deltas and any(edge.to in inner for edge in sources[place]):
-                inner.add(place)
-        within = {place: [edge for edge in sources[place] if edge.to in inner] for place in sources if place in inner}
-        start = [edge for edge in first if edge.to in inner]
-        for place, delta in deltas.items():
-            onward = [edge for edge in sources.get(place, ()) if edge.to in inner]
-            if onward and place != target:
-                start.append(Edge(place, delta, self.cotangent(place)))
-                within[place] = onward
+    def readers(self, first: Sequence[Edge]) -> dict[Place, list[Place]]:
+        """For each element on the paths that start with one of the edges, those that read it."""
+        found: dict[Place, list[Place]] = {}
+        for place in self.graph.reached(first):
+            for edge in self.graph.edges.get(place, ()):
+                found.setdefault(edge.to, []).append(place)
+        return found
+
+    def in_terms_of(
+        self,
+        deltas: Mapping[Place, Delta],
+        first: Sequence[Edge],
+        target: Place,
+        readers: Mapping[Place, Sequence[Place]],
+    ) -> Product | None:
+        """The sum over the paths to an element, each up to the first δ; ``readers`` are those of the ``first`` edges.
+
+        A δ of the target itself does not count.
+        """
+        inner, before = {target}, set[Place]()
+        waiting = [target]
+        while waiting:  # back to the δs: those that lead to the target without passing one
+            for reader in readers.get(waiting.pop(), ()):
+                if reader in deltas:
+                    before.add(reader)
+                elif reader not in inner:
+                    inner.add(reader)
+                    waiting.append(reader)
+        within = {
+            place: [edge for edge in self.graph.edges.get(place, ()) if edge.to in inner] for place in inner | before
+        }
         within[target] = []
+        start = [edge for edge in first if edge.to in inner]
+        start += [Edge(place, deltas[place], self.cotangent(place)) for place in self.graph.ordered(before)]
 
         def merges(place: Place) -> bool:
-            return place not in deltas and self.graph.merges(place)
+            return place == target or (place not in deltas and self.graph.merges(place))
 
-        graph = Graph(within, self.graph.order, merges, most_terms=MOST_IN_DELTAS)
+        graph = Graph(within, self.graph.ordered(inner | before), merges, most_terms=MOST_IN_DELTAS)
         return graph.segment(start, target) if start else None
 
     @cached_property

@@ -107,6 +107,7 @@ class Graph:
     _terms: int = 0
     _depth: int = 0
     _target: Place | None = None
+    _positions: dict[Place, int] | None = None
 
     def segment(self, first: Sequence[Edge], target: Place) -> Product:
         """The sum over all paths that start with one of the edges and end at the target, factored."""
@@ -139,6 +140,7 @@ class Graph:
             if place.value in values or any(edge.to.value in values for edge in self.edges[place]):
                 self.edges[place] = list(direct.values())
         self.order = [place for place in self.order if place.value not in values]
+        self._positions = None
 
     def paths(self, first: Sequence[Edge], target: Place) -> Iterator[tuple[Edge, ...]]:
         """The paths one by one. Iterative: a path may be longer than Python's stack is deep."""
@@ -203,12 +205,9 @@ class Graph:
         ahead: defaultdict[Place, int] = defaultdict(int)
         for edge in first:
             ahead[edge.to] += 1
-        passed = []
-        for place in self.order:
-            if place in ahead:
-                passed.append(place)
-                if place == target:
-                    break
+        passed = self.reached(first, target)
+        for place in passed:
+            if place != target:
                 for edge in self.edges.get(place, ()):
                     ahead[edge.to] += ahead[place]
         behind: defaultdict[Place, int] = defaultdict(int, {target: 1})
@@ -217,13 +216,23 @@ class Graph:
                 behind[place] = sum(behind[edge.to] for edge in self.edges.get(place, ()))
         return [place for place in passed if ahead[place] * behind[place] == ahead[target]]
 
-    def reached(self, first: Sequence[Edge]) -> list[Place]:
-        """The elements on the paths that start with one of the edges, in order."""
+    def reached(self, first: Sequence[Edge], target: Place | None = None) -> list[Place]:
+        """The elements on the paths that start with one of the edges, in order; no further than the target."""
         found = {edge.to for edge in first}
-        for place in self.order:
-            if place in found:
-                found.update(edge.to for edge in self.edges.get(place, ()))
-        return [place for place in self.order if place in found]
+        waiting = list(found)
+        while waiting:
+            place = waiting.pop()
+            for edge in self.edges.get(place, ()) if place != target else ():
+                if edge.to not in found:
+                    found.add(edge.to)
+                    waiting.append(edge.to)
+        return self.ordered(found)
+
+    def ordered(self, places: Set[Place]) -> list[Place]:
+        """Some of the elements, in order."""
+        if self._positions is None:
+            self._positions = {place: k for k, place in enumerate(self.order)}
+        return sorted(places, key=self._positions.__getitem__)
 
 
 def _short(e: ast.expr) -> bool:

@@ -121,9 +121,9 @@ class _Numbers:
             deltas = elements.deltas(first, shared, sample if len(each) > 1 else -1)
             if len(deltas) > MOST_DELTAS:
                 raise TooLongError
-            lines = []
+            lines, readers = [], elements.readers(first)
             for place, delta in deltas.items():
-                tree = elements.in_terms_of({p: d for p, d in deltas.items() if p != place}, first, place)
+                tree = elements.in_terms_of(deltas, first, place, readers)
                 if tree is not None:
                     shown = delta.shown or ""
                     heads = [(shown, latex_name(shown))]
@@ -131,7 +131,7 @@ class _Numbers:
                         generic = self._generic_name(place, sample)
                         heads.append(partial_name(self.paths.end, self.paths.end_at, *place, shown=generic))
                     lines.append(Line(tuple(heads), tree, delta.python))
-            tree = elements.in_terms_of(deltas, first, self.target)
+            tree = elements.in_terms_of(deltas, first, self.target, readers)
             if not deltas or tree is None:
                 return [], None
             by_sample.append((sample, lines, tree))
