@@ -161,3 +161,13 @@ def test_identifiers_never_clash() -> None:
         taken.append(identifier(name, taken))
     assert taken == ["w2_0_1", "w2_0_1_2", "w2_0_1_3", "if_", "np_", "v", "v3", "v_2", "sum_"]
     assert all(name.isidentifier() for name in taken)
+
+
+def test_an_identifier_asks_for_no_more_than_whether_names_are_taken() -> None:
+    class Taken:
+        """As many names as there are: nobody may run through them."""
+
+        def __contains__(self, name: object) -> bool:
+            return name in ("a", "a_2")
+
+    assert [identifier(name, Taken()) for name in ("a", "b")] == ["a_3", "b"]

@@ -174,3 +174,18 @@ def test_the_bits_stay_the_same(drawn: list[Any], numbers: list[float], inputs: 
     before = value(items[-1], at)
     (end,), _ = folded(program.calls, [items[-1]], {}, optimistic=False)
     np.testing.assert_array_equal(np.float64(value(end, at)).tobytes(), np.float64(before).tobytes())
+
+
+def test_one_slot_is_forgotten_and_no_other_key_is_looked_at() -> None:
+    class Counted(dict[Any, Any]):
+        def items(self) -> Any:
+            raise AssertionError("all keys were looked at")
+
+    program, x = Program(), Slot(np.ones(2))
+    program._known = Counted()
+    kept, gone = noted(program, np.exp, x), noted(program, np.log, x)
+    program.forget(gone)
+    program.forget(gone)
+    program.forget(Slot(1.0))
+    assert noted(program, np.exp, x) is kept
+    assert noted(program, np.log, x) is not gone

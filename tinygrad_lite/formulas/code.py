@@ -9,7 +9,7 @@ import ast
 import builtins
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ __all__ = ["called", "identifier", "literal", "method", "name_of", "quoted_strin
 _RESERVED = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "np", "math"}
 
 
-def identifier(name: str | None, taken: Iterable[str]) -> str:
+def identifier(name: str | None, taken: Container[str]) -> str:
     """A Python identifier for any name: ASCII, not ``taken``, and not the name of a builtin.
 
     >>> identifier("n20@3", ()), identifier("w2[0,1]", ()), identifier("lambda", ()), identifier("a b", {"a_b"})
@@ -31,7 +31,6 @@ def identifier(name: str | None, taken: Iterable[str]) -> str:
         plain = f"v{plain}"
     if plain in _RESERVED:
         plain += "_"
-    taken = {*taken}
     k, found = 1, plain
     while found in taken:
         k += 1

@@ -173,12 +173,14 @@ class Passes:
                     continue
                 g = self._cotangent(value, cotangents[value])
                 cotangents[value] = [g]
-                for k, parent in enumerate(value.parents):
+                operands = value.parents
+                rule = value.op.expressions(len(operands)) if value.op is not None else None
+                for k, parent in enumerate(operands):
                     if parent in needed:
                         if self._added(value, parent, g):
                             self.readers[parent].append(value)
                             continue
-                        pulled = self._pulled(value, k, g)
+                        pulled = self._pulled(value, k, parent, rule, g)
                         if pulled is not None:
                             self.readers[parent].append(value)
                             cotangents[parent].append(pulled)
@@ -229,11 +231,8 @@ class Passes:
             found = self.program.sum_of(target, expressions, TERMS, of=value)
         return self.program.whole(self._cotangent_of(value, found, _own(terms)))
 
-    def _pulled(self, value: Value, k: int, g: Traced) -> Traced | None:
-        """The cotangent pulled back to operand ``k``; ``None`` where there is no derivative."""
-        op, parent = value.op, value.parents[k]
-        assert op is not None
-        rule = op.expressions(len(value.parents))
+    def _pulled(self, value: Value, k: int, parent: Value, rule: Rule | None, g: Traced) -> Traced | None:
+        """The cotangent pulled back to operand ``k``, ``parent``; ``None`` where there is no derivative."""
         chain: Chain | None
         if rule is None:
             chain = self._ops[value].chain(k, [self._trace(x) for x in value.parents], self._trace(value))
@@ -247,7 +246,7 @@ class Passes:
             g = self._cotangent_of(value, self.program.bind(product(_expr(g), weight), "d"), own)
             chain = () if parent.shape == value.shape else (Broadcast(parent.shape, value.shape),)
         pulled: Traced = self.written.pull(chain, g, value)
-        if isinstance(op, GetItem) and parent.shape:
+        if isinstance(value.op, GetItem) and parent.shape:
             self._scattered[parent] = pulled
         return pulled
 
