@@ -273,7 +273,7 @@ def _compared(
     exact = allowed.exact if tolerance is None else tolerance
     rough = allowed.difference if difference_tolerance is None else difference_tolerance
     values = parameters | between
-    ways = Ways(loss, list(values.values()), eps, rough, numerical)
+    ways = Ways(loss, list(values.values()), eps, rough, numerical, parameters.values())
     rows = [
         ways.row(name, value, given.get(name), misfits.get(name), name in parameters)
         for name, value in _with_a_bar(values)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from ..errors import TinygradError
 from ..ops.primitives import Primitive
 from .differences import chosen
 
-__all__ = ["STEP_ERROR", "NotAnalyticError", "complex_columns", "complex_steps"]
+__all__ = ["STEP_ERROR", "NotAnalyticError", "complex_columns", "complex_steps", "confirmed", "on_complex"]
 
 _STEP = 1e-30  # its square is nothing beside most numbers
 STEP_ERROR = float(np.finfo(float).tiny / np.finfo(float).eps) / _STEP
@@ -67,18 +67,24 @@ def complex_columns(
         moved[index] += 1j * step
         results: dict[Value, Any] = {value: moved if value.shape else moved[()]}
         for node in nodes:
-            results[node] = _on_complex(node, results)
+            results[node] = on_complex(node, results)
         return [np.imag(np.broadcast_to(results.get(end, 0.0), end.shape)) / step for end in ends]
 
     for index in chosen(x.shape, at_most):
-        found = columns(index, _STEP)
-        if any(((abs(column) < _DOUBTED) & (column != 0)).any() for column in found):
-            again = columns(index, _STEP / 4)
-            found = [
-                np.where(abs(a - b) <= 1e-9 * abs(a), a, math.nan) if np.any(a != b) else a
-                for a, b in zip(found, again, strict=True)
-            ]
+        found = confirmed(lambda step, index=index: columns(index, step))  # type: ignore[misc]
         yield index, found
+
+
+def confirmed(columns: Callable[[float], list[Any]]) -> list[Any]:
+    """The derivatives that ``columns(step)`` gives, where one is tiny only if it is the same with another step."""
+    found = columns(_STEP)
+    if any(((abs(column) < _DOUBTED) & (column != 0)).any() for column in found):
+        again = columns(_STEP / 4)
+        found = [
+            np.where(abs(a - b) <= 1e-9 * abs(a), a, math.nan) if np.any(a != b) else a
+            for a, b in zip(found, again, strict=True)
+        ]
+    return found
 
 
 # ---- the ops on complex numbers --------------------------------------------------------------------------------------
@@ -123,7 +129,11 @@ _COMPLEX_FUNCTIONS = ARRAY_FUNCTIONS | {
 }
 
 
-def _on_complex(node: Value, results: dict[Value, Any]) -> Any:
+def on_complex(node: Value, results: Mapping[Value, Any]) -> Any:
+    """The data of a node from complex data of its operands, in ``results``; the others keep theirs.
+
+    Raises ``NotAnalyticError``, naming the op, where it does not take complex numbers.
+    """
     op: Op | None = node.op
     assert op is not None
     if isinstance(op, Primitive):  # it may take complex numbers without being analytic

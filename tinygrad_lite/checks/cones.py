@@ -11,7 +11,7 @@ __all__ = ["Cones"]
 
 
 class Cones:
-    """The graph that ends at a Value, walked once; ``after`` then finds the nodes that depend on any of its Values.
+    """The graph that ends at a Value, walked once; ``after`` then finds the nodes that depend on some of its Values.
 
     With ``smooth`` only nodes to which a derivative leads, and folded ops count as what they are composed of.
 
@@ -37,10 +37,10 @@ class Cones:
             for operand in reads(node):
                 self._readers.setdefault(operand, []).append(node)
 
-    def after(self, value: Value) -> list[Value]:
-        """The nodes that depend on ``value``, each after its operands."""
+    def after(self, *values: Value) -> list[Value]:
+        """The nodes that depend on any of the ``values``, each after its operands."""
         found: set[Value] = set()
-        stack = [value]
+        stack = [*values]
         while stack:
             for reader in self._readers.get(stack.pop(), ()):
                 if reader not in found:

@@ -68,14 +68,14 @@ class Slope:
     kink: Any
 
 
-def slope(f: Callable[[float], Any], point: float, relative_step: float, wanted: float) -> Slope:
+def slope(f: Callable[[Any], Any], point: Any, relative_step: float, wanted: float) -> Slope:
     """The derivative of f at a point, and how far it is known.
 
     By central differences with a step, a quarter of it and so on, extrapolated twice, until the relative error is below
     ``wanted`` or only rounding is left; each element keeps its best estimate. So the step becomes as small as the
     function needs: near the end of its domain, beside a kink, for a short period. The first step is ``relative_step``
     of the point or of 1, whichever is more; where that leads nowhere, of the point. f returns a number or an array, the
-    same shape each time.
+    same shape each time. An array of points stands for as many derivatives: element k of the result belongs to point k.
 
     The error has three parts: how much the last quartering changed the number, rounding, and half of the difference
     between the two sides, without the part that is curvature.
@@ -89,9 +89,11 @@ def slope(f: Callable[[float], Any], point: float, relative_step: float, wanted:
     """
     with np.errstate(all="ignore"):
         estimate = _Estimate(f, point, wanted)
-        first, near = relative_step * max(1.0, abs(point)), relative_step * abs(point)
-        if not estimate.refined(first, _LEVELS) and 0 < near < first:
-            estimate.refined(near, _LEVELS_NEAR)
+        several = np.ndim(point) > 0
+        first = relative_step * (np.maximum(1.0, abs(point)) if several else max(1.0, abs(point)))
+        if not estimate.refined(first, _LEVELS):
+            near = relative_step * abs(point)
+            estimate.refined(np.where(near < first, near, 0.0) if several else near * (near < first), _LEVELS_NEAR)
     return estimate.best
 
 
@@ -108,26 +110,30 @@ class _Level:
 
 
 class _Estimate:
-    """The derivative of f at a point as it is refined: the best of each element so far."""
+    """The derivative of f at a point as it is refined: the best of each element so far.
 
-    def __init__(self, f: Callable[[float], Any], point: float, wanted: float) -> None:
+    The elements are done all together if there is one point, and each by itself if there is a point for each.
+    """
+
+    def __init__(self, f: Callable[[Any], Any], point: Any, wanted: float) -> None:
         self._f, self._point, self._wanted = f, point, wanted
         result = f(point)
         self._shape, self._here = np.shape(result), np.atleast_1d(result)
         shape = self._here.shape
         self._value, self._error, self._kink = np.full(shape, math.nan), np.full(shape, math.inf), np.zeros(shape)
         self._moved = np.zeros(shape, dtype=bool)
+        self._each, self._done = np.ndim(point) > 0, np.zeros(shape, dtype=bool)
 
     @property
     def best(self) -> Slope:
         return Slope(*(found.reshape(self._shape)[()] for found in (self._value, self._error, self._kink)))
 
-    def refined(self, start: float, levels: int) -> bool:
+    def refined(self, start: Any, levels: int) -> bool:
         """Quarter the step up to ``levels`` times; true once every element is known as well as it can or has to be."""
         last = None
         for k in range(levels):
             above, below = self._point + start / 4**k, self._point - start / 4**k
-            if above == self._point or below == self._point:
+            if np.all((above == self._point) | (below == self._point) | (self._each & self._done)):
                 break
             level = self._differences(above, below)
             if last is not None and self._extrapolated(level, last):
@@ -136,7 +142,7 @@ class _Estimate:
             last = level
         return False
 
-    def _differences(self, above: float, below: float) -> _Level:
+    def _differences(self, above: Any, below: Any) -> _Level:
         here, h = self._here, (above - below) / 2
         up, down = np.atleast_1d(self._f(above)), np.atleast_1d(self._f(below))
         largest = np.maximum(np.maximum(abs(up), abs(down)), abs(here))
@@ -157,14 +163,19 @@ class _Estimate:
         truncation = 2 * changed + 0.51 * abs(kink)
         error = truncation + level.rounding
         error[~np.isfinite(error) | (self._moved & level.still)] = math.inf  # or rounding has lost everything
-        better = error < self._error
+        left = ~self._done if self._each else np.True_
+        better = left & (error < self._error)
         self._value[better], self._error[better], self._kink[better] = twice[better], error[better], 0.0
         if last.kink is not None:
             stays = (abs(kink - last.kink) <= 0.1 * abs(kink)) & (abs(kink) > 5 * level.rounding)
-            stays &= self._error > 0.4 * abs(kink)
+            stays &= left & (self._error > 0.4 * abs(kink))
             self._kink[stays] = kink[stays]
         known = self._error <= self._wanted * abs(self._value)
-        return bool((known | ((truncation <= level.rounding) & (error < math.inf))).all())
+        done = known | ((truncation <= level.rounding) & (error < math.inf))
+        if self._each:
+            done |= self._done
+        self._done = done
+        return bool(done.all())
 
 
 def central_differences(

@@ -19,6 +19,7 @@ from .by_hand import Misfit
 from .complex_step import STEP_ERROR, NotAnalyticError, complex_steps
 from .cones import Cones
 from .differences import Allowed, Slope, central_differences
+from .together import Runs, runs_of
 
 __all__ = ["Row", "Ways", "negligible"]
 
@@ -81,17 +82,25 @@ class Row:
 
 
 class Ways:
-    """The gradients of one loss with respect to some values. ``notes`` says what was left out."""
+    """The gradients of one loss with respect to some values. ``notes`` says what was left out.
+
+    The values ``moved`` by differences and complex steps are all of them by default.
+    """
 
     def __init__(
-        self, loss: Value, values: Sequence[Value], eps: float, difference_tolerance: float, numerical: bool = True
+        self,
+        loss: Value,
+        values: Sequence[Value],
+        eps: float,
+        difference_tolerance: float,
+        numerical: bool = True,
+        moved: Iterable[Value] | None = None,
     ) -> None:
         self._loss, self._eps, self._rough, self._numerically = loss, eps, difference_tolerance, numerical
         self._work_left = _LISTING_WORK
         self._not_listed: list[str] = []
         self._not_moved: list[str] = []
-        moved = sum(min(value.size, _ELEMENTS_DIFFERENCED) for value in values)
-        self._share, self._due = min(1.0, _ELEMENTS_IN_ALL / max(moved, 1)), 0.0
+        self._most = _shares(values, values if moved is None else moved)
         self._edges = sum(1 + len(node.parents) for node in topological(loss))
         self._swept = reverse(loss, GRADIENT)  # also reaches Values inside a fused loss or a checkpoint
         self._gradients = {value: GRADIENT.result(g) for value, g in self._swept.items()} | gradients(loss)
@@ -103,6 +112,13 @@ class Ways:
     @cached_property
     def _cones(self) -> tuple[Cones, Cones]:
         return Cones(self._loss), Cones(self._loss, smooth=True)
+
+    @cached_property
+    def _runs(self) -> dict[Value, tuple[Runs, int]]:
+        """The scalars that are moved together with others: their runs, and the number of their own."""
+        moved = [value for value, most in self._most.items() if most]
+        groups = runs_of(self._loss, moved, self._cones, Allowed.of(self._eps).step, 0.1 * self._rough)
+        return {value: (runs, k) for runs in groups for k, value in enumerate(runs.moved)}
 
     @property
     def notes(self) -> list[str]:
@@ -126,7 +142,7 @@ class Ways:
         if numerically:
             listed = self._over_paths(name, value, n_paths)
             if self._numerically:
-                differences, steps = self._numerical(name, value, gradient, self._elements(name, value))
+                differences, steps = self._numerical(name, value, gradient, self._most[value])
         reason = _not_finite(manual) if misfit is None else misfit.why(gradient)
         return Row(name, gradient, listed, manual, differences, steps, n_paths, rounding, reason)
 
@@ -146,30 +162,30 @@ class Ways:
             total[index] = math.fsum(path.contribution for path in gradient_paths(self._loss, value, at=index))
         return total
 
-    def _elements(self, name: str, value: Value) -> int:
-        """How many elements of a value to move: all or 256, or its share where there are thousands in all."""
-        self._due += min(value.size, _ELEMENTS_DIFFERENCED) * self._share
-        due = int(self._due + 1e-9)
-        self._due -= due
-        if value.size and not due:
-            self._not_moved.append(name)
-        return due if value.size else 1
-
     def _numerical(self, name: str, value: Value, gradient: Any, most: int) -> tuple[Any, Any]:
         """Finite differences, and complex steps where every op takes complex numbers."""
         if not most:
+            self._not_moved.append(name)
             return None, None
         moved, smooth = self._cones
         if value.size > most:
             self._notes.append(f"{name}: differences and steps of {most} of its {value.size} elements.")
-        found = central_differences(
-            self._loss, value, moved.after(value), Allowed.of(self._eps).step, 0.1 * self._rough, most
-        )
+        runs, k = self._runs.get(value, (None, 0))
+        if runs is not None:
+            found = Slope(
+                *(np.asarray(a[k]) for a in (runs.differences.value, runs.differences.error, runs.differences.kink))
+            )
+        else:
+            step, wanted = Allowed.of(self._eps).step, 0.1 * self._rough
+            found = central_differences(self._loss, value, moved.after(value), step, wanted, most)
         differences = self._known(name, found, gradient)
         try:
-            return differences, self._smooth(
-                name, complex_steps(self._loss, value, smooth.after(value), most), found, gradient
-            )
+            together = None if runs is None else runs.complex_steps
+            if together is None:
+                steps = complex_steps(self._loss, value, smooth.after(value), most)
+            else:
+                steps = np.asarray(together[k])
+            return differences, self._smooth(name, steps, found, gradient)
         except NotAnalyticError as error:
             self._notes.append(f"{name}: no {error}.")
             return differences, None
@@ -205,6 +221,18 @@ class Ways:
             of_one = "" if size == 1 else " of 1 element"
             subject = f"the {what}{of_one} is" if count == 1 else f"{what}s of {count} elements are"
             self._notes.append(f"{name}: {subject} left out: {why}.")
+
+
+def _shares(values: Iterable[Value], moved: Iterable[Value]) -> dict[Value, int]:
+    """How many elements of each value to move: all or 256, or its share where there are thousands in all."""
+    share = min(1.0, _ELEMENTS_IN_ALL / max(sum(min(value.size, _ELEMENTS_DIFFERENCED) for value in values), 1))
+    found: dict[Value, int] = {}
+    due = 0.0
+    for value in moved:
+        due += min(value.size, _ELEMENTS_DIFFERENCED) * share
+        found[value] = int(due + 1e-9) if value.size else 1
+        due -= found[value] if value.size else 0
+    return found
 
 
 def _not_finite(manual: Any) -> str:
