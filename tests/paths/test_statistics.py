@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 import tinygrad_lite as tg
-from tinygrad_lite import Value
+from tinygrad_lite import Value, semirings
+from tinygrad_lite.core.graph import ancestors
 from tinygrad_lite.errors import GraphError, NonFiniteError
+from tinygrad_lite.paths import spectra
 
 # ---- small and large numbers -----------------------------------------------------------------------------------------
 
@@ -196,3 +199,54 @@ def test_what_no_path_passes_may_be_no_number() -> None:
     x, y = Value([4.0, 0.0], name="x"), Value(2.0, name="y")
     end = tg.sqrt(x).sum() * 1.0 + y * y
     assert tg.gradient_paths(end, y).total == 4.0
+
+
+# ---- the spectrum of one query ---------------------------------------------------------------------------------------
+
+
+def skips(depth: int, width: int) -> tuple[Value, Value]:
+    rng = np.random.default_rng(depth)
+    x = h = Value(rng.normal(size=(2, width)), name="x")
+    for _ in range(depth):
+        h = h + tg.tanh(h @ rng.normal(size=(width, width))) * h
+    return h.sum(), x
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 7, 64])
+def test_however_many_lengths_are_carried_at_a_time_the_spectrum_is_that_of_a_sweep(
+    window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spectra, "_WINDOW", window)
+    end, x = skips(4, 3)
+    swept = tg.sweep(end, semirings.SPECTRUM, wrt=x)
+    for index in np.ndindex(x.shape):
+        gp = tg.gradient_paths(end, x, at=index)
+        assert list(gp.spectrum) == list(swept)
+        for length, (count, total, magnitude) in gp.spectrum.items():
+            assert type(count) is int
+            assert count == swept[length][0][index]
+            assert total == pytest.approx(swept[length][1][index], rel=1e-10)
+            assert magnitude == pytest.approx(swept[length][2][index], rel=1e-12)
+    middle = next(node for node in ancestors(end) if node.op is not None and node.op.name == "tanh")
+    parts = [
+        tg.gradient_paths(end, x, at=(1, 0), **{how: [middle]}).spectrum  # type: ignore[arg-type]
+        for how in ("via", "without")
+    ]
+    whole = tg.gradient_paths(end, x, at=(1, 0)).spectrum
+    for length, (count, _, _) in whole.items():
+        assert sum(part.get(length, (0,))[0] for part in parts) == count
+
+
+def test_the_memory_of_a_spectrum_grows_with_the_graph_alone() -> None:
+    """All lengths at every Value would take 16 times the memory in a network of 4 times the depth."""
+    peaks = []
+    for depth in (60, 240):
+        end, x = skips(depth, 6)
+        gp = tg.gradient_paths(end, x, at=(0, 0))
+        assert gp.count > 2**depth  # sweeps that are kept
+        assert gp.check_finite() is None
+        tracemalloc.start()
+        assert len(gp.spectrum) > 2 * depth
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 6 * peaks[0]

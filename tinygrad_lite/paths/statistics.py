@@ -15,7 +15,7 @@ from ..core.finiteness import check_local_derivatives
 from ..core.shapes import Index
 from ..core.sweeps import ALL_OPEN, Gates, forward, reverse
 from ..core.value import Value
-from ..semirings import ACTIVE_COUNT, COUNT, ENTROPY, GRADIENT, MAGNITUDE, SPECTRUM
+from ..semirings import ACTIVE_COUNT, COUNT, ENTROPY, GRADIENT, MAGNITUDE
 from ..semirings.base import Semiring
 
 __all__ = ["PathStatistics"]
@@ -128,18 +128,3 @@ class PathStatistics:
         semiring of J. Eisner, *Parameter estimation for probabilistic finite-state transducers*, 2002.
         """
         return float(ENTROPY.result(self.over_all(ENTROPY)))
-
-    @cached_property
-    def spectrum(self) -> dict[int, tuple[int, float, float]]:
-        """By length, in ops: {length: (count, total, magnitude)} of the paths of that length, the shortest first.
-
-        The counts add up to ``count``, the totals to ``total``, the magnitudes to ``magnitude``. Cost: three sweeps
-        for each length that occurs.
-
-        >>> from tinygrad_lite import gradient_paths
-        >>> x = Value(3.0)
-        >>> gradient_paths(x.square() * 2.0 + x, x).spectrum
-        {1: (1, 1.0, 1.0), 3: (1, 12.0, 12.0)}
-        """
-        found: dict[int, tuple[int, float, float]] = SPECTRUM.result(self.over_all(SPECTRUM))
-        return {length: group for length, group in found.items() if group[0]}

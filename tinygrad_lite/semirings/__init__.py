@@ -70,8 +70,6 @@ probabilistic finite-state transducers*, 2002, and Z. Li and J. Eisner, 2009."""
 LOG_MAGNITUDE: Semiring = LogMagnitude()
 """The natural logarithm of the magnitude, which does not underflow: -inf where nothing flows."""
 
-SPECTRUM: Semiring = Grouped(
-    "SPECTRUM", (COUNT, GRADIENT, MAGNITUDE), start=0, extended=lambda length, node: length + 1
-)
+SPECTRUM: Grouped = Grouped("SPECTRUM", (COUNT, GRADIENT, MAGNITUDE), start=0, extended=lambda length, node: length + 1)
 """By the length of the paths, in ops: ``{length: (count, total, magnitude)}``, each an array of the value's shape, the
 shortest first. Its elements are polynomials in the length. Cost: three sweeps for each length that occurs."""

@@ -87,6 +87,18 @@ class Grouped(Semiring):
             a, b = (self._placed(groups, place) for groups in (a, b))
         return Groups(a.keys, tuple(s.add(x, y) for s, x, y in zip(self.semirings, a.sums, b.sums, strict=True)))
 
+    def parted(self, groups: Groups, inside: Callable[[Any], bool]) -> tuple[Groups, Groups]:
+        """The groups whose keys are ``inside``, and the others."""
+        some = [k for k, key in enumerate(groups.keys) if inside(key)]
+        if len(some) == len(groups.keys):
+            return groups, self.zero(())
+        rest = [k for k in range(len(groups.keys)) if k not in set(some)]
+        first, second = (
+            Groups(tuple(groups.keys[k] for k in part), tuple(_part(a, part) for a in groups.sums))
+            for part in (some, rest)
+        )
+        return first, second
+
     def _placed(self, groups: Groups, place: dict[Any, int]) -> Groups:
         """The groups at their places among others."""
         places = [place[key] for key in groups.keys]
