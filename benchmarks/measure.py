@@ -84,7 +84,7 @@ class Growing:
 
     make: Callable[[int], Program]
     smallest: int = 1_000
-    beyond: int = 1
+    beyond: float = 1
     """The factor by which the largest size exceeds that of the effort."""
 
 

@@ -16,6 +16,7 @@ from .compiled import COMPILED, COMPILED_PEERS
 from .functions import FUNCTION_PEERS, FUNCTIONS
 from .imports import against_numpy
 from .measure import Effort, Growing, Measurement, Pair, growth, kept_ratio, peak_ratio, time_ratio, told_ratio
+from .paths import PATHS
 from .plain import PLAIN
 from .sweeps import FAMILIES, SWEPT
 from .training import PROBLEMS, Problem, Trainer
@@ -178,6 +179,7 @@ ROWS: tuple[Row, ...] = (
     Row("top", "top(100) of 10^30 paths", "top(1)", None, time_ratio, sweeps.top),
     # written with plain ops
     *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in PLAIN),
+    *(Row(*row) for row in PATHS),
     # compiled
     *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in COMPILED),
     *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in FUNCTIONS),
