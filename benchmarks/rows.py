@@ -13,6 +13,7 @@ from typing import Any
 
 from . import peers, scalars, sweeps, training
 from .compiled import COMPILED, COMPILED_PEERS
+from .embedding import EMBEDDING, EMBEDDING_PEERS, SEQUENCES
 from .functions import FUNCTION_PEERS, FUNCTIONS
 from .imports import against_numpy
 from .measure import Effort, Growing, Measurement, Pair, growth, kept_ratio, peak_ratio, time_ratio, told_ratio
@@ -183,6 +184,8 @@ ROWS: tuple[Row, ...] = (
     # compiled
     *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in COMPILED),
     *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in FUNCTIONS),
+    *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in EMBEDDING),
+    *(Row(name, work, "its steps", limit, growth, build) for name, work, limit, build in SEQUENCES),
     # the same training steps elsewhere
     *(
         Row(f"{name}-{size}", f"step {PROBLEMS[size]}", against, None, time_ratio, partial(steps, side, size))
@@ -195,4 +198,5 @@ ROWS: tuple[Row, ...] = (
     ),
     *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in COMPILED_PEERS),
     *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in FUNCTION_PEERS),
+    *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in EMBEDDING_PEERS),
 )

@@ -15,25 +15,26 @@ from ..core.value import Op, Value
 from ..programs.tracing import Traced, note
 from ..semirings.base import Linear
 
-__all__ = ["PULL", "PULL_SEVERAL", "PUSH", "PUSH_SEVERAL", "Way", "with_key"]
+__all__ = ["PULL", "PULL_SEVERAL", "PUSH", "PUSH_SEVERAL", "Way", "filled", "with_key"]
 
 
 class _Following(Linear):
     """The gradient's semiring on traced arrays: memory is a call, so that a plan can place it."""
 
     def broadcast(self, a: Any, shape: tuple[int, ...]) -> Any:
-        return note(a.program, "fill", _filled, (a, shape), {}) if isinstance(a, Traced) else _filled(a, shape)
+        return note(a.program, "fill", filled, (a, shape), {}) if isinstance(a, Traced) else filled(a, shape)
 
     def zeros(self, lead: tuple[int, ...], shape: tuple[int, ...], like: Any) -> Any:
         if not isinstance(like, Traced):
             return super().zeros(lead, shape, like)
-        return note(like.program, "fill", _filled, (0.0, lead + shape, like.dtype), {})
+        return note(like.program, "fill", filled, (0.0, lead + shape, like.dtype), {})
 
 
 _FOLLOWING = _Following("GRADIENT", lambda weight: weight)
 
 
-def _filled(a: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
+def filled(a: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
+    """A new array of this shape with ``a`` broadcast into it."""
     out = np.empty(shape, getattr(a, "dtype", float) if dtype is None else dtype)
     out[...] = a
     return out
