@@ -28,12 +28,12 @@ Array = npt.NDArray[Any]
 class Update:
     """One parameter in the source of a compiled step, for ``Optimizer.update_source``.
 
-    ``data`` and ``gradient`` are the Python expressions of the parameter's data and of its gradient. With ``by_rows``
-    the gradient is ``Rows``: a list of rows of a table, which ``np.asarray`` makes an array.
+    ``data`` and ``gradient`` are the Python expressions of the parameter's data and of its gradient. ``rows`` is that
+    of the gradient as ``Rows`` (``ids`` and ``values``) where few rows of a large table are not 0; else ``None``.
     """
 
-    def __init__(self, parameter: Value, data: str, gradient: str, by_rows: bool = False) -> None:
-        self.parameter, self.data, self.gradient, self.by_rows = parameter, data, gradient, by_rows
+    def __init__(self, parameter: Value, data: str, gradient: str, rows: str | None = None) -> None:
+        self.parameter, self.data, self.gradient, self.rows = parameter, data, gradient, rows
 
     def setting(self, name: str) -> str:
         """The expression of a setting of the optimizer, for example of ``lr``."""
@@ -305,8 +305,8 @@ class SGD(Optimizer):
         data, g, lr = update.data, update.gradient, update.setting("lr")
         if not update.parameter.shape:
             return f"{data} - {lr} * {g}"
-        if update.by_rows:
-            return f"descend_rows({data}, {g}, {lr})"
+        if update.rows:
+            return f"descend_rows({data}, {update.rows}, {lr})"
         if update.parameter.size > 2 * IN_CACHE:
             return f"descend({data}, {g}, {lr}, {update.spare(IN_CACHE)})"
         spare = update.spare()
@@ -363,12 +363,9 @@ def descend(data: Array, g: Array, lr: Any, spare: Array) -> None:
         np.subtract(part, spare[: part.size], part)
 
 
-def descend_rows(data: Array, g: Any, lr: float) -> None:
-    """``data -= lr * g`` for a gradient ``g`` that is ``Rows``, or an array."""
-    if type(g) is Rows:
-        data[g.ids] -= lr * g.values
-    else:
-        data -= lr * g
+def descend_rows(data: Array, g: Rows, lr: Any) -> None:
+    """``data -= lr * g``."""
+    data[g.ids] -= lr * g.values
 
 
 def _reached(g: Any) -> Rows | None:

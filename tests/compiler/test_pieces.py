@@ -6,7 +6,7 @@ import re
 import tracemalloc
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -45,6 +45,32 @@ def test_gradients_as_eager(program: Callable[..., Any], dtype: type, rng: np.ra
         assert_allclose(e.grad, times * expected, rtol=1e-12 if dtype == np.float64 else 1e-5, atol=1e-12)
         assert e.dtype == e.grad.dtype == dtype
     step.verify()
+
+
+class Signs(optim.Optimizer):
+    """p ← p - lr · sign(g), in arrays that it asks for: it knows nothing of rows."""
+
+    _settings, _memory = ("lr",), ()
+    update_scope: ClassVar[dict[str, Any]] = {"sign": np.sign, "multiply": np.multiply}
+
+    def __init__(self, params: list[Value], lr: float) -> None:
+        super().__init__(params)
+        self.lr = lr
+
+    def _checked(self, **settings: Any) -> dict[str, Any]:
+        return settings
+
+    def step(self) -> None:
+        for p in self.params:
+            p.data -= self.lr * np.sign(p.grad)
+
+    def update_source(self, update: optim.Update) -> str:
+        signs = update.spare()
+        lines = f"sign({update.gradient}, {signs}); multiply({signs}, {update.setting('lr')}, {signs})"
+        return f"{lines}; {update.data} -= {signs}"
+
+
+MADE["one that knows no rows"] = lambda p: Signs(p, 0.1)
 
 
 @pytest.mark.parametrize("make", MADE.values(), ids=MADE)

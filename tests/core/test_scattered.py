@@ -75,6 +75,18 @@ def test_what_reads_no_whole_rows(key: Any) -> None:
     assert row_numbers(key, (6, 3)) is None
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint64, np.int64])
+def test_row_numbers_of_every_kind_of_integer(dtype: Any) -> None:
+    e = Value(np.ones((40_000, 2)))
+    ids = np.array([1, 100, 1], dtype) if np.dtype(dtype).kind == "u" else np.array([1, -100, 1], dtype)
+    (e[ids] * e[ids.astype(int)]).sum().backward()
+    (e[ids] + e[[2, 3, 4]]).sum().backward()
+    expected = np.zeros((40_000, 2))
+    np.add.at(expected, ids.astype(int), 3.0)
+    expected[2:5] += 1.0
+    assert_array_equal(e.grad, expected)
+
+
 def test_a_truth_value_is_no_number() -> None:
     assert not is_basic(True)
     assert not is_basic((slice(None), False))

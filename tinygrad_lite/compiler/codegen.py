@@ -258,8 +258,11 @@ class Emitter:
         for leaf, g in self.gradients:
             if leaf not in managed:
                 continue
-            update = UpdateText(leaf, data[leaf], self.scope.plain(g), settings, self if _is_array(g) else None, g)
-            text = write(update)
+            gradient, rows = self.scope.plain(g), None
+            if isinstance(g, Slot) and isinstance(g.sample, Rows):
+                gradient, rows = f"{gradient}.dense()", gradient
+            owner = self if leaf in self.place else None
+            text = write(UpdateText(leaf, data[leaf], gradient, settings, owner, rows))
             if text is None:
                 return None
             name = self.parameters[leaf]
@@ -274,20 +277,26 @@ class Emitter:
 class UpdateText(Update):
     """What an optimizer asks when it writes the update of one parameter.
 
-    The ``lines`` that read its settings are collected by name. An array ``g`` has an ``owner``, its program's emitter.
+    The ``lines`` that read its settings are collected by name. An array has an ``owner``, its program's emitter.
     """
 
     def __init__(
-        self, leaf: Value, data: str, gradient: str, lines: dict[str, str], owner: Emitter | None = None, g: Any = None
+        self,
+        leaf: Value,
+        data: str,
+        gradient: str,
+        lines: dict[str, str],
+        owner: Emitter | None = None,
+        rows: str | None = None,
     ) -> None:
-        super().__init__(leaf, data, gradient, by_rows=isinstance(g, Slot) and isinstance(g.sample, Rows))
-        self._lines, self._owner, self._g = lines, owner, g
+        super().__init__(leaf, data, gradient, rows)
+        self._lines, self._owner = lines, owner
 
     def setting(self, name: str) -> str:
         if self._owner is None:
             self._lines[name] = f"{name} = optimizer.{name}"
             return name
-        dtype = self._g.sample.dtype
+        dtype = self.parameter.dtype
         found = f"{name}_{dtype}"  # an array: a number takes twice as long to read
         self._owner.scope.things.setdefault(found, np.empty((), dtype))
         self._lines[found] = f"{found}.fill(optimizer.{name})"
@@ -295,7 +304,7 @@ class UpdateText(Update):
 
     def spare(self, elements: int | None = None) -> str:
         assert self._owner is not None
-        sample, scope = self._g.sample, self._owner.scope
+        sample, scope = self.parameter._data, self._owner.scope
         like = self._owner.buffers.spare(sample) if elements is None else np.empty(elements, sample.dtype)
         self._owner.spares.append(scope.constant(like, scope.fresh("b")))
         return self._owner.spares[-1]

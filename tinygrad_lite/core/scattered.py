@@ -80,7 +80,7 @@ def row_numbers(key: Any, shape: Shape) -> Any:
         return np.flatnonzero(ids) if ids.shape == (n,) else None
     if ids.dtype.kind not in "iu":
         return None
-    ids = ids.reshape(-1)
+    ids = ids.reshape(-1).astype(np.intp, copy=False)  # so that n fits
     return np.where(ids < 0, ids + n, ids) if ids.size and ids.min() < 0 else ids
 
 
