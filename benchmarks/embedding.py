@@ -240,7 +240,7 @@ def source_of_loop() -> Growing:
         source = tg.manual_backprop(recurrence(x, w), wrt={"x": x, "w": w})
         return lambda: source.run()
 
-    return Growing(make, smallest=24, beyond=0.00024)
+    return Growing(make, smallest=7, beyond=0.0002)
 
 
 BY_HAND, TORCH = "NumPy by hand, on rows", "PyTorch eager, sparse, CPU"
@@ -295,6 +295,6 @@ SEQUENCES: tuple[tuple[str, str, float | None, Callable[[], Growing]], ...] = (
     ("growth-slices", "loop over x[t], to 10^5 steps: backward", 1.1, backward_of_loop),
     ("growth-slices-grad", "loop over x[t], to 10^5 steps: tg.grad", 1.1, gradient_of_loop),
     ("growth-slices-compiled", "loop over x[t], to 3,000 steps: compiled", 1.1, replay_of_loop),
-    ("growth-slices-written", "loop over x[t], to 240 steps: manual_backprop's source", 1.1, source_of_loop),
+    ("growth-slices-written", "loop over x[t], to 220 steps: manual_backprop's source", 1.1, source_of_loop),
 )
 """The fields of rows whose number is the exponent of growth: name, work, limit, and the function that builds them."""
