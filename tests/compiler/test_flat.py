@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,26 @@ def test_products_with_0_are_left_out_while_the_rest_is_finite() -> None:
             leaf.zero_grad()
     assert step.captures == 2
     assert "* 0.0" in step.source
+
+
+def test_what_a_sigmoid_reads_is_kept_where_it_is_looked_at_again() -> None:
+    w = Value(1.5, "w")
+
+    def loss() -> Value:
+        x = -w  # of the product with 0 only this is left: that it is finite
+        return 0 * x + tg.sigmoid(0.5 * tg.sigmoid(x))
+
+    step = tg.compile(loss)
+    for data in (1.5, -0.25, 40.0):
+        w.data = data
+        w.zero_grad()
+        step()
+        compiled = step(), w.grad / 2
+        w.zero_grad()
+        loss().backward()
+        assert compiled == pytest.approx((loss().item(), w.grad), rel=1e-12)
+    w.data = -math.inf
+    assert math.isnan(step())
 
 
 def test_a_gradient_that_overflows_beside_a_0_is_nan() -> None:

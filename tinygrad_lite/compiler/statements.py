@@ -43,8 +43,9 @@ class Statements(Body):
     ) -> None:
         super().__init__(scope, marks)
         self.calls, self.buffers = calls, buffers
+        ends = [*ends]
         self._once = read_once(calls, ends)
-        self._readers = Counter(x for call in calls for x in {*call.slots()})
+        self._readers = Counter([*(x for call in calls for x in {*call.slots()}), *{*ends}])
         texts = [call for call in calls if call.kind == "text" and call.function in _IMAGES]
         self._images = {(_IMAGES[call.function], call.args[0]): call for call in texts}
         changed = {call.args[0] for call in calls if call.kind in ("put", "at") and isinstance(call.args[0], Slot)}
@@ -140,7 +141,10 @@ class Statements(Body):
             self.line(f"{self.scope.variable(out)} = {text}", out.note, [out])
 
     def _dies_young(self, call: Call, k: int) -> bool:
-        """Whether nothing but the two lines of a function and its mirror image reads it: such numbers are cheap."""
+        """Whether nothing but the two lines of a function and its mirror image reads it: such numbers are cheap.
+
+        What is read at the end, as a result or to see whether it is finite, does not.
+        """
         following = self.calls[k + 1] if k + 1 < len(self.calls) else call
         mirrored = following.kind == "text" and (following.function, call.out) in self._images
         return mirrored and self._readers[call.out] == 2
