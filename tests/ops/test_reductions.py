@@ -96,3 +96,23 @@ def test_a_nan_does_not_make_up_for_a_tie() -> None:
     leaf = Value(x)
     leaf.max(axis=1).backward(np.array([1.0, 1.0]))
     assert_array_equal(leaf.grad, [[0.0, 0.0], [0.5, 0.5]])
+
+
+MEANS: list[tuple[tuple[int, ...], Any]] = [
+    ((4, 5), None),
+    ((4, 5), 0),
+    ((900, 3), (0, 1)),
+    ((2, 3, 4), (0, 2)),
+    ((7,), -1),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize(("shape", "axis"), MEANS)
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_a_mean_is_numpys_to_the_bit(dtype: Any, shape: Any, axis: Any, keepdims: bool) -> None:
+    x = np.random.default_rng(0).normal(size=shape).astype(dtype)
+    found = tg.mean(Value(x), axis, keepdims).data
+    assert_array_equal(found, np.mean(x, axis=axis, keepdims=keepdims))
+    whole = Value(np.arange(6).reshape(2, 3), requires_grad=False)
+    assert_array_equal(np.mean(whole, axis=0).data, [1.5, 2.5, 3.5])

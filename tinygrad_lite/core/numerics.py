@@ -240,11 +240,13 @@ def kept(near: Any, margin: Any, least: float, careful: Callable[..., Any], *ope
         return careful(*operands)
     if near.dtype not in _PRECISE:
         return careful(*operands)
-    if not near.size or margin.item(margin.argmin()) >= least:
+    lowest = margin.item(margin.argmin()) if near.size else least  # NaN, if there is one
+    if lowest >= least:
         return near
-    few = np.flatnonzero(~(margin >= least))
+    low = margin < least if lowest == lowest else ~(margin >= least)
+    few = low.reshape(-1).nonzero()[0]
     if 4 * few.size > near.size or not near.flags.c_contiguous:
-        np.copyto(near, careful(*operands), where=~(margin >= least))
+        np.copyto(near, careful(*operands), where=low)
     else:
         near.reshape(-1)[few] = careful(*[x.take(few) for x in operands])
     return near

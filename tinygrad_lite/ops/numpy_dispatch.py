@@ -168,6 +168,8 @@ def _parameters(func: Any) -> tuple[inspect.Parameter, ...]:
 
 def _bound(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments without defaults by position, the others by NumPy's names unless they equal their defaults."""
+    if len(args) == 1 and not kwargs:  # the usual case, as the first parameter has no default
+        return args, kwargs
     parameters = _parameters(func)
     kwargs = {key: value for key, value in kwargs.items() if value is not np._NoValue}
     if not parameters or any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):

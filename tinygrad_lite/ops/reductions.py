@@ -15,7 +15,7 @@ from ..core.maps import Chain, Gather, SumOver
 from ..core.shapes import Shape, ndim_of, shape_of
 from ..core.value import Op, Value, describe, on_constants, plain, raw, record
 from ..errors import ArgumentError, ShapeError
-from ..semirings.summation import added, is_long
+from ..semirings.summation import added
 from . import elementary
 from .axes import Axis, axes_of
 from .casting import floating
@@ -75,8 +75,8 @@ class Mean(_Reduction):
 
     def forward(self, *data: Any) -> Any:
         x = data[0]
-        if is_long(x, self.axes):
-            return added(x, self.axes, self.keepdims) / math.prod(shape_of(x)[axis] for axis in self.axes)
+        if getattr(x, "ndim", 0) and x.dtype.char in "fdg" and x.size:  # np.mean does the same in three times the time
+            return added(x, self.axes, self.keepdims) / math.prod(x.shape[axis] for axis in self.axes)
         return np.mean(x, axis=self.axes, keepdims=self.keepdims)
 
     def written(self, *data: Any) -> Any:
