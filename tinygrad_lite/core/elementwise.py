@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
+from ..semirings.summation import added
 from .derivatives import REAL, TABLE, Rule
 from .maps import Broadcast, Chain, Scale
 from .numerics import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS, LOCAL_FUNCTIONS
@@ -170,6 +171,8 @@ class Elementwise(Op):
                     return g * self._local_arrays[k](*operands, out)
                 except ArithmeticError:  # of floats beside arrays, see chain
                     pass
+        elif k in self._unit and type(out) is np.ndarray and out.ndim == 2 and shape_of(operands[k]) == out.shape[1:]:
+            return added(g, (-2,))  # a bias
         return Op.pull(self, k, g, operands, out)
 
 

@@ -52,6 +52,12 @@ class MatMul(Op):
             return (Contract("ik", "ij", "jk", b),) if k == 0 else (Contract("ik", "jk", "ij", a),)
         return self._batched(k, a, b, shape_of(out))
 
+    def pull(self, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
+        a, b = operands
+        if type(g) is type(a) is type(b) is np.ndarray and a.ndim == b.ndim == 2:
+            return g.dot(b.T) if k == 0 else a.T.dot(g)
+        return super().pull(k, g, operands, out)
+
     def _batched(self, k: int, a: Any, b: Any, out_shape: Shape) -> Chain:
         """The chain for stacks and vectors: it sums over batch axes that the operand lacks or is stretched along."""
         core_a = "ij"[-ndim_of(a) :]
