@@ -111,6 +111,11 @@ the largest x would mend that, and make this derivative slower by 70 % on arrays
 of a million, so there is none. In forward mode over forward mode the second derivative of `hypot` is a difference where
 one operand is far smaller than the other.
 
+On arrays `1 - out**2` of tanh, and `1 - out` of the sigmoid, are computed as they are written where they are at least
+2⁻⁶: there they are within 1e-13 of the truth, and within what either peer has. Elements at which they are less are
+computed from x, whatever else is in the array. Powers of arrays by a whole or half number of at most 8 are products and
+a root, each of which may add half a unit.
+
 Sums, means, variances, running sums and the gradients of biases along more than a thousand elements are added in
 blocks, so that they lose a few units however long they are. The derivatives of determinants keep their digits near
 singular matrices, up to the second order.
