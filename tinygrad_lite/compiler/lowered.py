@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import Any
 
@@ -66,12 +67,16 @@ class Lowered(Program):
             function = np.dot  # in half the time
         elif function is np.power and type(args[1]) in (int, float) and float(args[1]) in _POWERS:
             function, args = _POWERS[float(args[1])], args[:1]
-        elif function is np.exp and (x := self._uncapped(args[0])) is not None:
+        if function is np.positive and _is_of_floats(args[0]):
+            return args[0]
+        if function is np.exp and (x := self._uncapped(args[0])) is not None:
             out = note(self, kind, np.exp, (x,), {}).slot
             self.call("finite", None, (out,), {}, None)
             return out
         elif function is np.multiply and any(type(x) in (int, float) and x == 1 for x in args):
             return next(x for x in args if isinstance(x, Slot))  # x · 1 is x, to the bit
+        elif function is np.multiply:
+            args = _merged(*args)
         return kind, function, args, options
 
     def _condition(self, x: Any) -> Any:
@@ -111,6 +116,25 @@ class Lowered(Program):
         if not (isinstance(a, Slot) or isinstance(b, Slot)):
             return found
         return self.call("ufunc", ufunc, (a, b), {}, found or 1.0)
+
+
+def _is_of_floats(x: Any) -> bool:
+    return isinstance(x, Slot) and x.is_array and x.sample.dtype in (np.float64, np.float32)
+
+
+def _merged(a: Any, b: Any) -> tuple[Any, Any]:
+    """The factors of a · (c · x) as (a · c) · x for numbers a and c of which one is a power of two, and x an array.
+
+    Multiplying by a power of two rounds nothing, so the bits are the same as long as nothing overflows between.
+    """
+    if type(a) is Slot and type(b) is float:
+        a, b = b, a
+    inner = b.call if _is_of_floats(b) else None
+    if type(a) is float and inner is not None and inner.kind == "ufunc" and inner.function is np.multiply:
+        c, x = inner.args if type(inner.args[0]) is float else inner.args[::-1]
+        if type(c) is float and 0.5 in (abs(math.frexp(a)[0]), abs(math.frexp(c)[0])) and _is_of_floats(x):
+            return a * c, x
+    return a, b
 
 
 def _is_number(x: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:

@@ -88,7 +88,13 @@ class CompiledStep:
         lock.acquire()  # a with statement takes 1.5 times as long
         try:
             watched = False
-            if not self._is_step and self._is_part_of_a_graph(arguments, named):
+            last = self._last
+            fits = (
+                last is not None
+                and not named
+                and (tuple(map(kind_of, arguments)) if arguments else ()) == self._expected
+            )
+            if not self._is_step and self._is_part_of_a_graph(arguments, named, fits):
                 return self._function(*arguments, **named)
             if self._running or blocks_open[0] or captures_open[0]:
                 self._check_place()
@@ -97,12 +103,8 @@ class CompiledStep:
             try:
                 if watched:  # by detect_anomaly: a replay has no ops to look at
                     return self._captured(arguments, named, ())[0].as_eager(self.optimizer)
-                last = self._last
-                if (
-                    last is not None
-                    and not named
-                    and (tuple(map(kind_of, arguments)) if arguments else ()) == self._expected
-                ):
+                if fits:
+                    assert last is not None
                     try:
                         if mode_changes[0] != last.attributes.changes or last.live != last.copied:
                             last.check_attributes()
@@ -145,13 +147,13 @@ class CompiledStep:
             raise GraphError(f"compile: there is no {what} before the first call; call the step with its arguments")
         return self._last
 
-    def _is_part_of_a_graph(self, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> bool:
+    def _is_part_of_a_graph(self, arguments: tuple[Any, ...], named: Mapping[str, Any], plain: bool) -> bool:
         """Whether a function is called where its graph is needed, which a replay does not record."""
         if captures_open[0] and observer() is not None:
             return self._is_step is False
         if self._is_step is False and transformed() is not None:
             return True
-        if tuple(map(kind_of, arguments)) == self._expected or not live_value(arguments, named):
+        if plain or not live_value(arguments, named):
             return False
         if self._is_step is None:
             raise ValueTypeError(_NO_VALUES)

@@ -248,7 +248,7 @@ def transforming(who: str) -> _GeneratorContextManager[None]:
 
 def transformed() -> str | None:
     """The name of the innermost transform that differentiates what runs here, or ``None``."""
-    found: str | None = _innermost(_transforms)
+    found: str | None = _innermost(_transforms) if _transforms.get() else None
     return found
 
 
