@@ -61,6 +61,7 @@ class Plan:
     """
 
     def __init__(self, capture: Capture, inputs: Sequence[Value], asked: str | None, optimistic: bool) -> None:
+        self._asked = asked
         self._flat = flattened(capture, inputs) if asked or len(capture.nodes) > LARGE else None
         self.backend = _chosen(self._flat, asked)
         self._low = None
@@ -76,7 +77,9 @@ class Plan:
         if self._low is not None:
             machine_code = tape.straight if self.backend == "numba" else None
             held = _held(self._low.leaves, self._low.gradients)
-            return Emitter(self._low, held, optimizer, self._form).replay(machine_code)
+            replay = Emitter(self._low, held, optimizer, self._form, self._asked is None).replay(machine_code)
+            self.backend = "numba" if replay.is_machine_code else self.backend
+            return replay
         assert self._flat is not None
         held = _held(self._flat.leaves, [(leaf,) for leaf in self._flat.gradients])
         return flat_replay(self._flat, LOOPS[self.backend](self._flat), held, optimizer)

@@ -21,13 +21,14 @@ from .lifetimes import check_lifetimes
 from .lowered import Lowered
 from .probes import Seen, probed
 from .scope import Scope, comment
+from .small_arrays import small_arrays
 from .statements import Statements
 
 __all__ = ["Emitter", "Replay", "UpdateText", "managed_by", "update_writer"]
 
 
 class Replay(NamedTuple):
-    """A replay as a function of the arguments' data and of the noise, its source, and whether it calls NumPy.
+    """A replay as a function of the arguments' data and of the noise, its source, and how it runs.
 
     ``observe`` takes the same data, and returns what the replay computes for each op.
     """
@@ -36,6 +37,7 @@ class Replay(NamedTuple):
     source: str
     observe: Callable[..., Seen]
     calls_numpy: bool = True
+    is_machine_code: bool = False
 
 
 MachineCode = Callable[[str, str, int], Callable[..., Any]]
@@ -57,9 +59,13 @@ class Emitter:
 
     ``held`` says which leaves somebody holds: their data are read at each call, the others are constants. ``form`` are
     the containers in which a function returns its results, with a number in each one's place; a step has none.
+    ``uses_numba`` allows machine code for many calls of small arrays.
     """
 
-    def __init__(self, low: Lowered, held: Sequence[bool], optimizer: Any, form: Any = None) -> None:
+    def __init__(
+        self, low: Lowered, held: Sequence[bool], optimizer: Any, form: Any = None, uses_numba: bool = False
+    ) -> None:
+        self.uses_numba = uses_numba
         self.low, self.optimizer, self.managed, self.form = low, optimizer, managed_by(optimizer), form
         self.leaves = [(leaf, slot) for (leaf, slot), there in zip(low.leaves, held, strict=True) if there]
         fixed = {slot: slot.sample for (_, slot), there in zip(low.leaves, held, strict=True) if not there}
@@ -112,12 +118,20 @@ class Emitter:
         given: list[tuple[Slot, Any]] = [(slot, names[slot]) for slot in (*slots, *(slot for _, slot in self.leaves))]
         given += [(slot, slot) for slot, x in self.scope.fixed.items() if isinstance(x, np.ndarray)]  # views are of it
         self._take_gradient_buffers()
-        text.probe_inputs()
         start = len(text.lines)
-        text.write()
+        results = [x for x in (*(g for _, g in self.gradients), *self.outputs, *self.finite) if isinstance(x, Slot)]
+        inputs = [slot for slot, _ in given if slot not in self.scope.fixed]
+        small = small_arrays(text.calls, inputs, results, self.scope.fixed) if self.uses_numba else None
+        if small is None:
+            text.probe_inputs()
+            text.write()
+        else:
+            small.write(text, inputs, results, self.marks)
         self._check_finite(" + ".join(map(self.scope.expression, self.finite)), self.finite)
         observe = probed(arguments, [*text.lines], text.probes, self.scope.things)
-        kernel = "" if machine_code is None else self._moved_to_machine_code(start, arguments, machine_code)
+        kernel = "" if small is None else small.source
+        if machine_code is not None:
+            kernel = self._moved_to_machine_code(start, arguments, machine_code)
         self._store()
         check_lifetimes(text.statements, given, text.calls)
         notes = [f"{name} is {slot.note}" for name, slot in zip(arguments, slots, strict=True) if slot.note]
@@ -127,7 +141,7 @@ class Emitter:
         calls_numpy = not self.low.is_of_floats
         for call in self.low.calls:
             call.out.call = None  # a cycle would keep the arrays of the captured run until the collector finds it
-        return Replay(self.scope.things["replay"], kernel + source, observe, calls_numpy)
+        return Replay(self.scope.things["replay"], kernel + source, observe, calls_numpy, small is not None)
 
     def _moved_to_machine_code(self, start: int, arguments: list[str], machine_code: MachineCode) -> str:
         """Make the lines from ``start`` on a function of its own, and call it. Returns its source."""

@@ -20,7 +20,7 @@ class Program:
     """One way through the function: its replay, and the conditions under which it holds."""
 
     def __init__(self, plan: Plan, optimizer: Any, attributes: AttributesRead) -> None:
-        self.replay, self.source, self.observe, self.calls_numpy = plan.replay(optimizer)
+        self.replay, self.source, self.observe, self.calls_numpy, _ = plan.replay(optimizer)
         self.noise, self.attributes, self.backend = plan.noise, attributes, plan.backend
         self.live, self.copied = attributes.live, attributes.copied
 

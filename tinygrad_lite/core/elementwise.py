@@ -83,6 +83,7 @@ class Elementwise(Op):
         if self.rule.margin is None:
             return careful
         careful.__name__ = f"{self.name}_slope"
+        careful.on_floats = expression, (*self.rule.operands, "out")  # type: ignore[attr-defined]
         margin, least = self.rule.margin
         if not margin:
             return self._local(self.rule.written[k] or "", array_source, LOCAL_FUNCTIONS)
