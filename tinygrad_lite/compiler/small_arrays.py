@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.numerics import FLOAT_FUNCTIONS, kept
+from ..core.scattered import is_basic
 from ..core.table_source import float_source
 from ..programs.calls import Call, Slot
-from ..programs.tracing import is_basic, picked
+from ..programs.tracing import picked
 from .body import Body
 from .machine_code import available, compiled, say_that_none_was_made
 from .probes import Probe
