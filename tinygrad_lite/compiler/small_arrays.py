@@ -17,10 +17,11 @@ import numpy.typing as npt
 from ..core.numerics import FLOAT_FUNCTIONS, kept
 from ..core.scattered import is_basic
 from ..core.table_source import float_source
-from ..programs.calls import Call, Slot
+from ..programs.calls import Call, Slot, slots_in
 from ..programs.tracing import picked
 from .body import Body
 from .machine_code import available, compiled, say_that_none_was_made
+from .pieces import scattered
 from .probes import Probe
 from .scope import Scope
 
@@ -251,6 +252,8 @@ class _Taping:
             self._elementwise(text, out, (near, margin, *operands))
         elif kind == "reduce" and function in (np.add.reduce, np.sum, np.mean):
             self._sum(call)
+        elif kind == "reduce" and function is scattered:
+            self._scattered(call)
         elif kind == "reduce" and function is np.concatenate:
             self._joined(call)
         elif kind in ("fill", "cast"):
@@ -290,6 +293,16 @@ class _Taping:
         self._row(_SUM, x.shape, place.reshape(kept_shape), x)
         if call.function is np.mean:
             self._row("x0 / x1", place.shape, place, place, self._read(float(x.size // max(place.size, 1))))
+
+    def _scattered(self, call: Call) -> None:
+        start, keys, parts, *_ = call.args
+        if any(True for _ in slots_in(keys)) or not all(map(is_basic, keys)):
+            raise Unsuited("indices of elements")
+        place = self.at[call.out] = self._new(call.out.sample)
+        self._row("x0", place.shape, place, self._read(0.0 if start is None else start))
+        for key, part in zip(keys, map(self._read, parts), strict=True):
+            view = _part(place, key)
+            self._row("x0 + x1", view.shape, view, view, part)
 
     def _joined(self, call: Call) -> None:
         axis = call.options.get("axis", call.args[1] if len(call.args) > 1 else 0)
