@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
@@ -14,7 +16,13 @@ import pytest
 import tinygrad_lite as tg
 from tests.compiler.agreement import bits, blocks_of
 from tinygrad_lite import Value, nn
-from tinygrad_lite.errors import ArgumentError, DifferentGradientsError, GraphError, ValueTypeError
+from tinygrad_lite.errors import (
+    ArgumentError,
+    DifferentGradientsError,
+    FallbackWarning,
+    GraphError,
+    ValueTypeError,
+)
 from tinygrad_lite.transforms.pytrees import leaves
 
 
@@ -354,6 +362,38 @@ def test_side_effects_happen_in_a_capture_only() -> None:
     for _ in range(4):
         compiled(X)
     assert len(seen) == compiled.captures == 1
+
+
+def test_a_call_that_falls_back_to_eager_says_so_once() -> None:
+    compiled = tg.compile(tg.value_and_grad(lambda x: 1.0 / x))
+    f = tg.value_and_grad(lambda x: 1.0 / x)
+    same(compiled(2.0), f(2.0))
+    with pytest.warns(FallbackWarning, match=r"ZeroDivisionError: .*; the result is right") as said:
+        found = [compiled(0.0) for _ in range(2)]
+    with np.errstate(all="ignore"):
+        same(found[1], f(0.0))
+    assert len(said) == 1
+    same(compiled(4.0), f(4.0))
+
+
+def test_the_arrays_of_the_capture_are_let_go() -> None:
+    def f(x: Any) -> Any:
+        for _ in range(20):
+            x = np.sin(x)
+        return x.sum()
+
+    compiled = tg.compile(tg.value_and_grad(f))
+    x = np.ones(100_000)
+    compiled(X)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        compiled(x)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 30 * x.nbytes  # a replay keeps 20 results; the captured run had as many
 
 
 def test_threads(rng: np.random.Generator) -> None:

@@ -119,7 +119,7 @@ def small_arrays(
 
     ``inputs`` are filled before each run, ``ends`` read after it, ``fixed`` are the slots that are constants.
     """
-    sizes = [np.size(call.out.sample) for call in calls if call.out.sample is not None]
+    sizes = [_size(call.out.sample) for call in calls]
     if len(calls) < LEAST_CALLS or sum(sizes) > MOST_ELEMENTS * len(calls) or not available():
         return None
     try:
@@ -148,8 +148,8 @@ class _Taping:
         inputs = list(self.inputs)
         arguments = (x for call in self.calls for x in call.args if not isinstance(x, Slot))
         read = (x for x in (*arguments, *self.fixed.values()) if isinstance(x, np.ndarray | float | int))
-        constants = sum(map(np.size, read)) + len(self.calls)
-        results = sum(np.size(x.sample) + 1 for x in (*inputs, *(call.out for call in self.calls)))
+        constants = sum(map(_size, read)) + len(self.calls)
+        results = sum(_size(x.sample) + 1 for x in (*inputs, *(call.out for call in self.calls)))
         self.pool = np.zeros(constants + results)
         for slot in inputs:
             self.at[slot] = self._new(slot.sample)
@@ -168,7 +168,7 @@ class _Taping:
         """A view of unused memory, in the shape of a float64 or boolean array or a number."""
         if isinstance(like, np.ndarray) and like.dtype not in (np.float64, np.bool_):
             raise Unsuited(like.dtype)
-        n = int(np.size(like))
+        n = _size(like)
         if self.used + n > self.pool.size:
             raise Unsuited("more memory than was counted")
         view = self.pool[self.used : self.used + n].reshape(np.shape(like))
@@ -343,6 +343,10 @@ class _Taping:
         else:
             self._row("x0 + x1", part.shape, part, part, self._read(value))
         self.at[call.out] = place
+
+
+def _size(x: Any) -> int:
+    return int(x.size) if isinstance(x, np.ndarray) else 1
 
 
 def _part(array: Numbers, key: Any) -> Numbers:
