@@ -127,13 +127,12 @@ def _merged(a: Any, b: Any) -> tuple[Any, Any]:
 
     Multiplying by a power of two rounds nothing, so the bits are the same as long as nothing overflows between.
     """
-    if type(a) is Slot and type(b) is float:
-        a, b = b, a
-    inner = b.call if _is_of_floats(b) else None
-    if type(a) is float and inner is not None and inner.kind == "ufunc" and inner.function is np.multiply:
+    factor, y = (a, b) if type(a) is float else (b, a)
+    inner = y.call if _is_of_floats(y) else None
+    if type(factor) is float and inner is not None and inner.kind == "ufunc" and inner.function is np.multiply:
         c, x = inner.args if type(inner.args[0]) is float else inner.args[::-1]
-        if type(c) is float and 0.5 in (abs(math.frexp(a)[0]), abs(math.frexp(c)[0])) and _is_of_floats(x):
-            return a * c, x
+        if type(c) is float and 0.5 in (abs(math.frexp(factor)[0]), abs(math.frexp(c)[0])) and _is_of_floats(x):
+            return factor * c, x
     return a, b
 
 
