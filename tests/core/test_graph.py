@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -105,3 +106,24 @@ def test_topological_order() -> None:
     position = {id(v): k for k, v in enumerate(everything)}
     for value in everything:
         assert all(position[id(p)] < position[id(value)] for p in value.parents)
+
+
+def test_the_operands_of_a_node_are_found_by_as_few_calls_however_many_they_are() -> None:
+    def calls(node: Value) -> int:
+        found = 0
+
+        def counted(frame: Any, event: str, argument: Any) -> None:
+            nonlocal found
+            found += event == "call"
+
+        before = sys.getprofile()
+        sys.setprofile(counted)
+        try:
+            assert len(node.parents) > 2
+        finally:
+            sys.setprofile(before)
+        return found
+
+    values = [Value(float(k)) for k in range(200)]
+    few, many = (tg.weighted_sum(values[:n], values[:n], values[0]) for n in (2, 200))
+    assert calls(few) == calls(many)
