@@ -145,6 +145,7 @@ def test_a_loop_in_a_wrong_order_and_a_wrong_line_in_it() -> None:
         (tower, LOOPS, "2 * (acts[-1] - Y)", "(acts[-1] - Y)", "delta = 2 * (acts[-1] - Y) / N"),
         (gated, GATED, "(1 - h ** 2)", "(1 - b ** 2)", "db = dh * (1 - h ** 2)"),
         (gated, GATED, "(1 - h ** 2)", "(1 - h)", "db = dh * (1 - h ** 2)"),
+        (batch_norm, BATCH_NORM, "dy = y - t", "dy = n - t", "dy = y - t"),
     ],
 )
 def test_the_smallest_change_is_suggested(made: _Made, source: str, old: str, new: str, suggestion: str) -> None:

@@ -268,14 +268,14 @@ def _is_method(call: ast.Call) -> bool:
 
 
 def _of_one_number(value: ast.expr, scope: Scope) -> Iterator[_Changed]:
-    """Another number in the place of one."""
+    """Another number in the place of one, or an array in the place of a length's name."""
     named = {ast.unparse(factor) for factor in scope.factors}
     for path, node in _outside_indices(value):
         if isinstance(node, ast.Constant) and isinstance(node.value, bool):
             yield path, ast.Constant(not node.value)
         elif ast.unparse(node) in named or (isinstance(node, ast.Constant) and isinstance(node.value, int | float)):
-            for factor in scope.factors:
-                yield path, factor
+            for new in [*scope.factors, *(map(parsed, scope.shapes) if isinstance(node, ast.Name) else ())]:
+                yield path, new
 
 
 def _of_a_product(value: ast.expr, scope: Scope) -> Iterator[_Changed]:

@@ -23,7 +23,7 @@ from .trials import Trials
 
 __all__ = ["Mended", "Mender"]
 
-_MOST_PROGRAMS = 250
+_MOST_PROGRAMS = 150
 """The changed lines for each of which the whole program runs."""
 _MOST_RIGHT = 20
 """The changed lines whose values are right."""
