@@ -234,7 +234,7 @@ def kept(near: Any, margin: Any, least: float, careful: Callable[..., Any], *ope
     array([0.5  , 0.001])
     """
     if type(near) is not np.ndarray:
-        if hasattr(near, "stands_for_data"):
+        if hasattr(near, "stands_for_data") and near.dtype in _PRECISE:
             arguments = near, margin, least, careful, *operands
             return near.__array_function__(kept, (type(near),), arguments, {})
         return careful(*operands)
