@@ -38,7 +38,7 @@ OFTEN = ["compiled", "compiled by level"]
 """The ways that every program is run in; each of the others runs one program in so many."""
 SELDOM = {
     "in double precision": 2, "keep": 4, "sweep": 4, "checkpoint": 4, "forward mode": 4, "differences": 4, "hvp": 6,
-    "manual_backprop": 12,
+    "compiled function": 6, "manual_backprop": 12,
 }  # fmt: skip
 
 NOT_DRAWN: dict[str, str] = {}

@@ -131,6 +131,8 @@ def applies(program: Program, way: str) -> bool:
     if way in ("compiled by level", "compiled to machine code"):
         return program.of_numbers
     source = program.source()
+    if way == "compiled function":
+        return "Dropout" not in source  # which draws other noise in the replay
     if way == "in double precision":
         return any(dtype in source for dtype in ("float16", "float32", "int64", "bool"))
     return way != "differences" or _coarsest(source) is np.float64

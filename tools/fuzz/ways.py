@@ -208,6 +208,15 @@ def forward_mode(case: Case) -> Found:
     return {"value": value, "slope": float(slope)}
 
 
+def compiled_function(case: Case) -> Found:
+    """The slope in the same direction, by the replay of a compiled ``value_and_grad``."""
+    function, point, directions = as_function(case)
+    compiled = tg.compile(tg.value_and_grad(lambda xs: function(*xs)))
+    compiled(point)
+    value, gradients = compiled(point)
+    return {"value": value, "slope": inner(gradients, directions)}
+
+
 def differences(case: Case) -> Found:
     """The slope by central differences, or that of reverse mode where it is within their error."""
     function, point, directions = as_function(case)
@@ -271,6 +280,7 @@ WAYS: dict[str, tuple[Way, Way]] = {
     "manual_backprop": (eager, by_hand),
     "in double precision": (eager, in_double_precision),
     "forward mode": (reverse_mode, forward_mode),
+    "compiled function": (reverse_mode, compiled_function),
     "differences": (reverse_mode, differences),
     "hvp": (gradient_pulled, hessian_product),
 }
