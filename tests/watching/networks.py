@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_lite as tg
-from tinygrad_lite.checks.by_hand import called
+from tinygrad_lite.checks.by_hand import by_name, called
 from tinygrad_lite.watching.mistakes import Mistake
 from tinygrad_lite.watching.search import MOST_SECONDS, find_mistakes
 
@@ -31,6 +31,10 @@ class Network:
     def call(self, function: Callable[..., Any]) -> Any:
         return called(function, {name: np.copy(value.data)[()] for name, value in self.parameters.items()})
 
+    def named(self, returned: Any) -> Mapping[Any, Any]:
+        """The gradients by name in what a program returns."""
+        return by_name(returned, self.parameters)
+
     def function(self, source: str) -> Callable[..., Any]:
         file = f"<program {next(_numbers)}>"
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
@@ -41,11 +45,11 @@ class Network:
 
     def mistakes(self, source: str, seconds: float = MOST_SECONDS) -> tuple[Mistake, ...]:
         function = self.function(source)
-        return find_mistakes(self.loss, function, self.call, self.parameters, dict, seconds=seconds)
+        return find_mistakes(self.loss, function, self.call, self.parameters, self.named, seconds=seconds)
 
     def right(self, source: str) -> bool:
         """Whether a program computes the gradients of autodiff."""
-        found = self.call(self.function(source))
+        found = self.named(self.call(self.function(source)))
         wanted = gradients(self.loss, *self.parameters.values())
         return all(
             np.shape(found[name]) == np.shape(g) and np.allclose(found[name], g, rtol=1e-7, atol=1e-12)

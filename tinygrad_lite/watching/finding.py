@@ -10,8 +10,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,10 @@ class Finder:
     reading: Reading
     result: tuple[Step | None, Value]
     """A wrong result of the program, and the Value whose gradient it should be."""
+    results: Mapping[Value, Step | None] = field(default_factory=dict)
+    """Every result of the program, by the Value whose gradient it should be."""
+    wrong: Container[Value] = ()
+    """The Values whose results are wrong when nothing is put right."""
 
     @property
     def known(self) -> Known:
@@ -90,7 +94,7 @@ class Finder:
             guesses += self._of_factor(in_order, sure[-1].factor)
         found = {finding.where for finding in sure}
         guesses = [g for g in guesses if g.where not in found or g.kind == "early"]
-        guesses = [g for g in guesses if all(np.shape(right) == self._shape(g) for right in g.rights)]
+        guesses = [g for g in guesses if self._fits(g)]
         return [*(replace(guess, guess=True) for guess in sorted(guesses, key=lambda one: one.step.number)), *sure]
 
     def _of_factor(self, in_order: Sequence[Step], factor: float) -> Iterator[Finding]:
@@ -102,9 +106,15 @@ class Finder:
                 rights, read = (step.value / match.factor,), self._read_right(where)
                 yield Finding("factor", where, step, match.quantity.value, rights, read, match.factor)
 
-    def _shape(self, finding: Finding) -> tuple[int, ...]:
+    def _fits(self, finding: Finding) -> bool:
+        """Whether what a unit should have left can stand in the place of what it left.
+
+        A variable may hold any number of elements, an array that is changed in place those that it has.
+        """
         left = self.recorder.left.get(finding.where, finding.step)
-        return np.shape(left.value)
+        if finding.step.value.size != np.size(finding.rights[0] if finding.rights else finding.step.value):
+            return left is finding.step and not left.in_place
+        return all(np.shape(right) == np.shape(left.value) for right in finding.rights)
 
     def _read_for(self, value: Value, finding: Finding) -> Iterator[Finding]:
         """Gradients that a line read to make that of ``value`` instead of that of what reads ``value``."""
@@ -150,7 +160,8 @@ class Finder:
 
         A right sum does not prove its terms: what is wrong in them may add up to 0, as in a batch norm or a softmax.
         """
-        if not (self.reading.constant(step) or self.reading.on_the_way(step) or step in self.reading.excused):
+        unsaid = self.reading.constant(step) and any(s.in_place and step in s.inputs for s in self.recorder.steps)
+        if not (unsaid or self.reading.on_the_way(step) or step in self.reading.excused):
             for name, where in step.names.items():
                 value = self.known.called(name)
                 if value is not None:
@@ -179,7 +190,10 @@ class Finder:
     def _other_than_named(self, step: Step, where: Occurrence, value: Value) -> Iterator[Finding]:
         """A step that has the name of a gradient and is no part of it."""
         right = self.known.cotangents[value]
-        if np.size(right) != step.value.size or same_numbers(right, step.value, self.known.tolerance):
+        if same_numbers(right, step.value, self.known.tolerance):
+            return
+        if np.size(right) != step.value.size:
+            yield Finding("value", where, step, value, (right,), self._read_right(where))
             return
         matches = [m for m in self.reading.matches(step) if m.flows]
         mine = next((m for m in matches if m.quantity.value is value and not m.quantity.form), None)
@@ -248,7 +262,11 @@ class Finder:
             meant = self._meant(left, reader)
             rights = () if meant is None else self._rights(meant, left)
             return Finding("early", reader, left, value, rights, (read,), missing=missing)
-        return Finding("term", where, read, value, rights, self._read_right(where), missing=missing)
+        return (
+            self._dropped(read, value, part)
+            or self._left_out(read, value, part)
+            or Finding("term", where, read, value, rights, self._read_right(where), missing=missing)
+        )
 
     def _missing(self, part: Match) -> tuple[Value, ...]:
         """The readers by way of which the rest of a gradient comes."""
@@ -270,21 +288,62 @@ class Finder:
             return Finding("transposed", where, step, value, (right,), read)
         part = next((m for m in exact if m.quantity.role != "cotangent" and not m.quantity.form), None)
         if part is not None and step.value.shape == right.shape:
-            return self._dropped(step, value, part) or Finding(
-                "term", where, step, value, (right,), read, missing=self._missing(part)
+            return (
+                self._dropped(step, value, part)
+                or self._left_out(step, value, part)
+                or Finding("term", where, step, value, (right,), read, missing=self._missing(part))
             )
+        where = self._misplaced(step, value)
+        read = self._read_right(where)
         return Finding("other" if self.reading.flows(step) else "value", where, step, value, (right,), read)
+
+    def _misplaced(self, step: Step, value: Value) -> Occurrence:
+        """The unit at which something got the place of the gradient of ``value``.
+
+        It is the first that names it so. What is right by its own name, or is the right result for another Value, was
+        right until it got its place among the results.
+        """
+        units = self.recorder.script.units
+        for where in step.places:
+            name = units[where[0]].name
+            if name is not None and value in {self.known.called(name), self.known.named(name)}:
+                return where
+        exact = {m.quantity.value for m in self.reading.matches(step) if m.exact and not m.quantity.form}
+        named = {v for name in step.names for v in (self.known.called(name), self.known.named(name))}
+        for other in exact & self.results.keys() - {value}:
+            if self.results[other] is step or other in self.wrong:
+                named.add(other)
+        return step.places[-1] if exact & named and step.places else self.reading.left_at(step)
 
     def _dropped(self, result: Step, value: Value, part: Match) -> Finding | None:
         """The unit that gives a name to one part of a gradient while another part has it, which is lost."""
-        behind = self.reading.behind(result)
+        behind, missing = self.reading.behind(result), self._missing(part)
         named = [s for s in self.recorder.steps if set(s.names) & set(result.names)]
         for lost, kept in itertools.pairwise(named):
-            flows = any(m.quantity.value is value and m.exact and m.flows for m in self.reading.matches(lost))
-            if flows and lost not in behind and kept in behind and lost.value.shape == kept.value.shape:
-                where, missing = (kept.unit, kept.occurrence), self._missing(part)
+            mine = (m.quantity for m in self.reading.matches(lost) if m.exact and m.flows)
+            flows = any(q.value is value and q.readers and set(missing).issuperset(q.readers) for q in mine)
+            if flows and kept in behind and lost.value.shape == kept.value.shape:
+                where = next(where for name, where in kept.names.items() if name in result.names)
                 rights = (lost.value + kept.value,)
                 return Finding("term", where, kept, value, rights, self._read_right(where), missing=missing)
+        return None
+
+    def _left_out(self, result: Step, value: Value, part: Match) -> Finding | None:
+        """The unit that began a sum with the part of a reader, and left out a part that comes from the same reader.
+
+        In x - x.mean() the mean is read by the difference alone: who gives the part of the difference gives both.
+        """
+        missing = self._missing(part)
+        behind = {node for reader in missing for node, _ in self.known.contributions[reader]}
+        for step in self.recorder.steps[: result.number]:
+            mine = (m.quantity for m in self.reading.matches(step) if m.exact and m.flows and not m.quantity.form)
+            begun = any(q.value is value and len(q.readers) == 1 and behind.issuperset(q.readers) for q in mine)
+            shared = [where for name, where in step.names.items() if name in result.names]
+            if begun and shared and step.value.shape == result.value.shape:
+                terms = [p for node, p in self.known.contributions[value] if node in set(missing)]
+                rights = (step.value + sum(terms),)
+                read = self._read_right(shared[0])
+                return Finding("term", shared[0], step, value, rights, read, missing=missing)
         return None
 
     # ---- units

@@ -89,6 +89,8 @@ class Step:
     inputs: tuple[Step, ...]
     names: dict[str, Occurrence] = field(default_factory=dict)
     """The names that the value had, and the unit that gave each."""
+    places: list[Occurrence] = field(default_factory=list)
+    """The units that left the value, in order: the one that made it, then those that passed it on."""
     in_place: bool = False
 
 
@@ -198,6 +200,7 @@ class Recorder:
     def _leave(self, unit: int, step: Step) -> None:
         """Note what a unit left, under the name that it gives."""
         self.left[self._occurrence(unit)] = step
+        step.places.append(self._occurrence(unit))
         name = self.script.units[unit].name
         if name is not None:
             step.names.setdefault(name, self._occurrence(unit))

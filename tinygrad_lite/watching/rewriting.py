@@ -92,6 +92,9 @@ class _Expressions(ast.NodeTransformer):
             case ast.List(elts=items) | ast.Tuple(elts=items) if items:
                 value.elts = [self._items(item, _loaded(item) or name) for item in items]
                 return value
+            case ast.BinOp(left=left, right=right) if _is_display(left) or _is_display(right):
+                value.left, value.right = self._items(left, name), self._items(right, name)
+                return value
             case ast.Call(args=arguments, keywords=keywords, func=function):
                 unit = self._new_unit(value, None, name)
                 if isinstance(self._statement, ast.Expr) or (isinstance(function, ast.Name) and function.id == "dict"):
@@ -263,7 +266,7 @@ class _Rewriter(_Expressions):
                 ]
             else:
                 statement.value = self._valued(self._new_unit(value, None, None), value)
-        elif isinstance(value, ast.Dict | ast.List | ast.Tuple) and _contents(value):
+        elif _is_display(value):
             statement.value = self._items(value, _name(target))
         else:
             statement.value = self._valued(self._new_unit(value, target, _name(target)), value)
@@ -286,8 +289,11 @@ class _Rewriter(_Expressions):
     def _augmented(self, statement: ast.AugAssign) -> Iterator[ast.stmt]:
         target = statement.target
         unit = self._unit = self._new_unit(statement.value, target, _name(target))
-        value, op = self.visit(statement.value), ast.Constant(type(statement.op).__name__)
-        yield self._told("at", ast.Constant(unit))
+        display = _is_display(statement.value)
+        value = self._items(statement.value, None) if display else self.visit(statement.value)
+        op = ast.Constant(type(statement.op).__name__)
+        for number in range(unit, len(self._script.units)):
+            yield self._told("at", ast.Constant(number))
         if isinstance(target, ast.Name):
             old: ast.expr = ast.Name(target.id, ast.Load())
             yield ast.Assign([target], self._call("augmented", ast.Constant(unit), op, old, value))
@@ -306,6 +312,11 @@ class _Rewriter(_Expressions):
         if isinstance(target, ast.Subscript):
             target.slice = self._index(target.slice)
         return target
+
+
+def _is_display(value: ast.expr) -> bool:
+    """Whether an expression lists the items of a container."""
+    return isinstance(value, ast.Dict | ast.List | ast.Tuple) and bool(_contents(value))
 
 
 def _contents(display: ast.expr) -> list[ast.expr]:

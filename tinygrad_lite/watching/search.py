@@ -118,6 +118,7 @@ class _Search:
         self.trials = Trials(self.known, function, call, wanted, results, deadline)
         self.wrong: set[str] = set()
         """The names of the results that are wrong with what was found until now put right."""
+        self.wrong_at_first: frozenset[Value] = frozenset()
         self.missing: set[str] = set()
         self.times: Counter[int] = Counter()
         """How often each unit left something then."""
@@ -158,9 +159,13 @@ class _Search:
         excused = {step for step in recorder.steps if (step.unit, step.occurrence) in self.excused}
         reading = Reading(self.known, recorder, excused)
         self.names = reading.names() or self.names
+        wanted = self.trials.wanted
+        self.wrong_at_first = self.wrong_at_first or frozenset(wanted[name] for name in self.wrong)
+        results = {wanted[name]: recorder.step_of(given[name]) for name in wanted if name in given}
         found = []
-        for name in sorted(self.wrong, key=list(self.trials.wanted).index):
-            findings = Finder(reading, (recorder.step_of(given[name]), self.trials.wanted[name])).find()
+        for name in sorted(self.wrong, key=list(wanted).index):
+            result = results[wanted[name]], wanted[name]
+            findings = Finder(reading, result, results, self.wrong_at_first).find()
             if findings:
                 found.append(findings)
         first = min(found, key=lambda findings: findings[-1].step.number, default=[])
