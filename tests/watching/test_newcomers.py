@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.watching.newcomers import PROGRAMS
 from tests.watching.networks import line_of
+from tests.watching.newcomers import PROGRAMS
 
 EDITS: dict[str, list[tuple[str, str]]] = {
     "flat": [
@@ -58,7 +58,7 @@ EDITS: dict[str, list[tuple[str, str]]] = {
         ("dV, dc = np.outer(dz, q), dz", "dV, dc = np.outer(dz, n), dz"),
         ("dV, dc = np.outer(dz, q), dz", "dV, dc = np.outer(dz, q), dp"),
         ("dq = dz @ V", "dq = de @ V"),
-        ("do, dg = dq, dq.copy()", "do, dg = dq, np.zeros(5)"),
+        ("do, dg = dq, dq.copy()", "do, dg = dq, -dq"),
         ("dgain, dshift, dn = do * n, do, do * gain", "dgain, dshift, dn = do * n, do, do * shift"),
         ("dgain, dshift, dn = do * n, do, do * gain", "dgain, dshift, dn = do, do * n, do * gain"),
         ("-np.sum(dn * d) / sd ** 2", "-np.sum(dn * n) / sd ** 2"),
@@ -84,7 +84,7 @@ EDITS: dict[str, list[tuple[str, str]]] = {
         ("return u * (1 - v ** 2)", "return u * (1 + v ** 2)"),
         ("return u * (1 - v ** 2)", "return 1 - v ** 2"),
         ("return u.T @ v", "return v.T @ u"),
-        ("return u.T @ v", "return u @ v.T[:4, :6].T[:, :4]" if False else "return -u.T @ v"),
+        ("return u.T @ v", "return -u.T @ v"),
         ("u = k(q * self.r, self.l)", "u = k(q * self.l, self.l)"),
         ("u = k(q * self.r, self.l)", "u = k(q, self.l)"),
         ("v = m(q * self.l, self.r)", "v = m(q * self.l, self.l)"),
@@ -102,9 +102,7 @@ EDITS: dict[str, list[tuple[str, str]]] = {
         ("u.mean(axis=1, keepdims=True) - self.n * v", "u.mean(axis=1, keepdims=True) + self.n * v"),
         (" - self.n * v)", ")"),
         ("self.gate.backward(self.norm.backward(q)) + q", "self.gate.backward(self.norm.backward(q))"),
-        ("self.gate.backward(self.norm.backward(q)) + q", "self.gate.backward(q) + q"),
         ("q[np.arange(len(y)), y] -= 1", "q[np.arange(len(y)), y] = -1"),
-        ("q = q / len(y)", "q = q"),
         ("q = q / len(y)", "q = -q / len(y)"),
         ("self.gV = f(self.x, q)", "self.gV = f(self.x, self.p)"),
         ("self.gc = q.sum(axis=0)", "self.gc = self.p.sum(axis=0)"),
@@ -132,7 +130,7 @@ EDITS: dict[str, list[tuple[str, str]]] = {
         ("(dv - dn.mean(axis=1, keepdims=True)) / sds[i]", "(dv - dn.mean(axis=1, keepdims=True))"),
         ("(dv - dn.mean(axis=1, keepdims=True)) / sds[i]", "dv / sds[i]"),
         ("(dv - dn.mean(axis=1, keepdims=True)) / sds[i]", "(dv - dn.sum(axis=1, keepdims=True)) / sds[i]"),
-        ("ds = dv * ts[i]", "ds = dv * ss[i]"),
+        ("ds = dv * ts[i]", "ds = dv * ns[i]"),
         ("dt = dv * ss[i]", "dt = dh * ss[i]"),
         ("da = ds * ss[i] * (1 - ss[i])", "da = ds * ss[i] * (1 - ts[i])"),
         ("da = ds * ss[i] * (1 - ss[i])", "da = ds * ss[0] * (1 - ss[0])"),
@@ -151,15 +149,15 @@ PAIRS: list[tuple[str, tuple[str, str], tuple[str, str]]] = [
     ("flat", ("dgain = dq * n", "dgain = dq * d"), ("(1 - t ** 2)", "(1 - t)")),
     ("flat", ("dz[y] -= 1", "dz[y] += 1"), ("dn = dq * gain", "dn = dq")),
     ("flat", ("ds = dg * t", "ds = dg * s"), ("dt = dg * s", "dt = dg * t")),
-    ("flat", ("dvar = dsd / (2 * sd)", "dvar = dsd / sd"), ("2 * d * dvar / len(d)", "d * dvar / len(d)")),
+    ("flat", ("dvar = dsd / (2 * sd)", "dvar = dsd / sd"), ("2 * d * dvar / len(d)", "2 * d * dvar")),
     ("written out", ("dz = de * e", "dz = de * p"), ("dmu = -dd.sum()", "dmu = dd.sum()")),
     ("written out", ("de += dtotal", "de -= dtotal"), ("db = dt * (1 - t * t)", "db = dt * (1 - t)")),
     ("written out", ("dp[y] = -1 / p[y]", "dp[y] = 1 / p[y]"), ("da = ds * s", "da = -ds * s")),
     ("classes", ("return u * v * (1 - v)", "return u * (1 - v)"), ("return u * (1 - v ** 2)", "return u * (1 - v)")),
-    ("classes", ("u = q * self.g", "u = q"), ("q = q / len(y)", "q = q")),
+    ("classes", ("u = q * self.g", "u = q"), ("q = q / len(y)", "q = 2 * q / len(y)")),
     ("classes", ("self.gb = q.sum(axis=0)", "self.gb = q"), ("return q @ self.V.T", "return -q @ self.V.T")),
     ("classes", ("return u.T @ v", "return -u.T @ v"), ("v = m(q * self.l, self.r)", "v = m(q, self.r)")),
-    ("loops", ("ds = dv * ts[i]", "ds = dv * ss[i]"), ("db = dt * (1 - ts[i] ** 2)", "db = dt * (1 - ts[i])")),
+    ("loops", ("ds = dv * ts[i]", "ds = dv * ns[i]"), ("db = dt * (1 - ts[i] ** 2)", "db = dt * (1 - ts[i])")),
     ("loops", ('dn = dh * p[f"g{i}"]', "dn = dh"), ("dt = dv * ss[i]", "dt = dh * ss[i]")),
     ("loops", ('"c": dz.sum(axis=0)', '"c": dz.mean(axis=0)'), ("hs[i].T @ da", "-hs[i].T @ da")),
 ]
@@ -178,7 +176,7 @@ def test_a_planted_mistake_is_found_at_its_line(network: str, old: str, new: str
     assert source.count(old) == 1
     wrong = source.replace(old, new)
     found = made().mistakes(wrong)
-    assert [mistake.line for mistake in found] == [line_of(source, old)]
+    assert {mistake.line for mistake in found} == {line_of(source, old)}
 
 
 @pytest.mark.parametrize(("network", "one", "other"), PAIRS)

@@ -149,8 +149,7 @@ class Finder:
                     break
         own, user = self._of_unknown(root), self._of_unknown(mixing)
         units = self.recorder.script.units
-        others = [s for (unit, _), s in self.recorder.left.items() if unit == root.unit and s is not own.step]
-        if own.where == user.where or any(self.reading.right(s) for s in others):
+        if own.where == user.where or self.reading.right_elsewhere((root.unit, root.occurrence)):
             return [user]
         called = "" if units[root.unit].function == units[mixing.unit].function else units[root.unit].function
         return [replace(own, alternative=True), replace(user, alternative=True, calls=called), own]

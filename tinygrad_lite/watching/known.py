@@ -87,6 +87,13 @@ class Known:
         found = pieces(self._graph, self.values, self._totals, self.cotangents)
         return Forms(found, self.factors, self.tolerance)
 
+    def gradients_of_size(self, size: int) -> list[tuple[Quantity, Any]]:
+        """The gradients of so many elements, and parts and sums of gradients; whole ones first."""
+        flowing = ("cotangent", "partial", "contribution")
+        forms = self._forms.get(size, ())
+        found = [(q, form) for q, turned, form in forms if q.role in flowing and not turned]
+        return sorted(found, key=lambda pair: (bool(pair[0].form), flowing.index(pair[0].role)))
+
     def near(self, array: Any, value: Value) -> bool:
         """Whether an array is the gradient of ``value``, in its shape."""
         right = self.cotangents[value]

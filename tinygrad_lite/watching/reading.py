@@ -143,6 +143,11 @@ class Reading:
 
     # ---- units
 
+    def right_elsewhere(self, where: Occurrence) -> bool:
+        """Whether a unit left a right value when it ran another time."""
+        others = (s for (unit, turn), s in self.recorder.left.items() if unit == where[0] and turn != where[1])
+        return any(map(self.proved, others))
+
     def left_at(self, step: Step) -> Occurrence:
         """The unit that gave a step its last name, or that made it."""
         units = self.recorder.script.units

@@ -12,6 +12,7 @@ import linecache
 import math
 import sysconfig
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any, TypeVar
@@ -226,6 +227,12 @@ def _is_the_users(what: FunctionType | type) -> bool:
     )
     if not methods:
         return False
-    file = Path(methods[0].__code__.co_filename).resolve()
+    return not _is_of_a_library(methods[0].__code__.co_filename)
+
+
+@cache
+def _is_of_a_library(name: str) -> bool:
+    """Whether a file is Python's own, of an installed package, or of this one."""
+    file = Path(name).resolve()
     installed = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")]
-    return not any(file.is_relative_to(path) for path in [*installed, _OWN])
+    return any(file.is_relative_to(path) for path in [*installed, _OWN])

@@ -23,6 +23,7 @@ from .recorder import Occurrence, Recorder, TooLongError
 from .running import NotWatchedError
 from .scripts import Unit
 from .second_point import SecondPoint
+from .suspects import Suspects
 from .trials import Results, Trials
 
 __all__ = ["NotWatchedError", "find_mistakes"]
@@ -167,11 +168,14 @@ class _Search:
             result = results[wanted[name]], wanted[name]
             findings = Finder(reading, result, results, self.wrong_at_first).find()
             if findings:
-                found.append(findings)
-        first = min(found, key=lambda findings: findings[-1].step.number, default=[])
+                found.append((findings, result[0]))
+        first, step = min(found, key=lambda one: one[0][-1].step.number, default=([], None))
         best = self._best(first, _Outcome.of(self.wrong, reading)) if any(f.guess for f in first) else None
-        best = best or next((one for one in first if not one.guess and self._holds(one)), None)
-        return best or self._of_a_loop(recorder)
+        best = best or next((one for one in first if one.alternative and self._holds(one)), None)
+        if step is None:
+            return self._of_a_loop(recorder)
+        suspects = Suspects(self.trials, reading, results, step, frozenset(self.wrong), self.found)
+        return suspects.at(first[-1]) if best is None else suspects.before(best)
 
     def _holds(self, finding: Finding) -> bool:
         if not finding.alternative:

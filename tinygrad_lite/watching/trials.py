@@ -114,6 +114,11 @@ class Trials:
         given = self.results(returned)
         return {name for name in self.wanted if numbers_of(given.get(name)) is None}
 
+    @property
+    def halfway(self) -> float:
+        """When half of the time that is left is over, in seconds of the thread's own time."""
+        return (time.thread_time() + self._deadline) / 2.0
+
     def check_time(self) -> None:
         """Raise ``TooLongError`` after the deadline."""
         if time.thread_time() > self._deadline:
