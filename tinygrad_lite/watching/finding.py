@@ -261,11 +261,8 @@ class Finder:
             meant = self._meant(left, reader)
             rights = () if meant is None else self._rights(meant, left)
             return Finding("early", reader, left, value, rights, (read,), missing=missing)
-        return (
-            self._dropped(read, value, part)
-            or self._left_out(read, value, part)
-            or Finding("term", where, read, value, rights, self._read_right(where), missing=missing)
-        )
+        lost = self._dropped(read, value, part) or self._left_out(read, value, part)
+        return lost or Finding("term", where, read, value, rights, self._read_right(where), missing=missing)
 
     def _missing(self, part: Match) -> tuple[Value, ...]:
         """The readers by way of which the rest of a gradient comes."""
@@ -284,6 +281,9 @@ class Finder:
             return Finding("factor", where, step, value, rights, self._read_right(where), mine[0].factor)
         read = self._read_right(where)
         if any(m.quantity.role == "cotangent" and m.transposed and not m.quantity.form for m in exact):
+            made = step.unit, step.occurrence
+            if self._always_transposed(step.unit):
+                return Finding("transposed", made, step, value, (right,), self._read_right(made))
             return Finding("transposed", where, step, value, (right,), read)
         part = next((m for m in exact if m.quantity.role != "cotangent" and not m.quantity.form), None)
         if part is not None and step.value.shape == right.shape:
@@ -295,6 +295,12 @@ class Finder:
         where = self._misplaced(step, value)
         read = self._read_right(where)
         return Finding("other" if self.reading.flows(step) else "value", where, step, value, (right,), read)
+
+    def _always_transposed(self, unit: int) -> bool:
+        """Whether a unit that ran several times left transposed gradients only, as a wrong helper function does."""
+        left = [self.reading.matches(step) for (number, _), step in self.recorder.left.items() if number == unit]
+        whole = [[m for m in ms if m.exact and m.quantity.role == "cotangent" and not m.quantity.form] for ms in left]
+        return len(whole) > 1 and all(ms and all(m.transposed for m in ms) for ms in whole)
 
     def _misplaced(self, step: Step, value: Value) -> Occurrence:
         """The unit at which something got the place of the gradient of ``value``.
@@ -320,7 +326,8 @@ class Finder:
         named = [s for s in self.recorder.steps if set(s.names) & set(result.names)]
         for lost, kept in itertools.pairwise(named):
             mine = (m.quantity for m in self.reading.matches(lost) if m.exact and m.flows)
-            flows = any(q.value is value and q.readers and set(missing).issuperset(q.readers) for q in mine)
+            left_out = set(missing).difference(part.quantity.readers)
+            flows = any(q.value is value and q.readers and left_out.issuperset(q.readers) for q in mine)
             if flows and kept in behind and lost.value.shape == kept.value.shape:
                 where = next(where for name, where in kept.names.items() if name in result.names)
                 rights = (lost.value + kept.value,)

@@ -10,7 +10,7 @@ changed form makes the results right.
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
@@ -68,6 +68,8 @@ class Suspects:
     def at(self, finding: Finding) -> Finding:
         """A finding that nothing else confirms, if results come right with it; else the unit that is the likely one."""
         where = finding.where
+        if any(self.reading.scaled(step) is not None for step in self.reading.behind(finding.step)):
+            return finding  # what it reads is wrong already
         puts_right = any(self._comes_right({where: right}) > 0 for right in finding.rights)
         if finding.kind not in ("value", "data") or (puts_right and not self.reading.right_elsewhere(where)):
             return self.before(finding)
@@ -77,17 +79,37 @@ class Suspects:
             return finding
 
     def before(self, finding: Finding) -> Finding:
-        """A finding, or the line before it that gave data the name of a gradient, if a change of that is right."""
+        """A finding, or the line before it that left a part, or gave data a name, if a change of that is right."""
+        finding = self._adding(finding)
         for step in self.reading.inputs_of(finding.where):
             named = [where for name, where in step.names.items() if self.reading.known.called(name) is not None]
             if named and self.reading.right(step) and not self.reading.flows(step):
                 most = self._comes_right({finding.where: finding.rights[0]}) if finding.rights else 1
-                value = self._mend(named[0], None, max(most, 1))
-                if value is not None:
-                    return replace(
-                        finding, kind="data", where=named[0], step=step, value=None, rights=(value,), read=()
-                    )
+                mend = self._mend(named[0], None, max(most, 1))
+                if mend is not None:
+                    found = replace(finding, kind="data", where=named[0], step=step, value=None)
+                    return replace(found, rights=(mend[1],), read=())
         return finding
+
+    def _adding(self, finding: Finding) -> Finding:
+        """A finding of a missing term, or the line that left the part without it, if a change of that is right."""
+        if finding.kind != "term" or finding.value is None or not finding.rights:
+            return finding
+        most = self._comes_right({finding.where: finding.rights[0]})
+        contributions = self.reading.known.contributions[finding.value]
+        term = sum(part for node, part in contributions if node in set(finding.missing))
+        behind, parts = self.reading.behind(finding.step), []
+        for where, left in self.reading.recorder.left.items():
+            matches = self.reading.matches(left) if left in behind else []
+            alike = np.shape(left.value) == np.shape(term)
+            if alike and any(m.exact and m.flows and m.quantity.value is finding.value for m in matches):
+                parts.append(_Suspect(where, left, finding.value, left.value + term, most))
+        functions = {self.reading.recorder.script.units[one.where[0]].function for one in parts}
+        likely = self._least(parts, most) if most > 0 and len(functions) > 1 else None
+        if likely is None:
+            return finding
+        read = tuple(s for s in self.reading.inputs_of(likely.where) if self.reading.right(s))
+        return replace(finding, where=likely.where, step=likely.left, rights=(likely.right,), read=read)
 
     # ---- the results with other values
 
@@ -99,24 +121,33 @@ class Suspects:
             return -1
         return len(self.wrong) - len(after) if after < self.wrong else -1
 
-    def _mend(self, where: Occurrence, wanted: Any, most: int) -> Any:
-        """What a changed form of a unit's line leaves: what is wanted, or what makes so many results right; or None."""
+    def _mend(self, where: Occurrence, wanted: Any, most: int) -> tuple[int, Any] | None:
+        """The size of a change of a unit's line, and what it leaves: what is wanted, or what makes so many right."""
         unit, known = self.trials.program.script.units[where[0]], self.reading.known
-        found: list[Any] = []
-        values: dict[bytes, Any] = {}
+        found: list[tuple[int, Any]] = []
+        values: dict[bytes, tuple[int, Any]] = {}
 
         def look(frame: FrameType) -> None:
             for repair in changed_lines(unit, frame, [factor for factor in known.factors if factor > 1]):
                 self.trials.check_time()
                 same = np.shape(repair.value) == np.shape(wanted)
                 if wanted is not None and same and same_numbers(wanted, repair.value, known.tolerance):
-                    found.append(repair.value)
+                    found.append((repair.size, repair.value))
                     break
                 if len(values) < MOST_CHANGED:
-                    values.setdefault(_rounded(repair.value), repair.value)
+                    values.setdefault(_rounded(repair.value), (repair.size, repair.value))
 
         self.trials.look({where: look}, {})
-        return next((v for v in [*found, *values.values()] if self._comes_right({where: v}) >= most), None)
+        return next((one for one in [*found, *values.values()] if self._comes_right({where: one[1]}) >= most), None)
+
+    def _least(self, suspects: Iterable[_Suspect], most: int) -> _Suspect | None:
+        """The one with the smallest change that makes so many results right, and what it leaves then."""
+        found = []
+        for one in suspects:
+            mend = self._mend(one.where, one.right if one.mends == most else None, most)
+            if mend is not None:
+                found.append((mend[0], one.mends != most, len(found), replace(one, right=mend[1])))
+        return min(found)[3] if found else None
 
     # ---- the likely one
 
@@ -135,15 +166,18 @@ class Suspects:
         others = [one for one in best if one.left is end.left or (one.left in behind and not self._unknown(one))]
         if unknown == others == [end]:
             return self._finding(end)
-        for one in dict.fromkeys([*unknown, *others]):
-            value = self._mend(one.where, one.right if one.mends == most else None, most)
-            if value is not None:
-                return self._finding(replace(one, right=value))
+        likely = self._least(dict.fromkeys([*unknown, *others]), most)
+        if likely is not None:
+            return self._finding(likely)
         return self._finding(unknown[0] if unknown else end)
 
     def _again(self) -> list[_Suspect]:
         """The units that were found wrong in another turn."""
-        units = [(where, left) for where, left in self._units() if where[0] in self.blamed]
+        units = [
+            (where, left)
+            for where, left in self._units()
+            if where[0] in self.blamed and not any(map(self.reading.unknown, self.reading.inputs_of(where)))
+        ]
         found = [self._tried(where, left, whole) for whole in (True, False) for where, left in units]
         return [one for one in found if one.mends >= 0]
 
