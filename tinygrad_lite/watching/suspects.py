@@ -142,7 +142,7 @@ class Suspects:
 
     def _least(self, suspects: Iterable[_Suspect], most: int) -> _Suspect | None:
         """The one with the smallest change that makes so many results right, and what it leaves then."""
-        found = []
+        found: list[tuple[int, bool, int, _Suspect]] = []
         for one in suspects:
             mend = self._mend(one.where, one.right if one.mends == most else None, most)
             if mend is not None:
