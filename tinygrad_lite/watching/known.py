@@ -90,7 +90,7 @@ class Known:
     def gradients_of_size(self, size: int) -> list[tuple[Quantity, Any]]:
         """The gradients of so many elements, and parts and sums of gradients; whole ones first."""
         flowing = ("cotangent", "partial", "contribution")
-        forms = self._forms.get(size, ())
+        forms = self._whole.by_size.get(size, ())
         found = [(q, form) for q, turned, form in forms if q.role in flowing and not turned]
         return sorted(found, key=lambda pair: (bool(pair[0].form), flowing.index(pair[0].role)))
 
