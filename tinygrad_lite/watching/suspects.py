@@ -68,7 +68,7 @@ class Suspects:
     def at(self, finding: Finding) -> Finding:
         """A finding that nothing else confirms, if results come right with it; else the unit that is the likely one."""
         where = finding.where
-        if any(self.reading.scaled(step) is not None for step in self.reading.behind(finding.step)):
+        if any(self.reading.scaled(step) is not None for step in self.reading.inputs_of(where)):
             return finding  # what it reads is wrong already
         puts_right = any(self._comes_right({where: right}) > 0 for right in finding.rights)
         if finding.kind not in ("value", "data") or (puts_right and not self.reading.right_elsewhere(where)):

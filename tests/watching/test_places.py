@@ -1,4 +1,4 @@
-"""Mistakes planted in networks as newcomers write them are found at their lines, and no right line is blamed."""
+"""Mistakes of newcomers in flat programs: gradients in a place that is not theirs, parts that are missing."""
 
 from __future__ import annotations
 
