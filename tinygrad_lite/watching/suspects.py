@@ -101,8 +101,9 @@ class Suspects:
         behind, parts = self.reading.behind(finding.step), []
         for where, left in self.reading.recorder.left.items():
             matches = self.reading.matches(left) if left in behind else []
-            alike = np.shape(left.value) == np.shape(term)
-            if alike and any(m.exact and m.flows and m.quantity.value is finding.value for m in matches):
+            exact = [m for m in matches if m.exact]
+            part = any(m.quantity.value is finding.value for m in exact) and all(m.flows for m in exact)
+            if part and np.shape(left.value) == np.shape(term):
                 parts.append(_Suspect(where, left, finding.value, left.value + term, most))
         functions = {self.reading.recorder.script.units[one.where[0]].function for one in parts}
         likely = self._least(parts, most) if most > 0 and len(functions) > 1 else None
