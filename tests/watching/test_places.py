@@ -49,8 +49,6 @@ EDITS: dict[str, list[tuple[str, str]]] = {
         ("dp[y] = -1 / p[y]", "dp[y] = -1"),
         ("de = dp / total", "de = dp"),
         ("-(dp * e).sum() / total ** 2", "(dp * e).sum() / total ** 2"),
-        ("-(dp * e).sum() / total ** 2", "-(dp * e).sum() / total"),
-        ("-(dp * e).sum() / total ** 2", "-(dp * p).sum() / total ** 2"),
         ("de += dtotal", "de = dtotal"),
         ("de += dtotal", "de -= dtotal"),
         ("dz = de * e", "dz = de * p"),
