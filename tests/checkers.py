@@ -18,8 +18,8 @@ import tinygrad_lite as tg
 from tests.oracles.differences import complex_step, slope, unbroadcast
 from tests.oracles.formulas import FORMULAS, NEEDS_SCIPY, NOT_DIFFERENTIABLE, special
 from tinygrad_lite import Value
-from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import Elementwise, _generated
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 from tinygrad_lite.core.sweeps import reverse
 from tinygrad_lite.semirings import GRADIENT
 

@@ -63,7 +63,7 @@ LEVELS = {
 KERNEL = (
     "core/shapes.py",
     "core/maps.py",
-    "core/derivatives.py",
+    "core/elementwise_derivatives.py",
     "core/op.py",
     "core/value.py",
     "core/graph.py",

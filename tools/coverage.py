@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from tinygrad_lite.core.derivatives import TABLE, Rule
 from tinygrad_lite.core.elementwise import FUNCTIONS
+from tinygrad_lite.core.elementwise_derivatives import TABLE, Rule
 from tinygrad_lite.files import write_atomically
 from tinygrad_lite.ops import functions
 from tinygrad_lite.ops.dense import AT_MOST
@@ -156,8 +156,8 @@ _INTRODUCTION = (
     "Values are real: complex numbers are refused with an error, and the spectrum that a Fourier transform makes of",
     "a Value is a `ComplexPair` of two Values: `np.abs(np.fft.rfft(v)) ** 2`, `np.fft.irfft(np.fft.rfft(v) * h)`,",
     "`spectrum.real`; of two Values of one's own `tg.ComplexPair(re, im)`. Where a function has a kink the convention",
-    "is that of [the table of derivatives](../tinygrad_lite/core/derivatives.py). `out=`, and `dtype=` and `where=`",
-    "of functions of elements, are refused.",
+    "is that of [the table of derivatives](../tinygrad_lite/core/elementwise_derivatives.py). `out=`, and `dtype=` and",
+    "`where=` of functions of elements, are refused.",
     "",
 )
 

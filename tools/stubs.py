@@ -13,7 +13,7 @@ from textwrap import wrap
 from typing import Any
 
 from tinygrad_lite import MODULES, ROOMS
-from tinygrad_lite.core.derivatives import TABLE, Rule
+from tinygrad_lite.core.elementwise_derivatives import TABLE, Rule
 from tinygrad_lite.files import write_atomically
 from tinygrad_lite.ops.methods import METHODS, OPERATORS
 from tinygrad_lite.ops.registry import STRUCTURED

@@ -16,8 +16,8 @@ from tests.cases import CASES, LABELS, Case
 from tests.checkers import at_a_point
 from tinygrad_lite import Value, nn
 from tinygrad_lite.checks import anomalies
-from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import FUNCTIONS
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 from tinygrad_lite.core.recording import blocks_open, diverted
 from tinygrad_lite.errors import GraphError, NonFiniteError
 

@@ -53,9 +53,9 @@ def test_gathers_are_followed(name: str, rng: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3), (0,)], ids=str)
-@pytest.mark.parametrize("name", list(tg.core.derivatives.TABLE))
+@pytest.mark.parametrize("name", list(tg.core.elementwise_derivatives.TABLE))
 def test_every_line_of_the_table_as_eager(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> None:
-    rule = tg.core.derivatives.TABLE[name]
+    rule = tg.core.elementwise_derivatives.TABLE[name]
     leaves = []
     for low, high in rule.domain:
         x = rng.uniform(low, high, shape)
@@ -91,7 +91,7 @@ def graphs(draw: st.DrawFn) -> tuple[list[tuple[str, tuple[int, ...]]], bool]:
         name = draw(
             st.sampled_from(["add", "mul", "sub", "tanh", "sigmoid", "square", "maximum", "sin", "relu", "neg"])
         )
-        operands = tuple(draw(st.integers(0, k + 2)) for _ in tg.core.derivatives.TABLE[name].operands)
+        operands = tuple(draw(st.integers(0, k + 2)) for _ in tg.core.elementwise_derivatives.TABLE[name].operands)
         ops.append((name, operands))
     return ops, draw(st.booleans())
 

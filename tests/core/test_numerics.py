@@ -16,8 +16,8 @@ from tests.oracles.exact import ulps
 from tinygrad_lite import Value
 from tinygrad_lite.core import numerics
 from tinygrad_lite.core.accurate import KEPT
-from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import FUNCTIONS, OPS
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 from tinygrad_lite.core.numerics import kept, power
 from tinygrad_lite.programs.calls import Program, Slot
 from tinygrad_lite.programs.tracing import Traced

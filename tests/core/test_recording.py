@@ -15,8 +15,8 @@ import tinygrad_lite as tg
 from tests.cases import CASES, LABELS, Case
 from tests.checkers import at_a_point
 from tinygrad_lite import Value
-from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import FUNCTIONS
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 from tinygrad_lite.core.recording import blocks_open, paused
 from tinygrad_lite.errors import NonFiniteError
 

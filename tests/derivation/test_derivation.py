@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import tinygrad_lite as tg
 from tests.hostile import HOSTILE
 from tinygrad_lite import Derivation, Value, datasets, derive, nn
-from tinygrad_lite.core.derivatives import TABLE, Rule
+from tinygrad_lite.core.elementwise_derivatives import TABLE, Rule
 from tinygrad_lite.derivation.result import TYPESET
 from tinygrad_lite.errors import ArgumentError, GraphError, ShapeError, UnknownNameError, ValueTypeError
 

@@ -13,7 +13,7 @@ import tinygrad_lite as tg
 from tests.cases import CASES, Case
 from tests.formulas.evaluation import Names, evaluated, named
 from tinygrad_lite import Value, datasets, nn
-from tinygrad_lite.core.derivatives import TABLE, Rule
+from tinygrad_lite.core.elementwise_derivatives import TABLE, Rule
 from tinygrad_lite.core.graph import ancestors, chains
 from tinygrad_lite.core.maps import edges
 from tinygrad_lite.formulas.latex import Latex

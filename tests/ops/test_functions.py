@@ -19,7 +19,7 @@ from tests.numpy_calls import NEW
 from tests.oracles.formulas import NEEDS_SCIPY
 from tinygrad_lite import Value
 from tinygrad_lite.core import elementwise
-from tinygrad_lite.core.derivatives import TABLE
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 from tinygrad_lite.core.graph import topological
 from tinygrad_lite.core.maps import Scale
 from tinygrad_lite.core.value import Folded, Op, raw

@@ -16,7 +16,7 @@ from tests.checkers import assert_orders, bent, check_function, directions
 from tests.numpy_calls import BY_DIFFERENCES, NEW, named
 from tests.oracles.jax_peer import assert_like_jax
 from tinygrad_lite import Value
-from tinygrad_lite.core.derivatives import TABLE
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 from tinygrad_lite.errors import ArgumentError, ShapeError, ValueTypeError
 from tinygrad_lite.ops.numpy_dispatch import NUMPY_FUNCTIONS, UFUNCS
 

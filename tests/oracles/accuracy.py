@@ -17,8 +17,8 @@ from tests.oracles.exact import exact, ulps
 from tests.oracles.jax_peer import jax_functions
 from tests.oracles.torch_peer import torch_functions
 from tinygrad_lite import Value
-from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import FUNCTIONS, OPS
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 
 DTYPES = (np.float64, np.float32)
 _EVERY = 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tinygrad_lite.core.derivatives import TABLE
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 from tools import accuracy
 
 

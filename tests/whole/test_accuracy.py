@@ -20,8 +20,8 @@ from tests.oracles.accuracy import DTYPES, LACKS, entry, measured
 from tests.oracles.exact import exact, ulps
 from tests.oracles.formulas import NEEDS_SCIPY
 from tinygrad_lite import Value
-from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import FUNCTIONS, Elementwise, _generated
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 from tools.accuracy import MEASURED, OF_ARRAYS
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the peers

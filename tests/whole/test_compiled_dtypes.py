@@ -12,8 +12,8 @@ import tinygrad_lite as tg
 from tests.cases import CASES
 from tests.compiler.agreement import bits, eager
 from tinygrad_lite import Value
-from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import FUNCTIONS
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 
 FLOATS = [np.float16, np.float32, np.float64]
 CONSTANTS = [*FLOATS, np.uint8, np.bool_, float]

@@ -85,7 +85,7 @@ def test_each_takes_as_many_places_as_the_page_promises() -> None:
 
 def test_an_example_that_does_not_work_is_found(tmp_path: Path) -> None:
     wrong = Example(
-        [("python", "tinygrad_lite/core/derivatives.py", "line('tanh', 'x', 'x', '1')\n")], "import viz", ""
+        [("python", "tinygrad_lite/core/elementwise_derivatives.py", "line('tanh', 'x', 'x', '1')\n")], "import viz", ""
     )
     with pytest.raises(AssertionError, match="already has an op named 'tanh'"):
         run_on_a_copy(wrong._replace(program="import tinygrad_lite"), tmp_path)

@@ -16,8 +16,8 @@ import pytest
 import tinygrad_lite as tg
 from tests.compiler.agreement import release_early
 from tinygrad_lite.compiler import codegen, tape
-from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import Elementwise
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 from tinygrad_lite.core.maps import Scale
 from tinygrad_lite.handwritten import manual
 from tinygrad_lite.ops.registry import STRUCTURED

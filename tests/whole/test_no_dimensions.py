@@ -10,8 +10,8 @@ import pytest
 
 import tinygrad_lite as tg
 from tinygrad_lite import Value
-from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import FUNCTIONS
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 
 NAMES = [name for name, rule in TABLE.items() if len(rule.operands) == 2]
 KINDS: dict[str, Callable[[float], Any]] = {

@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import tinygrad_lite as tg
 from tests.oracles.differences import slope
 from tinygrad_lite import Value
-from tinygrad_lite.core.derivatives import TABLE
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 from tinygrad_lite.errors import ArgumentError, IndexRangeError, ShapeError, ValueTypeError
 from tinygrad_lite.ops import decompositions
 from tinygrad_lite.ops.numpy_dispatch import UFUNCS

@@ -15,8 +15,8 @@ from tests.chains import all_chains, pull, push, random
 from tests.checkers import assert_orders, bent, differentiable, directions, sampled
 from tests.oracles.jax_peer import assert_like_jax, jax_functions, jax_structured
 from tinygrad_lite import Value
-from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import FUNCTIONS, OPS
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 
 EACH = pytest.mark.parametrize("example", CASES, ids=LABELS)
 

@@ -12,8 +12,8 @@ from tests.checkers import differentiable, sampled
 from tests.oracles.jax_peer import jax_functions
 from tests.oracles.torch_peer import torch_functions
 from tinygrad_lite import Value
-from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import FUNCTIONS, OPS
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs
 

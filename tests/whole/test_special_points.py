@@ -24,8 +24,8 @@ import tinygrad_lite as tg
 from tests.checkers import differentiable
 from tests.oracles.symbolic import FORMULAS
 from tinygrad_lite import Value
-from tinygrad_lite.core.derivatives import TABLE
 from tinygrad_lite.core.elementwise import FUNCTIONS, OPS, Elementwise, _generated
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 from tinygrad_lite.core.op import Op
 from tinygrad_lite.core.special import power_partial, sinc_partial
 from tinygrad_lite.ops.reductions import Norm

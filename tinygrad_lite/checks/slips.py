@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.derivatives import TABLE, Rule
+from ..core.elementwise_derivatives import TABLE, Rule
 from ..core.maps import Chain, Contract, Gather, Map, Scale, SumOver
 from ..core.numerics import LOCAL_FUNCTIONS
 from ..core.shapes import shape_of

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.derivatives import Rule
+from ..core.elementwise_derivatives import Rule
 from ..core.graph import Edge, operands_of, saved_operands
 from ..core.table_source import float_source
 from ..core.value import Op, Plain, Value, as_data

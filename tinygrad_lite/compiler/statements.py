@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.derivatives import TABLE
+from ..core.elementwise_derivatives import TABLE
 from ..core.scattered import is_basic
 from ..programs.calls import Call, Slot, read_once, slots_in
 from ..programs.memory import WRITING

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..semirings.summation import added
-from .derivatives import REAL, TABLE, Rule
+from .elementwise_derivatives import REAL, TABLE, Rule
 from .maps import Broadcast, Chain, Scale
 from .numerics import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS, LOCAL_FUNCTIONS
 from .recording import blocks_open, diverted

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..semirings import GRADIENT
 
 if TYPE_CHECKING:
-    from .derivatives import Rule
+    from .elementwise_derivatives import Rule
     from .maps import Chain
 
 __all__ = ["CONSUMED", "Folded", "Op"]

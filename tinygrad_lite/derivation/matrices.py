@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.derivatives import TABLE
 from ..core.elementwise import Elementwise
+from ..core.elementwise_derivatives import TABLE
 from ..core.graph import ancestors, chains, topological
 from ..core.maps import Contract
 from ..core.shapes import Shape, shape_of

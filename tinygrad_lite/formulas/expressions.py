@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.derivatives import TABLE
+from ..core.elementwise_derivatives import TABLE
 from ..core.numerics import FLOAT_FUNCTIONS
 from ..errors import ArgumentError
 from .symbols import key

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.derivatives import TABLE
+from ..core.elementwise_derivatives import TABLE
 from ..core.numerics import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS
 from ..core.table_source import mask
 from .code import name_of, quoted_string

@@ -22,8 +22,8 @@ from ..core.maps import Broadcast, Chain, Map
 from ..core.shapes import Index, shape_of
 from ..core.value import Op, Value, constant
 from ..ops.dense import Dense
-from ..ops.manipulation import ReshapeOp
 from ..ops.reductions import LogSumExp
+from ..ops.reshaping import ReshapeOp
 from .code import called, name_of
 from .expressions import PRIME, built, call, number, product, total
 from .symbols import Symbol

@@ -17,8 +17,8 @@ from ..formulas.code import quoted_string
 from ..formulas.printer import quoted
 from ..graph import naming
 from ..semirings import COUNT
+from .layout import WIDTH, Page, definitions
 from .loops import Samples
-from .page import WIDTH, Page, definitions
 from .passes import Passes
 from .statements import Line
 from .tidying import tidy

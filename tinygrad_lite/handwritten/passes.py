@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from ..core.derivatives import Rule
+from ..core.elementwise_derivatives import Rule
 from ..core.graph import ancestors, topological
 from ..core.maps import Broadcast, Chain
 from ..core.numerics import LOCAL_FUNCTIONS

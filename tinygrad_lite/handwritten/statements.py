@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.derivatives import TABLE
+from ..core.elementwise_derivatives import TABLE
 from ..formulas.code import identifier, literal, method, name_of
 from ..formulas.expressions import BINARY, call, negative, total
 from ..formulas.python import Source

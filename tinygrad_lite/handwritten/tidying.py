@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ..core.derivatives import TABLE
+from ..core.elementwise_derivatives import TABLE
 from ..formulas.code import name_of
 from ..formulas.symbols import names_in, walk
 from ..programs.calls import Slot, needed, read_once

@@ -14,8 +14,8 @@ from ..errors import ArgumentError
 from .axes import one_axis
 from .casting import float_dtype, of_dtype
 from .joining import concatenate, stack
-from .manipulation import broadcast_to, flattened, moveaxis, reshape
 from .registry import function
+from .reshaping import broadcast_to, flattened, moveaxis, reshape
 from .selection import getitem
 
 __all__ = ["apply_along_axis", "piecewise"]

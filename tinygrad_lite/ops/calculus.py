@@ -21,9 +21,9 @@ from . import elementary
 from .axes import Axis, axes_of, one_axis
 from .casting import astype, float_dtype, of_dtype
 from .joining import concatenate
-from .manipulation import broadcast_to, flattened, moveaxis, ravel, reshape
 from .reductions import sum as total
 from .registry import function
+from .reshaping import broadcast_to, flattened, moveaxis, ravel, reshape
 from .selection import getitem
 
 __all__ = ["CumSum", "cumprod", "cumsum", "diff", "ediff1d", "gradient", "interp", "linspace", "trapezoid", "unwrap"]

@@ -13,11 +13,11 @@ from ..errors import ArgumentError, ShapeError
 from . import elementary
 from .axes import Axis, axes_of, one_axis
 from .joining import atleast_2d, concatenate
-from .manipulation import broadcast_to, expand_dims, reshape, squeeze, transpose
 from .products import matmul
 from .rearrangement import diagonal
 from .reductions import mean, sum
 from .registry import function
+from .reshaping import broadcast_to, expand_dims, reshape, squeeze, transpose
 
 __all__ = ["average", "corrcoef", "cov"]
 

@@ -23,10 +23,10 @@ from . import elementary
 from .dense import Dense
 from .joining import concatenate
 from .linalg import inv, matrices, numerically, real
-from .manipulation import expand_dims, reshape, transposed
 from .products import matmul
 from .rearrangement import tril, triu
 from .registry import function
+from .reshaping import expand_dims, reshape, transposed
 from .selection import getitem
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from ..core.derivatives import REAL, TABLE, Rule
+from ..core.elementwise_derivatives import REAL, TABLE, Rule
 from ..core.numerics import FLOAT_FUNCTIONS
 from ..errors import ArgumentError, UnknownNameError
 

@@ -14,8 +14,8 @@ from ..core.value import Value, describe, numbers_of
 from ..errors import ArgumentError, IndexRangeError, ShapeError
 from .casting import of_dtype
 from .joining import concatenate, stack
-from .manipulation import along, broadcast_to, moveaxis, ravel, reshape
 from .registry import function
+from .reshaping import along, broadcast_to, moveaxis, ravel, reshape
 from .selection import getitem, within
 
 __all__ = ["block", "choose", "delete", "insert", "resize"]

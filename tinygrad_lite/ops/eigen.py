@@ -11,10 +11,10 @@ from ..core.value import record
 from ..errors import ArgumentError
 from .decompositions import Decomposition, gaps_of, on_diagonal
 from .linalg import inv, matrices
-from .manipulation import expand_dims, transposed
 from .products import matmul
 from .reductions import sum
 from .registry import function
+from .reshaping import expand_dims, transposed
 from .selection import getitem
 
 __all__ = ["Eig", "EigResult", "eig", "eigvals"]

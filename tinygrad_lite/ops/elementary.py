@@ -1,7 +1,7 @@
 """The functions of the table of derivatives, one for each line, as module attributes (typed in the stub beside)."""
 
-from ..core.derivatives import TABLE
 from ..core.elementwise import FUNCTIONS
+from ..core.elementwise_derivatives import TABLE
 
 __all__ = list(TABLE)
 

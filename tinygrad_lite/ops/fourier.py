@@ -23,9 +23,9 @@ from .casting import float_dtype, floating
 from .complex_pairs import made, pair_of, parts_of
 from .dense import Dense
 from .joining import stack
-from .manipulation import moveaxis
 from .rearrangement import pad
 from .registry import function
+from .reshaping import moveaxis
 from .selection import getitem
 
 __all__ = [

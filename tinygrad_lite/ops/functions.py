@@ -5,8 +5,8 @@ A function whose first argument is a Value is also a method. The type stub besid
 
 from . import (  # noqa: F401, I001  (each enters its functions)
     activations, applying, calculus, casting, covariance, decompositions, editing, eigen, einsums, fourier,
-    fused_losses, grids, joining, least_squares, linalg, manipulation, norms, polynomials, products, quantiles,
-    rearrangement, reductions, selection, special, statistics, windows,
+    fused_losses, grids, joining, least_squares, linalg, norms, polynomials, products, quantiles,
+    rearrangement, reductions, reshaping, selection, special, statistics, windows,
 )  # fmt: skip
 from .registry import STRUCTURED
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.derivatives import TABLE
 from ..core.elementwise import FUNCTIONS, Elementwise
+from ..core.elementwise_derivatives import TABLE
 from ..core.graph import parents_of
 from ..core.maps import Chain, SumOver
 from ..core.shapes import ndim_of, shape_of

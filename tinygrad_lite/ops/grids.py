@@ -12,8 +12,8 @@ from ..errors import ArgumentError, ShapeError
 from . import elementary
 from .calculus import linspace
 from .casting import float_dtype
-from .manipulation import broadcast_to, expand_dims, moveaxis, reshape
 from .registry import function
+from .reshaping import broadcast_to, expand_dims, moveaxis, reshape
 
 __all__ = ["geomspace", "logspace", "meshgrid"]
 

@@ -15,8 +15,8 @@ from ..core.shapes import ndim_of, shape_of
 from ..core.value import Op, describe, record
 from ..errors import ArgumentError, ShapeError
 from .axes import deep, one_axis
-from .manipulation import flattened, reshape, transpose
 from .registry import function
+from .reshaping import flattened, reshape, transpose
 from .selection import getitem
 
 __all__ = [

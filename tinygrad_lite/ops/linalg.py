@@ -20,11 +20,11 @@ from ..errors import ArgumentError, ShapeError, ValueTypeError
 from . import elementary
 from .axes import LETTERS
 from .dense import Dense
-from .manipulation import broadcast_to, expand_dims, reshape, transposed
 from .products import matmul
 from .rearrangement import flip, roll
 from .reductions import sum as total
 from .registry import function
+from .reshaping import broadcast_to, expand_dims, reshape, transposed
 
 __all__ = [
     "Det", "Inv", "LogAbsDet", "SlogdetResult", "Solve", "det", "inv", "matrices", "matrix_power", "multi_dot",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.derivatives import TABLE
 from ..core.elementwise import FUNCTIONS
+from ..core.elementwise_derivatives import TABLE
 from ..core.sweeps import backward
 from ..core.value import Value
 from . import functions, nondifferentiable

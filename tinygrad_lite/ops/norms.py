@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.derivatives import POSITIVE, REAL, Rule
 from ..core.elementwise import Elementwise, _generated
+from ..core.elementwise_derivatives import POSITIVE, REAL, Rule
 from ..core.shapes import ndim_of
 from ..core.value import describe, on_constants
 from ..errors import ArgumentError
@@ -18,8 +18,8 @@ from .axes import Axis, one_axis
 from .casting import cast
 from .decompositions import svdvals
 from .linalg import inv
-from .manipulation import expand_dims, moveaxis
 from .registry import for_numpy, function
+from .reshaping import expand_dims, moveaxis
 
 __all__ = ["cond", "matrix_norm", "vector_norm"]
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.derivatives import TABLE
 from ..core.elementwise import FUNCTIONS
+from ..core.elementwise_derivatives import TABLE
 from ..core.shapes import ndim_of, shape_of
 from ..core.value import Value, on_data, raw
 from ..errors import ValueTypeError

@@ -24,7 +24,7 @@ from ..core.sweeps import NUMBERS, SEVERAL, Numbers
 from ..core.value import Op, Value, constant, describe, record
 from ..errors import GraphError
 from ..semirings.base import Chain as Pullable
-from . import calculus, manipulation, products, quotients, reductions
+from . import calculus, products, quotients, reductions, reshaping
 from .casting import cast
 
 
@@ -67,7 +67,7 @@ class _Values(Numbers):
         return reductions.sum(a, axis) if axis else a
 
     def broadcast(self, a: Any, shape: tuple[int, ...]) -> Any:
-        return a if a.shape == shape else manipulation.broadcast_to(a, shape)
+        return a if a.shape == shape else reshaping.broadcast_to(a, shape)
 
     def matmul(self, a: Any, b: Any) -> Any:
         return products.matmul(a, b)

@@ -10,8 +10,8 @@ from ..core.shapes import ndim_of, shape_of
 from ..core.value import Value, describe
 from ..errors import ArgumentError, ShapeError
 from . import elementary
-from .manipulation import expand_dims
 from .registry import function
+from .reshaping import expand_dims
 
 __all__ = ["polyval", "vander"]
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.derivatives import TABLE, Rule
 from ..core.elementwise import Elementwise, apply
+from ..core.elementwise_derivatives import TABLE, Rule
 from ..core.maps import Chain
 from ..core.shapes import shape_of
 from ..core.value import Op, Value, as_data, raw, record

@@ -16,9 +16,9 @@ from ..semirings.summation import LONG, added
 from . import elementary
 from .axes import LETTERS, deep, one_axis
 from .einsums import Einsum
-from .manipulation import expand_dims, flattened, moveaxis, ravel, reshape, transpose
 from .reductions import sum as total
 from .registry import for_numpy, function
+from .reshaping import expand_dims, flattened, moveaxis, ravel, reshape, transpose
 
 __all__ = [
     "LinearOp", "MatMul", "cross", "dot", "inner", "kron", "linear", "matmul", "matvec", "outer", "tensordot", "vdot",

@@ -13,8 +13,8 @@ from ..errors import ArgumentError, ShapeError, ValueTypeError
 from . import elementary
 from .axes import Axis, axes_of
 from .casting import float_dtype
-from .manipulation import expand_dims, moveaxis, reshape
 from .registry import function
+from .reshaping import expand_dims, moveaxis, reshape
 from .selection import getitem, sort, take_along_axis
 
 __all__ = ["median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile"]

@@ -18,7 +18,7 @@ from ..core.shapes import shape_of
 from ..core.special import RATIO, SIGNED, nonzero, ratio, signed
 from ..core.value import Op, Value
 from . import elementary
-from .manipulation import broadcast_to
+from .reshaping import broadcast_to
 
 __all__ = ["Over", "Sided", "product", "quotient", "sum_of_two"]
 

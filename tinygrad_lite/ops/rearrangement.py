@@ -18,8 +18,8 @@ from ..core.value import Op, Value, as_data, describe, record
 from ..errors import ArgumentError, ShapeError, ValueTypeError
 from . import elementary
 from .axes import Axis, axes_of, deep, one_axis
-from .manipulation import along, flattened, ravel, reshape, swapaxes
 from .registry import for_numpy, function
+from .reshaping import along, flattened, ravel, reshape, swapaxes
 
 __all__ = [
     "Move", "diag", "diagflat", "diagonal", "flip", "fliplr", "flipud", "pad", "repeat", "roll", "rot90", "tile",

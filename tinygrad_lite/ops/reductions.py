@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.derivatives import TABLE
 from ..core.elementwise import Elementwise
+from ..core.elementwise_derivatives import TABLE
 from ..core.maps import Chain, Gather, SumOver
 from ..core.shapes import Shape, ndim_of, shape_of
 from ..core.value import Op, Value, describe, on_constants, plain, raw, record
@@ -20,9 +20,9 @@ from . import elementary
 from .axes import Axis, axes_of
 from .casting import floating
 from .joining import concatenate
-from .manipulation import reshape, transpose
 from .rearrangement import diagonal
 from .registry import for_numpy, function
+from .reshaping import reshape, transpose
 
 __all__ = [
     "Extremum", "LogSumExp", "Max", "Mean", "Min", "Norm", "Prod", "Sum", "Trace", "logsumexp", "masked", "max", "mean",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
-from ..core.derivatives import TABLE
+from ..core.elementwise_derivatives import TABLE
 from ..errors import ArgumentError
 
 __all__ = ["NUMPY", "STRUCTURED", "Entry", "for_numpy", "function"]

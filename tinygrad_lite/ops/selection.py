@@ -17,8 +17,8 @@ from ..core.value import Op, describe, numbers_of, on_constants, raw, record
 from ..errors import ArgumentError, IndexRangeError, ShapeError
 from . import elementary
 from .axes import one_axis
-from .manipulation import along
 from .registry import for_numpy, function
+from .reshaping import along
 
 __all__ = [
     "GetItem", "Sort", "compress", "extract", "getitem", "nan_to_num", "partition", "select", "sort", "take",

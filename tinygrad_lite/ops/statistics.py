@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.derivatives import TABLE
 from ..core.elementwise import Elementwise, _generated
+from ..core.elementwise_derivatives import TABLE
 from ..core.shapes import shape_of
 from ..core.value import describe, on_constants, record
 from ..errors import ArgumentError

@@ -15,10 +15,10 @@ from ..core.shapes import Shape, ndim_of, shape_of
 from ..core.value import Op, describe, record
 from ..errors import ArgumentError, ShapeError
 from .axes import one_axis
-from .manipulation import reshape
 from .products import matmul
 from .rearrangement import flip, pad
 from .registry import function
+from .reshaping import reshape
 
 __all__ = ["Windows", "convolve", "correlate", "sliding_window_view"]
 

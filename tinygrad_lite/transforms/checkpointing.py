@@ -24,7 +24,7 @@ from ..core.shapes import Index, shape_of
 from ..core.sweeps import carry_back, carry_forward
 from ..core.value import Folded, Op, Plain, Value, array_node, constant, describe
 from ..errors import GraphError, ValueTypeError
-from ..ops import joining, manipulation
+from ..ops import joining, reshaping
 from ..ops.casting import argument, cast
 from ..ops.on_values import arithmetic
 from ..semirings.base import Semiring
@@ -211,7 +211,7 @@ def _packed(result: Any, made: Sequence[int]) -> Value | None:
     found = [x for _, x in leaves(result)]
     if len(made) == 1:
         return found[made[0]]  # type: ignore[no-any-return]
-    return joining.concatenate([manipulation.reshape(found[k], (-1,)) for k in made]) if made else None
+    return joining.concatenate([reshaping.reshape(found[k], (-1,)) for k in made]) if made else None
 
 
 def _unpacked(node: Value, results: list[Any], made: Sequence[int]) -> list[Any]:
@@ -221,7 +221,7 @@ def _unpacked(node: Value, results: list[Any], made: Sequence[int]) -> list[Any]
     start = 0
     for k in made:
         like = results[k]
-        results[k] = cast(manipulation.reshape(node[start : start + like.size], like.shape), like)
+        results[k] = cast(reshaping.reshape(node[start : start + like.size], like.shape), like)
         results[k].name = like.name
         start += like.size
     return results

@@ -11,7 +11,7 @@ import numpy as np
 from ..core.graph import between
 from ..core.value import Value, constant
 from ..errors import ArgumentError
-from ..ops import manipulation
+from ..ops import reshaping
 from .pytrees import filled
 from .transforms import Call, _gradient, _named, called
 
@@ -80,7 +80,7 @@ def blocks(call: Call, mode: str | None) -> list[list[Any]]:
         for column, block in zip(columns, arrived, strict=True):
             part = None if block is None else block[offset : offset + row.size]  # (elements of the row, *column)
             if part is not None and forward:
-                part = manipulation.moveaxis(part, 0, -1)
+                part = reshaping.moveaxis(part, 0, -1)
             shape = column.shape + row.shape if forward else row.shape + column.shape
             of_row.append(_shaped(call, part, shape, np.result_type(row.dtype, column.dtype)))
         found.append(of_row)
@@ -121,7 +121,7 @@ def _shaped(call: Call, part: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     """A block of a Jacobian as the caller gets it; zeros where nothing arrived."""
     if part is None:
         part = np.zeros(shape, dtype)
-    part = manipulation.reshape(part, shape)
+    part = reshaping.reshape(part, shape)
     if isinstance(part, Value):
         return part
     part = np.array(part) if math.prod(shape) and shape else np.zeros(shape, dtype) if shape else float(part)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_lite import nn
-from tinygrad_lite.core.derivatives import REAL, TABLE
+from tinygrad_lite.core.elementwise_derivatives import REAL, TABLE
 from tinygrad_lite.ops.registry import STRUCTURED
 
 from . import layers

@@ -16,7 +16,7 @@ import viz
 from tests.hostile import HOSTILE
 from tests.viz.svg import Picture, colours
 from tinygrad_lite import Value, datasets, nn
-from tinygrad_lite.core.derivatives import TABLE
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 from tinygrad_lite.core.graph import ancestors
 from tinygrad_lite.core.sweeps import reverse
 from tinygrad_lite.errors import ArgumentError, GraphError, ValueTypeError

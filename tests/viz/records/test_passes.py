@@ -8,7 +8,7 @@ import pytest
 import tinygrad_lite as tg
 from tests.viz.equations import worked_out
 from tinygrad_lite import Value, datasets, nn
-from tinygrad_lite.core.derivatives import TABLE
+from tinygrad_lite.core.elementwise_derivatives import TABLE
 from tinygrad_lite.core.graph import ancestors
 from tinygrad_lite.formulas.printer import number_text
 from viz.records.graph import named_regions

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ..core.derivatives import TABLE
+from ..core.elementwise_derivatives import TABLE
 from ..core.numerics import ARRAY_FUNCTIONS, FLOAT_FUNCTIONS
 from ..formulas.code import called, name_of
 from ..formulas.expressions import built

@@ -15,8 +15,8 @@ from tests.checkers import check_elementwise, close, differentiable, sampled, we
 from tests.oracles.differences import complex_step
 from tests.oracles.formulas import FORMULAS, NEEDS_SCIPY, NOT_DIFFERENTIABLE, exactly, special
 from tinygrad_lite import Value
-from tinygrad_lite.core.derivatives import TABLE, Rule, line
 from tinygrad_lite.core.elementwise import FUNCTIONS, OPS, Elementwise, _generated
+from tinygrad_lite.core.elementwise_derivatives import TABLE, Rule, line
 from tinygrad_lite.core.maps import Scale
 from tinygrad_lite.core.numerics import FLOAT_FUNCTIONS
 from tinygrad_lite.errors import ArgumentError, MissingExtraError
