@@ -111,7 +111,7 @@ PULL = maps.Broadcast.pull
         # negative weights count as they are
         (semirings.MAGNITUDE, "_lift", lambda weight: weight, "MAGNITUDE"),
         # every path counts as active
-        (semirings.ACTIVE_COUNT, "structural", True, "ACTIVE_COUNT"),
+        (semirings.ACTIVE_COUNT._small, "structural", True, "ACTIVE_COUNT"),
         # a broadcast gives its mean, not its sum
         (
             maps.Broadcast,

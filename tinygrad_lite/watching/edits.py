@@ -275,7 +275,20 @@ def _of_one_number(value: ast.expr, scope: Scope) -> Iterator[_Changed]:
             yield path, ast.Constant(not node.value)
         elif ast.unparse(node) in named or (isinstance(node, ast.Constant) and isinstance(node.value, int | float)):
             for new in [*scope.factors, *(map(parsed, scope.shapes) if isinstance(node, ast.Name) else ())]:
-                yield path, new
+                if not (_is_one(new) and _is_factor(value, path)):  # nobody writes 1 * x
+                    yield path, new
+
+
+def _is_one(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value == 1
+
+
+def _is_factor(value: ast.expr, path: _Path) -> bool:
+    """Whether a part is multiplied by another, or divides one."""
+    whole = _at(value, path[:-1]) if path else None
+    if not isinstance(whole, ast.BinOp):
+        return False
+    return isinstance(whole.op, ast.Mult) or (isinstance(whole.op, ast.Div) and path[-1] == "right")
 
 
 def _of_a_product(value: ast.expr, scope: Scope) -> Iterator[_Changed]:
