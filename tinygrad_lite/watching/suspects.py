@@ -9,6 +9,7 @@ changed form makes the results right.
 
 from __future__ import annotations
 
+import ast
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -92,7 +93,7 @@ class Suspects:
         return finding
 
     def _adding(self, finding: Finding) -> Finding:
-        """A finding of a missing term, or the line that left the part without it, if a change of that is right."""
+        """A finding of a missing term, or the return that left the part without it, if a change of that is right."""
         if finding.kind != "term" or finding.value is None or not finding.rights:
             return finding
         most = self._comes_right({finding.where: finding.rights[0]})
@@ -100,13 +101,14 @@ class Suspects:
         term = sum(part for node, part in contributions if node in set(finding.missing))
         behind, parts = self.reading.behind(finding.step), []
         for where, left in self.reading.recorder.left.items():
-            matches = self.reading.matches(left) if left in behind else []
+            returned = isinstance(self.reading.recorder.script.units[where[0]].statement, ast.Return)
+            matches = self.reading.matches(left) if left in behind and (returned or where == finding.where) else []
             exact = [m for m in matches if m.exact]
             part = any(m.quantity.value is finding.value for m in exact) and all(m.flows for m in exact)
             if part and np.shape(left.value) == np.shape(term):
                 parts.append(_Suspect(where, left, finding.value, left.value + term, most))
-        functions = {self.reading.recorder.script.units[one.where[0]].function for one in parts}
-        likely = self._least(parts, most) if most > 0 and len(functions) > 1 else None
+        inner_first = (self._least([one], most) for one in parts) if most > 0 and len(parts) > 1 else ()
+        likely = next((one for one in inner_first if one is not None), None)
         if likely is None:
             return finding
         read = tuple(s for s in self.reading.inputs_of(likely.where) if self.reading.right(s))
