@@ -71,17 +71,24 @@ class Suspects:
         where = finding.where
         if any(self.reading.scaled(step) is not None for step in self.reading.inputs_of(where)):
             return finding  # what it reads is wrong already
-        puts_right = any(self._comes_right({where: right}) > 0 for right in finding.rights)
-        if finding.kind not in ("value", "data") or (puts_right and not self.reading.right_elsewhere(where)):
-            return self.before(finding)
         try:
+            puts_right = any(self._comes_right({where: right}) > 0 for right in finding.rights)
+            if finding.kind not in ("value", "data") or (puts_right and not self.reading.right_elsewhere(where)):
+                return self.before(finding)
             return self._likely() or finding
         except TooLongError:
             return finding
 
     def before(self, finding: Finding) -> Finding:
         """A finding, or the line before it that left a part, or gave data a name, if a change of that is right."""
-        finding = self._adding(finding)
+        try:
+            finding = self._adding(finding)
+            return self._of_data(finding) or finding
+        except TooLongError:
+            return finding
+
+    def _of_data(self, finding: Finding) -> Finding | None:
+        """The line before a finding that gave data the name of a gradient, if a change of that is right."""
         for step in self.reading.inputs_of(finding.where):
             named = [where for name, where in step.names.items() if self.reading.known.called(name) is not None]
             if named and self.reading.right(step) and not self.reading.flows(step):
@@ -90,7 +97,7 @@ class Suspects:
                 if mend is not None:
                     found = replace(finding, kind="data", where=named[0], step=step, value=None)
                     return replace(found, rights=(mend[1],), read=())
-        return finding
+        return None
 
     def _adding(self, finding: Finding) -> Finding:
         """A finding of a missing term, or the return that left the part without it, if a change of that is right."""
@@ -107,6 +114,8 @@ class Suspects:
             part = any(m.quantity.value is finding.value for m in exact) and all(m.flows for m in exact)
             if part and np.shape(left.value) == np.shape(term):
                 parts.append(_Suspect(where, left, finding.value, left.value + term, most))
+            if where == finding.where:
+                break
         inner_first = (self._least([one], most) for one in parts) if most > 0 and len(parts) > 1 else ()
         likely = next((one for one in inner_first if one is not None), None)
         if likely is None:
