@@ -36,7 +36,11 @@ def executed(path: Path) -> Any:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     client = NotebookClient(
-        notebook, timeout=TIMEOUT, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+        notebook,
+        timeout=TIMEOUT,
+        kernel_name="python3",
+        coalesce_streams=True,  # what is printed arrives in as many pieces as a busy machine makes of it
+        resources={"metadata": {"path": str(path.parent)}},
     )
     paths = filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
     client.execute(env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)})
