@@ -268,6 +268,7 @@ class Recorder:
         if old is not None:
             step.names.update(dict.fromkeys(old.names, occurrence))
         self.left[occurrence] = step
+        step.places.append(occurrence)
         self._tell_bases(unit, array, step)
 
     def _tell_bases(self, unit: int, array: Any, step: Step) -> None:
