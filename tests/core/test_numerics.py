@@ -256,3 +256,13 @@ def test_manual_backprop_of_scalars_asks_them() -> None:
         end.backward()
         assert tg.manual_backprop(end, {"x": x}).run()[1]["x"] == pytest.approx(x.grad, rel=1e-14)
         x.grad = 0.0
+
+
+@pytest.mark.parametrize(("dtype", "points"), [(np.float64, [30, 700, 720, 744]), (np.float32, [20, 86, 95, 103])])
+def test_the_slope_of_a_sigmoid_keeps_its_subnormal_tail(dtype: Any, points: list[int]) -> None:
+    x = Value(np.array([*points, *(-point for point in points)], dtype), "x")
+    tg.sigmoid(x).sum().backward()
+    e = np.exp(-np.abs(np.asarray(x.data, np.longdouble)))
+    right = (e / (1 + e) ** 2).astype(dtype)
+    assert_allclose(x.grad, right, rtol=1e-5, atol=2 * np.finfo(dtype).smallest_subnormal)
+    assert (x.grad > 0).all()

@@ -132,15 +132,6 @@ def _array_sigmoid(
     return divide(e, d, d)
 
 
-def _array_sigmoid_of_minus(x: Any, exp: Any = np.exp, add: Any = np.add, reciprocal: Any = np.reciprocal) -> Any:
-    """``sigmoid(-x)`` without changing the sign first; it is 0, correctly, where exp overflows to infinity."""
-    e = exp(x)
-    if not x.ndim or x.dtype is not _FLOAT64:
-        return 1.0 / (1.0 + e)
-    add(_ONE, e, e)
-    return reciprocal(e, e)
-
-
 def _sech2(x: Any) -> Any:
     """1 / cosh(x)². Where cosh overflows it is 0, correctly."""
     out = np.reciprocal(np.cosh(x))
@@ -273,6 +264,5 @@ LOCAL_FUNCTIONS = ARRAY_FUNCTIONS | {
     "kept": kept,
     "power": _local_power,
     "sech2": _sech2,
-    "sigmoid_of_minus": _array_sigmoid_of_minus,
 }
 """The functions of local derivatives on arrays; a sweep silences NumPy's warnings as a whole."""

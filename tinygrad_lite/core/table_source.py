@@ -77,19 +77,12 @@ def float_source(expression: str, names: Mapping[str, str]) -> str:
 
 
 def array_source(expression: str) -> str:
-    """A local derivative as Python source on arrays. ``sigmoid(-x)`` does not change the sign first.
+    """A local derivative as Python source on arrays.
 
-    >>> array_source("where(x > 0, 1, 0)"), array_source("sigmoid(-x)")
-    ('x > 0', 'sigmoid_of_minus(x)')
+    >>> array_source("where(x > 0, 1, 0)"), array_source("sigmoid(-x)**2")
+    ('x > 0', 'square(sigmoid(-x))')
     """
-
-    def change(node: Any) -> Any:
-        match node:
-            case ast.Call(func=ast.Name(id="sigmoid"), args=[ast.UnaryOp(op=ast.USub(), operand=operand)]):
-                return ast.Call(ast.Name("sigmoid_of_minus", ast.Load()), [operand], [])
-        return _true(_raised(node))
-
-    return once(_translated(expression, change))
+    return once(_translated(expression, lambda node: _true(_raised(node))))
 
 
 def forward_source(expression: str) -> str:

@@ -2,7 +2,7 @@
 
 A statement is kept if its result and its gradient are finite, small, and hardly move when its operands move by 1e-6 of
 their size, in float16 by two roundings: so no program stands near a kink, a tie or a singular matrix. Nor is it kept
-if its gradient is all rounding, as that of a correlation of two pairs of numbers, which is 1 wherever they move.
+if its gradient is all rounding, as that of a function that is constant wherever its operands move.
 """
 
 from __future__ import annotations

@@ -183,6 +183,13 @@ def _partition(d: Drawing) -> str:
     return f"tg.take(tg.partition({x}, {kth}, axis={axis}), {kth}, axis={axis})"
 
 
+def _corrcoef(d: Drawing) -> str:
+    """The correlations of three pairs of numbers or more: that of two is 1 or -1 wherever they move."""
+    shape, rowvar = d.one([((2, 3), True), ((3, 3), True), ((3, 2), False), ((3, 3), False)])
+    other = f", {d.fitted(shape)}" if d.chance(0.3) else ""
+    return f"tg.corrcoef({d.fitted(shape)}{other}, rowvar={rowvar})"
+
+
 def _gradient(d: Drawing) -> str:
     x = d.any(least=1)
     return f"tg.gradient({x}, {d.one(['1.0', '0.5'])}, axis={axis_of(d, d.data[x])}, edge_order={d.one([1, 2])})"
@@ -195,6 +202,7 @@ WHOLE: dict[str, Callable[[Drawing], str]] = {
     "linspace": _linspace,
     "gradient": _gradient,
     "partition": _partition,
+    "corrcoef": _corrcoef,
     "extract": _extract,
     "choose": _choose,
     "apply_along_axis": _along,
