@@ -10,7 +10,7 @@ import numpy as np
 
 from .summation import added, running
 
-__all__ = ["Chain", "Linear", "Map", "Node", "Semiring"]
+__all__ = ["Chain", "Linear", "Map", "MapByMap", "Node", "Semiring"]
 
 
 _BLOCK = 1 << 20  # elements in one piece of a contraction that BLAS cannot do
@@ -199,6 +199,24 @@ class Semiring:
 
     def __repr__(self) -> str:
         return f"<semiring {self.name}>"
+
+
+class MapByMap(Semiring):
+    """A semiring that chooses the form of an element anew at each map of a chain: numbers that grow need another."""
+
+    def pull(self, chain: Chain, g: Any, node: Node) -> Any:
+        for linear_map in chain:
+            g = self.carried(linear_map.pull, g)
+        return g
+
+    def push(self, chain: Chain, t: Any, node: Node) -> Any:
+        for linear_map in reversed(chain):
+            t = self.carried(linear_map.push, t)
+        return t
+
+    def carried(self, along: Callable[[Any, Semiring], Any], a: Any) -> Any:
+        """``along(a, semiring)``, the element carried along one map, in the semiring of a form that holds it."""
+        raise NotImplementedError
 
 
 class Linear(Semiring):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Chain, Node, Semiring
+from .base import MapByMap, Semiring
 from .entropy import LogMagnitudes, Magnitudes
 from .limbs import ActiveDigits, Digits, Limbs, TooLarge, added, limbs, ready, whole
 from .ranged import Ranged
@@ -22,7 +22,7 @@ _INT64_MAX = 2**63 - 1
 _FLOAT_EXACT = 2**53  # a float64 holds every integer up to here
 
 
-class Count(Semiring):
+class Count(MapByMap):
     """Numbers of paths: exact integers, ``int64`` as long as they fit and Python's own after that.
 
     A sweep carries arrays of larger ones as ``Limbs``; ``result`` makes them Python's.
@@ -92,17 +92,7 @@ class Count(Semiring):
     def _small(self) -> Count:
         return _Int64(self.name, self.structural)
 
-    def pull(self, chain: Chain, g: Any, node: Node) -> Any:
-        for linear_map in chain:
-            g = self._carried(linear_map.pull, g)
-        return g
-
-    def push(self, chain: Chain, t: Any, node: Node) -> Any:
-        for linear_map in reversed(chain):
-            t = self._carried(linear_map.push, t)
-        return t
-
-    def _carried(self, along: Callable[[Any, Semiring], Any], a: Any) -> Any:
+    def carried(self, along: Callable[[Any, Semiring], Any], a: Any) -> Any:
         """An element carried along one map, by ``int64`` while that holds everything, else in limbs."""
         if type(a) is not Limbs:
             try:

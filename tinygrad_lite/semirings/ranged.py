@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Chain, Node, Semiring
+from .base import MapByMap, Semiring
 from .scaled import Floating
 
 __all__ = ["Logarithms", "Numbers", "OutOfRange", "Ranged", "checked"]
@@ -68,7 +68,7 @@ class Logarithms(Semiring):
         return a
 
 
-class Ranged(Semiring):
+class Ranged(MapByMap):
     """A statistic in both forms. ``lift``, ``times``, ``sum``, ``zero`` and ``contract`` work on logarithms."""
 
     def __init__(self, name: str, numbers: Numbers, logs: Logarithms) -> None:
@@ -92,17 +92,7 @@ class Ranged(Semiring):
     def one(self, shape: tuple[int, ...]) -> Any:
         return Floating(self._numbers.one(shape), 0)
 
-    def pull(self, chain: Chain, g: Any, node: Node) -> Any:
-        for linear_map in chain:
-            g = self._carried(linear_map.pull, g)
-        return g
-
-    def push(self, chain: Chain, t: Any, node: Node) -> Any:
-        for linear_map in reversed(chain):
-            t = self._carried(linear_map.push, t)
-        return t
-
-    def _carried(self, along: Callable[[Any, Semiring], Any], a: Any) -> Any:
+    def carried(self, along: Callable[[Any, Semiring], Any], a: Any) -> Any:
         """An element carried along one map; every number other than 0 is in range before and after it."""
         if type(a) is Floating:
             try:
