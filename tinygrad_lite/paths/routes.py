@@ -18,8 +18,8 @@ from ..core.value import Value, describe
 from ..errors import ArgumentError
 from ..graph.scopes import Region, regions_of
 from ..semirings import COUNT, GRADIENT
-from ..semirings.base import Semiring
 from ..semirings.grouped import Grouped, Groups
+from ..semirings.structural import Structural
 from .statistics import PathStatistics
 
 __all__ = ["by_module"]
@@ -35,17 +35,10 @@ Key = tuple[Sequence, Region | None]
 _NO_MODULE: Key = ((), None)
 
 
-class _Reached(Semiring):
+class _Reached(Structural):
     """Whether there is a path: or, and. One byte for each element."""
 
-    name = "reached"
-    reads_weights = False
-
-    def lift(self, weight: Any) -> Any:
-        return np.ones(np.shape(weight), dtype=bool)
-
-    def times(self, a: Any, b: Any) -> Any:
-        return np.logical_and(a, b)
+    name, unit = "reached", True
 
     def sum(self, a: Any, axis: tuple[int, ...]) -> Any:
         return np.any(a, axis=axis)
@@ -55,11 +48,6 @@ class _Reached(Semiring):
 
     def zero(self, shape: tuple[int, ...]) -> Any:
         return np.zeros(shape, dtype=bool)
-
-    def contract(self, a: Any, weight: Any) -> Any:
-        found = np.any(a, axis=-1)[..., None]
-        lead = np.broadcast_shapes(a.shape[:-2], weight.shape[:-2])
-        return np.broadcast_to(found, (*lead, a.shape[-2], weight.shape[-1]))
 
 
 _REACHED = _Reached()
