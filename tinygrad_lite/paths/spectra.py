@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class _Windows:
                 if operand in leads and gates.opens(node, operand):
                     self.readers[operand].append((node, k))
 
-    def of_end(self) -> Any:
+    def of_end(self) -> Iterator[Groups]:
         """The groups of the end, each length once."""
         paths = self.paths
         later = {paths.wrt: SPECTRUM.only(SPECTRUM.one(()), paths.at, paths.wrt.shape)}

@@ -89,10 +89,12 @@ class Grouped(Semiring):
 
     def parted(self, groups: Groups, inside: Callable[[Any], bool]) -> tuple[Groups, Groups]:
         """The groups whose keys are ``inside``, and the others."""
-        some = [k for k, key in enumerate(groups.keys) if inside(key)]
-        if len(some) == len(groups.keys):
+        some: list[int] = []
+        rest: list[int] = []
+        for k, key in enumerate(groups.keys):
+            (some if inside(key) else rest).append(k)
+        if not rest:
             return groups, self.zero(())
-        rest = [k for k in range(len(groups.keys)) if k not in set(some)]
         first, second = (
             Groups(tuple(groups.keys[k] for k in part), tuple(_part(a, part) for a in groups.sums))
             for part in (some, rest)
