@@ -148,7 +148,7 @@ def shared(g: Any, ties: Any, top: Any, axes: Shape) -> Any:
     """
     if not isinstance(g, np.ndarray):
         return g.__array_function__(_share, (type(g),), (g, ties, top, axes), {})
-    return g if _has_no_ties(ties, top) else _share(g.copy(), ties, top, axes)
+    return g if _has_no_ties(ties, top) else _divided(g.copy(), ties, axes)
 
 
 def _has_no_ties(ties: Any, top: Any) -> bool:
@@ -159,10 +159,14 @@ def _has_no_ties(ties: Any, top: Any) -> bool:
 
 def _share(g: Any, ties: Any, top: Any, axes: Shape) -> Any:
     """The same in place."""
-    if not _has_no_ties(ties, top):
-        few = _has_few(ties, axes)
-        count = _by_slices(np.add, ties.view(np.uint8), axes) if few else np.add.reduce(ties, axis=axes, keepdims=True)
-        g *= np.reciprocal(np.maximum(count, 1).astype(g.dtype))
+    return g if _has_no_ties(ties, top) else _divided(g, ties, axes)
+
+
+def _divided(g: Any, ties: Any, axes: Shape) -> Any:
+    """``g``, divided in place by the number of ties of each extremum."""
+    few = _has_few(ties, axes)
+    count = _by_slices(np.add, ties.view(np.uint8), axes) if few else np.add.reduce(ties, axis=axes, keepdims=True)
+    g *= np.reciprocal(np.maximum(count, 1).astype(g.dtype))
     return g
 
 
