@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -211,6 +210,22 @@ class Optimizer:
             spare = self._spares[which][k] = block[: parameter.size].reshape(parameter.shape)
         return spare
 
+    def _parts(self, k: int, g: Any, second: bool, data: Array, *memory: Array) -> Iterator[Sequence[Array]]:
+        """What a step of array ``k`` works on, piece by piece: data, gradient, two spare arrays, and the memory.
+
+        A lazy step works on the rows whose gradient is not 0, and they are written back after it. The spare arrays may
+        be the same one unless a ``second`` is needed.
+        """
+        reached = _reached(g) if self.lazy else None
+        if reached is None:
+            spare = self._spare(k)
+            yield from _blocks(data, np.asarray(g), spare, self._spare(k, 1) if second else spare, *memory)
+            return
+        rows, *more = changed = [array[reached.ids] for array in (data, *memory)]
+        yield rows, reached.values, np.empty_like(rows), np.empty_like(rows), *more
+        for array, part in zip((data, *memory), changed, strict=True):
+            array[reached.ids] = part
+
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={getattr(self, name)}" for name in self._settings)
         return f"{type(self).__name__}({len(self.params)} parameters, {settings}{', lazy=True' * self.lazy})"
@@ -317,19 +332,11 @@ class SGD(Optimizer):
         v = self._velocity[k]
         if self.momentum and v is None:
             v = self._velocity[k] = np.zeros_like(data)
-        memory = [] if v is None else [v]
-        if self.lazy and (reached := _reached(g)) is not None:
-            with _rows_of(reached.ids, data, *memory) as (rows, *more):
-                spare, ahead = np.empty_like(rows), np.empty_like(rows)
-                self._step_block(rows, reached.values, spare, ahead, *(more or [rows]))
-        else:
-            spare = self._spare(k)
-            ahead = self._spare(k, 1) if self.nesterov else spare
-            for part in _blocks(data, np.asarray(g), spare, ahead, *(memory or [data])):
-                self._step_block(*part)
+        for part in self._parts(k, g, self.nesterov, data, *(() if v is None else (v,))):
+            self._step_block(*part)
         parameter.data = data
 
-    def _step_block(self, data: Array, g: Array, spare: Array, ahead: Array, v: Array) -> None:
+    def _step_block(self, data: Array, g: Array, spare: Array, ahead: Array, v: Any = None) -> None:
         if self.weight_decay:
             np.multiply(data, self.weight_decay, out=spare)
             spare += g
@@ -375,15 +382,6 @@ def _reached(g: Any) -> Rows | None:
     if there.all():
         return g if ids is not None else None
     return Rows(g.shape, np.flatnonzero(there) if ids is None else ids[there], values[there])
-
-
-@contextmanager
-def _rows_of(ids: Array, *arrays: Array) -> Iterator[list[Array]]:
-    """These rows of each array, to be changed: afterwards the arrays have them."""
-    rows = [array[ids] for array in arrays]
-    yield rows
-    for array, changed in zip(arrays, rows, strict=True):
-        array[ids] = changed
 
 
 SGD.update_scope = {
@@ -482,15 +480,8 @@ class Adam(Optimizer):
         data = parameter.data
         if self._mean[k] is None:
             self._mean[k], self._square[k] = np.zeros_like(data), np.zeros_like(data)
-        memory = self._mean[k], self._square[k]
-        if self.lazy and (reached := _reached(g)) is not None:
-            with _rows_of(reached.ids, data, *memory) as (rows, m, v):
-                self._step_block(size, root, rows, reached.values, np.empty_like(rows), np.empty_like(rows), m, v)
-        else:
-            spare = self._spare(k)
-            decayed = self._spare(k, 1) if self.weight_decay else spare
-            for part in _blocks(data, np.asarray(g), spare, decayed, *memory):
-                self._step_block(size, root, *part)
+        for part in self._parts(k, g, bool(self.weight_decay), data, self._mean[k], self._square[k]):
+            self._step_block(size, root, *part)
         parameter.data = data
 
     def _step_block(
