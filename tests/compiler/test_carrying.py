@@ -7,7 +7,7 @@ import threading
 import tracemalloc
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
+from itertools import islice, pairwise, permutations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -136,17 +136,33 @@ def test_products_with_vectors(name: str, rng: np.random.Generator) -> None:
             x, v = rng.standard_normal(4), rng.standard_normal(4)
             if name == "where":
                 x = np.abs(x) + 0.2
-            if name != "sorted":
-                same(compiled(x, v), function(x, v))
+            same(compiled(x, v), function(x, v))
         if name not in ("sorted", "where"):
             assert compiled.captures == 1
 
 
-@pytest.mark.parametrize("name", {**SCALARS, **VECTORS})
+@pytest.mark.parametrize("sort", [np.sort, lambda x: np.partition(x, 2)], ids=["sort", "partition"])
+def test_a_second_derivative_of_what_is_sorted_follows_the_order(sort: Callable[[Any], Any]) -> None:
+    def f(x: Any) -> Any:
+        return (sort(x) ** 3 * np.arange(4.0)).sum()
+
+    def loss(w: Any) -> Any:
+        return (tg.grad(f)(w) * np.arange(4.0)).sum()
+
+    w = Value(X, name="w")
+    compiled, step = tg.compile(tg.hessian(f)), tg.compile(lambda: loss(w))
+    for x in (X, X[::-1].copy(), 2.0 * X, np.roll(X, 1)):
+        same(compiled(x), tg.hessian(f)(x))
+        w.data = x
+        w.zero_grad()
+        step()
+        np.testing.assert_allclose(w.grad, tg.grad(loss)(x), rtol=1e-13)
+    assert compiled.captures == step.captures == 3  # twice as large is in the same order
+
+
+@pytest.mark.parametrize("name", [name for name in {**SCALARS, **VECTORS} if name != "constant"])
 def test_functions(name: str) -> None:
     f = {**SCALARS, **VECTORS}[name]
-    if name == "constant":
-        return
     compiled = tg.compile(f)
     wanted = [(path, x.data if isinstance(x, Value) else x) for path, x in leaves(f(Value(X, requires_grad=False)))]
     for _ in range(3):
@@ -345,6 +361,12 @@ def test_errors() -> None:
         compiled(X + k)
     with pytest.raises(GraphError, match=r"captured 16 times .* \.data"):
         compiled(-X)
+    *orders, last = map(np.array, islice(permutations(X), 17))
+    compiled = tg.compile(tg.hessian(SCALARS["sorted"]))
+    for x in orders:
+        compiled(x)
+    with pytest.raises(GraphError, match=r"captured 16 times .* argsort\(\) of"):
+        compiled(last)
 
 
 def test_what_no_guard_sees_is_found_by_verify() -> None:

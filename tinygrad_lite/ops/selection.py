@@ -13,7 +13,7 @@ from ..core.conversions import plain_array
 from ..core.maps import Chain, Gather
 from ..core.scattered import Scattered, is_basic
 from ..core.shapes import ndim_of, shape_of
-from ..core.value import Op, describe, numbers_of, on_constants, raw, record
+from ..core.value import Op, Value, describe, numbers_of, on_constants, on_data, raw, record
 from ..errors import ArgumentError, IndexRangeError, ShapeError
 from . import elementary
 from .axes import one_axis
@@ -219,7 +219,9 @@ class Sort(Op):
         return np.take_along_axis(data[0], self.order(data[0]), self.axis)
 
     def chain(self, k: int, operands: Sequence[Any], out: Any) -> Chain:
-        shape, order = shape_of(operands[0]), self.order(raw(operands[0]))
+        x = operands[0]
+        order = on_data(self.order, x) if isinstance(x, Value) else self.order(x)  # a recorded move keeps it for good
+        shape = shape_of(x)
         places = np.argsort(order, axis=self.axis)
 
         def back(g: Any, zeros: Callable[[], Any]) -> Any:
@@ -239,7 +241,11 @@ def sort(x: Any, axis: int | None = -1) -> Any:
     array([0., 1., 0.])
     """
     x, k = along(x, axis, "sort")
-    return record(Sort("sort", "sort", k, lambda a: np.argsort(a, axis=k, kind="stable")), (x,))
+
+    def argsort(a: Any) -> Any:
+        return np.argsort(a, axis=k, kind="stable")
+
+    return record(Sort("sort", "sort", k, argsort), (x,))
 
 
 @function(numpy=np.partition)
@@ -254,4 +260,8 @@ def partition(x: Any, kth: int | Sequence[int], axis: int | None = -1) -> Any:
     places = [int(place) for place in np.atleast_1d(kth)]
     if not all(-n <= place < n for place in places):
         raise ArgumentError(f"partition: kth={kth!r} is not among the {n} places along axis {k} of {describe(x)}")
-    return record(Sort("partition", "partition", k, lambda a: np.argpartition(a, places, axis=k)), (x,))
+
+    def argpartition(a: Any) -> Any:
+        return np.argpartition(a, places, axis=k)
+
+    return record(Sort("partition", "partition", k, argpartition), (x,))
