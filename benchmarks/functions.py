@@ -20,6 +20,15 @@ __all__ = ["FUNCTIONS", "FUNCTION_PEERS", "hessian", "ode", "rosenbrock", "updat
 Array = npt.NDArray[np.float64]
 
 
+def _jitted(function: Callable[..., Any], *arguments: Array) -> Callable[[], Any]:
+    """``function`` of the arguments, in float64, compiled by JAX beforehand; a call waits for the results."""
+    jax = peers.needs("jax")
+    with jax.enable_x64(True):
+        its = [jax.numpy.asarray(x) for x in arguments]
+        run = jax.jit(function).lower(*its).compile()
+    return lambda: jax.block_until_ready(run(*its))
+
+
 def _checked(ours: Callable[[], Any], theirs: Callable[[], Any]) -> Pair:
     """The two sides, once they agree."""
     for _ in range(3):  # the first call captures the function
@@ -77,10 +86,7 @@ def rosenbrock_in_jax() -> Pair:
 
     jax = peers.needs("jax")
     compiled, x = tg.compile(tg.value_and_grad(valley)), _point(100)
-    with jax.enable_x64(True):
-        its = jax.numpy.asarray(x)
-        theirs = jax.jit(jax.value_and_grad(_valley_in(jax))).lower(its).compile()
-    return _checked(lambda: compiled(x), lambda: jax.block_until_ready(theirs(its)))
+    return _checked(lambda: compiled(x), _jitted(jax.value_and_grad(_valley_in(jax)), x))
 
 
 def _valley_in(jax: Any) -> Callable[[Any], Any]:
@@ -102,10 +108,8 @@ def hessian_in_jax() -> Pair:
 
     jax = peers.needs("jax")
     compiled, x = tg.compile(tg.hessian(valley)), _point(500)
-    with jax.enable_x64(True):
-        its = jax.numpy.asarray(x)
-        theirs = jax.jit(jax.hessian(_valley_in(jax))).lower(its).compile()
-    return _checked(lambda: [compiled(x)], lambda: [jax.block_until_ready(theirs(its))])
+    theirs = _jitted(jax.hessian(_valley_in(jax)), x)
+    return _checked(lambda: [compiled(x)], lambda: [theirs()])
 
 
 # ---- a differential equation -----------------------------------------------------------------------------------------
@@ -185,10 +189,7 @@ def ode_in_jax() -> Pair:
         x, _ = jax.lax.scan(step, x, None, length=STEPS)
         return jax.numpy.sum(x * x)
 
-    with jax.enable_x64(True):
-        its = jax.numpy.asarray(a), jax.numpy.asarray(x)
-        theirs = jax.jit(jax.value_and_grad(loss)).lower(*its).compile()
-    return _checked(lambda: compiled(a, x), lambda: jax.block_until_ready(theirs(*its)))
+    return _checked(lambda: compiled(a, x), _jitted(jax.value_and_grad(loss), a, x))
 
 
 # ---- the update by hand ----------------------------------------------------------------------------------------------
