@@ -241,7 +241,7 @@ PLAIN: tuple[tuple[str, str, str, float | None, Callable[[], Pair]], ...] = (
             f"plain-{name}-{way}",
             f"{work}, {way}",
             BY_HAND[way],
-            1.10 if way == "inside" else None,
+            limit,
             partial(pair, make, way),
         )
         for name, (work, make) in OTHERS.items()
