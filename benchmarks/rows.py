@@ -59,6 +59,11 @@ def named(rows: Sequence[Row], parts: Sequence[str]) -> list[Row]:
 # ---- building blocks of rows -----------------------------------------------------------------------------------------
 
 
+def timed(*rows: tuple[str, str, str, float | None, Callable[[], Pair]]) -> list[Row]:
+    """Rows whose number is a ratio of times, from their fields: name, work, against, limit and build."""
+    return [Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in rows]
+
+
 def steps(side: Callable[[Problem], Trainer], size: str) -> Pair:
     """Our training step against another side's step, once the two agree on the gradients."""
     ours, theirs = training.ours(PROBLEMS[size]), side(PROBLEMS[size])
@@ -179,12 +184,10 @@ ROWS: tuple[Row, ...] = (
     Row("count-doublings", "COUNT of 2^1000 paths", GRADIENT, None, time_ratio, sweeps.doublings),
     Row("top", "top(100) of 10^30 paths", "top(1)", None, time_ratio, sweeps.top),
     # written with plain ops
-    *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in PLAIN),
+    *timed(*PLAIN),
     *(Row(*row) for row in PATHS),
     # compiled
-    *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in COMPILED),
-    *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in FUNCTIONS),
-    *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in EMBEDDING),
+    *timed(*COMPILED, *FUNCTIONS, *EMBEDDING),
     *(Row(name, work, "its steps", limit, growth, build) for name, work, limit, build in SEQUENCES),
     # the same training steps elsewhere
     *(
@@ -196,7 +199,5 @@ ROWS: tuple[Row, ...] = (
         )
         for size in PROBLEMS
     ),
-    *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in COMPILED_PEERS),
-    *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in FUNCTION_PEERS),
-    *(Row(name, work, against, limit, time_ratio, build) for name, work, against, limit, build in EMBEDDING_PEERS),
+    *timed(*COMPILED_PEERS, *FUNCTION_PEERS, *EMBEDDING_PEERS),
 )
