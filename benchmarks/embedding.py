@@ -21,6 +21,8 @@ __all__ = ["EMBEDDING", "EMBEDDING_PEERS", "SEQUENCES", "against_torch", "both_s
 
 Array = npt.NDArray[Any]
 Step = Callable[[Array, Array], object]
+Side = tuple[Step, Callable[[], list[Array]]]
+"""A step, and the parameters that it changes."""
 
 WIDTH, CLASSES, READ = 64, 10, 256
 SIZES = {"50k": 50_000, "500k": 500_000}
@@ -49,7 +51,7 @@ def batches(rows: int) -> list[tuple[Array, Array]]:
 # ---- the sides -------------------------------------------------------------------------------------------------------
 
 
-def ours(rows: int, kind: str, compiled: bool, eps: float = 1e-8) -> tuple[Step, Callable[[], list[Array]]]:
+def ours(rows: int, kind: str, compiled: bool, eps: float = 1e-8) -> Side:
     """A step as a user writes it, and the parameters."""
     import tinygrad_lite as tg
 
@@ -68,7 +70,7 @@ def ours(rows: int, kind: str, compiled: bool, eps: float = 1e-8) -> tuple[Step,
     return tg.compile(loss, optimizer) if compiled else step, lambda: [table.data, weights.data]
 
 
-def by_hand(rows: int, kind: str) -> tuple[Step, Callable[[], list[Array]]]:
+def by_hand(rows: int, kind: str) -> Side:
     """The same step in NumPy, which touches the rows that it read."""
     table, weights = params = start(rows)
     means = [(np.zeros_like(p), np.zeros_like(p)) for p in params]
@@ -112,7 +114,7 @@ def adam(data: Array, rows: Any, g: Array, mean: Array, square: Array, t: int) -
     data[rows] -= LR / (1.0 - 0.9**t) * m / (np.sqrt(v / (1.0 - 0.999**t)) + 1e-8)
 
 
-def torch_eager(rows: int, kind: str) -> tuple[Step, Callable[[], list[Array]]]:
+def torch_eager(rows: int, kind: str) -> Side:
     """PyTorch with sparse gradients of the table; its Adam adds eps elsewhere, so it is too small to matter here."""
     torch = peers.needs("torch")
     torch.set_num_threads(1)
@@ -134,7 +136,7 @@ def torch_eager(rows: int, kind: str) -> tuple[Step, Callable[[], list[Array]]]:
     return step, lambda: [table.detach().numpy(), weights.detach().numpy()]
 
 
-def agree(one: tuple[Step, Callable[[], list[Array]]], other: Any, rows: int, within: float = 1e-10) -> None:
+def agree(one: Side, other: Side, rows: int, within: float = 1e-10) -> None:
     """Raise ``Disagreement`` where the two sides' parameters differ after four steps."""
     for words, labels in batches(rows)[:4]:
         one[0](words, labels)
@@ -159,10 +161,10 @@ def in_turn(step: Step, rows: int) -> Callable[[], object]:
 # ---- the rows --------------------------------------------------------------------------------------------------------
 
 
-def steps(size: str, kind: str, compiled: bool) -> Pair:
-    """Our step against the one by hand."""
+def steps(size: str, kind: str, compiled: bool, side: Callable[[int, str], Side] = by_hand, eps: float = 1e-8) -> Pair:
+    """Our step against another side's, once the two agree."""
     rows = SIZES[size]
-    mine, theirs = ours(rows, kind, compiled), by_hand(rows, kind)
+    mine, theirs = ours(rows, kind, compiled, eps), side(rows, kind)
     agree(mine, theirs, rows)
     return Pair(in_turn(mine[0], rows), in_turn(theirs[0], rows))
 
@@ -175,10 +177,7 @@ def both_sizes(kind: str, compiled: bool) -> Pair:
 
 def against_torch(size: str, kind: str, compiled: bool) -> Pair:
     """Our step against PyTorch's."""
-    rows = SIZES[size]
-    mine, theirs = ours(rows, kind, compiled, TINY), torch_eager(rows, kind)
-    agree(mine, theirs, rows)
-    return Pair(in_turn(mine[0], rows), in_turn(theirs[0], rows))
+    return steps(size, kind, compiled, torch_eager, TINY)
 
 
 def recurrence(x: Any, w: Any) -> Any:
