@@ -143,37 +143,35 @@ def _wide(edges: int) -> tuple[Any, Any]:
     return _scalars([2, n, n, 1])
 
 
+def _deep(edges: int) -> tuple[Any, Any]:
+    """One neuron a layer, each with a weight, a bias and an activation."""
+    return _scalars([1] * (max(1, edges // 3) + 1))
+
+
+def _growing(network: Callable[[int], tuple[Any, Any]], program: Callable[[Any, Any], Program]) -> Growing:
+    """``program(net, loss)`` of networks of scalars, which ``network(edges)`` makes."""
+    return Growing(lambda edges: program(*network(edges)), smallest=100, beyond=0.01)
+
+
 def derived() -> Growing:
-    """``derive`` of the first weight of a network of one neuron a layer: a weight, a bias and an activation each."""
+    """``derive`` of the first weight of a network of scalars that grows in depth."""
     import tinygrad_lite as tg
 
-    def make(edges: int) -> Program:
-        net, loss = _scalars([1] * (max(1, edges // 3) + 1))
-        return partial(tg.derive, loss, net.parameters()[0])
-
-    return Growing(make, smallest=100, beyond=0.01)
+    return _growing(_deep, lambda net, loss: partial(tg.derive, loss, net.parameters()[0]))
 
 
 def written() -> Growing:
     """``manual_backprop`` of a network of scalars that grows in width."""
     import tinygrad_lite as tg
 
-    def make(edges: int) -> Program:
-        net, loss = _wide(edges)
-        return partial(tg.manual_backprop, loss, wrt=net)
-
-    return Growing(make, smallest=100, beyond=0.01)
+    return _growing(_wide, lambda net, loss: partial(tg.manual_backprop, loss, wrt=net))
 
 
 def compared() -> Growing:
     """``compare`` of a network of scalars that grows in width."""
     import tinygrad_lite as tg
 
-    def make(edges: int) -> Program:
-        net, loss = _wide(edges)
-        return partial(tg.compare, loss, wrt=net)
-
-    return Growing(make, smallest=100, beyond=0.01)
+    return _growing(_wide, lambda net, loss: partial(tg.compare, loss, wrt=net))
 
 
 # ---- rows ------------------------------------------------------------------------------------------------------------
