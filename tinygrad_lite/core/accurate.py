@@ -1,6 +1,6 @@
 """Expressions of the table that keep their digits where the textbook's lose them, and whose own derivatives do so too.
 
-Each is text in the table's language, for the lines of ``derivatives`` to contain.
+Each is text in the table's language, for the lines of ``elementwise_derivatives`` to contain.
 """
 
 from __future__ import annotations
