@@ -68,17 +68,13 @@ def _pull_by_chain(op: Op, k: int, g: Any, operands: Sequence[Any], out: Any) ->
     """The pull by the maps of the op's chain; its own may be for plain arrays only."""
     chain = op.chain(k, operands, out)
     assert chain is not None
-    for linear_map in chain:
-        g = linear_map.pull(g, _FOLLOWING)
-    return g
+    return _FOLLOWING.pull(chain, g, None)
 
 
 def _push_by_chain(op: Op, k: int, t: Any, operands: Sequence[Any], out: Any) -> Any:
     chain = op.chain(k, operands, out)
     assert chain is not None
-    for linear_map in reversed(chain):
-        t = linear_map.push(t, _FOLLOWING)
-    return t
+    return _FOLLOWING.push(chain, t, None)
 
 
 def _own_pull(op: Op, k: int, g: Any, operands: Sequence[Any], out: Any) -> Any:
