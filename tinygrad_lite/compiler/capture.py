@@ -21,7 +21,7 @@ import numpy as np
 
 from ..core.attributes import attributes_seen
 from ..core.graph import Edge, between, operands_of, topological
-from ..core.recording import Observer, capturing, paused
+from ..core.recording import Observer, capturing, paused, place_of_user
 from ..core.sweeps import NUMBERS, SEVERAL, carry_back, carry_forward
 from ..core.value import Op, Plain, Value, constant, describe
 from ..errors import ArgumentError, GraphError, ShapeError, ValueTypeError
@@ -134,16 +134,14 @@ class Capture(Observer):
         if isinstance(data, np.ndarray):
             self._arrays.setdefault(id(data), (data, value))
         if not _inside(frame):
-            self._guard(_itself, (value,), data, ".data", frame)
+            self._guard(_itself, (value,), data, ".data")
 
-    def saw_reading(
-        self, what: Any, args: tuple[Any, ...], options: Mapping[str, Any], found: Any, frame: FrameType
-    ) -> None:
+    def saw_reading(self, what: Any, args: tuple[Any, ...], options: Mapping[str, Any], found: Any) -> None:
         if isinstance(what, str):
-            self._guard(_number, args, found, what, frame)
+            self._guard(_number, args, found, what)
         else:
             name = getattr(what, "__name__", str(what))
-            self._guard(lambda *data: what(*data, **options), args, found, f"{name}()", frame)
+            self._guard(lambda *data: what(*data, **options), args, found, f"{name}()")
 
     def saw_making(self, made: Value, op: Op, operands: tuple[Any, ...]) -> None:
         self.made[id(made)] = Node(made, op, operands)
@@ -177,12 +175,8 @@ class Capture(Observer):
                 self.saw_making(made, Swept(sweep, k), (*ends, *seeds))
         return found
 
-    def _guard(
-        self, function: Callable[..., Any], args: tuple[Any, ...], found: Any, how: str, frame: FrameType | None
-    ) -> None:
-        while frame is not None and _inside(frame):
-            frame = frame.f_back
-        where = f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "an unknown place"
+    def _guard(self, function: Callable[..., Any], args: tuple[Any, ...], found: Any, how: str) -> None:
+        where = "{}:{}".format(*place_of_user())
         names = ", ".join(describe(x) for x in args if isinstance(x, Value))
         copied = found.copy() if isinstance(found, np.ndarray) else found
         self.guards.append(Guard(function, args, copied, f"{how} of {names} in {where}"))

@@ -135,9 +135,7 @@ class Observer:
     def saw_data(self, value: Any, frame: FrameType) -> None:
         """``value.data`` was read."""
 
-    def saw_reading(
-        self, what: Any, args: tuple[Any, ...], options: Mapping[str, Any], found: Any, frame: FrameType
-    ) -> None:
+    def saw_reading(self, what: Any, args: tuple[Any, ...], options: Mapping[str, Any], found: Any) -> None:
         """Plain data ``found`` was computed from the Values ``args``: ``what`` is the function, or its name."""
 
     def saw_making(self, made: Any, op: Any, operands: tuple[Any, ...]) -> None:
@@ -288,7 +286,7 @@ def tell_of_data(value: Any) -> None:
 def tell_of_reading(what: Any, *args: Any, found: Any, options: Any = None) -> None:
     """Tell the observer that plain data was computed from Values: what depends on it is not in the graph."""
     if (who := observer()) is not None:
-        who.saw_reading(what, args, options or {}, found, sys._getframe(2))
+        who.saw_reading(what, args, options or {}, found)
 
 
 def tell_of_making(made: Any, op: Any, operands: tuple[Any, ...]) -> None:
