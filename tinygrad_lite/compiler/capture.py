@@ -29,7 +29,7 @@ from ..ops.selection import GetItem
 from ..transforms.pytrees import filled, leaves, number
 from .attributes import AttributesRead, held
 
-__all__ = ["Capture", "Guard", "Node", "Sweep", "Swept", "captured", "same", "same_call"]
+__all__ = ["Capture", "Guard", "Node", "Sweep", "Swept", "captured", "copied", "same", "same_call"]
 
 
 _PACKAGE = __name__.partition(".")[0]
@@ -178,8 +178,7 @@ class Capture(Observer):
     def _guard(self, function: Callable[..., Any], args: tuple[Any, ...], found: Any, how: str) -> None:
         where = "{}:{}".format(*place_of_user())
         names = ", ".join(describe(x) for x in args if isinstance(x, Value))
-        copied = found.copy() if isinstance(found, np.ndarray) else found
-        self.guards.append(Guard(function, args, copied, f"{how} of {names} in {where}"))
+        self.guards.append(Guard(function, args, copied(found), f"{how} of {names} in {where}"))
 
     # ---- afterwards
 
@@ -332,8 +331,9 @@ def _loss(end: Any, inputs: Sequence[Value]) -> Value:
 def _results(result: Any) -> list[Value]:
     """The Values among the results of a function, and constants of its numbers and arrays."""
     hint = "a compiled function returns numbers, arrays and Values, and lists, tuples and dicts of them"
-    return [number(_taken(x), path, "compile", hint) for path, x in leaves(result, "the result")]
+    return [number(copied(x), path, "compile", hint) for path, x in leaves(result, "the result")]
 
 
-def _taken(x: Any) -> Any:
+def copied(x: Any) -> Any:
+    """An array as one that no later write changes; a number as it is."""
     return x.copy() if isinstance(x, np.ndarray) else x

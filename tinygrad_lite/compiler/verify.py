@@ -11,7 +11,7 @@ from ..core.elementwise import plain_node
 from ..core.recording import Observer, paused, place_of_user
 from ..core.value import Op, Value, as_data, describe, unrecorded
 from ..transforms.pytrees import leaves
-from .capture import Capture
+from .capture import Capture, copied
 from .probes import Mark, Seen
 
 __all__ = ["Origins", "State", "first_difference", "statement_of", "why"]
@@ -31,7 +31,7 @@ class State:
     def __init__(self, leaves: Sequence[Value], optimizer: Any) -> None:
         self.leaves, self.optimizer = leaves, optimizer
         self.gradients = [leaf._grad for leaf in leaves]
-        self.data = [_copied(leaf._data) for leaf in leaves]
+        self.data = [copied(leaf._data) for leaf in leaves]
         self.memory = optimizer.state_dict() if hasattr(optimizer, "state_dict") else None
 
     def run(self, run: Callable[[], Any]) -> Any:
@@ -43,7 +43,7 @@ class State:
 
     def after(self, run: Callable[[], Any]) -> Outcome:
         """The outcome of such a run."""
-        return [results(self.run(run)), *((_copied(leaf._grad), _copied(leaf._data)) for leaf in self.leaves)]
+        return [results(self.run(run)), *((copied(leaf._grad), copied(leaf._data)) for leaf in self.leaves)]
 
     def restore(self) -> None:
         """Put everything back."""
@@ -139,10 +139,6 @@ def statement_of(error: BaseException, source: str) -> str:
             found = f", in `{lines[trace.tb_lineno + start - 1].strip()}`"
         trace = trace.tb_next
     return found
-
-
-def _copied(x: Any) -> Any:
-    return x.copy() if isinstance(x, np.ndarray) else x
 
 
 def _close(a: Any, b: Any) -> bool:
