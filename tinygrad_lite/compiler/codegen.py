@@ -106,9 +106,10 @@ class Emitter:
     # ---- the function
 
     def replay(self, machine_code: MachineCode | None = None) -> Replay:
-        """The whole. ``machine_code`` compiles the source of a function of floats, given its name.
+        """The whole. ``machine_code`` compiles the source of a function of floats.
 
-        That function returns a tuple of floats.
+        It is given the source, the function's name and the number of its arguments. That function returns a tuple of
+        floats.
         """
         text, names = self.text, self.scope.names
         arguments = [f"a{k}" for k in range(len(self.low.arguments))] + [f"r{k}" for k in range(len(self.low.noise))]
@@ -117,7 +118,7 @@ class Emitter:
         self._load_leaves()
         given: list[tuple[Slot, Any]] = [(slot, names[slot]) for slot in (*slots, *(slot for _, slot in self.leaves))]
         given += [(slot, slot) for slot, x in self.scope.fixed.items() if isinstance(x, np.ndarray)]  # views are of it
-        self._take_gradient_buffers()
+        self._take_memory()
         start = len(text.lines)
         results = [x for x in (*(g for _, g in self.gradients), *self.outputs, *self.finite) if isinstance(x, Slot)]
         inputs = [slot for slot, _ in given if slot not in self.scope.fixed]
@@ -197,7 +198,8 @@ class Emitter:
         if checked:
             self.text.line(f"if not -inf < {total} < inf: raise Overflowed", "or what was multiplied by 0 is no 0")
 
-    def _take_gradient_buffers(self) -> None:
+    def _take_memory(self) -> None:
+        """Emit lines that let the managed leaves' gradients go, and take the arrays that the caller gets."""
         line = self.text.line
         numbers = {leaf for leaf, g in self.gradients if not _is_array(g)}
         for leaf in self.managed:
