@@ -41,6 +41,7 @@ _UFUNCS: dict[Any, str] = {
     np.less: "1.0 if x0 < x1 else 0.0", np.less_equal: "1.0 if x0 <= x1 else 0.0",
     np.equal: "1.0 if x0 == x1 else 0.0", np.not_equal: "1.0 if x0 != x1 else 0.0",
 }  # fmt: skip
+_CHOICE = "x1 if x0 != 0.0 else x2"
 _PRODUCT, _SUM, _SQUARES = "product", "sum", "squares"
 _LOOPS = {
     _PRODUCT: """\
@@ -64,7 +65,7 @@ _LOOPS = {
                     total += m[t[6] + p * t[7] + q * t[8]] ** 2
             m[out] = total""",
 }
-_CODES = (*dict.fromkeys(_UFUNCS.values()), "x1 if x0 != 0.0 else x2", *_LOOPS)
+_CODES = (*dict.fromkeys(_UFUNCS.values()), _CHOICE, *_LOOPS)
 """What every tape has, so that most programs need the same machine code."""
 _COMPARISONS = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal}
 _OPERANDS = 4
@@ -243,7 +244,7 @@ class _Taping:
                 raise Unsuited(function)  # arithmetic of truths
             self._elementwise(code, out, call.args)
         elif kind == "where":
-            self._elementwise("x1 if x0 != 0.0 else x2", out, call.args)
+            self._elementwise(_CHOICE, out, call.args)
         elif kind == "mend" and call.options["by"] is kept and call.args[1:] and hasattr(call.args[3], "on_floats"):
             near, margin, least, careful, *operands = call.args
             expression, own = careful.on_floats
