@@ -38,9 +38,9 @@ def same(found: Any, wanted: Any) -> None:
     assert type(found) is type(wanted)
     here, there = leaves(found, "x"), leaves(wanted, "x")
     assert [path for path, _ in here] == [path for path, _ in there]
-    for (_, a), (_, b) in zip(here, there, strict=True):
+    for (path, a), (_, b) in zip(here, there, strict=True):
         assert type(a) is type(b)
-        assert bits(a) == bits(b)
+        assert bits(a) == bits(b), f"{path} is {a!r}, wanted {b!r}"
 
 
 def agree(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
