@@ -56,11 +56,10 @@ class Finder(Places):
     def _of_factor(self, in_order: Sequence[Step], factor: float) -> Iterator[Finding]:
         """The lines at which a factor, which is wrong in the end, may have come in."""
         for step in in_order:
-            where = step.unit, step.occurrence
             alike = (m for m in self.reading.matches(step) if m.flows and math.isclose(m.factor, factor))
-            if self.recorder.left.get(where) is step and (match := next(alike, None)) is not None:
-                rights, read = (step.value / match.factor,), self._read_right(where)
-                yield Finding("factor", where, step, match.quantity.value, rights, read, match.factor)
+            if self.recorder.left.get(step.where) is step and (match := next(alike, None)) is not None:
+                rights, read = (step.value / match.factor,), self._read_right(step.where)
+                yield Finding("factor", step.where, step, match.quantity.value, rights, read, match.factor)
 
     def _fits(self, finding: Finding) -> bool:
         """Whether what a unit should have left can stand in the place of what it left.
@@ -105,7 +104,7 @@ class Finder(Places):
                     break
         own, user = self._of_unknown(root), self._of_unknown(mixing)
         units = self.recorder.script.units
-        if own.where == user.where or self.reading.right_elsewhere((root.unit, root.occurrence)):
+        if own.where == user.where or self.reading.right_elsewhere(root.where):
             return [user]
         called = "" if units[root.unit].function == units[mixing.unit].function else units[root.unit].function
         return [replace(own, alternative=True), replace(user, alternative=True, calls=called), own]
@@ -126,7 +125,7 @@ class Finder(Places):
                 ):
                     yield Finding("data", where, step, data, (np.asarray(data.data, float),), self._read_right(where))
         scaled = self.reading.scaled(step)
-        where = step.unit, step.occurrence
+        where = step.where
         if scaled is not None:
             left = self.recorder.left.get(where, step)
             right = step.value / scaled.factor
@@ -164,7 +163,7 @@ class Finder(Places):
 
     def _of_unknown(self, step: Step) -> Finding:
         """The line of an unknown step."""
-        where = step.unit, step.occurrence
+        where = step.where
         left = self.recorder.left.get(where, step)
         if left.number < step.number:
             left = step
@@ -204,7 +203,7 @@ class Finder(Places):
             elif self.known.cotangents[value].shape == read.value.shape:
                 yield Finding("other", where, read, value, (self.known.cotangents[value],), (read,))
         if all(m.quantity.role in ("contribution", "partial") and not m.quantity.form for m in matches):
-            name, where = next(iter(read.names.items()), ("", (read.unit, read.occurrence)))
+            name, where = next(iter(read.names.items()), ("", read.where))
             yield self._part(matches[0], read, name, where, reader)
 
     def _part(self, part: Match, read: Step, name: str, where: Occurrence, reader: Occurrence) -> Finding:
@@ -231,7 +230,7 @@ class Finder(Places):
             return Finding("factor", where, step, value, rights, self._read_right(where), mine[0].factor)
         read = self._read_right(where)
         if any(m.quantity.role == "cotangent" and m.transposed and not m.quantity.form for m in exact):
-            made = step.unit, step.occurrence
+            made = step.where
             if self._always_transposed(step.unit):
                 return Finding("transposed", made, step, value, (right,), self._read_right(made))
             return Finding("transposed", where, step, value, (right,), read)

@@ -156,7 +156,7 @@ class Mender:
         if left is None:
             return None
         later = (s for s in recorder.steps[left.number + 1 :] if left in s.inputs and s.unit != finding.where[0])
-        readers = [(s.unit, s.occurrence) for s in later]
+        readers = [s.where for s in later]
         readers += [where for where, s in recorder.left.items() if s is left and where[0] != finding.where[0]]
         same = units[readers[0][0]].function == units[finding.where[0]].function if readers else False
         return readers[0] if same else None
@@ -185,7 +185,7 @@ class Mender:
         found, stack = {1.0}, [finding.step]
         while stack:
             for step in stack.pop().inputs:
-                if (step.unit, step.occurrence) == finding.where:
+                if step.where == finding.where:
                     stack.append(step)
                 else:
                     found.update(m.factor for m in self.trials.known.matches(step.value)[:1] if m.flows)

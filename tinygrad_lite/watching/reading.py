@@ -38,7 +38,7 @@ class Reading:
             self._tainted[step] = bool(matches) or any(self._tainted[i] for i in step.inputs)
         self._inside: dict[Occurrence, list[Step]] = defaultdict(list)
         for step in self.recorder.steps:
-            self._inside[step.unit, step.occurrence].append(step)
+            self._inside[step.where].append(step)
         in_place = (step for step in self.recorder.steps if step.in_place)
         self._unfinished = {old for s in in_place for old in s.inputs if old.in_place and old.unit == s.unit}
         self._sums: dict[Step, Value] = {}
@@ -152,7 +152,7 @@ class Reading:
         """The unit that gave a step its last name, or that made it."""
         units = self.recorder.script.units
         stored = [where for where in step.names.values() if units[where[0]].target is not None]
-        return stored[-1] if stored else (step.unit, step.occurrence)
+        return stored[-1] if stored else step.where
 
     def inputs_of(self, where: Occurrence) -> Iterable[Step]:
         """What a unit read."""

@@ -93,6 +93,11 @@ class Step:
     """The units that left the value, in order: the one that made it, then those that passed it on."""
     in_place: bool = False
 
+    @property
+    def where(self) -> Occurrence:
+        """The run of a unit that it belongs to."""
+        return self.unit, self.occurrence
+
 
 @dataclass
 class Recorder:
@@ -277,7 +282,7 @@ class Recorder:
             old = self._made_by.get(id(base))
             if old is not None:
                 made = self._new(unit, numbers_of(base), (old, step), base, True)
-                made.names.update(dict.fromkeys(old.names, (step.unit, step.occurrence)))
+                made.names.update(dict.fromkeys(old.names, step.where))
             base = base.base
 
     def _left_by(self, unit: int) -> tuple[Step, ...]:

@@ -157,7 +157,7 @@ class _Search:
             second = SecondPoint.of(self.loss, self.trials, recorder, self.wrong) if self.wrong else None
             self.mender = Mender(self.trials, second)
         self.times = Counter(unit for unit, _ in recorder.left)
-        excused = {step for step in recorder.steps if (step.unit, step.occurrence) in self.excused}
+        excused = {step for step in recorder.steps if step.where in self.excused}
         reading = Reading(self.known, recorder, excused)
         self.names = reading.names() or self.names
         wanted = self.trials.wanted
