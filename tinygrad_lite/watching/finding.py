@@ -58,7 +58,7 @@ class Finder(Places):
         for step in in_order:
             alike = (m for m in self.reading.matches(step) if m.flows and math.isclose(m.factor, factor))
             if self.recorder.left.get(step.where) is step and (match := next(alike, None)) is not None:
-                rights, read = (step.value / match.factor,), self._read_right(step.where)
+                rights, read = (step.value / match.factor,), self.reading.right_inputs_of(step.where)
                 yield Finding("factor", step.where, step, match.quantity.value, rights, read, match.factor)
 
     def _fits(self, finding: Finding) -> bool:
@@ -123,7 +123,9 @@ class Finder(Places):
                 elif (data := self._meant_data(step)) is not None and not same_numbers(
                     data.data, step.value, self.known.tolerance
                 ):
-                    yield Finding("data", where, step, data, (np.asarray(data.data, float),), self._read_right(where))
+                    yield Finding(
+                        "data", where, step, data, (np.asarray(data.data, float),), self.reading.right_inputs_of(where)
+                    )
         scaled = self.reading.scaled(step)
         where = step.where
         if scaled is not None:
@@ -134,7 +136,7 @@ class Finder(Places):
             elif left is not step:
                 right = None
             if right is not None:
-                read = self._read_right(where)
+                read = self.reading.right_inputs_of(where)
                 yield Finding("factor", where, step, scaled.quantity.value, (right,), read, scaled.factor)
         loaded = self.recorder.script.units[step.unit].loaded
         for operand in step.inputs if not self.reading.adds_up(step) else ():
@@ -147,11 +149,11 @@ class Finder(Places):
         if same_numbers(right, step.value, self.known.tolerance):
             return
         if np.size(right) != step.value.size:
-            yield Finding("value", where, step, value, (right,), self._read_right(where))
+            yield Finding("value", where, step, value, (right,), self.reading.right_inputs_of(where))
             return
         matches = [m for m in self.reading.matches(step) if m.flows]
         mine = next((m for m in matches if m.quantity.value is value and not m.quantity.form), None)
-        read = self._read_right(where)
+        read = self.reading.right_inputs_of(where)
         if mine is None:
             kind = "other" if any(m.exact for m in matches) else "value"
             yield Finding(kind, where, step, value, self._rights(value, step), read)
@@ -169,10 +171,10 @@ class Finder(Places):
             left = step
         value = self.result[1] if left is self.result[0] else self._meant(left, where)
         if value is not None:
-            return Finding("value", where, left, value, self._rights(value, left), self._read_right(where))
+            return Finding("value", where, left, value, self._rights(value, left), self.reading.right_inputs_of(where))
         data = self._meant_data(left)
         rights = () if data is None else (np.asarray(data.data, float),)
-        return Finding("data", where, left, data, rights, self._read_right(where))
+        return Finding("data", where, left, data, rights, self.reading.right_inputs_of(where))
 
     def _meant_data(self, left: Step) -> Value | None:
         """The Value whose data a unit should have left, by the name that it gives."""
@@ -217,7 +219,7 @@ class Finder(Places):
             rights = () if meant is None else self._rights(meant, left)
             return Finding("early", reader, left, value, rights, (read,), missing=missing)
         lost = self._dropped(read, value, part) or self._left_out(read, value, part)
-        return lost or Finding("term", where, read, value, rights, self._read_right(where), missing=missing)
+        return lost or Finding("term", where, read, value, rights, self.reading.right_inputs_of(where), missing=missing)
 
     def _of_result(self, step: Step, value: Value) -> Finding:
         """The wrong line of a result without unknown steps: a factor, a transposition, a term, or another gradient."""
@@ -227,12 +229,12 @@ class Finder(Places):
         exact = [m for m in mine if m.exact]
         if mine and not exact:
             rights = (step.value / mine[0].factor,)
-            return Finding("factor", where, step, value, rights, self._read_right(where), mine[0].factor)
-        read = self._read_right(where)
+            return Finding("factor", where, step, value, rights, self.reading.right_inputs_of(where), mine[0].factor)
+        read = self.reading.right_inputs_of(where)
         if any(m.quantity.role == "cotangent" and m.transposed and not m.quantity.form for m in exact):
             made = step.where
             if self._always_transposed(step.unit):
-                return Finding("transposed", made, step, value, (right,), self._read_right(made))
+                return Finding("transposed", made, step, value, (right,), self.reading.right_inputs_of(made))
             return Finding("transposed", where, step, value, (right,), read)
         part = next((m for m in exact if m.quantity.role != "cotangent" and not m.quantity.form), None)
         if part is not None and step.value.shape == right.shape:
@@ -242,7 +244,7 @@ class Finder(Places):
                 or Finding("term", where, step, value, (right,), read, missing=self._missing(part))
             )
         where = self._misplaced(step, value)
-        read = self._read_right(where)
+        read = self.reading.right_inputs_of(where)
         return Finding("other" if self.reading.flows(step) else "value", where, step, value, (right,), read)
 
     # ---- units

@@ -103,7 +103,7 @@ class Places:
             if flows and kept in behind and lost.value.shape == kept.value.shape:
                 where = next(where for name, where in kept.names.items() if name in result.names)
                 rights = (lost.value + kept.value,)
-                return Finding("term", where, kept, value, rights, self._read_right(where), missing=missing)
+                return Finding("term", where, kept, value, rights, self.reading.right_inputs_of(where), missing=missing)
         return None
 
     def _left_out(self, result: Step, value: Value, part: Match) -> Finding | None:
@@ -120,9 +120,6 @@ class Places:
             if begun and shared and step.value.shape == result.value.shape:
                 terms = [p for node, p in self.known.contributions[value] if node in set(missing)]
                 rights = (step.value + sum(terms),)
-                read = self._read_right(shared[0])
+                read = self.reading.right_inputs_of(shared[0])
                 return Finding("term", shared[0], step, value, rights, read, missing=missing)
         return None
-
-    def _read_right(self, where: Occurrence) -> tuple[Step, ...]:
-        return tuple(s for s in self.reading.inputs_of(where) if self.reading.right(s))

@@ -154,6 +154,14 @@ class Reading:
         stored = [where for where in step.names.values() if units[where[0]].target is not None]
         return stored[-1] if stored else step.where
 
+    def left_right(self) -> frozenset[Occurrence]:
+        """The runs of units that left a right value."""
+        return frozenset(where for where, step in self.recorder.left.items() if self.proved(step))
+
+    def right_inputs_of(self, where: Occurrence) -> tuple[Step, ...]:
+        """What a unit read that was right."""
+        return tuple(step for step in self.inputs_of(where) if self.right(step))
+
     def inputs_of(self, where: Occurrence) -> Iterable[Step]:
         """What a unit read."""
         inside = self._inside[where]

@@ -68,8 +68,7 @@ class _Outcome:
 
     @classmethod
     def of(cls, wrong: Iterable[str], reading: Reading) -> _Outcome:
-        left = reading.recorder.left.items()
-        return cls(frozenset(wrong), frozenset(where for where, step in left if reading.proved(step)))
+        return cls(frozenset(wrong), reading.left_right())
 
 
 @dataclass
@@ -178,8 +177,7 @@ class _Search:
         return suspects.at(first[-1]) if best is None else suspects.before(best)
 
     def _holds(self, finding: Finding) -> bool:
-        if not finding.alternative:
-            return True
+        """Whether an alternative is right: a changed form of its line is, which still calls what it has to."""
         mended = self._mend(_Found(self._unit(finding), {finding.where: finding}), self.wrong)
         return mended is not None and finding.calls in mended.repair.text
 

@@ -16,9 +16,10 @@ import numpy as np
 from ..core.elementwise import plain_node
 from ..core.graph import ancestors
 from ..core.value import Value, constant
+from .copies import unmoved
 from .known import Known, Quantity, trivial
 from .reading import Reading
-from .recorder import Occurrence, Recorder
+from .recorder import Recorder
 from .running import Program
 from .trials import Trials
 
@@ -42,8 +43,8 @@ class SecondPoint:
         self._quantities = {_key(q): q.array for q in self._known.quantities}
         returned, moved = trials.run(moved=self._number)
         here = trials.wrong(returned, self._known, self._values)
-        left = _proved(trials.known, recorder)
-        lost = left - _proved(self._known, moved)
+        left = Reading(trials.known, recorder).left_right()
+        lost = left - Reading(self._known, moved).left_right()
         self.holds = here == wrong and len(lost) <= _MOST_LOST * len(left)
         """Whether the program does there what it does here."""
 
@@ -73,7 +74,7 @@ class SecondPoint:
         """What a number or an array of the program is there."""
         found = self._data.get((np.shape(number), np.asarray(number).tobytes()))
         if found is None:
-            return number.copy() if isinstance(number, np.ndarray) else number
+            return unmoved(number)
         return np.array(found, number.dtype) if isinstance(number, np.ndarray) else type(number)(found)
 
     def _right(self, value: Any) -> Any:
@@ -128,8 +129,3 @@ def _by_data(moved: Mapping[Value, Value]) -> dict[tuple[tuple[int, ...], bytes]
             twice.add(key)
         found[key] = new.data
     return {key: data for key, data in found.items() if key not in twice}
-
-
-def _proved(known: Known, recorder: Recorder) -> set[Occurrence]:
-    reading = Reading(known, recorder)
-    return {where for where, step in recorder.left.items() if reading.proved(step)}

@@ -120,7 +120,7 @@ class Suspects:
         likely = next((one for one in inner_first if one is not None), None)
         if likely is None:
             return finding
-        read = tuple(s for s in self.reading.inputs_of(likely.where) if self.reading.right(s))
+        read = self.reading.right_inputs_of(likely.where)
         return replace(finding, where=likely.where, step=likely.left, rights=(likely.right,), read=read)
 
     # ---- the results with other values
@@ -252,7 +252,7 @@ class Suspects:
         return bool(one.left.places) and one.left.places[0] != one.where
 
     def _finding(self, one: _Suspect) -> Finding:
-        read = tuple(s for s in self.reading.inputs_of(one.where) if self.reading.right(s))
+        read = self.reading.right_inputs_of(one.where)
         kind = "data" if one.value is None else "value"
         return Finding(kind, one.where, one.left, one.value, () if one.right is None else (one.right,), read)
 
