@@ -82,11 +82,11 @@ class Elementwise(Op):
         careful = self._local(expression, array_source, LOCAL_FUNCTIONS)
         if self.rule.margin is None:
             return careful
-        careful.__name__ = f"{self.name}_slope"
-        careful.on_floats = expression, (*self.rule.operands, "out")  # type: ignore[attr-defined]
         margin, least = self.rule.margin
         if not margin:
             return self._local(self.rule.written[k] or "", array_source, LOCAL_FUNCTIONS)
+        careful.__name__ = f"{self.name}_slope"
+        careful.on_floats = expression, (*self.rule.operands, "out")  # type: ignore[attr-defined]
         source = f"kept({self.rule.written[k]}, {margin}, least, careful, {', '.join(self.rule.operands)}, out)"
         return compiled(self.rule, array_source(source), LOCAL_FUNCTIONS | {"least": least, "careful": careful})
 
