@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..core.elementwise import Elementwise, WeightedSum
+from ..core.evaluation import replay_only
 from ..core.graph import live, operands_of, unfolded
-from ..core.value import Value, as_data
+from ..core.value import Value
 from .complex_step import NotAnalyticError, confirmed, on_complex
 from .cones import Cones
 from .differences import Slope, slope
@@ -111,16 +112,8 @@ class Runs:
 
 def _on_floats(node: Value, results: Mapping[Value, Any]) -> Any:
     """The data of a node in every run: at once where it is an expression, else run by run."""
-    op = node._made_by
-    assert op is not None
-    data = [results.get(x, x.data) if isinstance(x, Value) else as_data(x, True, False) for x in operands_of(node)]
-    if isinstance(op, Elementwise | WeightedSum):
-        return op.forward(*data)
-    moves = [isinstance(x, Value) and x in results for x in operands_of(node)]
-    runs = len(next(a for a, many in zip(data, moves, strict=True) if many))
-    return np.array(
-        [
-            float(op.forward(*(float(a[k]) if many else a for a, many in zip(data, moves, strict=True))))
-            for k in range(runs)
-        ]
-    )
+    moving = {x: results[x] for x in operands_of(node) if isinstance(x, Value) and x in results}
+    if isinstance(node._made_by, Elementwise | WeightedSum):
+        return replay_only([node], moving)[node]
+    runs = len(next(iter(moving.values())))
+    return np.array([replay_only([node], {x: float(a[k]) for x, a in moving.items()})[node] for k in range(runs)])
